@@ -1,0 +1,121 @@
+/**
+ * Every error that firehook raises on its control plane, in one table.
+ *
+ * Floor 0: imported by everyone, imports nothing. The data plane does not use it: a packet moves a counter, it never
+ * throws. A code, once released, keeps its meaning; `docs/errors.md` lists the same codes and a test compares the two.
+ *
+ * @module
+ */
+
+/** The operations an error can come from. A closed set, so that scripts can branch on it. */
+export type ErrorOp =
+  | 'attach'
+  | 'config'
+  | 'control'
+  | 'filter'
+  | 'inject'
+  | 'lane'
+  | 'load'
+  | 'open'
+  | 'pool'
+  | 'read'
+  | 'write';
+
+interface ErrorEntry {
+  readonly op: ErrorOp;
+  /** What failed, as the start of a sentence. */
+  readonly what: string;
+  /** What the operator can do. Empty where the detail already says it. */
+  readonly advice: string;
+  /** Exit code of a command that ends with this error: 1 failed, 2 usage or config, 3 unreachable, 4 permission. */
+  readonly exitCode: 1 | 2 | 3 | 4;
+}
+
+/** Code to operation, message and advice. */
+export const ERRORS = {
+  FIREHOOK_CONFIG_UNREADABLE: {
+    op: 'config',
+    what: 'cannot read the configuration',
+    advice: 'check the path and its permissions',
+    exitCode: 2,
+  },
+  FIREHOOK_CONFIG_SYNTAX: { op: 'config', what: 'the configuration is not valid YAML', advice: '', exitCode: 2 },
+  FIREHOOK_CONFIG_INVALID: { op: 'config', what: 'the configuration is not valid', advice: '', exitCode: 2 },
+  FIREHOOK_USAGE: { op: 'config', what: 'wrong usage', advice: '', exitCode: 2 },
+  FIREHOOK_HOOK_UNREADABLE: {
+    op: 'load',
+    what: 'cannot read the hook',
+    advice: 'module paths are relative to the config file',
+    exitCode: 2,
+  },
+  FIREHOOK_HOOK_BUNDLE: { op: 'load', what: 'cannot bundle the hook', advice: '', exitCode: 2 },
+  FIREHOOK_HOOK_INVALID: { op: 'load', what: 'not a hook', advice: '', exitCode: 2 },
+  FIREHOOK_HOOK_SETUP: { op: 'load', what: 'the hook failed while it was set up', advice: '', exitCode: 2 },
+  FIREHOOK_POOL_DOUBLE_FREE: { op: 'pool', what: 'freed twice', advice: '', exitCode: 1 },
+  FIREHOOK_POOL_STRANGER: { op: 'pool', what: 'not an allocation of this pool', advice: '', exitCode: 1 },
+  FIREHOOK_POOL_USE_AFTER_FREE: { op: 'pool', what: 'used after it was freed', advice: '', exitCode: 1 },
+  FIREHOOK_POOL_BAD_TAG: {
+    op: 'pool',
+    what: 'bad pool tag',
+    advice: 'a tag is 1 to 4 characters from 0x20 to 0x7e',
+    exitCode: 1,
+  },
+  FIREHOOK_SAVEFILE_UNREADABLE: { op: 'read', what: 'cannot read the capture file', advice: '', exitCode: 2 },
+  FIREHOOK_SAVEFILE_FORMAT: {
+    op: 'read',
+    what: 'not a capture file',
+    advice: 'pcap and pcapng files are read',
+    exitCode: 2,
+  },
+  FIREHOOK_SAVEFILE_TRUNCATED: { op: 'read', what: 'the capture file is truncated', advice: '', exitCode: 1 },
+  FIREHOOK_SAVEFILE_UNWRITABLE: { op: 'write', what: 'cannot write the capture file', advice: '', exitCode: 2 },
+} as const satisfies Record<string, ErrorEntry>;
+
+/** One of the keys of {@link ERRORS}. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** What an error can carry besides its code and detail. */
+export interface ErrorContext {
+  /** The underlying error. */
+  readonly cause?: unknown;
+  /** Name or path of the hook concerned. */
+  readonly hook?: string;
+  /** Name of the network interface concerned. */
+  readonly interfaceName?: string;
+  /** Replaces the table's advice where the place knows better. */
+  readonly advice?: string;
+}
+
+const BRAND = Symbol.for('firehook.error');
+
+/** An error of the control plane. Recognise it with {@link isFirehookError}, never with `instanceof`. */
+export class FirehookError extends Error {
+  readonly code: ErrorCode;
+  readonly op: ErrorOp;
+  readonly exitCode: 1 | 2 | 3 | 4;
+  readonly hook: string | undefined;
+  readonly interfaceName: string | undefined;
+  readonly [BRAND] = true;
+
+  /**
+   * @param code - key of the table
+   * @param detail - on what and because of what, for example `"eth7": no such interface`
+   * @param context - cause, hook, interface, better advice
+   */
+  constructor(code: ErrorCode, detail: string, context: ErrorContext = {}) {
+    const entry: ErrorEntry = ERRORS[code];
+    const advice = context.advice ?? entry.advice;
+    super(`${entry.what}: ${detail}${advice === '' ? '' : `; ${advice}`}`, { cause: context.cause });
+    this.name = 'FirehookError';
+    this.code = code;
+    this.op = entry.op;
+    this.exitCode = entry.exitCode;
+    this.hook = context.hook;
+    this.interfaceName = context.interfaceName;
+  }
+}
+
+/** True for a {@link FirehookError}, also one of a second copy of this module. */
+export function isFirehookError(value: unknown): value is FirehookError {
+  return typeof value === 'object' && value !== null && BRAND in value;
+}

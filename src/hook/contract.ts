@@ -1,0 +1,136 @@
+/**
+ * The contract between the runtime and a hook: what a hook module exports and what its functions are handed.
+ *
+ * Two doors lead to one hook chain. `defineHook` is the idiomatic one; the seven-argument callback of the Windows
+ * interface (`src/firewall/`) is taken as it stands. Rule: nothing that is handed to `onPacket` outlives the call.
+ *
+ * @module
+ */
+
+import type { FORWARD_ACTION } from '../firewall/constants.ts';
+import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
+
+/** FORWARD 0, DROP 1 or ICMP_ON_DROP 2. Anything else, a promise included, is a hook fault. */
+export type Verdict = FORWARD_ACTION;
+
+/**
+ * One IP datagram, from the IP header on, as a hook sees it.
+ *
+ * Ownership: borrowed, valid during `onPacket` only. The same object is used for every packet; fields are read from the
+ * datagram when they are asked for, so a change made through {@link Packet.bytes} shows at once.
+ */
+export interface Packet {
+  /** 4 or 6. */
+  readonly version: 4 | 6;
+  /** Protocol number of the transport header (IPv6: after the extension headers), for example 6 for TCP. */
+  readonly protocol: number;
+  /** Octets from the start of the datagram to its end, link padding excluded. */
+  readonly length: number;
+  /** Octet in {@link Packet.bytes} where the transport header starts. */
+  readonly transportOffset: number;
+  /** True for any fragment, the first included. */
+  readonly isFragment: boolean;
+  /** Offset of this fragment in the original payload, in octets; 0 for whole datagrams and first fragments. */
+  readonly fragmentOffset: number;
+  /** Source address. */
+  readonly source: Address;
+  /** Destination address. */
+  readonly destination: Address;
+  /** 0-65535; -1 where there is none (other protocols, later fragments). */
+  readonly sourcePort: number;
+  /** 0-65535; -1 where there is none (other protocols, later fragments). */
+  readonly destinationPort: number;
+  /** The flags octet of the TCP header (FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32); -1 where there is none. */
+  readonly tcpFlags: number;
+  /** Octet in {@link Packet.bytes} where the payload after the transport header starts. */
+  readonly payloadOffset: number;
+  /** View of the payload after the transport header. Makes one small object at each read: not for every packet. */
+  readonly payload: Buffer;
+  /**
+   * The datagram, writable in place. Valid are the first {@link Packet.length} octets; the buffer itself may be longer.
+   * After a change the checksums are the hook's business: `updateTransportChecksum` and its kin do it.
+   */
+  readonly bytes: Buffer;
+  /** The datagram as a chain of buffers, the Windows way. */
+  readonly chain: IPRcvBuf;
+  /**
+   * Lets another chain take this packet's place. Has effect with a FORWARD verdict; later hooks see the new chain.
+   *
+   * Ownership: takes `chain`, whatever the verdict; the runtime frees both.
+   */
+  replace(chain: IPRcvBuf): void;
+}
+
+/** An address inside a packet: comparable octets, and text on demand. Borrowed like the packet. */
+export interface Address {
+  /** 4 or 16. */
+  readonly length: 4 | 16;
+  /** The octet at `index`, 0 to `length` - 1. */
+  at(index: number): number;
+  /** 32-bit word number `index` as an unsigned number; IPv4 has word 0, IPv6 words 0 to 3. */
+  word(index: number): number;
+  /** True when the octets are those of `other`. Never allocates. */
+  equals(other: Uint8Array): boolean;
+  /** A copy of the octets that outlives the call. */
+  toBytes(): Uint8Array;
+  /** Text form (RFC 5952 for IPv6). Makes a string: not for every packet. */
+  toString(): string;
+}
+
+/** Where a packet was met. Borrowed like the packet. */
+export interface Context {
+  /** IP_TRANSMIT 0 or IP_RECEIVE 1. */
+  readonly direction: 0 | 1;
+  /** Index of the interface of arrival; LOCAL_IF_INDEX for packets this host sends. */
+  readonly recvInterfaceIndex: number;
+  /** Index of the interface it will leave by; INVALID_IF_INDEX for packets to this host. A bridge port may be set. */
+  sendInterfaceIndex: number;
+  /** DEST_LOCAL, DEST_REMOTE and their kin. */
+  destinationType: number;
+  /** When the kernel saw the packet: milliseconds since 1970 with a fraction, CLOCK_REALTIME. In replay, the file's. */
+  readonly timestamp: number;
+  /** The same, exact, in nanoseconds. Makes a bigint: not for every packet. */
+  readonly timestampNs: bigint;
+}
+
+/** What the runtime offers to a hook outside the packet. */
+export interface HookRuntime {
+  /** Name of this hook in logs, `firehook stats` and `firehook hooks`. */
+  readonly name: string;
+  /** Resolves a path relative to the config file (replay with `--hook`: the current directory). */
+  resolvePath(path: string): string;
+  /** Writes to the daemon's log, at a limited rate. */
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void;
+  /**
+   * Sends an IP datagram (version 4 or 6, checksums complete) out of this host by its routing table.
+   *
+   * Ownership: borrows `datagram`. Works where the lane has a `host` attach; it does not meet the hooks again.
+   * @returns true when it was handed to the kernel; false, counted, where there is no way out
+   */
+  send(datagram: Uint8Array): boolean;
+}
+
+/** What `defineHook` takes. `Options` is the type of the `options` of the config, checked by `setup`. */
+export interface HookDefinition<Options = unknown> {
+  /** Letters, digits and dashes; unique within the chain. */
+  readonly name: string;
+  /** Larger runs first. The `priority` of the config wins. Default 0. */
+  readonly priority?: number;
+  /** Called once before the first packet. May read files. A throw refuses the hook. */
+  setup?(options: Options, runtime: HookRuntime): void | Promise<void>;
+  /** The verdict on one packet. Synchronous: a promise is a hook fault. */
+  onPacket(packet: Packet, context: Context): Verdict;
+  /** Called once after the last packet. */
+  teardown?(): void;
+}
+
+/** Symbol under which a defined hook carries its contract version, so that a module needs no import of the host. */
+export const HOOK_META: unique symbol = Symbol.for('firehook.hook') as never;
+
+/** Version of this contract. */
+export const HOOK_API_VERSION = 1;
+
+/** A hook as `defineHook` returns it. */
+export type DefinedHook<Options = unknown> = HookDefinition<Options> & {
+  readonly [HOOK_META]: { readonly apiVersion: number };
+};
