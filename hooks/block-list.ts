@@ -1,0 +1,103 @@
+/**
+ * Stock hook `block-list`: drops packets from or to the addresses of a file.
+ *
+ * The file has one IPv4 or IPv6 address or CIDR prefix a line; `#` starts a comment. A line that is neither refuses the
+ * hook, with file and line: a list that is only half understood is worse than none. Every fragment has addresses, so
+ * every fragment is judged. The file is read once, at set-up.
+ *
+ * @module
+ */
+
+import { readFileSync } from 'node:fs';
+import type { Address, Packet } from 'firehook';
+import { DROP, defineHook, FORWARD, ICMP_ON_DROP, parseAddress, parseCidr } from 'firehook';
+import { readChoice, readFlag, readOptions, readText } from './_options.ts';
+import { type Prefix, PrefixSet } from './_prefix-set.ts';
+
+/** Options of `block-list`. */
+export interface BlockListOptions {
+  /** Path of the list, relative to the config file. */
+  readonly file: string;
+  /**
+   * Which address of the packet is looked up.
+   *
+   * @defaultValue `'either'`
+   */
+  readonly match?: 'source' | 'destination' | 'either';
+  /**
+   * Answer with an ICMP error instead of dropping silently.
+   *
+   * @defaultValue `false`
+   */
+  readonly reject?: boolean;
+}
+
+let atSource = true;
+let atDestination = true;
+let blocked: typeof DROP | typeof ICMP_ON_DROP = DROP;
+let ipv4 = new PrefixSet([]);
+let ipv6 = new PrefixSet([]);
+
+export default defineHook<BlockListOptions>({
+  name: 'block-list',
+  setup(options, runtime) {
+    const values = readOptions(options, ['file', 'match', 'reject']);
+    const file = readText('file', values.file);
+    const match = readChoice('match', values.match, ['source', 'destination', 'either'], 'either');
+    atSource = match !== 'destination';
+    atDestination = match !== 'source';
+    blocked = readFlag('reject', values.reject) ? ICMP_ON_DROP : DROP;
+    const prefixes = parseList(readList(file, runtime.resolvePath(file)), file);
+    ipv4 = new PrefixSet(prefixes.filter((prefix) => prefix.bytes.length === 4));
+    ipv6 = new PrefixSet(prefixes.filter((prefix) => prefix.bytes.length === 16));
+    runtime.log(
+      prefixes.length === 0 ? 'warn' : 'info',
+      `${file}: ${prefixes.length} entries, ${ipv4.size} IPv4 and ${ipv6.size} IPv6 ranges.`,
+    );
+  },
+  onPacket(packet) {
+    return (atSource && has(packet, packet.source)) || (atDestination && has(packet, packet.destination))
+      ? blocked
+      : FORWARD;
+  },
+});
+
+function has(packet: Packet, address: Address): boolean {
+  return packet.version === 4 ? ipv4.has(address) : ipv6.has(address);
+}
+
+function readList(file: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new Error(
+      `file: cannot read ${JSON.stringify(file)}: ${cause instanceof Error ? cause.message : 'unknown'}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function parseList(text: string, file: string): Prefix[] {
+  const prefixes: Prefix[] = [];
+  for (const [index, line] of text.split('\n').entries()) {
+    const entry = line.replace(/#.*/, '').trim();
+    if (entry === '') continue;
+    const prefix = parseCidr(entry);
+    if (prefix === null) throw new Error(`${file}:${index + 1}: ${JSON.stringify(entry)} ${reasonOf(entry)}`);
+    prefixes.push(prefix);
+  }
+  return prefixes;
+}
+
+/** What is wrong with an entry that `parseCidr` refused. */
+function reasonOf(entry: string): string {
+  const [address = '', ...lengths] = entry.split('/');
+  const bytes = parseAddress(address);
+  if (bytes === null) return 'is not an IPv4 or IPv6 address or prefix';
+  const most = bytes.length * 8;
+  const length = lengths.length === 1 && /^(0|[1-9]\d*)$/.test(lengths[0] ?? '') ? Number(lengths[0]) : most + 1;
+  // 10.0.0.0/3 for /32 would block an eighth of the Internet, and shows in the bits after the prefix.
+  return length > most ? `has no prefix length from 0 to ${most}` : 'has bits set after the prefix length';
+}

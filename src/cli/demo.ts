@@ -1,0 +1,2 @@
+/** @module */
+export function demo(_options: { config?: string; json?: boolean }): void {}

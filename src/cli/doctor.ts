@@ -1,0 +1,2 @@
+/** @module */
+export function doctor(_options: { config?: string; json?: boolean }): void {}

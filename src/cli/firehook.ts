@@ -1,0 +1,93 @@
+/**
+ * `firehook`: asks a running daemon, replays captures, examines the machine, shows the main job.
+ *
+ * @module
+ */
+
+import { Command } from 'commander';
+import { FirehookError } from '../errors.ts';
+import type { HooksReport, PoolReport, StatsReport, StatusReport } from '../supervisor/reports.ts';
+import { version } from '../supervisor/version.ts';
+import { ask } from './client.ts';
+import { demo } from './demo.ts';
+import { doctor } from './doctor.ts';
+import { fail } from './fail.ts';
+import { type ReplayOptions, replay } from './replay.ts';
+import { showHooks, showPool, showStats, showStatus } from './show.ts';
+
+const DEFAULT_SOCKET = '/run/firehook/firehook.sock';
+
+interface AskOptions {
+  readonly socket: string;
+  readonly json?: boolean;
+}
+
+/** A command that prints one of the daemon's reports. */
+function reportCommand<Report>(name: string, description: string, show: (report: Report) => string): Command {
+  return askCommand(name, description).action(async ({ socket, json }: AskOptions) => {
+    const { status, body } = await ask(socket, 'GET', `/${name}`);
+    if (status !== 200)
+      throw new FirehookError('FIREHOOK_CONTROL_UNREACHABLE', `${socket}: answered ${status}: ${JSON.stringify(body)}`);
+    process.stdout.write(`${json === true ? JSON.stringify(body, null, 2) : show(body as Report)}\n`);
+  });
+}
+
+function askCommand(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .option('--socket <path>', 'control socket of the daemon', DEFAULT_SOCKET)
+    .option('--json', 'print JSON');
+}
+
+async function main(): Promise<void> {
+  const program = new Command('firehook')
+    .description('Asks a running firehookd, replays captures, examines this machine.')
+    .version(version)
+    .addHelpText('after', '\nExit codes: 0 ok, 1 failed, 2 usage or configuration, 3 daemon unreachable, 4 permission.')
+    .exitOverride();
+  program.addCommand(reportCommand<StatusReport>('status', 'what the daemon is doing', showStatus));
+  program.addCommand(
+    reportCommand<StatsReport>('stats', 'the ledger: where every packet went, and whether it adds up', showStats),
+  );
+  program.addCommand(reportCommand<HooksReport>('hooks', 'the hooks in running order, and what each did', showHooks));
+  program.addCommand(
+    reportCommand<PoolReport>('pool', 'the buffer pool by tag, and what hooks have not freed', showPool),
+  );
+  program.addCommand(
+    askCommand('reload', 'not in this version').action(() => {
+      process.stderr.write('firehook: reload: not in this version; restart firehookd\n');
+      process.exitCode = 2;
+    }),
+  );
+  program.addCommand(
+    new Command('replay')
+      .description('run a capture file through hooks; needs no root')
+      .argument('<input>', 'pcap or pcapng file')
+      .option('-w, --write <file>', 'write what was forwarded')
+      .option('--hook <file>', 'a hook module or a folder of them; may be given several times', collect, [])
+      .option('-c, --config <file>', 'take hooks and policy from a configuration file')
+      .option('--json', 'print JSON')
+      .action((input: string, options: ReplayOptions) => replay(input, options)),
+  );
+  program.addCommand(
+    new Command('doctor')
+      .description('name what this machine lacks to run firehookd, and what to do')
+      .option('-c, --config <file>', 'look at the interfaces and the user of this configuration too')
+      .option('--json', 'print JSON')
+      .action((options: { config?: string; json?: boolean }) => doctor(options)),
+  );
+  program.addCommand(
+    new Command('demo')
+      .description('show the main job on live traffic, in network namespaces of its own')
+      .option('--json', 'print JSON')
+      .action((options: { json?: boolean }) => demo(options)),
+  );
+  for (const command of program.commands) command.exitOverride();
+  await program.parseAsync();
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
+main().catch((error: unknown) => fail('firehook', error));

@@ -1,0 +1,286 @@
+/**
+ * `firehook replay`: a capture file through the hooks, on the file's own clock, without root and without a network.
+ *
+ * ```
+ *   IN.pcap ─> savefile driver ─> lane (the same as live) ─> OUT.pcap: what was forwarded, byte for byte unless changed
+ * ```
+ * Rule: the packet path is the daemon's, so that what is seen here holds there. ICMP errors are counted, not written.
+ * Hooks never run as root: started by root, it becomes the lane's user (or `nobody`) once its files are open.
+ *
+ * @module
+ */
+
+import path from 'node:path';
+import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import type { Config } from '../config/schema.ts';
+import type { FrameSink } from '../drivers/contract.ts';
+import { openSavefile, type SavefileDriver } from '../drivers/savefile.ts';
+import { FirehookError, isFirehookError } from '../errors.ts';
+import { DEST_REMOTE, INVALID_IF_INDEX, IP_RECEIVE } from '../firewall/constants.ts';
+import { systemPool } from '../firewall/ddk.ts';
+import { bundleHooks } from '../hook/bundle-hook.ts';
+import { HOOK_COUNTERS } from '../hook/hook-chain.ts';
+import { Lane } from '../lane/lane.ts';
+import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../lane/ledger.ts';
+import { type LoadedChain, loadChain } from '../lane/load-chain.ts';
+import type { HookSource, LaneUser } from '../lane/messages.ts';
+import type { Way } from '../lane/way.ts';
+import { findUser } from '../supervisor/lane-user.ts';
+import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
+import { paint } from './fail.ts';
+import { type Cell, table } from './table.ts';
+
+/** What the command line says. */
+export interface ReplayOptions {
+  readonly write?: string;
+  readonly hook: readonly string[];
+  readonly config?: string;
+  readonly json?: boolean;
+}
+
+/** What `--json` prints. */
+export interface ReplayReport {
+  readonly input: string;
+  readonly output: string | null;
+  readonly packets: number;
+  readonly total: LedgerRow;
+  readonly addsUp: boolean;
+  readonly problems: readonly string[];
+  readonly hooks: readonly {
+    readonly name: string;
+    readonly priority: number;
+    readonly seen: number;
+    readonly forwarded: number;
+    readonly dropped: number;
+    readonly rejected: number;
+    readonly replaced: number;
+    readonly changed: number;
+    readonly faults: number;
+    readonly notFreed: number;
+  }[];
+  /** Why the file could not be read to its end; null when it could. */
+  readonly error: string | null;
+}
+
+/** Ports that a file with several interfaces may have; each gets a way of its own. */
+const MAX_PORTS = 256;
+/** Width of the progress bar, in characters. */
+const BAR_WIDTH = 30;
+/** The bar is drawn at most this often. */
+const BAR_EVERY_MS = 100;
+const HOOK_LINES_PER_SECOND = 20;
+const DEFAULT_POOL_MIB = 64;
+
+/**
+ * Replays a file and prints what became of its packets.
+ *
+ * @throws {@link FirehookError} when a file or a hook is refused, and, after the report, when the input is truncated
+ */
+export async function replay(input: string, options: ReplayOptions): Promise<void> {
+  const loaded = options.config === undefined ? null : loadConfig(options.config);
+  for (const warning of loaded?.warnings ?? []) process.stderr.write(`firehook: warning: ${warning}\n`);
+  const sources = await collectHooks(loaded, options.hook);
+  const driver = openSavefile({
+    input,
+    ...(options.write === undefined ? {} : { output: options.write }),
+    ...(process.stderr.isTTY === true ? { onProgress: drawBar } : {}),
+  });
+  becomeUnprivileged(loaded?.config ?? null);
+
+  const clock = { nowMs: 0 };
+  const folder = options.config === undefined ? process.cwd() : path.dirname(path.resolve(options.config));
+  const chain = await loadHooks(sources, loaded?.config ?? null, folder);
+  const lane = new Lane({
+    driver,
+    ways: ways(),
+    chain: chain.chain,
+    nonIp: loaded?.config.policy.nonIp ?? 'forward',
+    icmp: loaded?.config.icmp ?? { code: 13, ratePerSecond: 100 },
+    sender: null,
+    now: () => clock.nowMs,
+  });
+  const error = await run(driver, lane, clock);
+  chain.teardown();
+  if (process.stderr.isTTY === true) process.stderr.write('\r\u001b[K');
+  const report = makeReport(input, options.write ?? null, lane, chain, error);
+  process.stdout.write(`${options.json === true ? JSON.stringify(report, null, 2) : show(report)}\n`);
+  if (error !== null) throw error;
+  if (!report.addsUp) throw new FirehookError('FIREHOOK_LANE_FAILED', report.problems.join('; '));
+}
+
+async function collectHooks(loaded: LoadedConfig | null, files: readonly string[]): Promise<HookSource[]> {
+  const sources: HookSource[] = [];
+  for (const { module, priority, options } of loaded?.config.hooks ?? []) {
+    for (const bundle of await bundleHooks(module)) sources.push({ bundle, priority, options });
+  }
+  for (const file of files) {
+    for (const bundle of await bundleHooks(path.resolve(file))) {
+      sources.push({ bundle, priority: undefined, options: undefined });
+    }
+  }
+  return sources;
+}
+
+function loadHooks(sources: readonly HookSource[], config: Config | null, folder: string): Promise<LoadedChain> {
+  const log = createRateLimitedLog(createLogger({ level: config?.log.level ?? 'info' }), HOOK_LINES_PER_SECOND);
+  return loadChain({
+    hooks: sources,
+    folder,
+    onHookError: config?.policy.onHookError ?? 'drop',
+    poolLimitMiB: config?.pool.limitMiB ?? DEFAULT_POOL_MIB,
+    trackChanges: true,
+    log: (level, hook, message) =>
+      log(level, () => `Hook ${hook}: ${typeof message === 'string' ? message : message()}.`),
+    // A file has no host to send from.
+    send: () => false,
+  });
+}
+
+/** Files are open: from here on nothing needs root, and hooks must not have it. */
+function becomeUnprivileged(config: Config | null): void {
+  if (process.getuid?.() !== 0) return;
+  const user = laneUser(config);
+  process.setgroups?.([]);
+  process.setgid?.(user.gid);
+  process.setuid?.(user.uid);
+}
+
+function laneUser(config: Config | null): LaneUser {
+  if (config !== null) return findUser(config.lane.user);
+  try {
+    return findUser('firehook');
+  } catch {
+    return findUser('nobody');
+  }
+}
+
+/** Each interface of the file is a way from itself to itself. Real indexes start at 1. */
+function ways(): Way[] {
+  return Array.from({ length: MAX_PORTS }, (_unused, port) => ({
+    name: `interface ${port}`,
+    inPort: port,
+    outPort: port,
+    otherPort: -1,
+    direction: IP_RECEIVE,
+    recvInterfaceIndex: port + 1,
+    sendInterfaceIndex: INVALID_IF_INDEX,
+    otherIndex: INVALID_IF_INDEX,
+    unicastType: DEST_REMOTE,
+    reject: 'count',
+    rejectPort: -1,
+  }));
+}
+
+async function run(driver: SavefileDriver, lane: Lane, clock: { nowMs: number }): Promise<FirehookError | null> {
+  const onFileClock: FrameSink = {
+    onFrame(frame, length, originalLength, port, flags, seconds, nanoseconds) {
+      clock.nowMs = seconds * 1000 + nanoseconds / 1e6;
+      lane.onFrame(frame, length, originalLength, port, flags, seconds, nanoseconds);
+    },
+    onBatchEnd: () => lane.onBatchEnd(),
+  };
+  try {
+    await driver.start(onFileClock);
+    return null;
+  } catch (error) {
+    if (isFirehookError(error)) return error;
+    throw error;
+  } finally {
+    driver.stop();
+  }
+}
+
+function makeReport(
+  input: string,
+  output: string | null,
+  lane: Lane,
+  { chain, hooks }: LoadedChain,
+  error: FirehookError | null,
+): ReplayReport {
+  const total = emptyRow();
+  for (let base = 0; base < lane.ledger.length; base += LEDGER_WIDTH) addRow(total, rowAt(lane.ledger, base));
+  const problems = checkRow(total, true);
+  if (total.received !== lane.packets)
+    problems.push(`received: ${total.received} against ${lane.packets} packets read`);
+  return {
+    input,
+    output,
+    packets: lane.packets,
+    total,
+    addsUp: problems.length === 0,
+    problems,
+    hooks: hooks.map(({ name, priority }, index) => {
+      const counter = (offset: number): number => chain.counters[index * HOOK_COUNTERS + offset] ?? 0;
+      return {
+        name,
+        priority,
+        seen: counter(0),
+        forwarded: counter(1),
+        dropped: counter(2),
+        rejected: counter(3),
+        replaced: counter(4),
+        changed: counter(5),
+        faults: counter(6),
+        notFreed: systemPool.ownerUsage(index).outstanding,
+      };
+    }),
+    error: error?.message ?? null,
+  };
+}
+
+function show(report: ReplayReport): string {
+  const { total } = report;
+  const head: Cell[] = [
+    'hook',
+    'priority',
+    'seen',
+    'forwarded',
+    'dropped',
+    'rejected',
+    'replaced',
+    'changed',
+    'faults',
+  ];
+  const reasons: [string, number][] = [
+    ['malformed', total.droppedMalformed],
+    ['not IP, forwarded or dropped by policy', total.nonIp],
+    ['lost', total.lost],
+    ['ICMP errors that would be', total.icmpWouldBe],
+  ];
+  return [
+    `${report.packets.toLocaleString('en-US')} packets: ${total.forwarded} forwarded, ${total.dropped} dropped, ${total.rejected} rejected, ${total.lost} lost`,
+    ...reasons.filter(([, count]) => count > 0).map(([what, count]) => `  ${what}: ${count}`),
+    ...(report.hooks.length === 0
+      ? []
+      : [
+          table([
+            head,
+            ...report.hooks.map((hook): Cell[] => [
+              hook.name,
+              hook.priority,
+              hook.seen,
+              hook.forwarded,
+              hook.dropped,
+              hook.rejected,
+              hook.replaced,
+              hook.changed,
+              hook.faults,
+            ]),
+          ]),
+        ]),
+    ...(report.output === null ? [] : [`Written: ${report.output}`]),
+    report.addsUp ? 'The ledger adds up.' : `The ledger does NOT add up: ${report.problems.join('; ')}`,
+  ].join('\n');
+}
+
+let lastDrawnMs = 0;
+
+function drawBar(read: number, total: number): void {
+  const now = performance.now();
+  if (now - lastDrawnMs < BAR_EVERY_MS && read < total) return;
+  lastDrawnMs = now;
+  const share = total === 0 ? 1 : Math.min(1, read / total);
+  const filled = Math.round(share * BAR_WIDTH);
+  const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
+  process.stderr.write(`\r${paint('dim', bar)} ${Math.floor(share * 100)} %`);
+}

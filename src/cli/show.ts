@@ -1,0 +1,159 @@
+/**
+ * The daemon's reports as text for people. `--json` prints the reports themselves.
+ *
+ * @module
+ */
+
+import type { LedgerRow } from '../lane/ledger.ts';
+import type { HooksReport, PoolReport, StatsReport, StatusReport } from '../supervisor/reports.ts';
+import { type Cell, table } from './table.ts';
+
+/** `firehook status`. */
+export function showStatus(report: StatusReport): string {
+  const lines: [string, string][] = [
+    ['state', report.state],
+    ['version', `${report.version}, pid ${report.pid}, up ${report.uptimeSeconds} s`],
+    ...report.attaches.map(({ kind, interfaces, isAttached }): [string, string] => [
+      'attach',
+      `${kind} ${interfaces.join(' and ')}${isAttached ? '' : '  (waiting for the interface)'}`,
+    ]),
+    ['driver', report.driver],
+    [
+      'lane',
+      report.lane.pid === null
+        ? `down; ${report.lane.lastError ?? 'starting'}`
+        : `pid ${report.lane.pid}, user ${report.lane.user}, restarted ${report.lane.restarts} times`,
+    ],
+    ['lease', report.lease],
+    ['hooks', report.hooks.length === 0 ? 'none' : report.hooks.join(', ')],
+    [
+      'policy',
+      Object.entries(report.policy)
+        .map(([key, value]) => `${key} ${String(value)}`)
+        .join(', '),
+    ],
+    ...report.warnings.map((warning): [string, string] => ['warning', warning]),
+  ];
+  return table(lines);
+}
+
+/** `firehook stats`: the ledger, and whether it adds up. */
+export function showStats(report: StatsReport): string {
+  const columns = [
+    ...report.ways.map(({ name, ledger }) => ({ name, row: ledger })),
+    { name: 'total', row: report.total },
+  ];
+  const line = (label: string, value: (row: LedgerRow) => number): Cell[] => [
+    label,
+    ...columns.map(({ row }) => value(row)),
+  ];
+  const optional = (label: string, value: (row: LedgerRow) => number): Cell[][] =>
+    columns.some(({ row }) => value(row) !== 0) ? [line(label, value)] : [];
+  const port = (
+    label: string,
+    value: (counters: NonNullable<StatsReport['ways'][number]['port']>) => number,
+  ): Cell[] => {
+    const values = report.ways.map((way) => (way.port === null ? 0 : value(way.port)));
+    return [label, ...values, values.reduce((sum, one) => sum + one, 0)];
+  };
+  const ledger = table([
+    ['packets', ...columns.map(({ name }) => name)],
+    line('received', (row) => row.received),
+    line('  forwarded', (row) => row.forwarded),
+    line('  dropped', (row) => row.dropped),
+    ...optional('    by a hook', (row) => row.droppedByHook),
+    ...optional('    by a hook fault', (row) => row.droppedByFault),
+    ...optional('    malformed', (row) => row.droppedMalformed),
+    ...optional('    not IP', (row) => row.droppedNonIp),
+    line('  rejected', (row) => row.rejected),
+    line('  lost', (row) => row.lost),
+    ...optional('    too long', (row) => row.lostTooLong),
+    ...optional('    send error', (row) => row.lostSendError),
+    ...optional('    pool exhausted', (row) => row.lostPool),
+    ...optional('    cut by the capture', (row) => row.lostTruncated),
+    ...optional('not IP', (row) => row.nonIp),
+    ...optional('hook faults', (row) => row.hookFaults),
+    ...optional('replaced', (row) => row.replaced),
+    line('frames sent', (row) => row.sent),
+    ...optional('  extra fragments', (row) => row.extraFragments),
+    ...optional('  ICMP errors', (row) => row.icmpErrors),
+    ...optional('  made by hooks', (row) => row.injected),
+    ...optional('ICMP errors over the rate', (row) => row.icmpSuppressed),
+    ...optional('ICMP errors that would be', (row) => row.icmpWouldBe),
+    ...optional('refused: made by hooks', (row) => row.injectRefused),
+    port('stolen by the kernel', ({ stolen }) => stolen),
+    port('  never handed to a lane', ({ neverHanded }) => neverHanded),
+    port('met while no lane answered', ({ whileDown }) => whileDown),
+  ]);
+  const hooks = report.droppedByHooks.filter(({ dropped, rejected }) => dropped + rejected > 0);
+  return [
+    ...(report.ways.some(({ isWouldBe }) => isWouldBe)
+      ? ['A tap touches nothing: its verdicts are what they would be.', '']
+      : []),
+    ledger,
+    '',
+    ...(hooks.length === 0
+      ? []
+      : [
+          table([
+            ['by hook', 'dropped', 'rejected'],
+            ...hooks.map(({ hook, dropped, rejected }) => [hook, dropped, rejected]),
+          ]),
+          '',
+        ]),
+    ...(report.kernelDropped > 0
+      ? [`The kernel dropped ${report.kernelDropped.toLocaleString('en-US')} frames that the lane was too slow for.`]
+      : []),
+    report.addsUp ? 'The ledger adds up.' : `The ledger does NOT add up:\n  ${report.problems.join('\n  ')}`,
+  ].join('\n');
+}
+
+/** `firehook hooks`, in running order. */
+export function showHooks(report: HooksReport): string {
+  if (report.hooks.length === 0) return 'No hooks: everything is forwarded.';
+  return [
+    'runs first ↑  (larger priority first; ties in the order of the config)',
+    table([
+      ['hook', 'priority', 'seen', 'forwarded', 'dropped', 'rejected', 'replaced', 'faults', 'module'],
+      ...report.hooks.map((hook): Cell[] => [
+        hook.kind === 'callback' ? `${hook.name} (firewallHook)` : hook.name,
+        hook.priority,
+        hook.seen,
+        hook.forwarded,
+        hook.dropped,
+        hook.rejected,
+        hook.replaced,
+        hook.faults,
+        hook.path,
+      ]),
+    ]),
+  ].join('\n');
+}
+
+/** `firehook pool`, as PoolMon shows it. */
+export function showPool(report: PoolReport): string {
+  return [
+    `${report.bytesInUse.toLocaleString('en-US')} of ${report.limitBytes.toLocaleString('en-US')} octets in use; ${report.refused} misuses refused`,
+    table([
+      ['Tag', 'Type', 'Allocs', 'Frees', 'Diff', 'Bytes', 'Per Alloc'],
+      ...report.tags.map(({ tag, type, allocs, frees, diff, bytes, perAlloc }): Cell[] => [
+        tag,
+        type,
+        allocs,
+        frees,
+        diff,
+        bytes,
+        perAlloc,
+      ]),
+    ]),
+    ...(report.leaked.length === 0
+      ? []
+      : [
+          '',
+          table([
+            ['hook', 'not freed', 'octets'],
+            ...report.leaked.map(({ hook, allocations, bytes }) => [hook, allocations, bytes]),
+          ]),
+        ]),
+  ].join('\n');
+}

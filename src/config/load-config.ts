@@ -1,0 +1,214 @@
+/**
+ * Reads the configuration file: YAML text to a checked {@link Config}, or to every problem with its line.
+ *
+ * ```
+ *   file ─> text (bounded) ─> YAML document ─> plain values ─> configSchema ─> paths made absolute ─> warnings
+ * ```
+ * Floor 1. Rule: nothing in the kernel has been touched yet, so everything that can be refused is refused here, with the
+ * key, the value and what was expected. {@link parseConfig} touches no file; {@link loadConfig} does.
+ *
+ * @module
+ */
+
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import type * as z from 'zod';
+import { type ErrorCode, FirehookError } from '../errors.ts';
+import { type Config, configSchema } from './schema.ts';
+
+/** A configuration larger than this is a mistake, in octets. */
+const MAX_FILE_LENGTH = 1024 * 1024;
+
+/** Most nodes that aliases may stand for; what "billion laughs" needs is far above, what people write far below. */
+const MAX_ALIAS_COUNT = 100;
+
+/** A configuration and what its operator should hear about it. */
+export interface LoadedConfig {
+  readonly config: Config;
+  /** Sentences about what is allowed and yet may surprise. */
+  readonly warnings: readonly string[];
+}
+
+/** A refused configuration with all its problems, so that `--check` can list them in one go. */
+export class ConfigError extends FirehookError {
+  /** One line for each problem; at least one. */
+  readonly problems: readonly string[];
+
+  /**
+   * @param code - one of `FIREHOOK_CONFIG_SYNTAX` and `FIREHOOK_CONFIG_INVALID`
+   * @param fileName - named in the message
+   * @param problems - the first one makes the message
+   */
+  constructor(code: ErrorCode, fileName: string, problems: readonly [string, ...string[]]) {
+    const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+    super(code, `${fileName}: ${problems[0]}${more}`);
+    this.problems = problems;
+  }
+}
+
+/**
+ * Reads and checks a configuration file and looks whether its hook modules are there.
+ *
+ * @throws {@link ConfigError} FIREHOOK_CONFIG_SYNTAX or FIREHOOK_CONFIG_INVALID with every problem
+ * @throws {@link FirehookError} FIREHOOK_CONFIG_UNREADABLE when the file cannot be read, is too large or no text;
+ *   FIREHOOK_HOOK_UNREADABLE when a module cannot be read
+ */
+export function loadConfig(file: string): LoadedConfig {
+  const loaded = parseConfig(readConfig(file), path.dirname(path.resolve(file)), file);
+  for (const hook of loaded.config.hooks) {
+    try {
+      accessSync(hook.module, constants.R_OK);
+    } catch (cause) {
+      throw new FirehookError('FIREHOOK_HOOK_UNREADABLE', `${hook.module}: ${reason(cause)}`, {
+        cause,
+        hook: hook.module,
+      });
+    }
+  }
+  return loaded;
+}
+
+/**
+ * Checks the text of a configuration. Touches no file.
+ *
+ * @param text - YAML 1.2
+ * @param baseFolder - module paths are relative to it
+ * @param fileName - named in messages
+ * @throws {@link ConfigError} with every problem
+ */
+export function parseConfig(text: string, baseFolder: string, fileName: string): LoadedConfig {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [first, ...others] = [...document.errors, ...document.warnings].map((problem) => {
+    const { line, col } = lines.linePos(problem.pos[0]);
+    return `${problem.message} (line ${line}, column ${col})`;
+  });
+  if (first !== undefined) throw new ConfigError('FIREHOOK_CONFIG_SYNTAX', fileName, [first, ...others]);
+
+  // An empty file is an empty mapping: what is missing is then named like in any other.
+  const result = configSchema.safeParse(plainValues(document, fileName) ?? {});
+  if (!result.success) {
+    const problems = result.error.issues.flatMap((issue) => describe(issue, [], document, lines));
+    const [firstProblem = 'not valid', ...otherProblems] = new Set(problems);
+    throw new ConfigError('FIREHOOK_CONFIG_INVALID', fileName, [firstProblem, ...otherProblems]);
+  }
+  const hooks = result.data.hooks.map((hook) => ({ ...hook, module: path.resolve(baseFolder, hook.module) }));
+  const config = { ...result.data, hooks };
+  return { config, warnings: warningsOf(config) };
+}
+
+function readConfig(file: string): string {
+  try {
+    // Asked before it is read, so that a wrong path to a large file or a device costs nothing.
+    const status = statSync(file);
+    if (!status.isFile()) throw new Error('not a regular file');
+    if (status.size > MAX_FILE_LENGTH) throw new Error(`${status.size} octets; at most ${MAX_FILE_LENGTH} are read`);
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+  } catch (cause) {
+    throw new FirehookError('FIREHOOK_CONFIG_UNREADABLE', `${file}: ${reason(cause)}`, { cause });
+  }
+}
+
+/** What the system or the decoder says, without the path that our own message names. */
+function reason(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  switch ((cause as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+      return 'no such file';
+    case 'EACCES':
+    case 'EPERM':
+      return 'permission denied';
+    case 'ERR_ENCODING_INVALID_ENCODED_DATA':
+      return 'not UTF-8 text';
+    default:
+      return cause.message;
+  }
+}
+
+/** Aliases are resolved here, and bounded. */
+function plainValues(document: Document, fileName: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: MAX_ALIAS_COUNT });
+  } catch (cause) {
+    throw new ConfigError('FIREHOOK_CONFIG_SYNTAX', fileName, [reason(cause)]);
+  }
+}
+
+/** The line or lines that an issue of zod is to a reader of the file. `prefix` is the path of an enclosing union. */
+function describe(
+  issue: z.core.$ZodIssue,
+  prefix: readonly PropertyKey[],
+  document: Document,
+  lines: LineCounter,
+): string[] {
+  const at = [...prefix, ...issue.path];
+  if (issue.code === 'invalid_union') {
+    // One alternative that knows every key there is the one that was meant: its own issues say more than the union's.
+    const meant = issue.errors.filter((issues) => !issues.some((inner) => inner.code === 'unrecognized_keys'));
+    if (meant.length === 1) return (meant[0] ?? []).flatMap((inner) => describe(inner, at, document, lines));
+  }
+  const places = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...at, key]) : [at];
+  const sentences = issue.message.split('\n');
+  return places.map((place, index) => {
+    const name = keyName(place);
+    return `${name === '' ? '' : `${name}: `}${sentences[index] ?? ''} (line ${lineOf(place, document, lines)})`;
+  });
+}
+
+/** `['attach', 0, 'host']` as `attach[0].host`. */
+function keyName(place: readonly PropertyKey[]): string {
+  return place
+    .map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index === 0 ? '' : '.'}${String(key)}`))
+    .join('');
+}
+
+/** The line of a value, or of the innermost thing around it that is in the file. */
+function lineOf(place: readonly PropertyKey[], document: Document, lines: LineCounter): number {
+  let node: unknown = document.contents;
+  let offset = startOf(node) ?? 0;
+  for (const key of place) {
+    if (isAlias(node)) node = node.resolve(document);
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key));
+      offset = startOf(pair?.key) ?? offset;
+      node = pair?.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(key)];
+      offset = startOf(node) ?? offset;
+    } else {
+      break;
+    }
+  }
+  return lines.linePos(offset).line;
+}
+
+function startOf(node: unknown): number | undefined {
+  return (node as Node | null | undefined)?.range?.[0];
+}
+
+function warningsOf(config: Config): string[] {
+  const warnings: string[] = [];
+  const bridges = config.attach.filter((attach) => 'bridge' in attach);
+  const hosts = config.attach.filter((attach) => 'host' in attach);
+  if (config.hooks.length === 0) {
+    warnings.push('hooks: there are none, so every IP packet is forwarded.');
+  }
+  if (config.policy.nonIp === 'drop' && bridges.length > 0) {
+    const names = bridges.map((attach) => attach.bridge.join('-')).join(', ');
+    warnings.push(
+      `policy.nonIp: drop stops ARP on the bridge ${names}: IPv4 hosts on its two sides lose sight of each other ` +
+        '(IPv6 finds its neighbours by ICMPv6, which goes to the hooks).',
+    );
+  }
+  if (config.policy.onDown === 'drop' && hosts.length > 0) {
+    const names = hosts.map((attach) => attach.host).join(', ');
+    warnings.push(
+      `policy.onDown: drop on host ${names} can lock an administrator out; the way back: firehookd --undo from the console.`,
+    );
+  }
+  if (config.policy.onDown === 'forward' && bridges.length + hosts.length > 0) {
+    warnings.push('policy.onDown: forward lets packets pass unchecked while no lane answers.');
+  }
+  return warnings;
+}

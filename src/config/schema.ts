@@ -1,0 +1,224 @@
+/**
+ * The keys of the configuration file: names, types, ranges, defaults and what each refusal says.
+ *
+ * Floor 1. Rule: one place. The types, the defaults, the JSON schema (`config/firehook.schema.json`) and the table of
+ * `docs/configuration.md` follow from here or are tested against it. Objects are strict: an unknown key is refused.
+ * The message of every issue is the whole sentence that follows the key: `"maybe" is not valid; expected drop or forward`.
+ *
+ * @module
+ */
+
+import * as z from 'zod';
+import { closestKey } from './closest-key.ts';
+
+/** Longest value that is quoted whole in a message, in characters. */
+const SHOWN_LENGTH = 60;
+
+/** Levels of the log, the most talkative first. */
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+/**
+ * What the kernel takes as an interface name (net/core/dev.c, dev_valid_name: 15 octets, no `/`, no `:`, no white space),
+ * less what would need quoting in an nftables rule or is a wildcard there.
+ */
+const INTERFACE_NAME = /^(?!\.{1,2}$)(?!.*[/:"'\\*])[!-~]{1,15}$/;
+
+const interfaceName = z
+  .string(expected('an interface name'))
+  .regex(
+    INTERFACE_NAME,
+    expected('an interface name: 1 to 15 characters, no white space, none of / : * \\ and no quotes'),
+  );
+
+const attach = z.union(
+  [
+    object({
+      bridge: z
+        .tuple([interfaceName, interfaceName], expected('two interfaces, for example [lan0, wan0]'))
+        .describe('Two ports; the lane stands between them and every frame passes through it.'),
+    }),
+    object({ host: interfaceName.describe("The unicast IP traffic of this host's own interface, both directions.") }),
+    object({ tap: interfaceName.describe('A passive look: verdicts are counted, the traffic is not touched.') }),
+  ],
+  expected('one of bridge: [a, b], host: name or tap: name'),
+);
+
+const hook = object({
+  module: z
+    .string(expected('the path of a hook module or of a folder of them'))
+    .min(1, expected('the path of a hook module or of a folder of them'))
+    .describe('Path of a hook module or of a folder of them, relative to the configuration file.'),
+  priority: z
+    .int(expected('a whole number'))
+    .optional()
+    .describe('Larger runs first; wins over the priority the module gives itself.'),
+  options: z
+    .record(z.string(), z.unknown(), expected('a mapping of option names to values'))
+    .optional()
+    .describe("Handed to the hook's setup, which checks it."),
+});
+
+/** The configuration as a zod schema: what is written in the file goes in, with defaults filled in it comes out. */
+export const configSchema = object({
+  attach: z
+    .array(attach, expected('a list with one or more of bridge: [a, b], host: name, tap: name'))
+    .min(1, expected('a list with one or more of bridge: [a, b], host: name, tap: name'))
+    .superRefine(refuseSecondUse)
+    .describe('Where packets are taken from. One or more.'),
+  driver: z
+    .enum(['pcap'], {
+      error: (issue) =>
+        issue.input === 'afpacket' ? 'afpacket is not in this version; use pcap' : expected('pcap').error(issue),
+    })
+    .default('pcap')
+    .describe('What reads and writes frames.'),
+  lanes: integer(1).default(1).describe('Processes that run hooks. More than 1 needs a driver that can share a port.'),
+  hooks: z
+    .array(hook, expected('a list of hooks, each with module:'))
+    .default([])
+    .describe('The hooks. Larger priority runs first; ties in this order.'),
+  policy: object({
+    onDown: oneOf('drop', 'forward')
+      .default('drop')
+      .describe('What becomes of traffic while no lane answers: killed, hung, starting.'),
+    onStop: oneOf('undo', 'hold')
+      .default('undo')
+      .describe('After SIGTERM: take everything back, or leave onDown in force until the next start.'),
+    onHookError: oneOf('drop', 'forward')
+      .default('drop')
+      .describe('What becomes of a packet when a hook throws or returns no verdict.'),
+    nonIp: oneOf('drop', 'forward')
+      .default('forward')
+      .describe('What becomes of frames that carry no IP: ARP and others.'),
+  })
+    .prefault({})
+    .describe('What happens when no hook decides.'),
+  icmp: object({
+    code: integer(0, 15).default(13).describe('Code of the type 3 message that ICMP_ON_DROP sends over IPv4.'),
+    ratePerSecond: integer(0).default(100).describe('Most ICMP errors sent in a second; 0 sends none.'),
+  })
+    .prefault({})
+    .describe('ICMP errors sent for ICMP_ON_DROP.'),
+  lane: object({
+    user: z
+      .string(expected('a user name'))
+      .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,30}\$?$/, expected('a user name'))
+      .default('firehook')
+      .describe('The unprivileged user that hooks run as. Files that hooks read must be readable by it.'),
+  })
+    .prefault({})
+    .describe('The process that runs the hooks.'),
+  control: object({
+    socket: z
+      .string(expected('an absolute path'))
+      // sun_path of unix(7) holds 108 octets with the final zero.
+      .regex(/^\/[!-~]{1,106}$/, expected('an absolute path of at most 107 characters without white space'))
+      .default('/run/firehook/firehook.sock')
+      .describe('Path of the control socket.'),
+    mode: z
+      .string(expected('an octal file mode in quotes, for example "0600"'))
+      .regex(/^0?[0-7]{3}$/, expected('an octal file mode in quotes, for example "0600"'))
+      .default('0600')
+      .describe('File mode of the control socket, octal, in quotes.'),
+  })
+    .prefault({})
+    .describe('The socket that the firehook command talks to.'),
+  log: object({
+    level: oneOf(...LOG_LEVELS)
+      .default('info')
+      .describe('Least level that is written.'),
+  })
+    .prefault({})
+    .describe('The log, on standard error.'),
+  pool: object({
+    limitMiB: integer(1, 4096).default(64).describe('Most memory that hooks and the runtime hold in the pool, in MiB.'),
+  })
+    .prefault({})
+    .describe('The buffer pool behind IPAllocBuff and ExAllocatePoolWithTag, one for each lane.'),
+}).superRefine((config, context) => {
+  // pcap is the only driver of this version, and each of its handles gets every packet.
+  if (config.lanes > 1) {
+    context.addIssue({
+      code: 'custom',
+      path: ['lanes'],
+      message: `${config.lanes} needs a driver that can share a port by flow; driver: ${config.driver} cannot; use lanes: 1`,
+    });
+  }
+});
+
+/** The configuration, checked, with every default filled in. In the loaded form the module paths are absolute. */
+export type Config = z.output<typeof configSchema>;
+
+/** One of the places where packets are taken from. */
+export type AttachConfig = z.output<typeof attach>;
+
+/** One entry of the list of hooks. */
+export type HookConfig = z.output<typeof hook>;
+
+/** The JSON schema of the configuration file, for editors. */
+export function configJsonSchema(): object {
+  return { title: 'firehook configuration', ...z.toJSONSchema(configSchema, { io: 'input' }) };
+}
+
+/** The interfaces of an attach, in the order they are written. */
+export function attachInterfaces(attach: AttachConfig): readonly string[] {
+  if ('bridge' in attach) return attach.bridge;
+  return 'host' in attach ? [attach.host] : [attach.tap];
+}
+
+/** The message of every issue of a schema: what was found, and what was expected instead. */
+function expected(what: string): { error: (issue: { readonly input?: unknown }) => string } {
+  return { error: (issue) => `${found(issue.input)}; expected ${what}` };
+}
+
+function found(value: unknown): string {
+  if (value === undefined) return 'is missing';
+  if (value === null) return 'is empty';
+  // JSON has no infinity and YAML does (.inf).
+  const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
+  return `${text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}...` : text} is not valid`;
+}
+
+function integer(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
+  const range = maximum === Number.MAX_SAFE_INTEGER ? `${minimum} or more` : `from ${minimum} to ${maximum}`;
+  const words = expected(`a whole number, ${range}`);
+  return z.int(words).min(minimum, words).max(maximum, words);
+}
+
+function oneOf<const Value extends string>(...values: readonly [Value, ...Value[]]) {
+  return z.enum(values, expected(`${values.slice(0, -1).join(', ')} or ${values.at(-1)}`));
+}
+
+function object<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  const keys = Object.keys(shape);
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code !== 'unrecognized_keys') return expected(`a mapping with ${keys.join(', ')}`).error(issue);
+      // One line for each key, in the order of `issue.keys`: the reader of the issue takes them apart again.
+      return issue.keys.map((key) => unknownKey(key, keys)).join('\n');
+    },
+  });
+}
+
+function unknownKey(typed: string, keys: readonly string[]): string {
+  const near = closestKey(typed, keys);
+  return near === undefined ? `unknown key; expected ${keys.join(', ')}` : `unknown key; did you mean ${near}?`;
+}
+
+/** Two attaches that share an interface would steal each other's packets. */
+function refuseSecondUse(
+  attaches: readonly AttachConfig[],
+  context: { addIssue(issue: { code: 'custom'; path: PropertyKey[]; message: string; input: unknown }): void },
+): void {
+  const firstUse = new Map<string, number>();
+  attaches.forEach((attach, index) => {
+    for (const name of attachInterfaces(attach)) {
+      const first = firstUse.get(name);
+      if (first !== undefined) {
+        const message = `${JSON.stringify(name)} is named twice (attach[${first}] has it); an interface is attached once`;
+        context.addIssue({ code: 'custom', path: [index], message, input: attach });
+      }
+      firstUse.set(name, index);
+    }
+  });
+}

@@ -1,0 +1,481 @@
+/**
+ * The pool: memory that hooks allocate and free under the rules of the Windows nonpaged pool, with books.
+ *
+ * ```
+ *   descriptor (IPRcvBuf) ──#record──> its books ──> slot of a slab   one data buffer, from IPAllocBuff
+ *   block (Buffer) ─────────WeakMap──> its books ──> slot of a slab
+ * ```
+ * Floor 1. Rules: the pool believes its own record, never the nine members, which a hook may overwrite; a misuse is
+ * refused before anything changed, is counted on the running hook, and is thrown as a `FIREHOOK_POOL_` error; a
+ * descriptor object is never used twice, so its identity tells a freed one from a fresh one.
+ *
+ * Sources: the pages of ExAllocatePoolWithTag, IPAllocBuff, IPFreeBuff, FreeIprBuff and of PoolMon's display.
+ *
+ * @module
+ */
+
+import { types } from 'node:util';
+import type { ErrorCode } from '../errors.ts';
+import { FirehookError } from '../errors.ts';
+import type { POOL_TYPE } from './constants.ts';
+import { IPR_OWNER_NONE, IPR_OWNER_POOL, NonPagedPool, PagedPool, SIZEOF_IPRCVBUF } from './constants.ts';
+import type { DescriptorRecord } from './ip-rcv-buf.ts';
+import { IPRcvBuf, isCyclic, isIPRcvBuf, recordOf } from './ip-rcv-buf.ts';
+import type { OwnerUsage, PoolTagUsage, PoolTotals } from './pool-books.ts';
+import { OwnerBook, TagBook } from './pool-books.ts';
+import type { PoolTag } from './pool-tag.ts';
+import { formatTag, parseTag, TAG_DATA, TAG_DESCRIPTOR } from './pool-tag.ts';
+import type { Slot } from './slab.ts';
+import { MAX_SLOT_OCTETS, SlabStore } from './slab.ts';
+
+/** Value of {@link Pool.owner} while no hook runs. */
+export const RUNTIME_OWNER = -1;
+/** Largest data buffer of one descriptor, in octets: the longest IPv4 datagram. */
+export const MAX_DATA_OCTETS = 65_535;
+/** Largest block of memory, in octets. */
+export const MAX_BLOCK_OCTETS = MAX_SLOT_OCTETS;
+
+/** Books of one descriptor and of the data buffer it may have. */
+class Descriptor implements DescriptorRecord {
+  live = true;
+  /** The runtime's: hooks may look, not free. */
+  lent = false;
+  slot: Slot | null = null;
+  /** Octets of data asked for. */
+  size = 0;
+  maker: OwnerBook;
+  dataMaker: OwnerBook;
+  readonly pool: Pool;
+  readonly book: TagBook;
+
+  constructor(pool: Pool, book: TagBook, maker: OwnerBook) {
+    this.pool = pool;
+    this.book = book;
+    this.maker = maker;
+    this.dataMaker = maker;
+  }
+}
+
+/** Books of one block. */
+interface Block {
+  live: boolean;
+  readonly slot: Slot;
+  readonly size: number;
+  readonly book: TagBook;
+  readonly maker: OwnerBook;
+}
+
+/** Descriptors, data buffers and blocks under one limit. */
+export class Pool {
+  /** Index of the hook that runs, {@link RUNTIME_OWNER} for the runtime. Set before each call of a hook. */
+  owner = RUNTIME_OWNER;
+  readonly #store: SlabStore;
+  readonly #blocks = new WeakMap<object, Block>();
+  readonly #books: Record<POOL_TYPE, Map<number, TagBook>> = { [NonPagedPool]: new Map(), [PagedPool]: new Map() };
+  readonly #owners: OwnerBook[] = [];
+  readonly #descriptorBook: TagBook;
+  readonly #dataBook: TagBook;
+  #faultsTotal = 0;
+  #failuresTotal = 0;
+  #leakedTotal = 0;
+
+  /**
+   * @param limitBytes - see {@link Pool.limitBytes}
+   */
+  constructor(limitBytes: number) {
+    this.#store = new SlabStore(limitBytes);
+    this.#descriptorBook = this.#tagBook(NonPagedPool, TAG_DESCRIPTOR);
+    this.#dataBook = this.#tagBook(NonPagedPool, TAG_DATA);
+  }
+
+  /**
+   * Hard limit in octets: slabs as reserved, and 64 for each descriptor.
+   *
+   * May be lowered below what is in use: nothing is taken away, nothing new is handed out.
+   */
+  get limitBytes(): number {
+    return this.#store.limitBytes;
+  }
+  set limitBytes(bytes: number) {
+    this.#store.limitBytes = bytes;
+  }
+
+  /** Misuses refused since the start. */
+  get faultsTotal(): number {
+    return this.#faultsTotal;
+  }
+
+  /**
+   * Allocates a descriptor ({@link SIZEOF_IPRCVBUF} octets asked for) or a block (any other size).
+   *
+   * Ownership: returns owned; {@link Pool.free} it. Cost: makes the object it returns and its record.
+   * @param type - NonPagedPool or PagedPool; anything else is counted as a fault and answered with null
+   * @param octets - 1 to {@link MAX_BLOCK_OCTETS}
+   * @param tag - see {@link PoolTag}
+   * @returns null when the limit is reached or `octets` is out of range; a block has exactly `octets`, uninitialised
+   * @throws {@link FirehookError} FIREHOOK_POOL_BAD_TAG when the tag is bad
+   */
+  allocate(type: POOL_TYPE, octets: number, tag: PoolTag): IPRcvBuf | Buffer | null {
+    const number = this.#checkTag(tag);
+    if (type !== NonPagedPool && type !== PagedPool) {
+      this.#countFault();
+      return null;
+    }
+    const book = this.#tagBook(type, number);
+    const maker = this.#ownerBook(this.owner);
+    return octets === SIZEOF_IPRCVBUF ? this.#makeDescriptor(book, maker) : this.#makeBlock(book, maker, octets);
+  }
+
+  /**
+   * Frees a descriptor or a block. The data buffer a descriptor may still have is not freed with it: it is leaked, stays
+   * in the books, and is counted.
+   *
+   * Ownership: takes `block`.
+   * @param tag - when given, must be the tag of the allocation
+   * @throws {@link FirehookError} FIREHOOK_POOL_DOUBLE_FREE, FIREHOOK_POOL_STRANGER, or FIREHOOK_POOL_BAD_TAG for a bad
+   * or another tag; nothing changed then
+   */
+  free(block: IPRcvBuf | Buffer, tag?: PoolTag): void {
+    const number = tag === undefined ? 0 : this.#checkTag(tag);
+    if (isIPRcvBuf(block)) {
+      const record = this.#recordFor(block, 'FIREHOOK_POOL_DOUBLE_FREE');
+      this.#checkSameTag(record.book, number);
+      if (record.slot !== null) {
+        this.#leakedTotal++;
+        record.slot = null;
+      }
+      this.#dropDescriptor(block, record);
+      return;
+    }
+    const record = typeof block === 'object' && block !== null ? this.#blocks.get(block) : undefined;
+    if (record === undefined) throw this.#fault('FIREHOOK_POOL_STRANGER', 'ExFreePool');
+    if (!record.live) throw this.#fault('FIREHOOK_POOL_DOUBLE_FREE', `block ${formatTag(record.book.tag)}`);
+    this.#checkSameTag(record.book, number);
+    record.live = false;
+    record.book.remove(record.size);
+    record.maker.remove(record.size);
+    this.#store.release(record.slot);
+  }
+
+  /**
+   * Gives a descriptor its data buffer: sets `ipr_buffer`, `ipr_size` and `ipr_owner`, nothing else.
+   *
+   * The buffer is the slot itself, uninitialised, and may be longer than `size`: a hook that writes too far meets slack,
+   * never another allocation.
+   * Ownership: borrows `descriptor`, which owns the buffer. Cost: allocates nothing but for a new slab.
+   * @param size - octets, 1 to {@link MAX_DATA_OCTETS}
+   * @returns 1; 0 when `size` is out of range, the limit is reached, or, counted as a fault, there is a buffer already
+   * @throws {@link FirehookError} FIREHOOK_POOL_STRANGER, FIREHOOK_POOL_USE_AFTER_FREE; nothing changed then
+   */
+  allocateBuffer(descriptor: IPRcvBuf, size: number): 0 | 1 {
+    const record = this.#recordFor(descriptor, 'FIREHOOK_POOL_USE_AFTER_FREE');
+    if (record.slot !== null) {
+      this.#countFault();
+      return 0;
+    }
+    return this.#attachData(descriptor, record, this.#ownerBook(this.owner), size);
+  }
+
+  /**
+   * Frees the data buffer of one descriptor, which stays; `ipr_buffer` is null and `ipr_size` 0 after it.
+   *
+   * Ownership: borrows `descriptor`, takes its buffer.
+   * @throws {@link FirehookError} FIREHOOK_POOL_DOUBLE_FREE when there is no buffer, FIREHOOK_POOL_STRANGER,
+   * FIREHOOK_POOL_USE_AFTER_FREE; nothing changed then
+   */
+  freeBuffer(descriptor: IPRcvBuf): void {
+    const record = this.#recordFor(descriptor, 'FIREHOOK_POOL_USE_AFTER_FREE');
+    if (record.slot === null) throw this.#fault('FIREHOOK_POOL_DOUBLE_FREE', 'the descriptor has no data buffer');
+    this.#dropData(record, record.slot);
+    clearData(descriptor);
+  }
+
+  /**
+   * Frees every data buffer and every descriptor of a chain.
+   *
+   * Ownership: takes the chain. O(n) in descriptors.
+   * @throws {@link FirehookError} FIREHOOK_POOL_DOUBLE_FREE for a freed head, a cycle, or a buffer that stands in two
+   * descriptors; FIREHOOK_POOL_USE_AFTER_FREE for a freed member; FIREHOOK_POOL_STRANGER. Nothing changed then
+   */
+  freeChain(head: IPRcvBuf): void {
+    this.#recordFor(head, 'FIREHOOK_POOL_DOUBLE_FREE');
+    if (isCyclic(head)) throw this.#fault('FIREHOOK_POOL_DOUBLE_FREE', 'the chain comes back to itself');
+    for (let at: IPRcvBuf | null = head; at !== null; at = at.ipr_next) {
+      const record = this.#recordFor(at, 'FIREHOOK_POOL_USE_AFTER_FREE');
+      if (at.ipr_buffer !== record.slot?.view && sharesMemory(head, at)) {
+        throw this.#fault('FIREHOOK_POOL_DOUBLE_FREE', 'one data buffer in two descriptors of the chain');
+      }
+    }
+    this.#dropChain(head);
+  }
+
+  /**
+   * Makes one descriptor with `size` octets of data for the runtime. Hooks cannot free it.
+   *
+   * Ownership: returns owned; give it to {@link Pool.release}. Never throws.
+   * @returns null when `size` is out of range or the limit is reached
+   */
+  allocateChain(size: number): IPRcvBuf | null {
+    const runtime = this.#ownerBook(RUNTIME_OWNER);
+    const descriptor = this.#makeDescriptor(this.#descriptorBook, runtime);
+    if (descriptor === null) return null;
+    const record = this.#ownRecord(descriptor);
+    if (record === null) return null;
+    record.lent = true;
+    if (this.#attachData(descriptor, record, runtime, size) === 1) return descriptor;
+    this.#dropDescriptor(descriptor, record);
+    return null;
+  }
+
+  /**
+   * Tells whether a chain that a hook handed over can be taken: every member is live, from this pool and not the
+   * runtime's already; each one's data lies within what was asked for; no cycle.
+   *
+   * Ownership: borrows. Never throws, allocates nothing, O(n) in descriptors.
+   */
+  isOwnedChain(head: IPRcvBuf | null): boolean {
+    if (head === null || isCyclic(head)) return false;
+    for (let at: IPRcvBuf | null = head; at !== null; at = at.ipr_next) {
+      const record = this.#ownRecord(at);
+      if (record === null || record.lent || !holdsData(record, at)) return false;
+    }
+    return true;
+  }
+
+  /**
+   * Makes a chain the runtime's: it is no longer outstanding for the hooks that made it, and later hooks may read and
+   * write it, not free it. Call it when a hook hands a chain over, before the next hook sees it.
+   *
+   * Ownership: takes the chain; give it to {@link Pool.release}. Never throws, allocates nothing.
+   * @returns false, with nothing changed, for a cycle or a member that is not live or not from this pool
+   */
+  adopt(head: IPRcvBuf | null): boolean {
+    if (!this.#isLiveChain(head)) return false;
+    const runtime = this.#ownerBook(RUNTIME_OWNER);
+    for (let at = head; at !== null; at = at.ipr_next) {
+      const record = this.#ownRecord(at);
+      if (record === null) continue;
+      record.lent = true;
+      record.maker.moveTo(runtime, SIZEOF_IPRCVBUF);
+      record.maker = runtime;
+      if (record.slot === null) continue;
+      record.dataMaker.moveTo(runtime, record.size);
+      record.dataMaker = runtime;
+    }
+    return true;
+  }
+
+  /**
+   * Frees a chain for the runtime, whoever made it.
+   *
+   * Ownership: takes the chain. Never throws, allocates nothing.
+   * @returns false, with nothing changed, for a cycle or a member that is not live or not from this pool
+   */
+  release(head: IPRcvBuf | null): boolean {
+    if (!this.#isLiveChain(head)) return false;
+    this.#dropChain(head);
+    return true;
+  }
+
+  /** What a hook holds, and how often it misused the pool. Makes one small object. */
+  ownerUsage(owner: number): OwnerUsage {
+    const { outstanding, bytes, faults } = this.#ownerBook(owner);
+    return { outstanding, bytes, faults };
+  }
+
+  /** The rows of PoolMon, sorted by tag. O(tags): meant for a few reads a second. */
+  usage(): PoolTagUsage[] {
+    const rows = [this.#books[NonPagedPool], this.#books[PagedPool]].flatMap((books) =>
+      Array.from(books.values(), (book) => book.toUsage()),
+    );
+    return rows.sort((a, b) => (a.tag < b.tag ? -1 : Number(a.tag > b.tag)));
+  }
+
+  /** The head lines of PoolMon. O(tags). */
+  totals(): PoolTotals {
+    let bytesInUse = 0;
+    for (const type of [NonPagedPool, PagedPool] as const) {
+      for (const book of this.#books[type].values()) bytesInUse += book.bytes;
+    }
+    return {
+      bytesInUse,
+      limitBytes: this.#store.limitBytes,
+      reservedBytes: this.#store.reservedBytes,
+      slabs: this.#store.slabs,
+      faultsTotal: this.#faultsTotal,
+      failuresTotal: this.#failuresTotal,
+      leakedTotal: this.#leakedTotal,
+    };
+  }
+
+  #makeDescriptor(book: TagBook, maker: OwnerBook): IPRcvBuf | null {
+    if (!this.#store.charge(SIZEOF_IPRCVBUF)) {
+      this.#failuresTotal++;
+      return null;
+    }
+    book.add(SIZEOF_IPRCVBUF);
+    maker.add(SIZEOF_IPRCVBUF);
+    return new IPRcvBuf(new Descriptor(this, book, maker));
+  }
+
+  #makeBlock(book: TagBook, maker: OwnerBook, octets: number): Buffer | null {
+    const slot = this.#takeSlot(octets, MAX_BLOCK_OCTETS);
+    if (slot === null) return null;
+    // A view of its own, not the slot's: its identity tells a second free from the free of a later allocation.
+    const view = slot.view.subarray(0, octets);
+    this.#blocks.set(view, { live: true, slot, size: octets, book, maker });
+    book.add(octets);
+    maker.add(octets);
+    return view;
+  }
+
+  #attachData(descriptor: IPRcvBuf, record: Descriptor, maker: OwnerBook, size: number): 0 | 1 {
+    const slot = this.#takeSlot(size, MAX_DATA_OCTETS);
+    if (slot === null) return 0;
+    record.slot = slot;
+    record.size = size;
+    record.dataMaker = maker;
+    this.#dataBook.add(size);
+    maker.add(size);
+    descriptor.ipr_buffer = slot.view;
+    descriptor.ipr_size = size;
+    descriptor.ipr_owner = IPR_OWNER_POOL;
+    return 1;
+  }
+
+  #takeSlot(octets: number, most: number): Slot | null {
+    const inRange = Number.isInteger(octets) && octets >= 1 && octets <= most;
+    const slot = inRange ? this.#store.acquire(octets) : null;
+    if (slot === null) this.#failuresTotal++;
+    return slot;
+  }
+
+  #dropChain(head: IPRcvBuf | null): void {
+    let at = head;
+    while (at !== null) {
+      const next: IPRcvBuf | null = at.ipr_next;
+      const record = this.#ownRecord(at);
+      if (record !== null) {
+        if (record.slot !== null) this.#dropData(record, record.slot);
+        this.#dropDescriptor(at, record);
+      }
+      at = next;
+    }
+  }
+
+  #dropData(record: Descriptor, slot: Slot): void {
+    this.#dataBook.remove(record.size);
+    record.dataMaker.remove(record.size);
+    record.slot = null;
+    this.#store.release(slot);
+  }
+
+  /** What is left of a freed descriptor points nowhere: a late use meets null, not somebody else's data. */
+  #dropDescriptor(descriptor: IPRcvBuf, record: Descriptor): void {
+    record.live = false;
+    record.book.remove(SIZEOF_IPRCVBUF);
+    record.maker.remove(SIZEOF_IPRCVBUF);
+    this.#store.discharge(SIZEOF_IPRCVBUF);
+    descriptor.ipr_next = null;
+    clearData(descriptor);
+  }
+
+  #isLiveChain(head: IPRcvBuf | null): boolean {
+    if (head === null || isCyclic(head)) return false;
+    for (let at: IPRcvBuf | null = head; at !== null; at = at.ipr_next) {
+      if (this.#ownRecord(at) === null) return false;
+    }
+    return true;
+  }
+
+  /** The record of a live descriptor of this pool; null for anything else. */
+  #ownRecord(descriptor: unknown): Descriptor | null {
+    const record = recordOf(descriptor);
+    return record instanceof Descriptor && record.pool === this && record.live ? record : null;
+  }
+
+  /** The record of a descriptor that the running code may use. Throws otherwise. */
+  #recordFor(descriptor: unknown, whenFreed: ErrorCode): Descriptor {
+    const record = recordOf(descriptor);
+    if (!(record instanceof Descriptor) || record.pool !== this) {
+      throw this.#fault('FIREHOOK_POOL_STRANGER', record === undefined ? 'no IPRcvBuf' : 'an IPRcvBuf of the runtime');
+    }
+    if (!record.live) throw this.#fault(whenFreed, `IPRcvBuf ${formatTag(record.book.tag)}`);
+    if (record.lent && this.owner !== RUNTIME_OWNER) {
+      throw this.#fault('FIREHOOK_POOL_STRANGER', 'an IPRcvBuf of the runtime');
+    }
+    return record;
+  }
+
+  #checkTag(tag: PoolTag): number {
+    const number = parseTag(tag);
+    if (number === 0) throw this.#fault('FIREHOOK_POOL_BAD_TAG', `"${String(tag)}"`);
+    return number;
+  }
+
+  #checkSameTag(book: TagBook, tag: number): void {
+    if (tag === 0 || tag === book.tag) return;
+    const detail = `allocated as ${formatTag(book.tag)}, freed as ${formatTag(tag)}`;
+    throw this.#fault('FIREHOOK_POOL_BAD_TAG', detail, 'free with the tag of the allocation');
+  }
+
+  #fault(code: ErrorCode, detail: string, advice?: string): FirehookError {
+    this.#countFault();
+    return new FirehookError(code, detail, advice === undefined ? {} : { advice });
+  }
+
+  #countFault(): void {
+    this.#faultsTotal++;
+    this.#ownerBook(this.owner).faults++;
+  }
+
+  #tagBook(type: POOL_TYPE, tag: number): TagBook {
+    let book = this.#books[type].get(tag);
+    if (book === undefined) {
+      book = new TagBook(tag, type);
+      this.#books[type].set(tag, book);
+    }
+    return book;
+  }
+
+  #ownerBook(owner: number): OwnerBook {
+    const index = owner - RUNTIME_OWNER;
+    let book = this.#owners[index];
+    if (book === undefined) {
+      book = new OwnerBook();
+      this.#owners[index] = book;
+    }
+    return book;
+  }
+}
+
+function clearData(descriptor: IPRcvBuf): void {
+  descriptor.ipr_buffer = null;
+  descriptor.ipr_size = 0;
+  descriptor.ipr_owner = IPR_OWNER_NONE;
+}
+
+/** True when the valid octets lie within what was asked for. More would be octets of an earlier user of the slot. */
+function holdsData(record: Descriptor, descriptor: IPRcvBuf): boolean {
+  const size = descriptor.ipr_size;
+  if (size === 0) return true;
+  const buffer = descriptor.ipr_buffer;
+  const slot = record.slot;
+  if (slot === null || !Number.isInteger(size) || size < 0) return false;
+  if (buffer === slot.view) return size <= record.size;
+  if (!types.isUint8Array(buffer) || !(buffer instanceof Buffer) || buffer.buffer !== slot.view.buffer) return false;
+  const start = buffer.byteOffset - slot.view.byteOffset;
+  return start >= 0 && size <= buffer.length && start + size <= record.size;
+}
+
+/** True when another member of the chain has a buffer with octets of this one's. */
+function sharesMemory(head: IPRcvBuf, descriptor: IPRcvBuf): boolean {
+  const a: unknown = descriptor.ipr_buffer;
+  if (!types.isUint8Array(a)) return false;
+  for (let at: unknown = head; isIPRcvBuf(at); at = at.ipr_next) {
+    const b: unknown = at.ipr_buffer;
+    if (at === descriptor || !types.isUint8Array(b) || a.buffer !== b.buffer) continue;
+    if (a.byteOffset < b.byteOffset + b.length && b.byteOffset < a.byteOffset + a.length) return true;
+  }
+  return false;
+}

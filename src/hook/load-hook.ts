@@ -1,0 +1,252 @@
+/**
+ * Evaluates the bundle of a hook and checks what it exports.
+ *
+ * ```
+ *   HookBundle ─> evaluate ─> default export made with defineHook   ─> LoadedHook 'defined'
+ *                        └──> named export firewallHook (Windows)   ─> LoadedHook 'callback'
+ * ```
+ * Floor 2. Runs in the lane, after it has given up its rights, and nowhere else. Rule: a hook that is not exactly right
+ * is refused here, with the path and the reason, and before it has seen a packet. This is no sandbox: a hook is a program
+ * of the lane's user.
+ *
+ * @module
+ */
+
+import { createRequire, isBuiltin, SourceMap, type SourceMapPayload } from 'node:module';
+import path from 'node:path';
+import { inspect } from 'node:util';
+import vm from 'node:vm';
+import { closestKey } from '../config/closest-key.ts';
+import { FirehookError } from '../errors.ts';
+import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
+import type { HookBundle } from './bundle-hook.ts';
+import { type DefinedHook, HOOK_API_VERSION, HOOK_META } from './contract.ts';
+
+/** Longest name of a hook, in characters: names are column heads and metric labels. */
+const MAX_NAME_LENGTH = 64;
+
+const HOOK_NAME = /^[A-Za-z0-9-]+$/;
+
+/** Parameters of the Windows callback. */
+const CALLBACK_PARAMETERS = 7;
+
+const DEFINITION_KEYS = ['name', 'priority', 'setup', 'onPacket', 'teardown'];
+
+/** Parsed when the first error of a bundle is described; gone with the bundle. */
+const sourceMaps = new WeakMap<HookBundle, SourceMap>();
+
+/** A hook whose module has been evaluated and found right. `setup` has not been called. */
+export type LoadedHook =
+  | {
+      readonly kind: 'defined';
+      readonly name: string;
+      readonly path: string;
+      /** What the module says; the config wins. */
+      readonly priority: number | undefined;
+      readonly definition: DefinedHook;
+    }
+  | {
+      readonly kind: 'callback';
+      /** The file's base name (`index`: the folder's), other characters than those of a hook name made dashes. */
+      readonly name: string;
+      readonly path: string;
+      /** What the module says; the config wins. */
+      readonly priority: number | undefined;
+      readonly callback: IPPacketFirewallPtr;
+    };
+
+/** The exports of a hook module that mean something here. */
+interface ModuleExports {
+  readonly default?: unknown;
+  readonly firewallHook?: unknown;
+  readonly firewallHookPriority?: unknown;
+}
+
+/**
+ * Evaluates a bundle and checks its exports.
+ *
+ * @param bundle - of `bundleHooks`
+ * @param firehookExports - what `import ... from 'firehook'` gives, the namespace of `src/index.ts`
+ * @throws {@link FirehookError} FIREHOOK_HOOK_INVALID with the exact reason
+ */
+export function loadHook(bundle: HookBundle, firehookExports: Readonly<Record<string, unknown>>): LoadedHook {
+  const exported = evaluate(bundle, firehookExports);
+  // `module.exports = defineHook(...)` of a plain JavaScript file is as good as a default export.
+  const isMarked = HOOK_META in exported;
+  const byDefault: unknown = isMarked ? exported : exported.default;
+  const callback = exported.firewallHook;
+  if (byDefault !== undefined && callback !== undefined) {
+    refuse(bundle, 'exports both a default and firewallHook; one module is one hook');
+  }
+  if (callback !== undefined) return checkCallback(bundle, callback, exported.firewallHookPriority);
+  if (byDefault !== undefined) return checkDefinition(bundle, byDefault);
+  const names = Object.keys(exported);
+  const near = names.map((name) => closestKey(name, ['firewallHook', 'default'])).find((name) => name !== undefined);
+  const hint = near === undefined ? '' : `; did you mean ${near}?`;
+  return refuse(
+    bundle,
+    `has no default export made with defineHook and no export firewallHook (exports: ${names.join(', ') || 'none'})${hint}`,
+  );
+}
+
+/**
+ * Refuses two hooks of one name: logs and counters would not tell them apart.
+ *
+ * @throws {@link FirehookError} FIREHOOK_HOOK_INVALID naming both files
+ */
+export function assertUniqueNames(hooks: readonly Pick<LoadedHook, 'name' | 'path'>[]): void {
+  const pathOf = new Map<string, string>();
+  for (const hook of hooks) {
+    const first = pathOf.get(hook.name);
+    if (first !== undefined) refuse(hook, `name: "${hook.name}" is also the name of ${first}`);
+    pathOf.set(hook.name, hook.path);
+  }
+}
+
+/**
+ * One line about an error that came out of a hook: its message, and the place in the hook's own source.
+ *
+ * Cost: reads the stack and parses the source map (once for each bundle). For errors that are logged at a limited rate,
+ * not for every packet.
+ */
+export function describeHookError(error: unknown, bundle: HookBundle): string {
+  if (!(error instanceof Error)) return shown(error);
+  const place = placeInSource(error, bundle);
+  const message = `${error.name === 'Error' ? '' : `${error.name}: `}${error.message}`.replaceAll('\n', ' ');
+  return place === undefined ? message : `${message} (${place})`;
+}
+
+function evaluate(bundle: HookBundle, firehookExports: Readonly<Record<string, unknown>>): ModuleExports {
+  // Property loads from a plain frozen object are cheaper for every packet than those from a module namespace.
+  const firehook = Object.freeze({ ...firehookExports });
+  const nodeRequire = createRequire(bundle.path);
+  const require = (name: string): unknown => {
+    if (name === 'firehook') return firehook;
+    if (isBuiltin(name)) return nodeRequire(name) as unknown;
+    throw new Error(`cannot load '${name}': a hook has 'firehook', the modules of Node and what was bundled with it`);
+  };
+  const module: { exports: unknown } = { exports: {} };
+  try {
+    const run = vm.compileFunction(bundle.code, ['module', 'exports', 'require'], { filename: bundle.path }) as (
+      ...scope: unknown[]
+    ) => void;
+    run(module, module.exports, require);
+    const { exports } = module;
+    return (typeof exports === 'object' && exports !== null ? exports : { default: exports }) as Record<
+      PropertyKey,
+      unknown
+    >;
+  } catch (cause) {
+    return refuse(bundle, `throws when it is loaded: ${describeHookError(cause, bundle)}`, cause);
+  }
+}
+
+function checkDefinition(bundle: HookBundle, value: unknown): LoadedHook {
+  if (typeof value === 'function') {
+    const what = /^class\b/.test(Function.prototype.toString.call(value)) ? 'class' : 'function';
+    refuse(bundle, `the default export is a ${what}; it has to be what defineHook returns`);
+  }
+  if (typeof value !== 'object' || value === null) {
+    refuse(bundle, `the default export is ${shown(value)}; it has to be what defineHook returns`);
+  }
+  if (value instanceof Promise) {
+    refuse(bundle, 'the default export is a promise; it has to be what defineHook returns, and setup may be async');
+  }
+  if (!(HOOK_META in value)) refuse(bundle, 'the default export is a plain object; wrap it in defineHook');
+  const definition = value as DefinedHook;
+  // Whatever carries the mark may have been made by hand.
+  const apiVersion = (value[HOOK_META] as { apiVersion?: unknown } | undefined)?.apiVersion;
+  if (apiVersion !== HOOK_API_VERSION) {
+    refuse(
+      bundle,
+      `made for version ${shown(apiVersion)} of the hook contract; this firehook speaks version ${HOOK_API_VERSION}`,
+    );
+  }
+  for (const key of Object.keys(definition)) checkKey(bundle, key);
+  const { name, priority } = definition;
+  checkName(bundle, name);
+  checkPriority(bundle, 'priority', priority);
+  if (definition.onPacket === undefined) refuse(bundle, 'onPacket: is missing');
+  checkSynchronous(bundle, 'onPacket', definition.onPacket);
+  for (const key of ['setup', 'teardown'] as const) {
+    const method: unknown = definition[key];
+    if (method !== undefined && typeof method !== 'function') refuse(bundle, `${key}: is not a function`);
+  }
+  return { kind: 'defined', name, path: bundle.path, priority, definition };
+}
+
+function checkCallback(bundle: HookBundle, value: unknown, priority: unknown): LoadedHook {
+  checkSynchronous(bundle, 'firewallHook', value);
+  if (value.length > CALLBACK_PARAMETERS) {
+    refuse(bundle, `firewallHook: has ${value.length} parameters; it is called with ${CALLBACK_PARAMETERS}`);
+  }
+  checkPriority(bundle, 'firewallHookPriority', priority);
+  const base = path.parse(bundle.path).name;
+  const name = (base === 'index' ? path.basename(path.dirname(bundle.path)) : base).replace(/[^A-Za-z0-9-]/g, '-');
+  checkName(bundle, name);
+  return { kind: 'callback', name, path: bundle.path, priority, callback: value as IPPacketFirewallPtr };
+}
+
+function checkKey(bundle: HookBundle, key: string): void {
+  if (DEFINITION_KEYS.includes(key)) return;
+  if (key === 'filter') refuse(bundle, 'filter: is not in this version; test the fields in onPacket');
+  const near = closestKey(key, DEFINITION_KEYS);
+  refuse(
+    bundle,
+    `${key}: ${near === undefined ? `unknown key; expected ${DEFINITION_KEYS.join(', ')}` : `did you mean ${near}?`}`,
+  );
+}
+
+function checkName(bundle: HookBundle, name: unknown): void {
+  if (name === undefined) refuse(bundle, 'name: is missing');
+  if (typeof name !== 'string' || !HOOK_NAME.test(name) || name.length > MAX_NAME_LENGTH) {
+    refuse(bundle, `name: ${shown(name)} is not valid; expected 1 to ${MAX_NAME_LENGTH} letters, digits and dashes`);
+  }
+}
+
+function checkPriority(bundle: HookBundle, key: string, priority: unknown): asserts priority is number | undefined {
+  if (priority !== undefined && !Number.isSafeInteger(priority)) {
+    refuse(bundle, `${key}: ${shown(priority)} is not valid; expected a whole number`);
+  }
+}
+
+type AnyFunction = (...parameters: never[]) => unknown;
+
+/** A promise cannot be a verdict. A function that returns one without being async is found out at its first packet. */
+function checkSynchronous(bundle: HookBundle, key: string, value: unknown): asserts value is AnyFunction {
+  if (typeof value !== 'function') refuse(bundle, `${key}: is not a function`);
+  const kind = Object.prototype.toString.call(value).slice('[object '.length, -1);
+  if (kind === 'Function') return;
+  const what = kind === 'AsyncFunction' ? 'an async function' : 'a generator';
+  refuse(bundle, `${key}: is ${what}; a verdict is returned at once, a promise is none`);
+}
+
+/** The innermost frame of the error that lies in the bundle, as `file:line:column` of the source. */
+function placeInSource(error: Error, bundle: HookBundle): string | undefined {
+  const frames = (error.stack ?? '').split('\n').map((frame) => /\(?([^()\s][^()]*):(\d+):(\d+)\)?$/.exec(frame));
+  const frame = frames.find((match) => match?.[1]?.endsWith(bundle.path));
+  if (!frame) return undefined;
+  const [line, column] = [Number(frame[2]), Number(frame[3])];
+  const origin = sourceMapOf(bundle).findEntry(line - 1, column - 1);
+  if (!('originalSource' in origin)) return undefined;
+  const source = path.resolve(path.dirname(bundle.path), origin.originalSource);
+  return `${source}:${origin.originalLine + 1}:${origin.originalColumn + 1}`;
+}
+
+function sourceMapOf(bundle: HookBundle): SourceMap {
+  let map = sourceMaps.get(bundle);
+  if (map === undefined) {
+    map = new SourceMap(JSON.parse(bundle.map) as SourceMapPayload);
+    sourceMaps.set(bundle, map);
+  }
+  return map;
+}
+
+/** A value in one line, whatever it is. */
+function shown(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : inspect(value, { depth: 0, breakLength: Infinity });
+}
+
+function refuse(hook: Pick<LoadedHook, 'path'>, reason: string, cause?: unknown): never {
+  throw new FirehookError('FIREHOOK_HOOK_INVALID', `${hook.path}: ${reason}`, { cause, hook: hook.path });
+}

@@ -1,0 +1,35 @@
+/**
+ * What a hook imports: the package `firehook`.
+ *
+ * The hook contract and `defineHook`; the Windows firewall-hook interface under its published names; and the few wire
+ * functions that a hook needs to read addresses and to keep checksums right. Rule: nothing else is public. Whatever a hook
+ * can import from here keeps its name and meaning within a major version.
+ *
+ * @module
+ */
+
+export * from './firewall/constants.ts';
+export {
+  ExAllocatePoolWithTag,
+  ExFreePool,
+  ExFreePoolWithTag,
+  FreeIprBuff,
+  IPAllocBuff,
+  IPFreeBuff,
+} from './firewall/ddk.ts';
+export { IPRcvBuf } from './firewall/ip-rcv-buf.ts';
+export type {
+  Address,
+  Context,
+  DefinedHook,
+  HookDefinition,
+  HookRuntime,
+  Packet,
+  Verdict,
+} from './hook/contract.ts';
+export { HOOK_API_VERSION, HOOK_META } from './hook/contract.ts';
+export { defineHook } from './hook/define-hook.ts';
+export { formatAddress, parseAddress, parseCidr } from './wire/address.ts';
+export { updateChecksum16 } from './wire/checksum.ts';
+export { fillChecksums, updateTransportChecksum16 } from './wire/datagram.ts';
+export { findOption as findTcpOption } from './wire/tcp.ts';

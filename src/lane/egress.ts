@@ -1,0 +1,309 @@
+/**
+ * The way out: sends a packet as it came, as a hook replaced it, in fragments, or an ICMP error in its place.
+ *
+ * ```
+ *   unchanged, changed in place:  the very frame that came in
+ *   replaced:                     [ link header of the frame | the chain's buffers ]   put together in one buffer a lane
+ *   longer than the way out:      IPv4 without DF: fragments;  else too long: counted, and answered as a router would
+ * ```
+ * Rule: every call books the packet in `forwarded` or `lost`, exactly once, and every frame sent in `sent`.
+ *
+ * @module
+ */
+
+import type { Driver } from '../drivers/contract.ts';
+import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
+import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
+import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
+import { forbidsFragments, fragmentPayload, writeFragment } from './fragment.ts';
+import { buildTooBig, buildUnreachable, MAX_ICMP_ERROR, mayAnswer } from './icmp-error.ts';
+import type { DatagramSender } from './lane.ts';
+import {
+  EXTRA_FRAGMENTS,
+  FORWARDED,
+  ICMP_ERRORS,
+  ICMP_SUPPRESSED,
+  ICMP_WOULD_BE,
+  INJECT_REFUSED,
+  INJECTED,
+  LOST,
+  LOST_SEND_ERROR,
+  LOST_TOO_LONG,
+  SENT,
+  SENT_OCTETS,
+} from './ledger.ts';
+import { TokenBucket } from './token-bucket.ts';
+import type { Way } from './way.ts';
+
+/** Room for the longest link header that is put back: Ethernet and a stack of VLAN tags, or a cooked header. */
+const LINK_ROOM = 64;
+const MAX_DATAGRAM = 65_535;
+const ETHERNET_HEADER = 14;
+const MAC = 6;
+const VLAN_TAG = 4;
+
+/** Sends what the hooks let through, and books it. */
+export class Egress {
+  readonly #driver: Driver;
+  readonly #ledger: Float64Array;
+  readonly #sender: DatagramSender | null;
+  readonly #now: () => number;
+  readonly #bucket: TokenBucket;
+  readonly #limitOfPort: number[] = [];
+  /** Replacement datagrams, at octet LINK_ROOM so that a link header fits before them. */
+  readonly #gathered: Buffer = Buffer.alloc(LINK_ROOM + MAX_DATAGRAM);
+  /** Views of it that start with the link header, by the length of that header. */
+  readonly #gatheredFrom: (Buffer | undefined)[] = [];
+  readonly #datagram: Buffer = this.#gathered.subarray(LINK_ROOM);
+  /** Fragments and ICMP errors, link header included. */
+  readonly #made: Buffer = Buffer.alloc(LINK_ROOM + Math.max(MAX_DATAGRAM, MAX_ICMP_ERROR));
+  readonly #layout = new IpLayout();
+
+  constructor(
+    driver: Driver,
+    ledger: Float64Array,
+    icmpPerSecond: number,
+    sender: DatagramSender | null,
+    now: () => number,
+  ) {
+    this.#driver = driver;
+    this.#ledger = ledger;
+    this.#sender = sender;
+    this.#now = now;
+    this.#bucket = new TokenBucket(icmpPerSecond);
+  }
+
+  /**
+   * Sends the frame that came in on, unchanged or changed in place.
+   *
+   * @param offset - octet where the datagram starts, -1 when it is none
+   * @param layout - of the datagram, null when it is none
+   */
+  forward(
+    way: Way,
+    base: number,
+    port: number,
+    frame: Buffer,
+    length: number,
+    offset: number,
+    layout: IpLayout | null,
+  ): void {
+    if (port < 0) {
+      this.#add(base + FORWARDED, 1);
+      return;
+    }
+    if (length > this.#frameLimit(port, frame)) {
+      if (layout === null || !this.#isTooLong(port, offset, layout.length, frame)) this.#lose(base, LOST_TOO_LONG);
+      else this.#tooLong(way, base, port, frame, offset, this.#copyOut(frame, offset, layout.length), layout, true);
+      return;
+    }
+    if (this.#send(base, port, frame, length)) this.#add(base + FORWARDED, 1);
+    else this.#lose(base, LOST_SEND_ERROR);
+  }
+
+  /**
+   * Sends a replacement chain behind the link header of the frame it replaces.
+   *
+   * Ownership: borrows `chain`.
+   */
+  forwardChain(
+    way: Way,
+    base: number,
+    port: number,
+    frame: Buffer,
+    length: number,
+    offset: number,
+    chain: IPRcvBuf,
+    isUnicastLink: boolean,
+  ): void {
+    const size = chainLength(chain);
+    if (size < 0 || size > MAX_DATAGRAM || offset > LINK_ROOM || offset > length) {
+      this.#lose(base, LOST_SEND_ERROR);
+      return;
+    }
+    if (port < 0) {
+      this.#add(base + FORWARDED, 1);
+      return;
+    }
+    gatherChain(chain, this.#gathered, LINK_ROOM);
+    if (offset + size > this.#frameLimit(port, frame)) {
+      const layout = this.#layout;
+      if (!parseIpLayout(this.#datagram, 0, size, size, layout)) this.#lose(base, LOST_TOO_LONG);
+      else this.#tooLong(way, base, port, frame, offset, size, layout, isUnicastLink);
+      return;
+    }
+    frame.copy(this.#gathered, LINK_ROOM - offset, 0, offset);
+    if (this.#send(base, port, this.#gatheredAt(offset), offset + size)) this.#add(base + FORWARDED, 1);
+    else this.#lose(base, LOST_SEND_ERROR);
+  }
+
+  /** Answers a rejected packet, where the rules and the rate allow it. The packet itself is booked by the caller. */
+  reject(
+    way: Way,
+    base: number,
+    frame: Buffer,
+    length: number,
+    offset: number,
+    bytes: Buffer,
+    layout: IpLayout,
+    isUnicastLink: boolean,
+    code: number,
+  ): void {
+    if (offset > LINK_ROOM || offset > length || !this.#mayAnswerNow(way, base, bytes, layout, isUnicastLink)) return;
+    const size = buildUnreachable(bytes, layout, code, this.#made, LINK_ROOM);
+    this.#answer(way, base, frame, offset, size);
+  }
+
+  /** Sends a datagram that a hook made; see `Lane.inject`. */
+  inject(datagram: Uint8Array): boolean {
+    const length = datagram.length;
+    let sent = false;
+    if (this.#sender !== null && length <= MAX_DATAGRAM) {
+      this.#made.set(datagram, LINK_ROOM);
+      sent = this.#sender.send(this.#made.subarray(LINK_ROOM), length);
+    }
+    // Packets that hooks make belong to no way; they are booked on the first.
+    if (!sent) {
+      this.#add(INJECT_REFUSED, 1);
+      return false;
+    }
+    this.#add(INJECTED, 1);
+    this.#countSent(0, length);
+    return true;
+  }
+
+  /** A packet that does not fit the way out: fragments where IPv4 allows them, else an answer and the loss. */
+  #tooLong(
+    way: Way,
+    base: number,
+    port: number,
+    frame: Buffer,
+    offset: number,
+    size: number,
+    layout: IpLayout,
+    isUnicastLink: boolean,
+  ): void {
+    const mtu = this.#frameLimit(port, frame) - offset;
+    const datagram = this.#datagram;
+    if (layout.version === 4 && !forbidsFragments(datagram)) {
+      this.#sendFragments(base, port, frame, offset, datagram, size, layout.headerLength, mtu);
+      return;
+    }
+    this.#lose(base, LOST_TOO_LONG);
+    if (!this.#mayAnswerNow(way, base, datagram, layout, isUnicastLink)) return;
+    this.#answer(way, base, frame, offset, buildTooBig(datagram, layout, mtu, this.#made, LINK_ROOM));
+  }
+
+  #sendFragments(
+    base: number,
+    port: number,
+    frame: Buffer,
+    offset: number,
+    datagram: Buffer,
+    size: number,
+    headerLength: number,
+    mtu: number,
+  ): void {
+    const step = fragmentPayload(headerLength, mtu);
+    if (step === 0) {
+      this.#lose(base, LOST_TOO_LONG);
+      return;
+    }
+    frame.copy(this.#made, 0, 0, offset);
+    let count = 0;
+    for (let from = 0; from < size - headerLength; from += step) {
+      const written = writeFragment(datagram, headerLength, size, from, step, this.#made, offset);
+      if (!this.#send(base, port, this.#made, offset + written)) {
+        // The frames already out are frames sent all the same; the receiver drops the incomplete datagram.
+        this.#add(base + EXTRA_FRAGMENTS, count);
+        this.#lose(base, LOST_SEND_ERROR);
+        return;
+      }
+      count += 1;
+    }
+    this.#add(base + EXTRA_FRAGMENTS, count - 1);
+    this.#add(base + FORWARDED, 1);
+  }
+
+  /** True when an ICMP error may go out now; takes a token when it may. */
+  #mayAnswerNow(way: Way, base: number, bytes: Buffer, layout: IpLayout, isUnicastLink: boolean): boolean {
+    if (!mayAnswer(bytes, layout, isUnicastLink)) return false;
+    if (!this.#bucket.take(this.#now())) {
+      this.#add(base + ICMP_SUPPRESSED, 1);
+      return false;
+    }
+    if (way.reject !== 'count') return true;
+    this.#add(base + ICMP_WOULD_BE, 1);
+    return false;
+  }
+
+  /** Sends the ICMP error of `size` octets that stands at octet LINK_ROOM of `#made`. */
+  #answer(way: Way, base: number, frame: Buffer, offset: number, size: number): void {
+    let sent: boolean;
+    if (way.reject === 'raw') {
+      sent = this.#sender?.send(this.#made.subarray(LINK_ROOM), size) ?? false;
+      if (sent) this.#countSent(base, size);
+    } else {
+      const start = LINK_ROOM - offset;
+      frame.copy(this.#made, start, 0, offset);
+      if (offset >= ETHERNET_HEADER) {
+        frame.copy(this.#made, start, MAC, 2 * MAC);
+        frame.copy(this.#made, start + MAC, 0, MAC);
+      }
+      sent = this.#send(base, way.rejectPort, this.#made.subarray(start), offset + size);
+    }
+    if (sent) this.#add(base + ICMP_ERRORS, 1);
+  }
+
+  /** True when it is the datagram, not link padding, that makes the frame longer than the way out allows. */
+  #isTooLong(port: number, offset: number, size: number, frame: Buffer): boolean {
+    return offset <= LINK_ROOM && size <= MAX_DATAGRAM && offset + size > this.#frameLimit(port, frame);
+  }
+
+  /** Copies the datagram to where fragments and answers are made from. */
+  #copyOut(frame: Buffer, offset: number, size: number): number {
+    frame.copy(this.#gathered, LINK_ROOM, offset, offset + size);
+    return size;
+  }
+
+  /** Longest frame that `port` sends, in octets: a frame with an 802.1Q tag may be four octets longer. */
+  #frameLimit(port: number, frame: Buffer): number {
+    const limit = this.#limitOfPort[port] ?? this.#readLimit(port);
+    return frame[12] === 0x81 && frame[13] === 0 ? limit + VLAN_TAG : limit;
+  }
+
+  #readLimit(port: number): number {
+    const limit = this.#driver.ports.find(({ id }) => id === port)?.maxFrameLength ?? 0;
+    this.#limitOfPort[port] = limit;
+    return limit;
+  }
+
+  #gatheredAt(offset: number): Buffer {
+    let view = this.#gatheredFrom[offset];
+    if (view === undefined) {
+      view = this.#gathered.subarray(LINK_ROOM - offset);
+      this.#gatheredFrom[offset] = view;
+    }
+    return view;
+  }
+
+  #send(base: number, port: number, frame: Buffer, length: number): boolean {
+    if (!this.#driver.transmit(port, frame, length)) return false;
+    this.#countSent(base, length);
+    return true;
+  }
+
+  #countSent(base: number, length: number): void {
+    this.#add(base + SENT, 1);
+    this.#add(base + SENT_OCTETS, length);
+  }
+
+  #lose(base: number, reason: number): void {
+    this.#add(base + LOST, 1);
+    this.#add(base + reason, 1);
+  }
+
+  #add(index: number, amount: number): void {
+    this.#ledger[index] = (this.#ledger[index] as number) + amount;
+  }
+}

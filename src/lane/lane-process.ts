@@ -1,0 +1,153 @@
+/**
+ * The process that hooks live in: opens its sockets as root, becomes an unprivileged user, loads hooks, runs a lane.
+ *
+ * ```
+ *   start ─> open driver, raw sockets ─> setgroups, setgid, setuid ─> load hooks ─> ready ─> packets ... ─> stop
+ * ```
+ * Rule: crash-only. A state it cannot repair ends the process with a reason; the supervisor starts another. It never
+ * runs a line of a hook before it has given up root. Signals are the supervisor's business: it orders the stop.
+ *
+ * @module
+ */
+
+import type { Driver } from '../drivers/contract.ts';
+import { withSendGroup } from '../drivers/effective-group.ts';
+import { openPcap } from '../drivers/pcap.ts';
+import { RawSender } from '../drivers/raw-sender.ts';
+import { FirehookError, isFirehookError } from '../errors.ts';
+import { systemPool } from '../firewall/ddk.ts';
+import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
+import { Lane } from './lane.ts';
+import { loadChain } from './load-chain.ts';
+import type { FromLane, LaneSpec, LaneUser, ToLane } from './messages.ts';
+import { ProgressWriter } from './progress.ts';
+
+/** Descriptor of the progress file, as the supervisor arranges it. */
+const PROGRESS_FD = 3;
+/** How often an idle lane shows that it is alive. */
+const IDLE_PROGRESS_MS = 50;
+/** Lines a second that hooks and hook faults may write to the log. */
+const HOOK_LINES_PER_SECOND = 5;
+
+let stopLane: () => void = () => process.exit(0);
+
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);
+process.on('disconnect', () => stopLane());
+process.on('message', (message: ToLane) => {
+  if (message.type === 'stop') stopLane();
+  else run(message.spec).catch(fail);
+});
+
+async function run(spec: LaneSpec): Promise<void> {
+  const log = createLogger({ level: spec.logLevel, name: 'lane' });
+  const limited = createRateLimitedLog(log, HOOK_LINES_PER_SECOND);
+  const driver = spec.mode === 'run' ? openPcap({ ports: spec.ports }) : null;
+  const sender = spec.ways.some(({ reject }) => reject === 'raw') ? withSendGroup(() => new RawSender()) : null;
+  if (spec.user !== null) becomeUser(spec.user);
+  containHooks(spec, (message) => limited('error', message));
+
+  let lane: Lane | null = null;
+  const { chain, hooks, teardown } = await loadChain({
+    hooks: spec.hooks,
+    folder: spec.configFolder,
+    onHookError: spec.policy.onHookError,
+    poolLimitMiB: spec.poolLimitMiB,
+    trackChanges: spec.trackChanges,
+    log: (level, hook, message) =>
+      limited(level, () => `Hook ${hook}: ${typeof message === 'string' ? message : message()}.`),
+    send: (datagram) => lane?.inject(datagram) ?? false,
+  });
+  if (driver === null) {
+    teardown();
+    tell({ type: 'ready', hooks });
+    process.disconnect();
+    return;
+  }
+  lane = new Lane({
+    driver,
+    ways: spec.ways,
+    chain,
+    nonIp: spec.policy.nonIp,
+    icmp: spec.icmp,
+    sender,
+    now: () => performance.now(),
+  });
+  const progress = new ProgressWriter(PROGRESS_FD, {
+    ledger: lane.ledger,
+    chain,
+    pool: systemPool,
+    kernelDropped: () => driver.stats().droppedByKernel,
+  });
+  const timer = setInterval(() => progress.writeAll(lane.packets), IDLE_PROGRESS_MS);
+  lane.reportTo(progress);
+  stopLane = () => {
+    stopLane = () => undefined;
+    clearInterval(timer);
+    driver.stop();
+    teardown();
+    progress.writeAll(lane.packets);
+    process.exit(0);
+  };
+  const done = receive(driver, lane);
+  progress.writeAll(0);
+  tell({ type: 'ready', hooks });
+  await done;
+}
+
+async function receive(driver: Driver, lane: Lane): Promise<void> {
+  try {
+    await driver.start(lane);
+  } catch (cause) {
+    const reason = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    throw new FirehookError('FIREHOOK_LANE_FAILED', `driver ${driver.name}: ${reason}`, { cause });
+  }
+}
+
+/** Gives up root for good. What is open stays open. */
+function becomeUser(user: LaneUser): void {
+  try {
+    process.setgroups?.([]);
+    process.setgid?.(user.gid);
+    process.setuid?.(user.uid);
+  } catch (cause) {
+    throw new FirehookError('FIREHOOK_LANE_FAILED', `cannot become user ${user.name}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  if (process.getuid?.() !== user.uid || process.geteuid?.() === 0)
+    throw new FirehookError('FIREHOOK_LANE_FAILED', `still root after becoming user ${user.name}`);
+}
+
+/**
+ * What a hook throws outside its call (a timer, a promise nobody awaits) is its own fault and costs a log line; what
+ * firehook's own code throws ends the lane.
+ */
+function containHooks(spec: LaneSpec, log: (message: string) => void): void {
+  const paths = spec.hooks.map(({ bundle }) => bundle.path);
+  const contain = (error: unknown): void => {
+    const stack = error instanceof Error ? (error.stack ?? '') : '';
+    const path = paths.find((candidate) => stack.includes(candidate));
+    if (path === undefined && error instanceof Error) fail(error);
+    else log(`${path ?? 'A hook'} threw outside onPacket: ${error instanceof Error ? error.message : String(error)}.`);
+  };
+  process.on('uncaughtException', contain);
+  process.on('unhandledRejection', contain);
+}
+
+function fail(error: unknown): void {
+  const known = isFirehookError(error)
+    ? error
+    : new FirehookError(
+        'FIREHOOK_LANE_FAILED',
+        error instanceof Error ? (error.stack ?? error.message) : String(error),
+      );
+  tell({ type: 'failed', code: known.code, message: known.message, exitCode: known.exitCode }, () =>
+    process.exit(known.exitCode),
+  );
+}
+
+function tell(message: FromLane, done?: () => void): void {
+  if (process.send === undefined || !process.connected) done?.();
+  else process.send(message, undefined, undefined, () => done?.());
+}

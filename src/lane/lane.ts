@@ -1,0 +1,276 @@
+/**
+ * A lane: takes each frame from the driver through the hooks to its end, and books it.
+ *
+ * ```
+ *   onFrame ─> where is the IP header? ─> well-formed? ─> hook chain ─┬─ FORWARD ─> egress ─> driver.transmit
+ *                 │ not IP: policy           │ no: dropped            ├─ DROP
+ *                 └──────────────────────────┴────────────────────────┴─ ICMP_ON_DROP ─> ICMP error, rate limited
+ * ```
+ * Rule: run to completion, synchronously, without an allocation for a packet that no hook replaces. Every frame ends in
+ * exactly one bucket of the ledger, whatever the hooks, the packet or the driver do.
+ *
+ * @module
+ */
+
+import type { Driver, FrameSink } from '../drivers/contract.ts';
+import { FRAME_CHECKSUM_PARTIAL } from '../drivers/contract.ts';
+import { DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
+import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
+import type { Verdict } from '../hook/contract.ts';
+import type { HookChain } from '../hook/hook-chain.ts';
+import { ContextView } from '../hook/packet-view.ts';
+import { completeTransportChecksum } from '../wire/datagram.ts';
+import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
+import { isLinkBroadcast, isLinkMulticast, networkOffset } from '../wire/link.ts';
+import { Egress } from './egress.ts';
+import {
+  DROPPED,
+  DROPPED_BY_FAULT,
+  DROPPED_BY_HOOK,
+  DROPPED_MALFORMED,
+  DROPPED_NON_IP,
+  HOOK_FAULTS,
+  LEDGER_WIDTH,
+  LOST,
+  LOST_POOL,
+  LOST_TRUNCATED,
+  NON_IP,
+  RECEIVED,
+  RECEIVED_OCTETS,
+  REJECTED,
+  REPLACED,
+} from './ledger.ts';
+import type { ProgressWriter } from './progress.ts';
+import type { Way } from './way.ts';
+
+/** Sends IP datagrams out of the host by its routing table. */
+export interface DatagramSender {
+  /** Borrows `datagram`. False when it was not sent. Never throws. */
+  send(datagram: Buffer, length: number): boolean;
+}
+
+/** What a {@link Lane} is made of. */
+export interface LaneOptions {
+  readonly driver: Driver;
+  readonly ways: readonly Way[];
+  readonly chain: HookChain;
+  readonly nonIp: 'drop' | 'forward';
+  readonly icmp: { readonly code: number; readonly ratePerSecond: number };
+  /** Way out for `reject: 'raw'` and for packets that hooks make; null where there is none. */
+  readonly sender: DatagramSender | null;
+  /** Milliseconds on a clock that never jumps back; replay gives the file's. Read once per ICMP error. */
+  readonly now: () => number;
+}
+
+/** Packets between two snapshots of the progress file. */
+const PROGRESS_EVERY = 64;
+
+/** Bits of the destination type (firewall-hook.md 2): broadcast sets 0x03, multicast 0x05, both beside 0x08 for remote. */
+const BROADCAST_BITS = 0x03;
+const MULTICAST_BITS = 0x05;
+
+/** Ports a lane can have: a driver port id is an index. */
+const NO_WAY = null;
+
+/** One lane's packet path. */
+export class Lane implements FrameSink {
+  /** One row of `LEDGER_WIDTH` numbers a way. */
+  readonly ledger: Float64Array;
+  readonly ways: readonly Way[];
+  /** Packets handed in so far, all ways together. */
+  packets = 0;
+
+  readonly #driver: Driver;
+  readonly #chain: HookChain;
+  readonly #egress: Egress;
+  readonly #isLive: boolean;
+  readonly #forwardsNonIp: boolean;
+  readonly #icmpCode: number;
+  readonly #wayOfPort: (Way | null)[] = [];
+  readonly #baseOfPort: number[] = [];
+  readonly #linktypeOfPort: number[] = [];
+  readonly #layout = new IpLayout();
+  readonly #context = new ContextView();
+  /** The runtime's own descriptor, lent to the hooks for each packet. */
+  readonly #lent = new IPRcvBuf();
+  #progress: ProgressWriter | null = null;
+
+  // Views of the frame buffer the driver uses, one per octet where a datagram can start; made at first use.
+  #viewedFrame: Buffer | null = null;
+  #views: (Buffer | undefined)[] = [];
+
+  constructor(options: LaneOptions) {
+    this.#driver = options.driver;
+    this.#chain = options.chain;
+    this.#isLive = options.driver.capabilities.live;
+    this.#forwardsNonIp = options.nonIp === 'forward';
+    this.#icmpCode = options.icmp.code;
+    this.ways = options.ways;
+    this.ledger = new Float64Array(options.ways.length * LEDGER_WIDTH);
+    this.#lent.ipr_owner = IPR_OWNER_RUNTIME;
+    options.ways.forEach((way, index) => {
+      this.#wayOfPort[way.inPort] = way;
+      this.#baseOfPort[way.inPort] = index * LEDGER_WIDTH;
+    });
+    this.#egress = new Egress(options.driver, this.ledger, options.icmp.ratePerSecond, options.sender, options.now);
+  }
+
+  /** Has a snapshot written every 64 packets from now on. */
+  reportTo(progress: ProgressWriter): void {
+    this.#progress = progress;
+  }
+
+  /**
+   * Sends a datagram that a hook made.
+   *
+   * Ownership: borrows `datagram`.
+   * @returns false, counted, when there is no way out of the host or the kernel refused it
+   */
+  inject(datagram: Uint8Array): boolean {
+    return this.#egress.inject(datagram);
+  }
+
+  /** {@inheritDoc FrameSink.onFrame} */
+  onFrame(
+    frame: Buffer,
+    length: number,
+    originalLength: number,
+    port: number,
+    flags: number,
+    seconds: number,
+    nanoseconds: number,
+  ): void {
+    this.packets += 1;
+    const way = this.#wayOfPort[port] ?? NO_WAY;
+    if (way === NO_WAY) return;
+    const ledger = this.ledger;
+    const base = this.#baseOfPort[port] as number;
+    add(ledger, base + RECEIVED, 1);
+    add(ledger, base + RECEIVED_OCTETS, length);
+    this.#handle(way, base, frame, length, originalLength, port, flags, seconds, nanoseconds);
+    if (this.#progress !== null && this.packets % PROGRESS_EVERY === 0) this.#progress.write(this.packets);
+  }
+
+  /** {@inheritDoc FrameSink.onBatchEnd} */
+  onBatchEnd(): void {
+    // Nothing is held back: what was transmitted is already with the driver.
+  }
+
+  #handle(
+    way: Way,
+    base: number,
+    frame: Buffer,
+    length: number,
+    originalLength: number,
+    port: number,
+    flags: number,
+    seconds: number,
+    nanoseconds: number,
+  ): void {
+    const ledger = this.ledger;
+    if (length < originalLength && this.#isLive) {
+      // What was not captured cannot be sent on: forwarding the head alone would corrupt it silently.
+      add(ledger, base + LOST, 1);
+      add(ledger, base + LOST_TRUNCATED, 1);
+      return;
+    }
+    const linktype = this.#linktypeOfPort[port] ?? this.#readLinktype(port);
+    const offset = networkOffset(frame, length, linktype);
+    if (offset < 0) {
+      add(ledger, base + NON_IP, 1);
+      if (this.#forwardsNonIp) this.#egress.forward(way, base, way.outPort, frame, length, -1, null);
+      else drop(ledger, base, DROPPED_NON_IP);
+      return;
+    }
+    const layout = this.#layout;
+    const bytes = this.#viewAt(frame, offset);
+    if (!parseIpLayout(bytes, 0, length - offset, originalLength - offset, layout)) {
+      drop(ledger, base, DROPPED_MALFORMED);
+      return;
+    }
+
+    const lent = this.#lent;
+    lent.ipr_next = null;
+    lent.ipr_buffer = bytes;
+    lent.ipr_size = layout.length;
+    lent.ipr_flags = (flags & FRAME_CHECKSUM_PARTIAL) === 0 ? 0 : IPR_FLAG_CHECKSUM_OFFLOAD;
+    const context = this.#context;
+    context.direction = way.direction;
+    context.recvInterfaceIndex = way.recvInterfaceIndex;
+    context.sendInterfaceIndex = way.sendInterfaceIndex;
+    const isMulticast = isLinkMulticast(frame, length, linktype);
+    context.destinationType = !isMulticast
+      ? way.unicastType
+      : way.unicastType | (isLinkBroadcast(frame, length, linktype) ? BROADCAST_BITS : MULTICAST_BITS);
+    context.seconds = seconds;
+    context.nanoseconds = nanoseconds;
+
+    const chain = this.#chain;
+    const verdict = chain.run(lent, bytes, layout, context, way.otherIndex);
+    if (chain.faults !== 0) add(ledger, base + HOOK_FAULTS, 1);
+    if (verdict === FORWARD) {
+      const out = context.sendInterfaceIndex === way.sendInterfaceIndex ? way.outPort : way.otherPort;
+      if (!chain.replaced) {
+        if (flags !== 0) completeTransportChecksum(bytes, layout.length);
+        this.#egress.forward(way, base, out, frame, length, offset, layout);
+      } else if (chain.current !== null) {
+        add(ledger, base + REPLACED, 1);
+        this.#egress.forwardChain(way, base, out, frame, length, offset, chain.current, !isMulticast);
+      }
+    } else this.#stop(way, base, verdict, frame, length, offset, bytes, !isMulticast);
+    chain.release();
+  }
+
+  /** Books a packet that a hook stopped, and answers it where the verdict asks for that. */
+  #stop(
+    way: Way,
+    base: number,
+    verdict: Verdict,
+    frame: Buffer,
+    length: number,
+    offset: number,
+    bytes: Buffer,
+    isUnicastLink: boolean,
+  ): void {
+    const ledger = this.ledger;
+    const chain = this.#chain;
+    if (chain.poolWasExhausted) {
+      add(ledger, base + LOST, 1);
+      add(ledger, base + LOST_POOL, 1);
+    } else if (verdict === DROP) {
+      drop(ledger, base, chain.byFault ? DROPPED_BY_FAULT : DROPPED_BY_HOOK);
+    } else {
+      add(ledger, base + REJECTED, 1);
+      this.#egress.reject(way, base, frame, length, offset, bytes, this.#layout, isUnicastLink, this.#icmpCode);
+    }
+  }
+
+  /** The view of `frame` from `offset` on. A driver hands the same buffer again and again: its views are kept. */
+  #viewAt(frame: Buffer, offset: number): Buffer {
+    if (frame !== this.#viewedFrame) {
+      this.#viewedFrame = frame;
+      this.#views = [];
+    }
+    let view = this.#views[offset];
+    if (view === undefined) {
+      view = frame.subarray(offset);
+      this.#views[offset] = view;
+    }
+    return view;
+  }
+
+  #readLinktype(port: number): number {
+    const linktype = this.#driver.ports.find(({ id }) => id === port)?.linktype ?? -1;
+    this.#linktypeOfPort[port] = linktype;
+    return linktype;
+  }
+}
+
+function add(ledger: Float64Array, index: number, amount: number): void {
+  ledger[index] = (ledger[index] as number) + amount;
+}
+
+function drop(ledger: Float64Array, base: number, reason: number): void {
+  add(ledger, base + DROPPED, 1);
+  add(ledger, base + reason, 1);
+}

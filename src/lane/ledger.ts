@@ -1,0 +1,130 @@
+/**
+ * The ledger: the counters that account for every packet of a way, and must add up.
+ *
+ * ```
+ *   received = forwarded + dropped + rejected + lost          each packet ends in exactly one of them
+ *   dropped  = by a hook + by a hook fault + malformed + not IP
+ *   lost     = too long + send error + pool exhausted + cut by the capture
+ *   sent     = forwarded + extra fragments + ICMP errors + injected     (frames; nothing is sent in `tap`)
+ * ```
+ * One row of numbers a way (an attach has one or two ways). Plain doubles: exact up to 2^53, no allocation to count.
+ *
+ * @module
+ */
+
+/** The counters of one way, in the order they stand in a row. */
+export const LEDGER_COUNTERS = [
+  'received',
+  'receivedOctets',
+  'forwarded',
+  'dropped',
+  'rejected',
+  'lost',
+  'droppedByHook',
+  'droppedByFault',
+  'droppedMalformed',
+  'droppedNonIp',
+  'lostTooLong',
+  'lostSendError',
+  'lostPool',
+  'lostTruncated',
+  'nonIp',
+  'hookFaults',
+  'replaced',
+  'sent',
+  'sentOctets',
+  'extraFragments',
+  'icmpErrors',
+  'icmpSuppressed',
+  'icmpWouldBe',
+  'injected',
+  'injectRefused',
+] as const;
+
+/** Name of a counter. */
+export type LedgerCounter = (typeof LEDGER_COUNTERS)[number];
+
+/** A row as an object, for reports. */
+export type LedgerRow = Record<LedgerCounter, number>;
+
+/** Numbers in a row. */
+export const LEDGER_WIDTH = LEDGER_COUNTERS.length;
+
+function column(name: LedgerCounter): number {
+  return LEDGER_COUNTERS.indexOf(name);
+}
+
+export const RECEIVED = column('received');
+export const RECEIVED_OCTETS = column('receivedOctets');
+export const FORWARDED = column('forwarded');
+export const DROPPED = column('dropped');
+export const REJECTED = column('rejected');
+export const LOST = column('lost');
+export const DROPPED_BY_HOOK = column('droppedByHook');
+export const DROPPED_BY_FAULT = column('droppedByFault');
+export const DROPPED_MALFORMED = column('droppedMalformed');
+export const DROPPED_NON_IP = column('droppedNonIp');
+export const LOST_TOO_LONG = column('lostTooLong');
+export const LOST_SEND_ERROR = column('lostSendError');
+export const LOST_POOL = column('lostPool');
+export const LOST_TRUNCATED = column('lostTruncated');
+export const NON_IP = column('nonIp');
+export const HOOK_FAULTS = column('hookFaults');
+export const REPLACED = column('replaced');
+export const SENT = column('sent');
+export const SENT_OCTETS = column('sentOctets');
+export const EXTRA_FRAGMENTS = column('extraFragments');
+export const ICMP_ERRORS = column('icmpErrors');
+export const ICMP_SUPPRESSED = column('icmpSuppressed');
+export const ICMP_WOULD_BE = column('icmpWouldBe');
+export const INJECTED = column('injected');
+export const INJECT_REFUSED = column('injectRefused');
+
+/** An empty row as an object. */
+export function emptyRow(): LedgerRow {
+  return Object.fromEntries(LEDGER_COUNTERS.map((name) => [name, 0])) as LedgerRow;
+}
+
+/** The row that starts at `base` of `numbers` as an object. */
+export function rowAt(numbers: Float64Array, base: number): LedgerRow {
+  return Object.fromEntries(LEDGER_COUNTERS.map((name, i) => [name, numbers[base + i] ?? 0])) as LedgerRow;
+}
+
+/** Adds `more` to `row` in place. */
+export function addRow(row: LedgerRow, more: LedgerRow): void {
+  for (const name of LEDGER_COUNTERS) row[name] += more[name];
+}
+
+/**
+ * What is wrong with a row, one sentence for each sum that does not add up; empty when all do.
+ *
+ * @param row - counters of a way, or a sum of several of the same kind
+ * @param sends - false for `tap`, where a forwarded packet is not sent
+ */
+export function checkRow(row: LedgerRow, sends: boolean): string[] {
+  const problems: string[] = [];
+  const same = (what: string, left: number, right: number): void => {
+    if (left !== right) problems.push(`${what}: ${left} against ${right}`);
+  };
+  same(
+    'received = forwarded + dropped + rejected + lost',
+    row.received,
+    row.forwarded + row.dropped + row.rejected + row.lost,
+  );
+  same(
+    'dropped = by hook + by fault + malformed + not IP',
+    row.dropped,
+    row.droppedByHook + row.droppedByFault + row.droppedMalformed + row.droppedNonIp,
+  );
+  same(
+    'lost = too long + send error + pool + truncated',
+    row.lost,
+    row.lostTooLong + row.lostSendError + row.lostPool + row.lostTruncated,
+  );
+  same(
+    'sent = forwarded + extra fragments + ICMP errors + injected',
+    row.sent,
+    sends ? row.forwarded + row.extraFragments + row.icmpErrors + row.injected : 0,
+  );
+  return problems;
+}

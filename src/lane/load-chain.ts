@@ -1,0 +1,125 @@
+/**
+ * From hook bundles to a chain that is ready for its first packet: evaluate, check, set up, sort.
+ *
+ * Runs where hooks live: in a lane, or in `firehook replay`. Rule: any hook that is not exactly right refuses the whole
+ * chain; there is no running with fewer hooks than the config names.
+ *
+ * @module
+ */
+
+import path from 'node:path';
+import { FirehookError, isFirehookError } from '../errors.ts';
+import { setPoolLimit, systemPool } from '../firewall/ddk.ts';
+import type { HookRuntime } from '../hook/contract.ts';
+import { HookChain } from '../hook/hook-chain.ts';
+import { assertUniqueNames, describeHookError, type LoadedHook, loadHook } from '../hook/load-hook.ts';
+import * as firehook from '../index.ts';
+import type { HookInfo, HookSource } from './messages.ts';
+
+/** Writes one line of a hook, or about a hook; a message that costs something to make is made only if it is written. */
+export type HookLog = (
+  level: 'debug' | 'info' | 'warn' | 'error',
+  hook: string,
+  message: string | (() => string),
+) => void;
+
+/** What {@link loadChain} takes. */
+export interface LoadChainOptions {
+  readonly hooks: readonly HookSource[];
+  /** What `runtime.resolvePath` is relative to. */
+  readonly folder: string;
+  readonly onHookError: 'drop' | 'forward';
+  readonly poolLimitMiB: number;
+  readonly trackChanges: boolean;
+  /** Must limit its own rate. */
+  readonly log: HookLog;
+  /** What `runtime.send` does. */
+  readonly send: (datagram: Uint8Array) => boolean;
+}
+
+/** A chain that is ready, and what belongs to it. */
+export interface LoadedChain {
+  readonly chain: HookChain;
+  readonly hooks: readonly HookInfo[];
+  /** Calls every `teardown`; one that throws is logged and does not keep the others from theirs. */
+  teardown(): void;
+}
+
+const MIB = 1024 * 1024;
+
+/**
+ * Loads the hooks.
+ *
+ * @throws {@link FirehookError} FIREHOOK_HOOK_INVALID, or FIREHOOK_HOOK_SETUP when a `setup` throws or rejects
+ */
+export async function loadChain(options: LoadChainOptions): Promise<LoadedChain> {
+  setPoolLimit(options.poolLimitMiB * MIB);
+  const loaded: LoadedHook[] = [];
+  const sourceOf = new Map<string, HookSource>();
+  for (const source of options.hooks) {
+    const hook = loadHook(source.bundle, firehook);
+    loaded.push({ ...hook, priority: source.priority ?? hook.priority });
+    sourceOf.set(hook.name, source);
+  }
+  assertUniqueNames(loaded);
+  for (const hook of loaded) await setUp(hook, sourceOf.get(hook.name)?.options, options);
+  const chain = new HookChain({
+    hooks: loaded,
+    onHookError: options.onHookError,
+    pool: systemPool,
+    trackChanges: options.trackChanges,
+    onFault: (hook, reason, error) => {
+      const bundle = sourceOf.get(hook.name)?.bundle;
+      options.log('error', hook.name, () =>
+        error === undefined || bundle === undefined ? reason : `${reason}: ${describeHookError(error, bundle)}`,
+      );
+    },
+  });
+  return {
+    chain,
+    hooks: chain.hooks.map(({ name, path: file, priority, kind }) => ({
+      name,
+      path: file,
+      priority: priority ?? 0,
+      kind,
+    })),
+    teardown: () => tearDown(chain.hooks, options.log),
+  };
+}
+
+async function setUp(hook: LoadedHook, hookOptions: unknown, options: LoadChainOptions): Promise<void> {
+  if (hook.kind === 'callback') {
+    if (hookOptions !== undefined)
+      throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: a firewallHook takes no options`, {
+        hook: hook.name,
+      });
+    return;
+  }
+  const runtime: HookRuntime = {
+    name: hook.name,
+    resolvePath: (file) => path.resolve(options.folder, file),
+    log: (level, message) => options.log(level, hook.name, message),
+    send: options.send,
+  };
+  try {
+    await hook.definition.setup?.(hookOptions, runtime);
+  } catch (cause) {
+    if (isFirehookError(cause) && cause.op !== 'pool') throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: ${reason.replaceAll('\n', ' ')}`, {
+      cause,
+      hook: hook.name,
+    });
+  }
+}
+
+function tearDown(hooks: readonly LoadedHook[], log: HookLog): void {
+  for (const hook of hooks) {
+    if (hook.kind === 'callback') continue;
+    try {
+      hook.definition.teardown?.();
+    } catch (error) {
+      log('error', hook.name, `teardown threw: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * What supervisor and lane tell each other over the channel that Node opens between parent and child.
+ *
+ * ```
+ *   supervisor ── start (everything the lane needs) ──> lane
+ *              <── ready (the hooks) │ failed (why) ───
+ *              ── stop ───────────────────────────────>      then the lane ends; its last numbers are in the progress file
+ * ```
+ * Plain data only. Nothing about packets goes this way: under flood no message would get through.
+ *
+ * @module
+ */
+
+import type { PcapPortOptions } from '../drivers/pcap.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { HookBundle } from '../hook/bundle-hook.ts';
+import type { LogLevel } from '../telemetry/logger.ts';
+import type { Way } from './way.ts';
+
+/** One bundle with what the config says about it. */
+export interface HookSource {
+  readonly bundle: HookBundle;
+  readonly priority: number | undefined;
+  readonly options: unknown;
+}
+
+/** The user a lane becomes before it loads a hook. */
+export interface LaneUser {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Everything a lane needs. */
+export interface LaneSpec {
+  /** `check` loads the hooks, says `ready` and ends. */
+  readonly mode: 'run' | 'check';
+  /** Null: stay who you are (not started by root). */
+  readonly user: LaneUser | null;
+  readonly ports: readonly PcapPortOptions[];
+  readonly ways: readonly Way[];
+  readonly hooks: readonly HookSource[];
+  readonly configFolder: string;
+  readonly policy: { readonly onHookError: 'drop' | 'forward'; readonly nonIp: 'drop' | 'forward' };
+  readonly icmp: { readonly code: number; readonly ratePerSecond: number };
+  readonly poolLimitMiB: number;
+  readonly logLevel: LogLevel;
+  /** Count in-place changes too: for `tap`. */
+  readonly trackChanges: boolean;
+}
+
+/** A hook of a running lane, in running order. */
+export interface HookInfo {
+  readonly name: string;
+  readonly path: string;
+  readonly priority: number;
+  readonly kind: 'defined' | 'callback';
+}
+
+/** From supervisor to lane. */
+export type ToLane = { readonly type: 'start'; readonly spec: LaneSpec } | { readonly type: 'stop' };
+
+/** From lane to supervisor. */
+export type FromLane =
+  | { readonly type: 'ready'; readonly hooks: readonly HookInfo[] }
+  | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string; readonly exitCode: 1 | 2 | 3 | 4 };

@@ -1,0 +1,236 @@
+/**
+ * The progress file: what a lane has done so far, written by the lane and read by the supervisor.
+ *
+ * The file lies in a tmpfs and has no name: the supervisor opens it and the lane inherits the descriptor. The lane writes
+ * one snapshot of doubles with one `pwrite`; the reader copies it with one `pread` and checks that the sequence number is
+ * the same at both ends. No message is needed, so it is there under flood, and after the lane was killed.
+ *
+ * ```
+ *   doubles:  magic | sequence | packets | ways | hooks | tags | poolBytes | poolLimit | poolFaults | kernelDropped
+ *             ways x LEDGER_WIDTH | hooks x (HOOK_COUNTERS + 3) | tags x TAG_WIDTH | sequence
+ * ```
+ * @module
+ */
+
+import { readSync, writeSync } from 'node:fs';
+
+import type { Pool } from '../firewall/pool.ts';
+import type { HookChain } from '../hook/hook-chain.ts';
+import { HOOK_COUNTERS } from '../hook/hook-chain.ts';
+import type { LedgerRow } from './ledger.ts';
+import { LEDGER_WIDTH, rowAt } from './ledger.ts';
+
+/** "FHP1" as a number; changes when the layout does. */
+const MAGIC = 0x46485031;
+const HEADER = 10;
+/** Hook row: the chain's counters, then allocations outstanding, their octets, refused frees. */
+const HOOK_WIDTH = HOOK_COUNTERS + 3;
+/** Tag row: tag, pool type, allocs, frees, bytes. */
+const TAG_WIDTH = 5;
+/** Tags beyond this are summed into none: a hook that invents tags must not grow the file. */
+const MAX_TAGS = 32;
+const OCTETS = 8;
+
+/** Counters of one hook in a snapshot. */
+export interface HookProgress {
+  readonly seen: number;
+  readonly forwarded: number;
+  readonly dropped: number;
+  readonly rejected: number;
+  readonly replaced: number;
+  readonly changed: number;
+  readonly faults: number;
+  /** Allocations made by the hook and neither freed nor handed over. */
+  readonly outstanding: number;
+  /** Their octets. */
+  readonly outstandingBytes: number;
+  /** Frees and uses the pool refused. */
+  readonly poolFaults: number;
+}
+
+/** One line of `firehook pool`. */
+export interface TagProgress {
+  /** The octets in memory order: `TCPf`. */
+  readonly tag: string;
+  readonly type: 'Nonp' | 'Paged';
+  readonly allocs: number;
+  readonly frees: number;
+  readonly bytes: number;
+}
+
+/** What a lane had done when it wrote last. */
+export interface LaneProgress {
+  /** Moves with every write, idle or not: a lane is alive while it moves. */
+  readonly sequence: number;
+  readonly packets: number;
+  readonly ways: readonly LedgerRow[];
+  readonly hooks: readonly HookProgress[];
+  readonly tags: readonly TagProgress[];
+  readonly poolBytes: number;
+  readonly poolLimit: number;
+  readonly poolFaults: number;
+  /** Frames the kernel dropped before the driver could read them. */
+  readonly kernelDropped: number;
+}
+
+/** What {@link ProgressWriter} takes its numbers from. */
+export interface ProgressSource {
+  readonly ledger: Float64Array;
+  readonly chain: HookChain;
+  readonly pool: Pool;
+  /** May be costly: asked only when the lane is idle or a while has passed. */
+  kernelDropped(): number;
+}
+
+/** Writes snapshots of a lane's counters. */
+export class ProgressWriter {
+  readonly #fd: number;
+  readonly #source: ProgressSource;
+  readonly #numbers: Float64Array;
+  readonly #bytes: Uint8Array;
+  #sequence = 0;
+
+  /** @param fd - the inherited descriptor; not closed here */
+  constructor(fd: number, source: ProgressSource) {
+    this.#fd = fd;
+    this.#source = source;
+    const ways = source.ledger.length / LEDGER_WIDTH;
+    const hooks = source.chain.hooks.length;
+    this.#numbers = new Float64Array(HEADER + ways * LEDGER_WIDTH + hooks * HOOK_WIDTH + MAX_TAGS * TAG_WIDTH + 1);
+    this.#bytes = new Uint8Array(this.#numbers.buffer);
+    this.#numbers[0] = MAGIC;
+    this.#numbers[3] = ways;
+    this.#numbers[4] = hooks;
+  }
+
+  /** Writes what the packet path has counted. Cost: one copy and one system call, no allocation. */
+  write(packets: number): void {
+    const numbers = this.#numbers;
+    const { ledger, chain } = this.#source;
+    this.#sequence += 1;
+    numbers[1] = this.#sequence;
+    numbers[2] = packets;
+    numbers.set(ledger, HEADER);
+    let at = HEADER + ledger.length;
+    const counters = chain.counters;
+    for (let row = 0; row < counters.length; row += HOOK_COUNTERS, at += HOOK_WIDTH) {
+      for (let i = 0; i < HOOK_COUNTERS; i++) numbers[at + i] = counters[row + i] as number;
+    }
+    numbers[numbers.length - 1] = this.#sequence;
+    writeSync(this.#fd, this.#bytes, 0, this.#bytes.length, 0);
+  }
+
+  /** Writes everything, the pool's books and the driver's counters included. Allocates: not for the packet path. */
+  writeAll(packets: number): void {
+    const numbers = this.#numbers;
+    const { ledger, chain, pool } = this.#source;
+    let at = HEADER + ledger.length;
+    for (let hook = 0; hook < chain.hooks.length; hook++, at += HOOK_WIDTH) {
+      const usage = pool.ownerUsage(hook);
+      numbers[at + HOOK_COUNTERS] = usage.outstanding;
+      numbers[at + HOOK_COUNTERS + 1] = usage.bytes;
+      numbers[at + HOOK_COUNTERS + 2] = usage.faults;
+    }
+    const tags = pool.usage().slice(0, MAX_TAGS);
+    for (const tag of tags) {
+      numbers[at] = tagNumber(tag.tag);
+      numbers[at + 1] = tag.type === 'Nonp' ? 0 : 1;
+      numbers[at + 2] = tag.allocs;
+      numbers[at + 3] = tag.frees;
+      numbers[at + 4] = tag.bytes;
+      at += TAG_WIDTH;
+    }
+    numbers[5] = tags.length;
+    const totals = pool.totals();
+    numbers[6] = totals.bytesInUse;
+    numbers[7] = totals.limitBytes;
+    numbers[8] = totals.faultsTotal;
+    numbers[9] = this.#source.kernelDropped();
+    this.write(packets);
+  }
+}
+
+/** Reads snapshots, in another process. */
+export class ProgressReader {
+  readonly #fd: number;
+  #buffer: Float64Array = new Float64Array(1024);
+
+  /** @param fd - descriptor of the same file; not closed here */
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** The last snapshot, or null when there is none yet. */
+  read(): LaneProgress | null {
+    // A write is one system call, but a tmpfs lets a reader see half of it: a torn copy shows two sequence numbers.
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const numbers = this.#copy();
+      if (numbers.length <= HEADER || numbers[0] !== MAGIC) return null;
+      if (numbers[1] === numbers[numbers.length - 1]) return decode(numbers);
+    }
+    return null;
+  }
+
+  #copy(): Float64Array {
+    for (;;) {
+      const bytes = new Uint8Array(this.#buffer.buffer);
+      const read = readSync(this.#fd, bytes, 0, bytes.length, 0);
+      if (read < bytes.length) return this.#buffer.subarray(0, Math.floor(read / OCTETS));
+      this.#buffer = new Float64Array(this.#buffer.length * 2);
+    }
+  }
+}
+
+/** A tag as the ULONG whose octets it shows. */
+function tagNumber(shown: string): number {
+  return Buffer.from(shown.padEnd(4, '\0'), 'latin1').readUInt32LE(0);
+}
+
+function shownTag(tag: number): string {
+  const octets = Buffer.alloc(4);
+  octets.writeUInt32LE(tag >>> 0);
+  return octets.toString('latin1').replace(/\0+$/, '');
+}
+
+function decode(numbers: Float64Array): LaneProgress {
+  const at = (index: number): number => numbers[index] ?? 0;
+  const ways: LedgerRow[] = [];
+  let offset = HEADER;
+  for (let i = 0; i < at(3); i++, offset += LEDGER_WIDTH) ways.push(rowAt(numbers, offset));
+  const hooks: HookProgress[] = [];
+  for (let i = 0; i < at(4); i++, offset += HOOK_WIDTH) {
+    hooks.push({
+      seen: at(offset),
+      forwarded: at(offset + 1),
+      dropped: at(offset + 2),
+      rejected: at(offset + 3),
+      replaced: at(offset + 4),
+      changed: at(offset + 5),
+      faults: at(offset + 6),
+      outstanding: at(offset + 7),
+      outstandingBytes: at(offset + 8),
+      poolFaults: at(offset + 9),
+    });
+  }
+  const tags: TagProgress[] = [];
+  for (let i = 0; i < at(5); i++, offset += TAG_WIDTH) {
+    tags.push({
+      tag: shownTag(at(offset)),
+      type: at(offset + 1) === 0 ? 'Nonp' : 'Paged',
+      allocs: at(offset + 2),
+      frees: at(offset + 3),
+      bytes: at(offset + 4),
+    });
+  }
+  return {
+    sequence: at(1),
+    packets: at(2),
+    ways,
+    hooks,
+    tags,
+    poolBytes: at(6),
+    poolLimit: at(7),
+    poolFaults: at(8),
+    kernelDropped: at(9),
+  };
+}

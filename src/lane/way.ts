@@ -1,0 +1,40 @@
+/**
+ * A way: one direction through an attach, from the port where frames arrive to the port where they leave.
+ *
+ * The supervisor lays the ways out when it builds the plumbing; the lane looks a frame's way up by its port of arrival.
+ * Plain data: it crosses a process boundary as JSON.
+ *
+ * @module
+ */
+
+/** How an ICMP error (ICMP_ON_DROP, packet too big) gets back to the sender of a packet on this way. */
+export type RejectRoute =
+  /** As a frame with its MAC addresses swapped, out of `rejectPort`. */
+  | 'link'
+  /** As a datagram through the host's routing table, by a raw socket. */
+  | 'raw'
+  /** Not at all: it is counted only (replay, tap). */
+  | 'count';
+
+/** One direction through an attach. */
+export interface Way {
+  /** For reports: `lan0 > wan0`, `eth0 in`. */
+  readonly name: string;
+  /** Driver port where its frames arrive. */
+  readonly inPort: number;
+  /** Driver port where they leave; -1 in `tap`. */
+  readonly outPort: number;
+  /** Driver port that `sendInterfaceIndex` = `otherIndex` leads to; -1 where there is none. */
+  readonly otherPort: number;
+  /** IP_TRANSMIT 0 or IP_RECEIVE 1. */
+  readonly direction: 0 | 1;
+  readonly recvInterfaceIndex: number;
+  readonly sendInterfaceIndex: number;
+  /** The other index that a hook may set; equal to `sendInterfaceIndex` where there is none. */
+  readonly otherIndex: number;
+  /** DEST_LOCAL or DEST_REMOTE: the type of a unicast packet on this way. */
+  readonly unicastType: number;
+  readonly reject: RejectRoute;
+  /** Driver port for `reject: 'link'`, else -1. */
+  readonly rejectPort: number;
+}

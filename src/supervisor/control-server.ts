@@ -1,0 +1,132 @@
+/**
+ * The control socket: HTTP with JSON over a unix socket, so that `firehook` and `curl --unix-socket` can both ask.
+ *
+ * ```
+ *   GET  /status /stats /hooks /pool       200
+ *   POST /reload                           501: not in this version
+ * ```
+ * Rule: it only answers. Nothing a client sends changes a packet's fate, and nothing it sends can end the daemon. The file
+ * mode of the socket says who may ask.
+ *
+ * @module
+ */
+
+import { chmodSync, existsSync, mkdirSync, unlinkSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import path from 'node:path';
+import { FirehookError } from '../errors.ts';
+
+/** What can be asked for. */
+export interface ControlReports {
+  status(): object;
+  stats(): object;
+  hooks(): object;
+  pool(): object;
+}
+
+/** A client may take this long to say what it wants. */
+const REQUEST_TIMEOUT_MS = 5_000;
+/** Connections at a time: a client that opens many costs itself, not the daemon. */
+const MAX_CONNECTIONS = 64;
+
+/** Answers on the control socket. */
+export class ControlServer {
+  readonly #server: Server;
+  readonly #socket: string;
+
+  private constructor(server: Server, socket: string) {
+    this.#server = server;
+    this.#socket = socket;
+  }
+
+  /**
+   * Opens the socket. One that a killed daemon left is replaced; one that is answered on is not.
+   *
+   * @param mode - octal file mode as text, for example `0600`
+   * @throws {@link FirehookError} FIREHOOK_CONTROL_SOCKET
+   */
+  static async open(socket: string, mode: string, reports: ControlReports): Promise<ControlServer> {
+    if (existsSync(socket)) {
+      if (await isAnswered(socket)) {
+        throw new FirehookError('FIREHOOK_CONTROL_SOCKET', `${socket}: another firehookd answers there`, {
+          advice: 'stop it, or give this one another control.socket',
+        });
+      }
+      unlinkSync(socket);
+    }
+    const server = createServer((request, response) => answer(request, response, reports));
+    server.requestTimeout = REQUEST_TIMEOUT_MS;
+    server.headersTimeout = REQUEST_TIMEOUT_MS;
+    server.maxConnections = MAX_CONNECTIONS;
+    await listen(server, socket, mode);
+    server.on('error', () => undefined);
+    server.on('clientError', (_error, connection) => connection.destroy());
+    return new ControlServer(server, socket);
+  }
+
+  /** Closes and removes the socket. */
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+    if (existsSync(this.#socket)) unlinkSync(this.#socket);
+  }
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, reports: ControlReports): void {
+  request.resume();
+  const [status, body] = route(`${request.method} ${request.url}`, reports);
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(`${JSON.stringify(body)}\n`);
+}
+
+function route(wanted: string, reports: ControlReports): [number, object] {
+  try {
+    switch (wanted) {
+      case 'GET /status':
+        return [200, reports.status()];
+      case 'GET /stats':
+        return [200, reports.stats()];
+      case 'GET /hooks':
+        return [200, reports.hooks()];
+      case 'GET /pool':
+        return [200, reports.pool()];
+      case 'POST /reload':
+        return [501, { error: 'not in this version' }];
+      default:
+        return [404, { error: 'there are GET /status, /stats, /hooks and /pool' }];
+    }
+  } catch (error) {
+    return [500, { error: error instanceof Error ? error.message : String(error) }];
+  }
+}
+
+async function listen(server: Server, socket: string, mode: string): Promise<void> {
+  try {
+    mkdirSync(path.dirname(socket), { recursive: true, mode: 0o755 });
+    // Nobody may connect before the mode is set.
+    const umask = process.umask(0o177);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(socket, resolve);
+      });
+    } finally {
+      process.umask(umask);
+    }
+    chmodSync(socket, Number.parseInt(mode, 8));
+  } catch (cause) {
+    throw new FirehookError('FIREHOOK_CONTROL_SOCKET', `${socket}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function isAnswered(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const client = connect(socket);
+    client.once('connect', () => {
+      client.destroy();
+      resolve(true);
+    });
+    client.once('error', () => resolve(false));
+  });
+}

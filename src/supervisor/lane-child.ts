@@ -1,0 +1,177 @@
+/**
+ * A lane as the supervisor sees it: a child process, its channel, and its progress file.
+ *
+ * ```
+ *   starting ─ ready ─> running ─ exit ─> ended          `failed` or no word in time: ended, with the error
+ * ```
+ * Rule: whatever the child does, {@link LaneChild.ended} is called once, after its last numbers have been read.
+ *
+ * @module
+ */
+
+import { type ChildProcess, fork } from 'node:child_process';
+import { closeSync, openSync, unlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { FirehookError } from '../errors.ts';
+import type { FromLane, HookInfo, LaneSpec, ToLane } from '../lane/messages.ts';
+import { type LaneProgress, ProgressReader } from '../lane/progress.ts';
+
+/** How long hooks may take to set up before the lane is given up. */
+const READY_TIMEOUT_MS = 60_000;
+/** How long a lane may take to empty its ring and end after it was told to. */
+const STOP_TIMEOUT_MS = 2_000;
+/** File names of this process. */
+let serial = 0;
+
+/** How a lane ended. */
+export interface LaneEnd {
+  /** Null when it was told to stop. */
+  readonly error: FirehookError | null;
+  /** Its last numbers; null when it wrote none. */
+  readonly progress: LaneProgress | null;
+}
+
+/** A lane process. */
+export class LaneChild {
+  /** Resolves with the hooks once packets can come; rejects when the lane ends before that. */
+  readonly ready: Promise<readonly HookInfo[]>;
+  /** Resolves when the process is gone. Never rejects. */
+  readonly ended: Promise<LaneEnd>;
+  readonly startedAt = Date.now();
+
+  readonly #process: ChildProcess;
+  readonly #progressFd: number;
+  readonly #reader: ProgressReader;
+  #failure: FirehookError | null = null;
+  #isStopping = false;
+  #lastSequence = -1;
+  #lastMoveMs = performance.now();
+
+  /** Starts a lane. It opens its sockets at once; packets come when the plumbing lets them. */
+  constructor(spec: LaneSpec) {
+    this.#progressFd = openProgressFile();
+    this.#reader = new ProgressReader(this.#progressFd);
+    this.#process = fork(laneProgram(), [], {
+      cwd: '/',
+      // No word of the daemon's environment reaches the hooks' process.
+      env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' },
+      execArgv: laneExecArgv(),
+      stdio: ['ignore', 'inherit', 'inherit', this.#progressFd, 'ipc'],
+      detached: false,
+    });
+    this.ready = new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#failure = new FirehookError('FIREHOOK_LANE_FAILED', `not ready after ${READY_TIMEOUT_MS / 1000} s`);
+        this.kill();
+      }, READY_TIMEOUT_MS);
+      this.#process.on('message', (message: FromLane) => {
+        if (message.type === 'failed') this.#failure = fromLane(message);
+        else {
+          clearTimeout(timer);
+          this.#lastMoveMs = performance.now();
+          resolve(message.hooks);
+        }
+      });
+      this.#process.on('exit', () => {
+        clearTimeout(timer);
+        reject(this.#failure ?? new FirehookError('FIREHOOK_LANE_FAILED', 'it ended while it started'));
+      });
+    });
+    // Whoever only waits for the end must not find the other promise unhandled.
+    this.ready.catch(() => undefined);
+    this.ended = new Promise((resolve) => {
+      this.#process.on('error', (error) => {
+        this.#failure = new FirehookError('FIREHOOK_LANE_FAILED', error.message, { cause: error });
+      });
+      this.#process.on('close', (code, signal) => {
+        const progress = this.#reader.read();
+        closeSync(this.#progressFd);
+        const died = new FirehookError(
+          'FIREHOOK_LANE_FAILED',
+          signal === null ? `it ended with exit code ${code}` : `it was killed by ${signal}`,
+        );
+        resolve({ error: this.#failure ?? (this.#isStopping ? null : died), progress });
+      });
+    });
+    this.#send({ type: 'start', spec });
+  }
+
+  /** Process id; -1 when it could not be started. */
+  get pid(): number {
+    return this.#process.pid ?? -1;
+  }
+
+  /** The lane's numbers now; null before the first and after the end. */
+  read(): LaneProgress | null {
+    return this.#process.exitCode === null && this.#process.signalCode === null ? this.#reader.read() : null;
+  }
+
+  /** Milliseconds since the lane last made progress, as far as this method has been called to see. */
+  stalledMs(): number {
+    const sequence = this.read()?.sequence ?? -1;
+    const now = performance.now();
+    if (sequence !== this.#lastSequence) {
+      this.#lastSequence = sequence;
+      this.#lastMoveMs = now;
+    }
+    return now - this.#lastMoveMs;
+  }
+
+  /** Tells the lane to finish what it has and end; kills it when it takes too long. */
+  async stop(): Promise<LaneEnd> {
+    this.#isStopping = true;
+    this.#send({ type: 'stop' });
+    const timer = setTimeout(() => this.kill(), STOP_TIMEOUT_MS);
+    const end = await this.ended;
+    clearTimeout(timer);
+    return end;
+  }
+
+  /** Ends the process at once. */
+  kill(): void {
+    this.#process.kill('SIGKILL');
+  }
+
+  #send(message: ToLane): void {
+    // The child may be gone already: that is told by its end.
+    if (this.#process.connected) this.#process.send(message, () => undefined);
+  }
+}
+
+function fromLane(message: FromLane & { type: 'failed' }): FirehookError {
+  const error = new FirehookError(message.code, '');
+  error.message = message.message;
+  return error;
+}
+
+/** A file without a name in memory: only this process and the lane have it. */
+function openProgressFile(): number {
+  for (const folder of ['/dev/shm', '/run', tmpdir()]) {
+    serial += 1;
+    const file = path.join(folder, `firehook-${process.pid}-${serial}-${Date.now()}`);
+    try {
+      const fd = openSync(file, 'wx+', 0o600);
+      unlinkSync(file);
+      return fd;
+    } catch {
+      // Not there, or not writable: the next one.
+    }
+  }
+  throw new FirehookError(
+    'FIREHOOK_LANE_FAILED',
+    'no folder for the progress file: /dev/shm, /run and the temporary folder refuse it',
+  );
+}
+
+/** The lane's program beside this file: built, or the source when the source runs. */
+function laneProgram(): string {
+  const extension = path.extname(fileURLToPath(import.meta.url));
+  return fileURLToPath(new URL(`../lane/lane-process${extension}`, import.meta.url));
+}
+
+/** The source needs the loader that this process was started with; the build needs nothing. */
+function laneExecArgv(): string[] {
+  return path.extname(fileURLToPath(import.meta.url)) === '.ts' ? process.execArgv : [];
+}

@@ -1,0 +1,232 @@
+/**
+ * What the control socket answers: status, stats, hooks, pool, each put together when it is asked for.
+ *
+ * Rule: read only, and true under flood: lane numbers come from the progress file, port numbers from nftables.
+ *
+ * @module
+ */
+
+import { addRow, checkRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
+import type { ControlReports } from './control-server.ts';
+import type { PortCounters } from './port-counters.ts';
+import type { Supervisor } from './supervisor.ts';
+import type { WayTotals } from './totals.ts';
+import { version } from './version.ts';
+
+/** `firehook status`. */
+export interface StatusReport {
+  readonly state: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly uptimeSeconds: number;
+  readonly driver: string;
+  readonly lease: 'held' | 'lapsed' | 'none';
+  readonly attaches: readonly {
+    readonly kind: string;
+    readonly interfaces: readonly string[];
+    readonly ifindexes: readonly number[];
+    readonly isAttached: boolean;
+  }[];
+  readonly lane: {
+    readonly pid: number | null;
+    readonly user: string;
+    readonly uid: number;
+    readonly restarts: number;
+    readonly lastError: string | null;
+  };
+  readonly hooks: readonly string[];
+  readonly policy: object;
+  readonly warnings: readonly string[];
+}
+
+/** One direction in `firehook stats`. */
+export interface WayReport {
+  readonly name: string;
+  /** True for `tap`: verdicts are what they would have been. */
+  readonly isWouldBe: boolean;
+  readonly ledger: LedgerRow;
+  /** What nftables counted; null for `tap`. */
+  readonly port: (PortCounters & { readonly neverHanded: number }) | null;
+}
+
+/** `firehook stats`. */
+export interface StatsReport {
+  readonly ways: readonly WayReport[];
+  readonly total: LedgerRow;
+  readonly kernelDropped: number;
+  readonly droppedByHooks: readonly { readonly hook: string; readonly dropped: number; readonly rejected: number }[];
+  readonly addsUp: boolean;
+  /** What does not add up, one sentence each. */
+  readonly problems: readonly string[];
+}
+
+/** `firehook hooks`. */
+export interface HooksReport {
+  readonly hooks: readonly {
+    readonly name: string;
+    readonly priority: number;
+    readonly kind: string;
+    readonly path: string;
+    readonly seen: number;
+    readonly forwarded: number;
+    readonly dropped: number;
+    readonly rejected: number;
+    readonly replaced: number;
+    readonly changed: number | null;
+    readonly faults: number;
+  }[];
+}
+
+/** `firehook pool`. */
+export interface PoolReport {
+  readonly bytesInUse: number;
+  readonly limitBytes: number;
+  readonly refused: number;
+  readonly tags: readonly {
+    readonly tag: string;
+    readonly type: string;
+    readonly allocs: number;
+    readonly frees: number;
+    readonly diff: number;
+    readonly bytes: number;
+    readonly perAlloc: number;
+  }[];
+  readonly leaked: readonly { readonly hook: string; readonly allocations: number; readonly bytes: number }[];
+}
+
+/** Puts the answers together from what the supervisor knows. */
+export class Reports implements ControlReports {
+  readonly #supervisor: Supervisor;
+
+  constructor(supervisor: Supervisor) {
+    this.#supervisor = supervisor;
+  }
+
+  /** {@inheritDoc ControlReports.status} */
+  status(): StatusReport {
+    const supervisor = this.#supervisor;
+    const { config } = supervisor;
+    const steals = config.attach.some((attach) => !('tap' in attach));
+    return {
+      state: supervisor.state,
+      version,
+      pid: process.pid,
+      uptimeSeconds: Math.floor((Date.now() - supervisor.startedAt) / 1000),
+      driver: config.driver,
+      lease: !steals ? 'none' : supervisor.isLeaseHeld ? 'held' : 'lapsed',
+      attaches: supervisor.attaches.map(({ config: attach, attachment }) => ({
+        kind: Object.keys(attach)[0] ?? '',
+        interfaces: Object.values(attach).flat() as string[],
+        ifindexes: attachment?.links.map(({ ifindex }) => ifindex) ?? [],
+        isAttached: attachment !== null,
+      })),
+      lane: {
+        pid: supervisor.lane?.pid ?? null,
+        user: supervisor.user?.name ?? '',
+        uid: supervisor.user?.uid ?? -1,
+        restarts: supervisor.laneRestarts,
+        lastError: supervisor.lastLaneError,
+      },
+      hooks: supervisor.hooks.map(({ name }) => name),
+      policy: config.policy,
+      warnings: supervisor.warnings,
+    };
+  }
+
+  /** {@inheritDoc ControlReports.stats} */
+  stats(): StatsReport {
+    const supervisor = this.#supervisor;
+    const progress = supervisor.progress();
+    const totals = supervisor.totals.ways(supervisor.ways, progress);
+    const hooks = supervisor.totals.hooks(supervisor.hooks, progress);
+    const total = emptyRow();
+    const problems: string[] = [];
+    for (const way of totals) {
+      addRow(total, way.row);
+      problems.push(...checkRow(way.row, way.sends).map((problem) => `${way.name}: ${problem}`));
+    }
+    const byHooks = hooks.reduce((sum, { counters }) => sum + counters.dropped, 0);
+    if (byHooks !== total.droppedByHook + total.droppedByFault) {
+      problems.push(
+        `drops of all hooks: ${byHooks} against ${total.droppedByHook + total.droppedByFault} in the ledger`,
+      );
+    }
+    return {
+      ways: totals.map((way) => ({
+        name: way.name,
+        isWouldBe: !way.sends,
+        ledger: way.row,
+        port: this.#port(way),
+      })),
+      total,
+      kernelDropped: supervisor.totals.kernelDropped(progress),
+      droppedByHooks: hooks.map(({ name, counters }) => ({
+        hook: name,
+        dropped: counters.dropped,
+        rejected: counters.rejected,
+      })),
+      addsUp: problems.length === 0,
+      problems,
+    };
+  }
+
+  /** {@inheritDoc ControlReports.hooks} */
+  hooks(): HooksReport {
+    const supervisor = this.#supervisor;
+    const tracksChanges = supervisor.config.attach.every((attach) => 'tap' in attach);
+    return {
+      hooks: supervisor.totals
+        .hooks(supervisor.hooks, supervisor.progress())
+        .map(({ name, priority, kind, path, counters }) => ({
+          name,
+          priority,
+          kind,
+          path,
+          seen: counters.seen,
+          forwarded: counters.forwarded,
+          dropped: counters.dropped,
+          rejected: counters.rejected,
+          replaced: counters.replaced,
+          changed: tracksChanges ? counters.changed : null,
+          faults: counters.faults,
+        })),
+    };
+  }
+
+  /** {@inheritDoc ControlReports.pool} */
+  pool(): PoolReport {
+    const supervisor = this.#supervisor;
+    const progress = supervisor.progress();
+    return {
+      bytesInUse: progress?.poolBytes ?? 0,
+      limitBytes: progress?.poolLimit ?? supervisor.config.pool.limitMiB * 1024 * 1024,
+      refused: progress?.poolFaults ?? 0,
+      tags: (progress?.tags ?? []).map(({ tag, type, allocs, frees, bytes }) => ({
+        tag,
+        type,
+        allocs,
+        frees,
+        diff: allocs - frees,
+        bytes,
+        perAlloc: allocs === frees ? 0 : Math.floor(bytes / (allocs - frees)),
+      })),
+      leaked: supervisor.totals.hooks(supervisor.hooks, progress).map(({ name, counters }) => ({
+        hook: name,
+        allocations: counters.outstanding,
+        bytes: counters.outstandingBytes,
+      })),
+    };
+  }
+
+  /** Counters of the port that a way starts at. */
+  #port(way: WayTotals): WayReport['port'] {
+    const supervisor = this.#supervisor;
+    const laidOut = supervisor.ways.find(({ name }) => name === way.name);
+    if (laidOut === undefined || !way.sends) return null;
+    // What leaves a host is stolen from the port it leaves by.
+    const isOutbound = laidOut.recvInterfaceIndex === 0;
+    const ifindex = isOutbound ? laidOut.sendInterfaceIndex : laidOut.recvInterfaceIndex;
+    const counters = supervisor.portCounters.read(ifindex, isOutbound ? 'out' : 'in');
+    return { ...counters, neverHanded: Math.max(0, counters.offered - way.row.received) };
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * The nftables text of a port: what is stolen from it, when, and what happens while no lane answers.
+ *
+ * ```
+ *   table netdev firehook_<ifindex>
+ *     set alive       holds the port's ifindex while the lane makes progress; elements live for one second
+ *     chain ingress   on the port: alive -> fwd to the detour, else onDown
+ *     chain egress    on a host port: the same for what leaves
+ *     chain marks     on the far end of the inbound detour: marks what the lane delivers to the host
+ *     chain detour_*  on the far end of each detour, after the lane's tap: counts, and lets nothing reach the host twice
+ * ```
+ * Rule: pure text, one table a port, replaced in one transaction. The table's comment is the memory of what has to be put
+ * back, so that it dies with the namespace and survives the daemon.
+ *
+ * @module
+ */
+
+import { SEND_GROUP } from '../drivers/effective-group.ts';
+
+/** Mark of a packet that the lane delivers to the host; taken off again at the port's ingress. */
+const DELIVERED_MARK = 0x66685449;
+/** Before whatever else hooks the device. */
+const PRIORITY = -500;
+/** How long a lease lasts. */
+export const LEASE_SECONDS = 1;
+
+/** Never stolen from a host: the neighbour and router discovery, and the multicast groups, that its links live by. */
+const HOST_EXEMPT = [
+  'icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, nd-redirect, mld-listener-query, mld-listener-report, mld2-listener-report } accept',
+  'ip6 saddr fe80::/10 accept',
+  'ip6 daddr fe80::/10 accept',
+];
+
+/** What has to be put back when a port is taken back. */
+export interface PortMemory {
+  /** Kind of the attach, and the ifindex of a bridge's other port (0 where there is none). */
+  readonly kind: 'bridge' | 'host';
+  readonly peer: number;
+  /** Promiscuity was switched on here. */
+  readonly setPromiscuous: boolean;
+  /** LRO was switched off here. */
+  readonly unsetLro: boolean;
+}
+
+/** What {@link portRuleset} describes. */
+export interface PortRules {
+  readonly ifindex: number;
+  readonly name: string;
+  readonly memory: PortMemory;
+  readonly onDown: 'drop' | 'forward';
+  /** Name of a bridge's other port, '' for a host. */
+  readonly peerName: string;
+}
+
+/** Name of a port's table. */
+export function tableName(ifindex: number): string {
+  return `firehook_${ifindex}`;
+}
+
+/** Ends of the detour of a direction: `near` takes the stolen frames, the lane captures at `far`. */
+export function detourNames(ifindex: number, direction: 'in' | 'out'): { near: string; far: string } {
+  const stem = `fh${ifindex}${direction === 'in' ? 'i' : 'o'}`;
+  return { near: `${stem}0`, far: `${stem}1` };
+}
+
+/** The whole table of a port, as input for `nft -f`. */
+export function portRuleset(rules: PortRules): string {
+  const table = tableName(rules.ifindex);
+  const chains = rules.memory.kind === 'bridge' ? bridgeChains(rules) : hostChains(rules);
+  return [
+    `add table netdev ${table}`,
+    `delete table netdev ${table}`,
+    `table netdev ${table} {`,
+    `  comment "${writeMemory(rules.memory)}"`,
+    '  counter stolen_in { }',
+    '  counter stolen_out { }',
+    '  counter offered_in { }',
+    '  counter offered_out { }',
+    '  counter down_in { }',
+    '  counter down_out { }',
+    '  set alive {',
+    '    type iface_index',
+    '    flags timeout',
+    '  }',
+    ...chains.map((line) => `  ${line}`),
+    '}',
+    '',
+  ].join('\n');
+}
+
+/** A port's table without chains: it steals nothing any more, and still remembers what has to be put back. */
+export function emptyRuleset(ifindex: number, memory: PortMemory): string {
+  const table = tableName(ifindex);
+  return `delete table netdev ${table}\ntable netdev ${table} {\n  comment "${writeMemory(memory)}"\n}\n`;
+}
+
+/** Takes a port's table away; fine when there is none. */
+export function removalRuleset(ifindex: number): string {
+  return `add table netdev ${tableName(ifindex)}\ndelete table netdev ${tableName(ifindex)}\n`;
+}
+
+/** One line that renews the lease of a port, whether the element lives or has lapsed. */
+export function leaseLine(ifindex: number): string {
+  const set = `netdev ${tableName(ifindex)} alive`;
+  return `add element ${set} { ${ifindex} }; delete element ${set} { ${ifindex} }; add element ${set} { ${ifindex} timeout ${LEASE_SECONDS}s }`;
+}
+
+/** One line that ends the lease of a port at once. */
+export function lapseLine(ifindex: number): string {
+  return `flush set netdev ${tableName(ifindex)} alive`;
+}
+
+/** The memory that a table's comment holds; null when it is not firehook's, or of another version. */
+export function readMemory(tableText: string): PortMemory | null {
+  const match = /comment "firehook1 (bridge|host) peer=(\d+) promisc=([01]) lro=([01])"/.exec(tableText);
+  if (match === null) return null;
+  return {
+    kind: match[1] === 'bridge' ? 'bridge' : 'host',
+    peer: Number(match[2]),
+    setPromiscuous: match[3] === '1',
+    unsetLro: match[4] === '1',
+  };
+}
+
+function writeMemory(memory: PortMemory): string {
+  return `firehook1 ${memory.kind} peer=${memory.peer} promisc=${memory.setPromiscuous ? 1 : 0} lro=${memory.unsetLro ? 1 : 0}`;
+}
+
+function bridgeChains(rules: PortRules): string[] {
+  const { near } = detourNames(rules.ifindex, 'in');
+  const down = rules.onDown === 'forward' ? `fwd to "${rules.peerName}"` : 'drop';
+  return [
+    ...chain('ingress', 'ingress', rules.name, [
+      `iif @alive counter name stolen_in fwd to "${near}"`,
+      `counter name down_in ${down}`,
+    ]),
+    ...farEnd(rules.ifindex, 'in'),
+  ];
+}
+
+function hostChains(rules: PortRules): string[] {
+  const inbound = detourNames(rules.ifindex, 'in');
+  const outbound = detourNames(rules.ifindex, 'out');
+  const down = rules.onDown === 'forward' ? 'accept' : 'drop';
+  return [
+    ...chain('ingress', 'ingress', rules.name, [
+      `meta mark ${DELIVERED_MARK} meta mark set 0 accept`,
+      'meta pkttype != host accept',
+      ...HOST_EXEMPT,
+      `ether type { ip, ip6 } iif @alive counter name stolen_in fwd to "${inbound.near}"`,
+      `ether type { ip, ip6 } counter name down_in ${down}`,
+    ]),
+    ...chain('egress', 'egress', rules.name, [
+      `meta skgid ${SEND_GROUP} accept`,
+      ...HOST_EXEMPT,
+      // The group bit of the MAC address: broadcast and multicast.
+      'ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 accept',
+      `ether type { ip, ip6 } oif @alive counter name stolen_out fwd to "${outbound.near}"`,
+      `ether type { ip, ip6 } counter name down_out ${down}`,
+    ]),
+    ...chain('marks', 'egress', inbound.far, [`meta mark set ${DELIVERED_MARK}`]),
+    ...farEnd(rules.ifindex, 'in'),
+    ...farEnd(rules.ifindex, 'out'),
+  ];
+}
+
+/** The tap sees a frame before this chain does: here it has served its purpose and must not reach the host's stack. */
+function farEnd(ifindex: number, direction: 'in' | 'out'): string[] {
+  return chain(`detour_${direction}`, 'ingress', detourNames(ifindex, direction).far, [
+    `counter name offered_${direction} drop`,
+  ]);
+}
+
+function chain(name: string, hook: 'ingress' | 'egress', device: string, rules: readonly string[]): string[] {
+  return [
+    `chain ${name} {`,
+    `  type filter hook ${hook} device "${device}" priority ${PRIORITY}; policy accept;`,
+    ...rules.map((rule) => `  ${rule}`),
+    '}',
+  ];
+}

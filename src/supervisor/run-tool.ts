@@ -1,0 +1,73 @@
+/**
+ * Runs one of the system tools that plumbing is made with: `ip`, `nft`, `tc`, `ethtool`, `getent`.
+ *
+ * Rule: synchronous, bounded in time, never through a shell. A tool that is missing or fails is an error that quotes what
+ * the tool said.
+ *
+ * @module
+ */
+
+import { spawnSync } from 'node:child_process';
+import { FirehookError } from '../errors.ts';
+
+const TIMEOUT_MS = 10_000;
+
+/** Debian package of each tool, for the advice. */
+const PACKAGE_OF: Readonly<Record<string, string>> = {
+  nft: 'nftables',
+  ip: 'iproute2',
+  tc: 'iproute2',
+  ethtool: 'ethtool',
+  getent: 'libc-bin',
+};
+
+/** What a tool printed and how it ended. */
+export interface ToolResult {
+  readonly ok: boolean;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a tool and says how it ended.
+ *
+ * @param input - its standard input
+ * @throws {@link FirehookError} FIREHOOK_ATTACH_TOOL when it is not installed
+ */
+export function tryTool(tool: string, args: readonly string[], input = ''): ToolResult {
+  const result = spawnSync(tool, args, { input, encoding: 'utf8', timeout: TIMEOUT_MS, maxBuffer: 64 * 1024 * 1024 });
+  if (result.error !== undefined) {
+    const isMissing = (result.error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new FirehookError('FIREHOOK_ATTACH_TOOL', `${tool}: ${isMissing ? 'not installed' : result.error.message}`, {
+      cause: result.error,
+      ...(isMissing ? { advice: `apt-get install ${PACKAGE_OF[tool] ?? tool}` } : {}),
+    });
+  }
+  return { ok: result.status === 0, stdout: result.stdout, stderr: result.stderr };
+}
+
+/**
+ * Runs a tool that has to succeed.
+ *
+ * @returns its standard output
+ * @throws {@link FirehookError} FIREHOOK_ATTACH_TOOL quoting the first line of what it said
+ */
+export function runTool(tool: string, args: readonly string[], input = ''): string {
+  const result = tryTool(tool, args, input);
+  if (result.ok) return result.stdout;
+  const said = result.stderr.trim().split('\n')[0] ?? '';
+  throw new FirehookError('FIREHOOK_ATTACH_TOOL', `${[tool, ...args].join(' ')}: ${said}`);
+}
+
+/** The packages whose tools are not installed, for `doctor` and the start; empty when all are there. */
+export function missingTools(): string[] {
+  const probes: readonly (readonly [string, readonly string[]])[] = [
+    ['nft', ['--version']],
+    ['ip', ['-V']],
+    ['tc', ['-V']],
+    ['ethtool', ['--version']],
+  ];
+  return probes
+    .filter(([tool, args]) => spawnSync(tool, args, { stdio: 'ignore', timeout: TIMEOUT_MS }).error !== undefined)
+    .map(([tool]) => tool);
+}

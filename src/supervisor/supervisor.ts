@@ -1,0 +1,456 @@
+/**
+ * The root process: finds the interfaces, makes the plumbing, keeps a lane running, renews the lease, answers.
+ *
+ * ```
+ *   start:  check ─> locks ─> bundle and try the hooks ─> socket ─> detours ─> lane ready ─> tables ─> lease
+ *   run:    lane progresses ─> renew;  stands ─> let it lapse, then kill;  dies ─> lapse now, start another, more slowly
+ *           a port or detour changed ─> end the lane, rebuild what is attached to it
+ *   stop:   tables ─> lane empties its ring ─> detours ─> socket, locks
+ * ```
+ * Rule: it never touches a packet and never runs a line of a hook. Nothing in the kernel is changed before everything that
+ * can be refused has been; a start that fails takes back what it did.
+ *
+ * @module
+ */
+
+import { type AttachConfig, attachInterfaces, type Config } from '../config/schema.ts';
+import { FirehookError, isFirehookError } from '../errors.ts';
+import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
+import type { LaneProgress } from '../lane/progress.ts';
+import type { Way } from '../lane/way.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { type AttachLock, lockPort } from './attach-lock.ts';
+import { ControlServer } from './control-server.ts';
+import { LaneChild } from './lane-child.ts';
+import { findUser } from './lane-user.ts';
+import { Lease } from './lease.ts';
+import { LinkMonitor, readLinks } from './links.ts';
+import {
+  type Attachment,
+  devicesOf,
+  disengagePort,
+  engage,
+  findLinks,
+  layOut,
+  prepare,
+  readLeftovers,
+  undo,
+  undoPort,
+} from './plumbing.ts';
+import { PortCounterTotals } from './port-counters.ts';
+import { Reports } from './reports.ts';
+import { LEASE_SECONDS } from './ruleset.ts';
+import { missingTools } from './run-tool.ts';
+import { Totals } from './totals.ts';
+import { bundleAll, laneSpec, tryHooks } from './try-hooks.ts';
+
+/** The lease is renewed this often: a lane may miss three turns. */
+const RENEW_MS = (LEASE_SECONDS * 1000) / 5;
+/** A lane without progress for this long gets no renewal. Its timer moves every 50 ms. */
+const STALL_MS = 400;
+/** A lane without progress for this long hangs, and is killed. */
+const HANG_MS = 3_000;
+/** Delay before a lane that died is started again: doubles up to the limit, and starts anew after a good while. */
+const FIRST_DELAY_MS = 100;
+const MAX_DELAY_MS = 30_000;
+const GOOD_WHILE_MS = 60_000;
+/** How often a port that went away is looked for, besides when the kernel tells of changes. */
+const LOOK_AGAIN_MS = 1_000;
+
+/** What the supervisor is doing. */
+export type SupervisorState = 'starting' | 'running' | 'lane-down' | 'waiting-for-interface' | 'stopping';
+
+/** An attach of the config and, where its interfaces exist, what is attached. */
+export interface AttachEntry {
+  readonly config: AttachConfig;
+  attachment: Attachment | null;
+  /** Its detours are there. */
+  isPrepared: boolean;
+  /** Its tables are there: its ports are firehook's. */
+  isEngaged: boolean;
+}
+
+/** What {@link Supervisor} takes. */
+export interface SupervisorOptions {
+  readonly config: Config;
+  readonly configFolder: string;
+  readonly warnings: readonly string[];
+  readonly log: Logger;
+}
+
+/** Runs the daemon until {@link Supervisor.stop}. */
+export class Supervisor {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+  readonly attaches: readonly AttachEntry[];
+  readonly totals = new Totals();
+  readonly portCounters = new PortCounterTotals();
+  readonly startedAt = Date.now();
+  state: SupervisorState = 'starting';
+  lane: LaneChild | null = null;
+  ways: readonly Way[] = [];
+  hooks: readonly HookInfo[] = [];
+  laneRestarts = 0;
+  lastLaneError: string | null = null;
+  isLeaseHeld = false;
+  user: LaneUser | null = null;
+
+  readonly #log: Logger;
+  readonly #configFolder: string;
+  readonly #lease: Lease;
+  #locks: AttachLock[] = [];
+  #sources: HookSource[] = [];
+  #control: ControlServer | null = null;
+  #monitor: LinkMonitor | null = null;
+  #renewTimer: NodeJS.Timeout | null = null;
+  #restartTimer: NodeJS.Timeout | null = null;
+  #delayMs = FIRST_DELAY_MS;
+  #isRebuilding = false;
+  #rebuildAgain = false;
+
+  constructor(options: SupervisorOptions) {
+    this.config = options.config;
+    this.warnings = options.warnings;
+    this.attaches = options.config.attach.map((config) => ({
+      config,
+      attachment: null,
+      isPrepared: false,
+      isEngaged: false,
+    }));
+    this.#log = options.log;
+    this.#configFolder = options.configFolder;
+    this.#lease = new Lease((text) => this.#leaseFailed(text));
+  }
+
+  /**
+   * Starts everything.
+   *
+   * @throws {@link FirehookError} what was refused or failed; nothing is left in the kernel then
+   */
+  async start(): Promise<void> {
+    if (process.getuid?.() !== 0)
+      throw new FirehookError('FIREHOOK_PERMISSION', 'firehookd changes nftables and links');
+    const missing = missingTools();
+    if (missing.length > 0) {
+      throw new FirehookError('FIREHOOK_ATTACH_TOOL', `${missing.join(', ')}: not installed`, {
+        advice: 'apt-get install nftables iproute2 ethtool',
+      });
+    }
+    this.user = findUser(this.config.lane.user);
+    this.#findAll();
+    try {
+      await this.#lockAll();
+      this.#sources = await bundleAll(this.config);
+      await tryHooks(this.config, this.#configFolder, this.user);
+      this.#control = await ControlServer.open(this.config.control.socket, this.config.control.mode, new Reports(this));
+      this.#takeBackLeftPeers();
+      for (const entry of this.attaches) prepareEntry(entry);
+      await this.#startLane();
+      this.#engageAll();
+    } catch (error) {
+      await this.#takeDown();
+      throw error;
+    }
+    this.#monitor = new LinkMonitor(() => this.#lookAtLinks());
+    this.#renewTimer = setInterval(() => this.#renewOrLapse(), RENEW_MS);
+    this.#renewOrLapse();
+    this.state = 'running';
+    this.#log.info({ hooks: this.hooks.map(({ name }) => name) }, `Attached to ${this.#describe()}.`);
+  }
+
+  /** Takes everything back, or leaves the plumbing with `onDown` in force when `policy.onStop` is `hold`. */
+  async stop(): Promise<void> {
+    if (this.state === 'stopping') return;
+    this.state = 'stopping';
+    await this.#takeDown();
+    this.#log.info(
+      this.config.policy.onStop === 'undo' ? 'Stopped; everything was taken back.' : 'Stopped; onDown holds.',
+    );
+  }
+
+  /** The running lane's numbers now. */
+  progress(): LaneProgress | null {
+    return this.lane?.read() ?? null;
+  }
+
+  #attached(): Attachment[] {
+    return this.attaches.flatMap(({ attachment }) => (attachment === null ? [] : [attachment]));
+  }
+
+  #ifindexes(): number[] {
+    return this.#attached().flatMap((attachment) =>
+      attachment.kind === 'tap' ? [] : attachment.links.map(({ ifindex }) => ifindex),
+    );
+  }
+
+  /** Finds the interfaces of every attach; at the start all have to be there. */
+  #findAll(): void {
+    const links = readLinks();
+    for (const entry of this.attaches) {
+      entry.attachment = toAttachment(entry.config, links);
+      for (const link of entry.attachment.links) {
+        if (!link.isUp) this.#log.warn(`Interface ${link.name} is down: ip link set ${link.name} up.`);
+      }
+    }
+  }
+
+  async #lockAll(): Promise<void> {
+    for (const attachment of this.#attached()) {
+      if (attachment.kind === 'tap') continue;
+      for (const { ifindex, name } of attachment.links) this.#locks.push(await lockPort(ifindex, name));
+    }
+  }
+
+  /** A killed run may have bridged one of our ports with another one: that one is nobody's now. */
+  #takeBackLeftPeers(): void {
+    const ours = this.#ifindexes();
+    for (const ifindex of readLeftovers(ours).keys()) if (!ours.includes(ifindex)) undoPort(ifindex);
+  }
+
+  #engageAll(): void {
+    const leftovers = readLeftovers(this.#ifindexes());
+    for (const entry of this.attaches) {
+      if (entry.attachment === null || entry.isEngaged) continue;
+      entry.isEngaged = true;
+      engage(entry.attachment, this.config.policy.onDown, leftovers);
+    }
+    this.#lease.setPorts(this.#ifindexes());
+  }
+
+  get #isEngaged(): boolean {
+    return this.attaches.some(({ isEngaged }) => isEngaged);
+  }
+
+  /** Starts a lane over all attaches that are there, and waits until it is ready. */
+  async #startLane(): Promise<void> {
+    const ports: LaneSpec['ports'][number][] = [];
+    const ways: Way[] = [];
+    for (const attachment of this.#attached()) {
+      const laidOut = layOut(attachment, ports.length);
+      ports.push(...laidOut.ports);
+      ways.push(...laidOut.ways);
+    }
+    const spec = laneSpec(this.config, this.#configFolder, this.user, this.#sources);
+    const lane = new LaneChild({ ...spec, mode: 'run', ports, ways });
+    this.lane = lane;
+    this.ways = ways;
+    const hooks = await lane.ready;
+    this.hooks = hooks;
+    void lane.ended.then(({ error, progress }) => {
+      if (progress !== null) this.totals.add(ways, hooks, progress);
+      if (this.lane === lane) this.#laneEnded(lane, error);
+    });
+  }
+
+  #laneEnded(lane: LaneChild, error: FirehookError | null): void {
+    this.lane = null;
+    this.#lapse();
+    if (this.state === 'stopping' || this.#isRebuilding) return;
+    this.state = 'lane-down';
+    this.lastLaneError = error?.message ?? null;
+    if (Date.now() - lane.startedAt > GOOD_WHILE_MS) this.#delayMs = FIRST_DELAY_MS;
+    this.#log.error(
+      { pid: lane.pid },
+      `A lane ended: ${error?.message ?? 'no reason given'}. Another in ${this.#delayMs} ms.`,
+    );
+    this.#restartLater();
+  }
+
+  #restartLater(): void {
+    if (this.#restartTimer !== null || this.state === 'stopping') return;
+    this.#restartTimer = setTimeout(() => {
+      this.#restartTimer = null;
+      this.#rebuild().catch((error: unknown) => this.#rebuildFailed(error));
+    }, this.#delayMs);
+    this.#delayMs = Math.min(this.#delayMs * 2, MAX_DELAY_MS);
+  }
+
+  #rebuildFailed(error: unknown): void {
+    this.#isRebuilding = false;
+    this.lastLaneError = error instanceof Error ? error.message : String(error);
+    this.state = 'lane-down';
+    this.#log.error(`Cannot start a lane: ${this.lastLaneError}. Next try in ${this.#delayMs} ms.`);
+    this.#restartLater();
+  }
+
+  /**
+   * Brings lane and plumbing in line with the interfaces there are: ends the lane, rebuilds what changed, starts a lane.
+   * Also the way a lane that died comes back.
+   */
+  async #rebuild(): Promise<void> {
+    if (this.#isRebuilding) {
+      this.#rebuildAgain = true;
+      return;
+    }
+    this.#isRebuilding = true;
+    do {
+      this.#rebuildAgain = false;
+      this.#lapse();
+      const old = this.lane;
+      this.lane = null;
+      if (old !== null) await old.stop();
+      if (this.#isDone()) return;
+      await this.#reattach();
+      if (this.#isDone()) return;
+      if (this.#attached().length > 0) {
+        await this.#startLane();
+        this.#engageAll();
+      }
+    } while (this.#rebuildAgain && !this.#isDone());
+    this.#isRebuilding = false;
+    if (this.#isDone()) return;
+    const isWhole = this.attaches.every(({ attachment }) => attachment !== null);
+    this.state = !isWhole ? 'waiting-for-interface' : this.lane === null ? 'lane-down' : 'running';
+    if (this.lane !== null) this.laneRestarts += 1;
+    if (!isWhole) setTimeout(() => this.#lookAtLinks(), LOOK_AGAIN_MS).unref();
+    this.#renewOrLapse();
+    this.#log.info(
+      `${this.lane === null ? 'No lane' : 'Lane runs again'}; attached to ${this.#describe() || 'nothing'}.`,
+    );
+  }
+
+  #isDone(): boolean {
+    return this.state === 'stopping';
+  }
+
+  /** Undoes what is attached to interfaces that changed and attaches to those that are there. */
+  async #reattach(): Promise<void> {
+    const links = readLinks();
+    for (const entry of this.attaches) {
+      const before = entry.attachment;
+      let now: Attachment | null = null;
+      try {
+        now = toAttachment(entry.config, links);
+      } catch (error) {
+        if (!isFirehookError(error)) throw error;
+        if (before !== null) this.#log.warn(`${error.message}.`);
+      }
+      if (before !== null && now !== null && isSame(before, now) && hasAllDevices(before, links)) continue;
+      if (before !== null) {
+        this.portCounters.keep(before.links.map(({ ifindex }) => ifindex));
+        undo(before);
+        for (const { ifindex } of before.links) this.#unlock(ifindex);
+      }
+      entry.attachment = null;
+      entry.isPrepared = false;
+      entry.isEngaged = false;
+      if (now === null) continue;
+      if (now.kind !== 'tap') {
+        for (const { ifindex, name } of now.links) this.#locks.push(await lockPort(ifindex, name));
+      }
+      entry.attachment = now;
+      prepareEntry(entry);
+    }
+  }
+
+  #unlock(ifindex: number): void {
+    for (const lock of this.#locks) if (lock.ifindex === ifindex) lock.release();
+    this.#locks = this.#locks.filter((lock) => lock.ifindex !== ifindex);
+  }
+
+  /** The kernel told of a change: is anything of ours different? */
+  #lookAtLinks(): void {
+    if (this.state === 'stopping' || this.#isRebuilding || this.#restartTimer !== null) {
+      this.#rebuildAgain = this.#isRebuilding;
+      return;
+    }
+    const links = readLinks();
+    const isSettled = this.attaches.every(({ config, attachment }) => {
+      const now = tryAttachment(config, links);
+      if (attachment === null || now === null) return attachment === now;
+      return isSame(attachment, now) && hasAllDevices(attachment, links);
+    });
+    if (isSettled) {
+      if (this.state === 'waiting-for-interface') setTimeout(() => this.#lookAtLinks(), LOOK_AGAIN_MS).unref();
+      return;
+    }
+    this.#log.warn('An interface changed: rebuilding.');
+    this.#rebuild().catch((error: unknown) => this.#rebuildFailed(error));
+  }
+
+  /** Renews the lease while the lane makes progress; a lane that hangs is killed. */
+  #renewOrLapse(): void {
+    const lane = this.lane;
+    if (lane === null || !this.#isEngaged || this.#isRebuilding || this.state === 'stopping') return;
+    const stalledMs = lane.stalledMs();
+    this.isLeaseHeld = stalledMs < STALL_MS;
+    if (this.isLeaseHeld) this.#lease.renew();
+    else if (stalledMs > HANG_MS) {
+      this.#log.error({ pid: lane.pid }, `A lane has made no progress for ${HANG_MS / 1000} s and is killed.`);
+      lane.kill();
+    }
+  }
+
+  #lapse(): void {
+    this.isLeaseHeld = false;
+    if (this.#isEngaged) this.#lease.lapse();
+  }
+
+  /** Most likely somebody took our table away (`nft flush ruleset`): without it nothing is stolen. */
+  #leaseFailed(text: string): void {
+    if (this.state === 'stopping' || this.#isRebuilding || !this.#isEngaged) return;
+    this.#log.error(`nft: ${text.split('\n')[0]}. The tables are made again.`);
+    for (const entry of this.attaches) entry.isEngaged = false;
+    this.#rebuild().catch((error: unknown) => this.#rebuildFailed(error));
+  }
+
+  async #takeDown(): Promise<void> {
+    if (this.#renewTimer !== null) clearInterval(this.#renewTimer);
+    if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
+    this.#monitor?.stop();
+    this.#control?.close();
+    this.#lease.stop();
+    const holds = this.config.policy.onStop === 'hold' && this.state === 'stopping';
+    // Stealing ends first: the lane can finish what it has.
+    if (!holds) for (const entry of this.attaches) disengageEntry(entry);
+    const lane = this.lane;
+    this.lane = null;
+    if (lane !== null) await lane.stop();
+    if (!holds)
+      for (const { attachment, isPrepared } of this.attaches) if (attachment !== null && isPrepared) undo(attachment);
+    for (const lock of this.#locks) lock.release();
+  }
+
+  #describe(): string {
+    return this.#attached()
+      .map(({ kind, links }) => `${kind} ${links.map(({ name }) => name).join(' and ')}`)
+      .join(', ');
+  }
+}
+
+function toAttachment(config: AttachConfig, links: ReturnType<typeof readLinks>): Attachment {
+  const kind = 'bridge' in config ? 'bridge' : 'host' in config ? 'host' : 'tap';
+  return { kind, links: findLinks(attachInterfaces(config), kind, links) } as unknown as Attachment;
+}
+
+function tryAttachment(config: AttachConfig, links: ReturnType<typeof readLinks>): Attachment | null {
+  try {
+    return toAttachment(config, links);
+  } catch {
+    return null;
+  }
+}
+
+function prepareEntry(entry: AttachEntry): void {
+  if (entry.attachment === null) return;
+  // Before it is tried: half a detour is taken back like a whole one.
+  entry.isPrepared = true;
+  prepare(entry.attachment);
+}
+
+function disengageEntry({ attachment, isEngaged }: AttachEntry): void {
+  if (attachment === null || attachment.kind === 'tap' || !isEngaged) return;
+  for (const { ifindex } of attachment.links) disengagePort(ifindex);
+}
+
+/** True when nothing that the plumbing was built on has changed. A link that went down or up is still the same. */
+function isSame(a: Attachment, b: Attachment): boolean {
+  return a.links.every((link, i) => {
+    const other = b.links[i];
+    return other !== undefined && link.ifindex === other.ifindex && link.mtu === other.mtu && link.mac === other.mac;
+  });
+}
+
+function hasAllDevices(attachment: Attachment, links: ReturnType<typeof readLinks>): boolean {
+  return devicesOf(attachment).every((name) => links.has(name));
+}

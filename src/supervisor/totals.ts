@@ -1,0 +1,89 @@
+/**
+ * The counters of the whole run: those of lanes that have ended plus those of the one that runs.
+ *
+ * Rule: what a lane wrote last is added once, when it ends. Ways and hooks are known by name, because a rebuilt lane may
+ * have others.
+ *
+ * @module
+ */
+
+import { addRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
+import type { HookInfo } from '../lane/messages.ts';
+import type { HookProgress, LaneProgress } from '../lane/progress.ts';
+import type { Way } from '../lane/way.ts';
+
+/** A way's row under its name. */
+export interface WayTotals {
+  readonly name: string;
+  /** False for `tap`: what is forwarded there is not sent. */
+  readonly sends: boolean;
+  readonly row: LedgerRow;
+}
+
+/** A hook's counters under its name. */
+export interface HookTotals extends HookInfo {
+  readonly counters: HookProgress;
+}
+
+const NO_COUNTERS: HookProgress = {
+  seen: 0,
+  forwarded: 0,
+  dropped: 0,
+  rejected: 0,
+  replaced: 0,
+  changed: 0,
+  faults: 0,
+  outstanding: 0,
+  outstandingBytes: 0,
+  poolFaults: 0,
+};
+
+/** Adds lanes up. */
+export class Totals {
+  readonly #ways = new Map<string, { sends: boolean; row: LedgerRow }>();
+  readonly #hooks = new Map<string, HookProgress>();
+  #kernelDropped = 0;
+
+  /** Adds what an ended lane did. */
+  add(ways: readonly Way[], hooks: readonly HookInfo[], progress: LaneProgress): void {
+    for (const { name, sends, row } of this.ways(ways, progress)) this.#ways.set(name, { sends, row });
+    for (const { name, counters } of this.hooks(hooks, progress)) {
+      // What a lane held went with it.
+      this.#hooks.set(name, { ...counters, outstanding: 0, outstandingBytes: 0 });
+    }
+    this.#kernelDropped += progress.kernelDropped;
+  }
+
+  /** Every way of the run, with what the running lane has done so far. */
+  ways(running: readonly Way[], progress: LaneProgress | null): WayTotals[] {
+    const sums = new Map<string, WayTotals>();
+    for (const [name, { sends, row }] of this.#ways) sums.set(name, { name, sends, row: { ...row } });
+    running.forEach((way, index) => {
+      const sum = sums.get(way.name) ?? { name: way.name, sends: way.outPort >= 0, row: emptyRow() };
+      const row = progress?.ways[index];
+      if (row !== undefined) addRow(sum.row, row);
+      sums.set(way.name, sum);
+    });
+    return [...sums.values()];
+  }
+
+  /** Every hook of the running lane, with what it has done in the whole run. */
+  hooks(running: readonly HookInfo[], progress: LaneProgress | null): HookTotals[] {
+    return running.map((hook, index) => {
+      const before = this.#hooks.get(hook.name) ?? NO_COUNTERS;
+      const now = progress?.hooks[index] ?? NO_COUNTERS;
+      const counters = Object.fromEntries(
+        Object.keys(NO_COUNTERS).map((key) => [
+          key,
+          before[key as keyof HookProgress] + now[key as keyof HookProgress],
+        ]),
+      ) as unknown as HookProgress;
+      return { ...hook, counters };
+    });
+  }
+
+  /** Frames the kernel dropped before a lane could read them. */
+  kernelDropped(progress: LaneProgress | null): number {
+    return this.#kernelDropped + (progress?.kernelDropped ?? 0);
+  }
+}

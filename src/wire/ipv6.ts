@@ -1,0 +1,218 @@
+/**
+ * IPv6 header codec (RFC 8200) and the walk over its extension headers.
+ *
+ *  octet  0   | version 4, traffic class 8, flow label 20             |
+ *         4   | payload length        | next header     | hop limit   |
+ *         8   | source, 16 octets                                      |
+ *         24  | destination, 16 octets                                 |
+ *         40  | extension headers, each: next header 1, length 1 ... transport header |
+ *
+ * Floor 0. Reads in place and never allocates. Call `checkLength` before any reader. Rule: the walk is bounded by
+ * {@link MAX_EXTENSION_HEADERS}, so that no packet can make it long.
+ *
+ * @see RFC 4302 (authentication header), RFC 6275 (mobility), RFC 7401 (HIP), RFC 5533 (shim6)
+ * @module
+ */
+
+import { readU8, readU16, readU32, writeU16, writeU32 } from './bytes.ts';
+
+/** Length of the fixed header, in octets. */
+export const HEADER_LENGTH = 40;
+/** Octet of the source address within the header. */
+export const SOURCE_OFFSET = 8;
+/** Octet of the destination address within the header. */
+export const DESTINATION_OFFSET = 24;
+/** Length of the fragment header and least length of any extension header, in octets. */
+export const MIN_EXTENSION_LENGTH = 8;
+/** Most extension headers that are followed. */
+export const MAX_EXTENSION_HEADERS = 16;
+
+/** Next header value of hop-by-hop options. */
+export const NEXT_HOP_BY_HOP = 0;
+/** Next header value of a routing header. */
+export const NEXT_ROUTING = 43;
+/** Next header value of a fragment header. */
+export const NEXT_FRAGMENT = 44;
+/** Next header value of an encapsulating security payload. What follows it cannot be read. */
+export const NEXT_ESP = 50;
+/** Next header value of an authentication header. */
+export const NEXT_AUTHENTICATION = 51;
+/** Next header value of ICMPv6. */
+export const NEXT_ICMPV6 = 58;
+/** Next header value that says nothing follows. */
+export const NEXT_NONE = 59;
+/** Next header value of destination options. */
+export const NEXT_DESTINATION_OPTIONS = 60;
+/** Next header value of a mobility header. */
+export const NEXT_MOBILITY = 135;
+/** Next header value of the host identity protocol. */
+export const NEXT_HIP = 139;
+/** Next header value of shim6. */
+export const NEXT_SHIM6 = 140;
+
+/** What {@link emit} writes. */
+export interface Ipv6Fields {
+  /** Sixteen octets. */
+  readonly source: Uint8Array;
+  /** Sixteen octets. */
+  readonly destination: Uint8Array;
+  /** Type of the header that follows: an extension header or the transport header. */
+  readonly nextHeader: number;
+  /** Octets after the fixed header. */
+  readonly payloadLength: number;
+  /** Hop limit, 0-255. */
+  readonly hopLimit: number;
+  /**
+   * Traffic class octet.
+   * @defaultValue 0
+   */
+  readonly trafficClass?: number;
+  /**
+   * Flow label, 20 bits.
+   * @defaultValue 0
+   */
+  readonly flowLabel?: number;
+}
+
+/** True when the fixed header lies within the `length` octets at `offset`, and those within `bytes`. */
+export function checkLength(bytes: Uint8Array, offset: number, length: number): boolean {
+  return length >= HEADER_LENGTH && offset + length <= bytes.length;
+}
+
+/** Reads the version, 6 in a right header. */
+export function version(bytes: Uint8Array, offset: number): number {
+  return readU8(bytes, offset) >>> 4;
+}
+
+/** Reads the traffic class octet. */
+export function trafficClass(bytes: Uint8Array, offset: number): number {
+  return (readU16(bytes, offset) >>> 4) & 0xff;
+}
+
+/** Reads the flow label, 20 bits. */
+export function flowLabel(bytes: Uint8Array, offset: number): number {
+  return readU32(bytes, offset) & 0xfffff;
+}
+
+/** Reads the octets after the fixed header. */
+export function payloadLength(bytes: Uint8Array, offset: number): number {
+  return readU16(bytes, offset + 4);
+}
+
+/** Reads the type of the header after the fixed one. */
+export function nextHeader(bytes: Uint8Array, offset: number): number {
+  return readU8(bytes, offset + 6);
+}
+
+/** Reads the hop limit. */
+export function hopLimit(bytes: Uint8Array, offset: number): number {
+  return readU8(bytes, offset + 7);
+}
+
+/** Replaces version, traffic class and flow label, which share their octets. The version written is 6. */
+export function setFlow(bytes: Uint8Array, offset: number, trafficClass: number, flowLabel: number): void {
+  writeU32(bytes, offset, (6 << 28) | (trafficClass << 20) | flowLabel);
+}
+
+/** Replaces the octets after the fixed header. */
+export function setPayloadLength(bytes: Uint8Array, offset: number, octets: number): void {
+  writeU16(bytes, offset + 4, octets);
+}
+
+/** Replaces the type of the header after the fixed one. */
+export function setNextHeader(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset + 6] = value;
+}
+
+/** Replaces the hop limit. */
+export function setHopLimit(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset + 7] = value;
+}
+
+/** Replaces the source address by the sixteen octets of `address`. */
+export function setSource(bytes: Uint8Array, offset: number, address: Uint8Array): void {
+  bytes.set(address, offset + SOURCE_OFFSET);
+}
+
+/** Replaces the destination address by the sixteen octets of `address`. */
+export function setDestination(bytes: Uint8Array, offset: number, address: Uint8Array): void {
+  bytes.set(address, offset + DESTINATION_OFFSET);
+}
+
+/**
+ * Writes the fixed header. The room must be there.
+ *
+ * @returns octets written
+ */
+export function emit(bytes: Uint8Array, offset: number, fields: Ipv6Fields): number {
+  setFlow(bytes, offset, fields.trafficClass ?? 0, fields.flowLabel ?? 0);
+  setPayloadLength(bytes, offset, fields.payloadLength);
+  setNextHeader(bytes, offset, fields.nextHeader);
+  setHopLimit(bytes, offset, fields.hopLimit);
+  setSource(bytes, offset, fields.source);
+  setDestination(bytes, offset, fields.destination);
+  return HEADER_LENGTH;
+}
+
+/** True for the headers that stand between the fixed header and the transport header and can be stepped over. */
+export function isExtensionHeader(type: number): boolean {
+  switch (type) {
+    case NEXT_HOP_BY_HOP:
+    case NEXT_ROUTING:
+    case NEXT_FRAGMENT:
+    case NEXT_AUTHENTICATION:
+    case NEXT_DESTINATION_OPTIONS:
+    case NEXT_MOBILITY:
+    case NEXT_HIP:
+    case NEXT_SHIM6:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Reads the length in octets, at least 8, of the extension header of `type` at `offset`. Two octets must be there. */
+export function extensionLength(bytes: Uint8Array, offset: number, type: number): number {
+  // The fragment header has no length field: that octet is reserved, and a sender may put anything there.
+  if (type === NEXT_FRAGMENT) return MIN_EXTENSION_LENGTH;
+  const field = readU8(bytes, offset + 1);
+  return type === NEXT_AUTHENTICATION ? (field + 2) << 2 : (field + 1) << 3;
+}
+
+/** Reads the offset, in octets, of the fragment whose fragment header is at `offset`. */
+export function fragmentOffset(bytes: Uint8Array, offset: number): number {
+  return readU16(bytes, offset + 2) & 0xfff8;
+}
+
+/** True when the fragment header at `offset` says that more fragments follow. */
+export function moreFragments(bytes: Uint8Array, offset: number): boolean {
+  return (readU8(bytes, offset + 3) & 1) === 1;
+}
+
+/** Reads the identification of the fragment header at `offset`. */
+export function fragmentIdentification(bytes: Uint8Array, offset: number): number {
+  return readU32(bytes, offset + 4);
+}
+
+/**
+ * Looks for a header in the chain that starts with the IPv6 header at `offset`. Cost: O(extension headers), bounded.
+ *
+ * @param length - octets of the datagram that are there
+ * @param type - an extension header or a transport protocol
+ * @returns octet in `bytes` of the first header of that type; -1 when there is none within `length`. In a fragment
+ *   other than the first, what follows the fragment header is not looked at
+ */
+export function findHeader(bytes: Uint8Array, offset: number, length: number, type: number): number {
+  const end = offset + length;
+  let current = nextHeader(bytes, offset);
+  let at = offset + HEADER_LENGTH;
+  for (let count = 0; count <= MAX_EXTENSION_HEADERS && at < end; count++) {
+    if (current === type) return at;
+    if (!isExtensionHeader(current) || at + MIN_EXTENSION_LENGTH > end) return -1;
+    if (current === NEXT_FRAGMENT && fragmentOffset(bytes, at) !== 0) return -1;
+    const next = readU8(bytes, at);
+    at += extensionLength(bytes, at, current);
+    current = next;
+  }
+  return -1;
+}

@@ -1,0 +1,181 @@
+/**
+ * Random and mutated frames through everything that reads a packet before and during a hook: nothing throws, nothing is
+ * read outside of the frame, and what is called well formed is.
+ *
+ * A read outside shows as a difference: each frame is judged alone in a buffer of its own size, and again inside of a
+ * larger one with other octets around it. The seed is printed; `FUZZ_SEED=n` repeats a run.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { IPRcvBuf } from '../../src/firewall/ip-rcv-buf.ts';
+import { PacketView } from '../../src/hook/packet-view.ts';
+import { fillChecksums } from '../../src/wire/datagram.ts';
+import { IpLayout, parseIpLayout } from '../../src/wire/ip-layout.ts';
+import { networkOffset } from '../../src/wire/link.ts';
+import { findOption } from '../../src/wire/tcp.ts';
+import {
+  ethernet,
+  extension,
+  fragment,
+  icmpv4,
+  icmpv6,
+  ipv4,
+  ipv6,
+  octets,
+  tcp,
+  udp,
+} from '../support/packet-builder.ts';
+
+const { FUZZ_SEED } = process.env;
+const SEED = Number(FUZZ_SEED ?? Date.now() % 0x7fffffff);
+const FRAMES = 200_000;
+const LINKTYPES = [0, 1, 12, 14, 101, 108, 113, 127, 228, 229, 276];
+const GUARD = 64;
+const MAX_LENGTH = 256;
+
+/** Numbers that hit the edges of fields more often than chance would. */
+const EDGES = [0, 1, 4, 5, 6, 7, 8, 17, 43, 44, 51, 58, 59, 60, 0x45, 0x46, 0x4f, 0x60, 0x81, 0x88, 0xff];
+
+const CORPUS = [
+  ipv4({}, tcp({ options: Buffer.from('020405b401010402', 'hex') }, Buffer.from('data'))),
+  ipv4({ options: Buffer.alloc(40, 1) }, udp({}, Buffer.from('data'))),
+  ipv4({ moreFragments: true }, udp({ length: 3000 }, Buffer.alloc(24))),
+  ipv4({ fragmentOffset: 24 }, octets(6, Buffer.alloc(24))),
+  ipv4({}, icmpv4({}, Buffer.from('data'))),
+  ipv4({ totalLength: 0 }, tcp()),
+  ipv6({ extensions: [extension(0), extension(43, 24), extension(51, 12), extension(60)] }, tcp()),
+  ipv6({ extensions: [fragment(0, true), extension(60)] }, udp({}, Buffer.alloc(16))),
+  ipv6({ extensions: [extension(0), fragment(1232, false)] }, octets(17, Buffer.alloc(16))),
+  ipv6({ extensions: Array.from({ length: 16 }, () => extension(60)) }, udp()),
+  ipv6({}, icmpv6({}, Buffer.from('data'))),
+].flatMap((datagram): Sample[] => [
+  { linktype: 101, frame: datagram },
+  { linktype: 1, frame: ethernet({ padTo: 60 }, datagram) },
+  { linktype: 1, frame: ethernet({ tags: [{ type: 0x88a8, id: 1 }, { id: 2 }] }, datagram) },
+  { linktype: 0, frame: Buffer.concat([Buffer.from('02000000', 'hex'), datagram]) },
+  { linktype: 113, frame: Buffer.concat([Buffer.from('000000010006020000000001000086dd', 'hex'), datagram]) },
+  { linktype: 276, frame: Buffer.concat([Buffer.from('0800000000000002000100060200000000010000', 'hex'), datagram]) },
+]);
+
+interface Sample {
+  readonly linktype: number;
+  readonly frame: Buffer;
+}
+
+/** Marsaglia's xorshift: small, and the same everywhere. */
+function createRandom(seed: number): (bound: number) => number {
+  let state = seed | 1;
+  return (bound) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % bound;
+  };
+}
+
+function pick(random: (bound: number) => number): Sample {
+  return CORPUS[random(CORPUS.length)] ?? { linktype: 1, frame: Buffer.alloc(0) };
+}
+
+const layout = new IpLayout();
+const view = new PacketView();
+const chain = new IPRcvBuf();
+
+/** Everything a lane and a hook can learn of the frame, as numbers. */
+function observe(frame: Buffer, start: number, length: number, cut: number, linktype: number): number[] {
+  const bytes = frame.subarray(start);
+  const offset = networkOffset(bytes, length, linktype);
+  if (offset === -1) return [-1];
+  assert.ok(offset >= 0 && offset <= length);
+  const available = length - offset;
+  if (!parseIpLayout(bytes, offset, available, available + cut, layout)) return [offset, -1];
+  checkLayout(available, available + cut);
+
+  const datagram = bytes.subarray(offset);
+  view.load(chain, datagram, layout);
+  const { payloadOffset } = view;
+  assert.ok(payloadOffset >= layout.transportOffset && payloadOffset <= layout.length);
+  assert.equal(view.payload.length, layout.length - payloadOffset);
+  const option =
+    view.tcpFlags === -1 ? -1 : findOption(datagram, layout.transportOffset, payloadOffset - layout.transportOffset, 2);
+  return [
+    offset,
+    ...Object.values(layout).map(Number),
+    view.sourcePort,
+    view.destinationPort,
+    view.tcpFlags,
+    payloadOffset,
+    option,
+    view.source.word(0),
+    view.destination.word(0),
+    view.source.at(view.source.length - 1),
+    view.destination.at(view.destination.length - 1),
+  ];
+}
+
+function checkLayout(available: number, originalLength: number): void {
+  assert.ok(layout.version === 4 || layout.version === 6);
+  assert.ok(layout.headerLength <= layout.transportOffset && layout.transportOffset <= layout.length);
+  assert.ok(layout.length <= available && layout.length <= layout.declaredLength);
+  assert.ok(layout.declaredLength <= originalLength);
+  assert.equal(layout.truncated, layout.length < layout.declaredLength);
+  assert.equal(layout.isFragment, layout.moreFragments || layout.fragmentOffset !== 0);
+  if (layout.hasPorts) assert.ok(layout.transportOffset + 4 <= layout.length && layout.fragmentOffset === 0);
+}
+
+test('nothing that reads a packet throws, yields NaN or depends on octets outside of the frame', (t) => {
+  t.diagnostic(`seed ${SEED}`);
+  const random = createRandom(SEED);
+  // One buffer of each exact size, so that a read past the end finds nothing.
+  const exact = Array.from({ length: MAX_LENGTH + 1 }, (_, length) => Buffer.from(new ArrayBuffer(length)));
+  const guarded = Buffer.alloc(MAX_LENGTH + 2 * GUARD);
+  let wellFormed = 0;
+
+  for (let count = 0; count < FRAMES; count++) {
+    const { frame: base, linktype: own } = pick(random);
+    const isRandom = random(8) === 0;
+    const length =
+      random(4) === 0 || isRandom ? random(Math.min(MAX_LENGTH, base.length + 8)) : Math.min(MAX_LENGTH, base.length);
+    const frame = exact[length] ?? Buffer.alloc(0);
+    if (isRandom) for (let at = 0; at < length; at++) frame[at] = random(256);
+    else base.copy(frame.fill(0));
+    for (let mutations = random(4); mutations > 0 && length > 0; mutations--) {
+      frame[random(length)] = random(2) === 0 ? (EDGES[random(EDGES.length)] ?? 0) : random(256);
+    }
+    const linktype = random(4) === 0 ? (LINKTYPES[random(LINKTYPES.length)] ?? own) : own;
+    const cut = random(3) === 0 ? random(2000) : 0;
+
+    const alone = observe(frame, 0, length, cut, linktype);
+    guarded.fill(random(256));
+    frame.copy(guarded, GUARD);
+    const among = observe(guarded, GUARD, length, cut, linktype);
+    const isSame = alone.length === among.length && alone.every((value, index) => value === among[index]);
+    const isNumeric = alone.every(Number.isInteger);
+    if (!isSame || !isNumeric) {
+      const hex = frame.toString('hex');
+      assert.fail(
+        `linktype ${linktype}, cut ${cut}, frame ${hex}: alone ${alone.join()}, among others ${among.join()}`,
+      );
+    }
+    if (alone.length > 2) wellFormed++;
+  }
+  t.diagnostic(`${wellFormed} of ${FRAMES} well formed`);
+  assert.ok(wellFormed > FRAMES / 10, 'the corpus reaches the code behind the checks');
+});
+
+test('filling checksums writes nothing outside of the datagram', (t) => {
+  t.diagnostic(`seed ${SEED}`);
+  const random = createRandom(SEED);
+  for (let count = 0; count < 20_000; count++) {
+    const { frame: base } = pick(random);
+    const bytes = Buffer.concat([base, Buffer.alloc(GUARD, 0xa5)]);
+    for (let mutations = random(4); mutations > 0; mutations--) bytes[random(base.length)] = random(256);
+    const before = bytes.toString('hex');
+    const isFilled = fillChecksums(bytes, base.length);
+    if (!isFilled) assert.equal(bytes.toString('hex'), before);
+    assert.equal(bytes.toString('hex', base.length), 'a5'.repeat(GUARD), before);
+  }
+});

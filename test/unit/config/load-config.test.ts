@@ -1,0 +1,353 @@
+/**
+ * The configuration file: what a good one becomes, what a bad one is told, and where.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { ConfigError, loadConfig, parseConfig } from '../../../src/config/load-config.ts';
+import { isFirehookError } from '../../../src/errors.ts';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** A user id without rights. */
+const NOBODY = 65_534;
+
+/** Two lines that are a whole configuration; what is under test starts on line 3. */
+const BRIDGE = 'attach:\n  - bridge: [lan0, wan0]\n';
+
+const parse = (text: string) => parseConfig(text, '/etc/firehook', 'firehook.yaml');
+
+function problemsOf(text: string): readonly string[] {
+  try {
+    parse(text);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    assert.ok(error.message.includes(`firehook.yaml: ${error.problems[0]}`));
+    return error.problems;
+  }
+  return [];
+}
+
+function temporaryFolder(t: TestContext): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'firehook-config-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+describe('a good configuration', () => {
+  test('needs nothing but an attach: every other key has its default', () => {
+    assert.deepEqual(parse(BRIDGE).config, {
+      attach: [{ bridge: ['lan0', 'wan0'] }],
+      driver: 'pcap',
+      lanes: 1,
+      hooks: [],
+      policy: { onDown: 'drop', onStop: 'undo', onHookError: 'drop', nonIp: 'forward' },
+      icmp: { code: 13, ratePerSecond: 100 },
+      lane: { user: 'firehook' },
+      control: { socket: '/run/firehook/firehook.sock', mode: '0600' },
+      log: { level: 'info' },
+      pool: { limitMiB: 64 },
+    });
+  });
+
+  test('may set every key', () => {
+    const { config } = parse(`
+attach:
+  - bridge: [lan0, wan0]
+  - host: eth0
+  - tap: br-1.20@x
+driver: pcap
+lanes: 1
+hooks:
+  - module: hooks/a.ts
+    priority: -5
+    options: { ports: [23, "6000-6063"], deep: { list: [null, true] } }
+  - module: ../b
+  - module: /srv/hooks/c.js
+policy: { onDown: forward, onStop: hold, onHookError: forward, nonIp: drop }
+icmp: { code: 0, ratePerSecond: 0 }
+lane: { user: nobody }
+control: { socket: /tmp/x.sock, mode: "660" }
+log: { level: silent }
+pool: { limitMiB: 1 }
+`);
+    assert.deepEqual(config, {
+      attach: [{ bridge: ['lan0', 'wan0'] }, { host: 'eth0' }, { tap: 'br-1.20@x' }],
+      driver: 'pcap',
+      lanes: 1,
+      hooks: [
+        {
+          module: '/etc/firehook/hooks/a.ts',
+          priority: -5,
+          options: { ports: [23, '6000-6063'], deep: { list: [null, true] } },
+        },
+        { module: '/etc/b' },
+        { module: '/srv/hooks/c.js' },
+      ],
+      policy: { onDown: 'forward', onStop: 'hold', onHookError: 'forward', nonIp: 'drop' },
+      icmp: { code: 0, ratePerSecond: 0 },
+      lane: { user: 'nobody' },
+      control: { socket: '/tmp/x.sock', mode: '660' },
+      log: { level: 'silent' },
+      pool: { limitMiB: 1 },
+    });
+  });
+
+  for (const name of ['bridge', 'host', 'tap']) {
+    test(`is each of the examples: config/${name}.yaml`, () => {
+      const { config } = loadConfig(path.join(ROOT, 'config', `${name}.yaml`));
+      assert.ok(name in (config.attach[0] ?? {}));
+      assert.ok(config.hooks.length > 0);
+      for (const hook of config.hooks) assert.equal(path.dirname(hook.module), path.join(ROOT, 'hooks'));
+    });
+  }
+});
+
+describe('a bad configuration', () => {
+  const anAttach = 'expected one of bridge: [a, b], host: name or tap: name';
+  const attaches = 'expected a list with one or more of bridge: [a, b], host: name, tap: name';
+  const aName = 'expected an interface name: 1 to 15 characters, no white space, none of / : * \\ and no quotes';
+  const keys = 'attach, driver, lanes, hooks, policy, icmp, lane, control, log, pool';
+  const refusals: readonly (readonly [text: string, ...problems: string[]])[] = [
+    ['', `attach: is missing; ${attaches} (line 1)`],
+    ['just text', `"just text" is not valid; expected a mapping with ${keys} (line 1)`],
+    ['attach:', `attach: is empty; ${attaches} (line 1)`],
+    ['attach: []', `attach: [] is not valid; ${attaches} (line 1)`],
+    ['attach:\n  - eth0', `attach[0]: "eth0" is not valid; ${anAttach} (line 2)`],
+    ['attach:\n  - {}', `attach[0]: {} is not valid; ${anAttach} (line 2)`],
+    ['attach:\n  - hots: eth0', `attach[0]: {"hots":"eth0"} is not valid; ${anAttach} (line 2)`],
+    [
+      'attach:\n  - host: eth0\n    tap: eth1',
+      `attach[0]: {"host":"eth0","tap":"eth1"} is not valid; ${anAttach} (line 2)`,
+    ],
+    [
+      'attach:\n  - bridge: [lan0]',
+      'attach[0].bridge: ["lan0"] is not valid; expected two interfaces, for example [lan0, wan0] (line 2)',
+    ],
+    ['attach:\n  - bridge:\n    - lan0\n    - wan/0', `attach[0].bridge[1]: "wan/0" is not valid; ${aName} (line 4)`],
+    ['attach:\n  - host: ""', `attach[0].host: "" is not valid; ${aName} (line 2)`],
+    ['attach:\n  - host: a234567890123456', `attach[0].host: "a234567890123456" is not valid; ${aName} (line 2)`],
+    ['attach:\n  - tap: "eth 0"', `attach[0].tap: "eth 0" is not valid; ${aName} (line 2)`],
+    ['attach:\n  - tap: ".."', `attach[0].tap: ".." is not valid; ${aName} (line 2)`],
+    ['attach:\n  - tap: eth*', `attach[0].tap: "eth*" is not valid; ${aName} (line 2)`],
+    ["attach:\n  - tap: 'e\"t'", `attach[0].tap: "e\\"t" is not valid; ${aName} (line 2)`],
+    [
+      'attach:\n  - bridge: [lan0, lan0]',
+      'attach[0]: "lan0" is named twice (attach[0] has it); an interface is attached once (line 2)',
+    ],
+    [
+      `${BRIDGE}  - host: eth0\n  - tap: wan0`,
+      'attach[2]: "wan0" is named twice (attach[0] has it); an interface is attached once (line 4)',
+    ],
+    [`${BRIDGE}driver: afpacket`, 'driver: afpacket is not in this version; use pcap (line 3)'],
+    [`${BRIDGE}driver: xdp`, 'driver: "xdp" is not valid; expected pcap (line 3)'],
+    [
+      `${BRIDGE}lanes: 2`,
+      'lanes: 2 needs a driver that can share a port by flow; driver: pcap cannot; use lanes: 1 (line 3)',
+    ],
+    [`${BRIDGE}lanes: 0`, 'lanes: 0 is not valid; expected a whole number, 1 or more (line 3)'],
+    [`${BRIDGE}lanes: 1.5`, 'lanes: 1.5 is not valid; expected a whole number, 1 or more (line 3)'],
+    [`${BRIDGE}lanes: "1"`, 'lanes: "1" is not valid; expected a whole number, 1 or more (line 3)'],
+    [
+      `${BRIDGE}hooks:\n  - ./a.ts`,
+      'hooks[0]: "./a.ts" is not valid; expected a mapping with module, priority, options (line 4)',
+    ],
+    [
+      `${BRIDGE}hooks:\n  - priority: 1`,
+      'hooks[0].module: is missing; expected the path of a hook module or of a folder of them (line 4)',
+    ],
+    [
+      `${BRIDGE}hooks:\n  - module: a.ts\n    priority: high\n    options: [1]\n    name: x`,
+      'hooks[0].priority: "high" is not valid; expected a whole number (line 5)',
+      'hooks[0].options: [1] is not valid; expected a mapping of option names to values (line 6)',
+      'hooks[0].name: unknown key; expected module, priority, options (line 7)',
+    ],
+    [`${BRIDGE}policy:\n  onDown: "maybe"`, 'policy.onDown: "maybe" is not valid; expected drop or forward (line 4)'],
+    [
+      `${BRIDGE}policy:\n  ondown: drop\n  nonip: drop\n  other: 1`,
+      'policy.ondown: unknown key; did you mean onDown? (line 4)',
+      'policy.nonip: unknown key; did you mean nonIp? (line 5)',
+      'policy.other: unknown key; expected onDown, onStop, onHookError, nonIp (line 6)',
+    ],
+    [`${BRIDGE}policy:`, 'policy: is empty; expected a mapping with onDown, onStop, onHookError, nonIp (line 3)'],
+    [`${BRIDGE}icmp: { code: 16 }`, 'icmp.code: 16 is not valid; expected a whole number, from 0 to 15 (line 3)'],
+    [
+      `${BRIDGE}icmp:\n  ratePerSecond: .inf`,
+      'icmp.ratePerSecond: Infinity is not valid; expected a whole number, 0 or more (line 4)',
+    ],
+    [`${BRIDGE}lane: { user: "a b" }`, 'lane.user: "a b" is not valid; expected a user name (line 3)'],
+    [
+      `${BRIDGE}control: { mode: 0600 }`,
+      'control.mode: 600 is not valid; expected an octal file mode in quotes, for example "0600" (line 3)',
+    ],
+    [
+      `${BRIDGE}control: { socket: firehook.sock }`,
+      'control.socket: "firehook.sock" is not valid; expected an absolute path of at most 107 characters without white space (line 3)',
+    ],
+    [
+      `${BRIDGE}log: { level: verbose }`,
+      'log.level: "verbose" is not valid; expected trace, debug, info, warn, error, fatal or silent (line 3)',
+    ],
+    [
+      `${BRIDGE}pool: { limitMiB: 0 }`,
+      'pool.limitMiB: 0 is not valid; expected a whole number, from 1 to 4096 (line 3)',
+    ],
+    [`${BRIDGE}__proto__: { polluted: 1 }`, `__proto__: unknown key; expected ${keys} (line 3)`],
+  ];
+  for (const [text, ...problems] of refusals) {
+    test(`is told: ${problems[0]}`, () => assert.deepEqual(problemsOf(text), problems));
+  }
+
+  test('has its first problem in the message and the number of the others', () => {
+    assert.throws(() => parse('driver: xdp\nlanes: 0\nattach: 1'), {
+      code: 'FIREHOOK_CONFIG_INVALID',
+      exitCode: 2,
+      message: /firehook\.yaml: attach: 1 is not valid; .*\(line 3\) \(and 2 more\)$/,
+    });
+  });
+
+  test('is cut short in a message where a value is long', () => {
+    const [problem = ''] = problemsOf(`${BRIDGE}log: { level: "${'x'.repeat(5000)}" }`);
+    assert.ok(problem.length < 200, problem);
+  });
+});
+
+describe('text that is not YAML', () => {
+  const refusals: readonly (readonly [text: string, problem: string | RegExp])[] = [
+    [`${BRIDGE}lanes: 1\nlanes: 1`, 'Map keys must be unique (line 4, column 1)'],
+    [`${BRIDGE}policy: {`, /\(line 3, column 10\)$/],
+    [`attach:\n\t- host: eth0`, /\(line 2, column 1\)$/],
+    [`${BRIDGE}---\nlanes: 1`, /multiple documents.* \(line 3, column 1\)$/],
+    [`${BRIDGE}lanes: !secret 1`, /Unresolved tag.* \(line 3, column 8\)$/],
+    [`${BRIDGE}policy: *nowhere`, /Unresolved alias.*nowhere/],
+  ];
+  for (const [text, problem] of refusals) {
+    test(`is told: ${problem}`, () => {
+      const [first = ''] = problemsOf(text);
+      if (typeof problem === 'string') assert.equal(first, problem);
+      else assert.match(first, problem);
+      assert.throws(() => parse(text), { code: 'FIREHOOK_CONFIG_SYNTAX', exitCode: 2 });
+    });
+  }
+
+  test('is refused when its aliases stand for too much', () => {
+    const levels = Array.from({ length: 9 }, (_, level) => {
+      const item = level === 0 ? 'x' : `*l${level - 1}`;
+      return `l${level}: &l${level} [${Array.from({ length: 9 }, () => item).join(', ')}]`;
+    });
+    assert.throws(() => parse(levels.join('\n')), { code: 'FIREHOOK_CONFIG_SYNTAX', message: /alias/ });
+  });
+
+  test('an alias in bounds stands for its value, and a problem in it has the line of the value', () => {
+    const text = `${BRIDGE}hooks:\n  - module: a.ts\n    options: &shared { on: true }\n  - module: b.ts\n    options: *shared\n`;
+    assert.deepEqual(parse(text).config.hooks[1]?.options, { on: true });
+    assert.deepEqual(problemsOf(`${BRIDGE}icmp: &bad\n  code: 99\nlane: *bad`), [
+      'icmp.code: 99 is not valid; expected a whole number, from 0 to 15 (line 4)',
+      'lane.code: unknown key; expected user (line 4)',
+    ]);
+  });
+});
+
+describe('a configuration file', () => {
+  test('that is not there is refused by name', () => {
+    assert.throws(() => loadConfig('/nonexistent/firehook.yaml'), {
+      code: 'FIREHOOK_CONFIG_UNREADABLE',
+      exitCode: 2,
+      message:
+        'cannot read the configuration: /nonexistent/firehook.yaml: no such file; check the path and its permissions',
+    });
+  });
+
+  test('that is a folder is refused', () => {
+    assert.throws(() => loadConfig(ROOT), { code: 'FIREHOOK_CONFIG_UNREADABLE', message: /not a regular file/ });
+  });
+
+  test('above one MiB is refused with its size', (t) => {
+    const file = path.join(temporaryFolder(t), 'large.yaml');
+    writeFileSync(file, `${BRIDGE}${'#'.repeat(1024 * 1024)}`);
+    assert.throws(() => loadConfig(file), {
+      code: 'FIREHOOK_CONFIG_UNREADABLE',
+      message: /1048609 octets; at most 1048576 are read/,
+    });
+  });
+
+  test('that is no UTF-8 text is refused', (t) => {
+    const file = path.join(temporaryFolder(t), 'binary.yaml');
+    writeFileSync(file, Buffer.from([0x61, 0xff, 0xfe]));
+    assert.throws(() => loadConfig(file), { code: 'FIREHOOK_CONFIG_UNREADABLE', message: /not UTF-8 text/ });
+  });
+
+  test('finds its hooks, files and folders, beside itself and refuses the first that is missing', (t) => {
+    const folder = temporaryFolder(t);
+    const file = path.join(folder, 'firehook.yaml');
+    writeFileSync(path.join(folder, 'a.ts'), '');
+    writeFileSync(file, `${BRIDGE}hooks:\n  - module: ./a.ts\n  - module: .\n`);
+    assert.deepEqual(
+      loadConfig(path.relative(process.cwd(), file)).config.hooks.map((hook) => hook.module),
+      [path.join(folder, 'a.ts'), folder],
+    );
+    writeFileSync(file, `${BRIDGE}hooks:\n  - module: ./a.ts\n  - module: ./b.ts\n`);
+    assert.throws(
+      () => loadConfig(file),
+      (error) => {
+        assert.ok(isFirehookError(error));
+        assert.equal(error.code, 'FIREHOOK_HOOK_UNREADABLE');
+        assert.equal(error.hook, path.join(folder, 'b.ts'));
+        assert.match(error.message, /b\.ts: no such file; module paths are relative to the config file$/);
+        return true;
+      },
+    );
+  });
+
+  test('that may not be read is refused for that reason', (t) => {
+    const file = path.join(temporaryFolder(t), 'secret.yaml');
+    writeFileSync(file, BRIDGE);
+    chmodSync(file, 0);
+    const isRoot = process.geteuid?.() === 0;
+    // Root may read every file, so it is somebody else for a moment.
+    if (isRoot) process.seteuid?.(NOBODY);
+    try {
+      assert.throws(() => loadConfig(file), { code: 'FIREHOOK_CONFIG_UNREADABLE', message: /permission denied/ });
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+    }
+  });
+});
+
+describe('an operator is warned', () => {
+  const HOOKS = 'hooks:\n  - module: a.ts\n';
+  const warningsOf = (text: string) => parse(text).warnings;
+
+  test('of nothing where nothing surprises', () => {
+    assert.deepEqual(warningsOf(BRIDGE + HOOKS), []);
+    assert.deepEqual(warningsOf(`attach:\n  - tap: eth0\n${HOOKS}policy: { nonIp: drop, onDown: forward }`), []);
+  });
+
+  test('that without hooks everything passes', () => {
+    assert.deepEqual(warningsOf(BRIDGE), ['hooks: there are none, so every IP packet is forwarded.']);
+  });
+
+  test('that dropping non-IP frames on a bridge stops ARP, but not the neighbour discovery of IPv6', () => {
+    const [warning, ...others] = warningsOf(`${BRIDGE}${HOOKS}policy: { nonIp: drop }`);
+    assert.match(warning ?? '', /^policy\.nonIp: drop stops ARP on the bridge lan0-wan0: IPv4 hosts .*IPv6 finds/);
+    assert.deepEqual(others, []);
+  });
+
+  test('that a host whose lane is down can lock its administrator out, with the way back', () => {
+    assert.deepEqual(warningsOf(`attach:\n  - host: eth0\n${HOOKS}`), [
+      'policy.onDown: drop on host eth0 can lock an administrator out; the way back: firehookd --undo from the console.',
+    ]);
+  });
+
+  test('that onDown: forward lets packets pass unchecked', () => {
+    assert.deepEqual(warningsOf(`attach:\n  - host: eth0\n${HOOKS}policy: { onDown: forward }`), [
+      'policy.onDown: forward lets packets pass unchecked while no lane answers.',
+    ]);
+  });
+});

@@ -1,0 +1,209 @@
+/**
+ * The bundler: what is a hook module, what ends up in a bundle, and what each refusal says.
+ *
+ * Rule under test: bundling executes no hook code and needs nothing but the hook's own folder.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { isFirehookError } from '../../../src/errors.ts';
+import { bundleHooks } from '../../../src/hook/bundle-hook.ts';
+import { loadHook } from '../../../src/hook/load-hook.ts';
+import * as firehook from '../../../src/index.ts';
+
+const FIXTURES = fileURLToPath(new URL('../../fixtures/hooks/', import.meta.url));
+
+/** A hook that says which file it came from. */
+const hookNamed = (name: string) =>
+  `import { defineHook, FORWARD } from 'firehook';\nexport default defineHook({ name: '${name}', onPacket: () => FORWARD });\n`;
+
+/** Makes a temporary folder with these files. */
+function folderOf(t: TestContext, files: Record<string, string>): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'firehook-bundle-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+    writeFileSync(path.join(folder, name), text);
+  }
+  return folder;
+}
+
+async function namesIn(modulePath: string): Promise<string[]> {
+  return (await bundleHooks(modulePath)).map((bundle) => loadHook(bundle, firehook).name);
+}
+
+describe('what a module path stands for', () => {
+  test('a file is one hook, known by its absolute path', async () => {
+    const file = path.join(FIXTURES, 'good/drop-telnet.ts');
+    const bundles = await bundleHooks(path.relative(process.cwd(), file));
+    assert.deepEqual(
+      bundles.map((bundle) => bundle.path),
+      [file],
+    );
+  });
+
+  test('a folder with an index is one hook of several files', async () => {
+    assert.deepEqual(await namesIn(path.join(FIXTURES, 'good/several-files')), ['several-files']);
+  });
+
+  test('any other folder is a set of hooks in the order of their names, parts, tests and declarations left out', async (t) => {
+    const folder = folderOf(t, {
+      'zebra.ts': hookNamed('zebra'),
+      'ant.mts': hookNamed('ant'),
+      'Bee.js': hookNamed('Bee'),
+      'cow.mjs': hookNamed('cow'),
+      '_part.ts': 'throw new Error("a part was taken for a hook");',
+      '.hidden.ts': 'throw new Error("a hidden file was taken for a hook");',
+      'ant.test.ts': 'throw new Error("a test was taken for a hook");',
+      'types.d.ts': 'export type T = 1;',
+      'types.d.mts': 'export type T = 1;',
+      'README.md': '# no hook',
+      'list.json': '[]',
+      'folder/deeper.ts': hookNamed('deeper'),
+    });
+    assert.deepEqual(await namesIn(folder), ['Bee', 'ant', 'cow', 'zebra']);
+  });
+
+  test('a folder without a hook is refused', async (t) => {
+    const folder = folderOf(t, { '_part.ts': '', 'README.md': '' });
+    await assert.rejects(bundleHooks(folder), (error) => {
+      assert.ok(isFirehookError(error));
+      assert.equal(error.code, 'FIREHOOK_HOOK_UNREADABLE');
+      assert.match(error.message, /no hook in this folder; a hook is a \.ts, \.mts, \.js or \.mjs file/);
+      return true;
+    });
+  });
+
+  test('a path that is not there is refused by name', async () => {
+    await assert.rejects(bundleHooks('/nonexistent/hook.ts'), {
+      code: 'FIREHOOK_HOOK_UNREADABLE',
+      message:
+        'cannot read the hook: /nonexistent/hook.ts: no such file or folder; module paths are relative to the config file',
+    });
+  });
+
+  test('a file that is neither TypeScript nor JavaScript is refused', async () => {
+    await assert.rejects(bundleHooks(path.join(FIXTURES, 'README.md')), {
+      code: 'FIREHOOK_HOOK_BUNDLE',
+      message: /README\.md: a hook is a \.ts, \.mts, \.js or \.mjs file$/,
+    });
+  });
+});
+
+describe('what is in a bundle', () => {
+  test('an npm package is found from the folder of the hook', async (t) => {
+    const folder = folderOf(t, {
+      'node_modules/tiny-names/package.json': '{ "name": "tiny-names", "version": "1.0.0", "main": "main.js" }',
+      'node_modules/tiny-names/main.js': 'exports.given = "from-a-package";',
+      'hook.ts': `import { given } from 'tiny-names';\n${hookNamed('x').replace("'x'", 'given')}`,
+    });
+    const bundles = await bundleHooks(path.join(folder, 'hook.ts'));
+    rmSync(path.join(folder, 'node_modules'), { recursive: true });
+    assert.deepEqual(
+      bundles.map((bundle) => loadHook(bundle, firehook).name),
+      ['from-a-package'],
+    );
+  });
+
+  test('the package firehook is the one of the runtime, from any folder', async (t) => {
+    const folder = folderOf(t, {
+      // Would win if the bundler looked for it.
+      'node_modules/firehook/index.js': 'throw new Error("another firehook");',
+      'hook.ts': hookNamed('any-folder'),
+    });
+    assert.deepEqual(await namesIn(folder), ['any-folder']);
+  });
+
+  test('a tsconfig.json above the hook changes nothing', async (t) => {
+    const folder = folderOf(t, {
+      'tsconfig.json':
+        '{ "compilerOptions": { "paths": { "firehook": ["./other.ts"], "./part.ts": ["./other.ts"] } } }',
+      '_other.ts': 'throw new Error("an import was sent elsewhere");',
+      '_part.ts': 'export const name = "as-written";',
+      'hook.ts': `import { name } from './_part.ts';\n${hookNamed('x').replace("'x'", 'name')}`,
+    });
+    assert.deepEqual(await namesIn(folder), ['as-written']);
+  });
+
+  test('bundling executes nothing of the hook', async () => {
+    const [bundle] = await bundleHooks(path.join(FIXTURES, 'bad/nothing-exported.js'));
+    assert.match(bundle?.code ?? '', /undefinedHook/);
+    assert.equal('undefinedHook' in globalThis, false);
+  });
+
+  test('the source map names the sources relative to the folder of the hook', async () => {
+    const [bundle] = await bundleHooks(path.join(FIXTURES, 'good/several-files'));
+    const map = JSON.parse(bundle?.map ?? '') as { sources: string[] };
+    assert.deepEqual(map.sources, ['index.ts', 'verdict.ts']);
+  });
+});
+
+describe('what cannot be bundled', () => {
+  const refusals: Record<string, RegExp> = {
+    'syntax-error.js': /syntax-error\.js:3:3: Expected "}" but found "onPacket"$/,
+    'missing-package.js':
+      /missing-package\.js:1:17: cannot find '@left\/pad\/twice': install it beside the hook: npm install @left\/pad$/,
+    'missing-file.js': /missing-file\.js:1:23: cannot find '\.\/no-such-file\.js'$/,
+    'top-level-await.js': /top-level-await\.js:1:15: top-level await is not possible in a hook; await in setup$/,
+    'import-meta.js':
+      /import-meta\.js:1:16: import\.meta is not available in a hook; runtime\.resolvePath in setup finds/,
+    'native-add-on.js': /native-add-on\.js:1:20: add-on\.node is a native add-on; hooks are JavaScript only/,
+  };
+  for (const [name, message] of Object.entries(refusals)) {
+    test(`${name} is refused in one line with its place`, async () => {
+      const file = path.join(FIXTURES, 'unbundled', name);
+      await assert.rejects(bundleHooks(file), (error) => {
+        assert.ok(isFirehookError(error));
+        assert.equal(error.code, 'FIREHOOK_HOOK_BUNDLE');
+        assert.equal(error.hook, file);
+        assert.match(error.message, message);
+        assert.doesNotMatch(error.message, /\n/);
+        assert.ok(error.message.startsWith(`cannot bundle the hook: ${file}:`));
+        return true;
+      });
+    });
+  }
+
+  test('the number of further errors is said', async (t) => {
+    const folder = folderOf(t, { 'hook.ts': 'import "./one.ts"; import "./two.ts"; import "./three.ts";' });
+    await assert.rejects(bundleHooks(folder), { message: /cannot find '\.\/one\.ts' \(and 2 more\)$/ });
+  });
+
+  test('a failure of one bundle leaves another under way alone', async () => {
+    const [bad, good] = await Promise.allSettled([
+      bundleHooks(path.join(FIXTURES, 'unbundled/syntax-error.js')),
+      bundleHooks(path.join(FIXTURES, 'good')),
+    ]);
+    assert.equal(bad.status, 'rejected');
+    assert.equal(good.status, 'fulfilled');
+  });
+});
+
+test('no process of the bundler is left when it is done', () => {
+  // The loader of the tests has an esbuild process of its own, so they are counted before and after.
+  const script = `
+    import { execFileSync } from 'node:child_process';
+    import { setTimeout } from 'node:timers/promises';
+    const { bundleHooks } = await import(${JSON.stringify(new URL('../../../src/hook/bundle-hook.ts', import.meta.url))});
+    const services = () => execFileSync('ps', ['-o', 'stat=,comm=', '--ppid', String(process.pid)], { encoding: 'utf8' })
+      .split('\\n').filter((line) => line.includes('esbuild') && !line.startsWith('Z')).length;
+    const before = services();
+    const done = bundleHooks(${JSON.stringify(path.join(FIXTURES, 'good'))});
+    const during = services();
+    await done;
+    while (services() > before) await setTimeout(20);
+    console.log(JSON.stringify({ started: during - before, left: services() - before }));`;
+  const result = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  assert.equal(result.status, 0, result.stderr);
+  assert.deepEqual(JSON.parse(result.stdout), { started: 1, left: 0 });
+});

@@ -1,0 +1,194 @@
+/**
+ * The packet and the context as hooks see them.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
+import { ContextView, PacketView } from '../../../src/hook/packet-view.ts';
+import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
+import { extension, fragment, icmpv4, icmpv6, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
+
+const DATA = Buffer.from('payload');
+
+/** Loads a datagram as a lane does: in a buffer longer than it. */
+function load(view: PacketView, datagram: Buffer, captured = datagram.length): IPRcvBuf {
+  const bytes = Buffer.concat([datagram.subarray(0, captured), Buffer.alloc(64, 0xee)]);
+  const layout = new IpLayout();
+  assert.ok(parseIpLayout(bytes, 0, captured, datagram.length, layout));
+  const chain = new IPRcvBuf();
+  chain.ipr_buffer = bytes;
+  chain.ipr_size = layout.length;
+  view.load(chain, bytes, layout);
+  return chain;
+}
+
+function viewOf(datagram: Buffer, captured?: number): PacketView {
+  const view = new PacketView();
+  load(view, datagram, captured);
+  return view;
+}
+
+describe('PacketView', () => {
+  test('shows the fields of a TCP segment over IPv4', () => {
+    const options = Buffer.from('020405b4', 'hex');
+    const view = viewOf(ipv4({}, tcp({ sourcePort: 1025, destinationPort: 443, flags: 18, options }, DATA)));
+    assert.equal(view.version, 4);
+    assert.equal(view.protocol, 6);
+    assert.equal(view.length, 51);
+    assert.equal(view.transportOffset, 20);
+    assert.equal(view.isFragment, false);
+    assert.equal(view.fragmentOffset, 0);
+    assert.equal(view.sourcePort, 1025);
+    assert.equal(view.destinationPort, 443);
+    assert.equal(view.tcpFlags, 18);
+    assert.equal(view.payloadOffset, 44);
+    assert.equal(view.payload.toString(), 'payload');
+  });
+
+  test('shows the fields of UDP behind IPv6 extension headers', () => {
+    const view = viewOf(ipv6({ extensions: [extension(0, 16)] }, udp({ destinationPort: 53 }, DATA)));
+    assert.equal(view.version, 6);
+    assert.equal(view.protocol, 17);
+    assert.equal(view.transportOffset, 56);
+    assert.equal(view.destinationPort, 53);
+    assert.equal(view.tcpFlags, -1);
+    assert.equal(view.payload.toString(), 'payload');
+  });
+
+  test('finds the payload of ICMP, and of what it does not know after the IP header', () => {
+    assert.equal(viewOf(ipv4({}, icmpv4({}, DATA))).payload.toString(), 'payload');
+    assert.equal(viewOf(ipv6({}, icmpv6({}, DATA))).payload.toString(), 'payload');
+    assert.equal(viewOf(ipv4({}, octets(47, DATA))).payload.toString(), 'payload');
+    assert.equal(viewOf(ipv4({}, octets(58, DATA))).payload.toString(), 'payload', 'ICMPv6 is none in IPv4');
+    assert.equal(viewOf(ipv6({}, octets(1, DATA))).payload.toString(), 'payload', 'ICMP is none in IPv6');
+    assert.equal(viewOf(ipv4({}, icmpv4())).sourcePort, -1);
+  });
+
+  test('shows no ports and flags in a later fragment, and its data as payload', () => {
+    const view = viewOf(ipv6({ extensions: [fragment(64, true)] }, octets(6, Buffer.alloc(32, 0x50))));
+    assert.deepEqual([view.isFragment, view.fragmentOffset], [true, 64]);
+    assert.deepEqual([view.sourcePort, view.destinationPort, view.tcpFlags], [-1, -1, -1]);
+    assert.equal(view.payload.length, 32);
+  });
+
+  test('shows nothing that the capture cut off', () => {
+    const datagram = ipv4({}, tcp({ sourcePort: 1025, flags: 2, options: Buffer.alloc(8, 1) }, DATA));
+    for (let captured = 20; captured <= datagram.length; captured++) {
+      const view = viewOf(datagram, captured);
+      assert.equal(view.sourcePort, captured >= 24 ? 1025 : -1, `${captured} octets`);
+      assert.equal(view.tcpFlags, captured >= 34 ? 2 : -1, `${captured} octets`);
+      assert.equal(view.payloadOffset, Math.min(captured, 48), `${captured} octets`);
+      assert.equal(view.payload.length, Math.max(0, captured - 48), `${captured} octets`);
+    }
+  });
+
+  test('shows a change made in the octets at once', () => {
+    const view = viewOf(ipv4({}, udp({}, DATA)));
+    view.bytes.writeUInt16BE(5353, 22);
+    view.bytes[15] = 77;
+    assert.equal(view.destinationPort, 5353);
+    assert.equal(view.source.toString(), '192.0.2.77');
+  });
+
+  test('keeps the payload inside of the datagram when a hook breaks the data offset', () => {
+    const view = viewOf(ipv4({}, tcp({}, DATA)));
+    view.bytes[32] = 0xf0;
+    assert.equal(view.payloadOffset, view.length);
+    assert.equal(view.payload.length, 0);
+  });
+
+  test('is the same object with the same addresses for every packet', () => {
+    const view = new PacketView();
+    const { source, destination } = view;
+    const first = load(view, ipv6({ source: '2001:db8::a' }, udp()));
+    assert.equal(view.chain, first);
+    assert.deepEqual([source.length, source.toString()], [16, '2001:db8::a']);
+    const second = load(view, ipv4({ destination: '203.0.113.9' }, udp()));
+    assert.equal(view.chain, second);
+    assert.equal(view.bytes, second.ipr_buffer);
+    assert.equal(view.source, source);
+    assert.equal(view.destination, destination);
+    assert.deepEqual([destination.length, destination.toString()], [4, '203.0.113.9']);
+  });
+});
+
+describe('an address', () => {
+  test('shows octets and words, unsigned', () => {
+    const view = viewOf(ipv4({ source: '203.0.113.9' }, udp()));
+    assert.deepEqual(
+      [0, 1, 2, 3].map((index) => view.source.at(index)),
+      [203, 0, 113, 9],
+    );
+    assert.equal(view.source.word(0), 0xcb007109);
+    const ipv6View = viewOf(ipv6({ destination: '2001:db8::ffff:ffff' }, udp()));
+    assert.deepEqual(
+      [0, 1, 2, 3].map((index) => ipv6View.destination.word(index)),
+      [0x20010db8, 0, 0, 0xffffffff],
+    );
+  });
+
+  test('equals the same octets only', () => {
+    const { source } = viewOf(ipv4({ source: '192.0.2.1' }, udp()));
+    assert.equal(source.equals(Uint8Array.from([192, 0, 2, 1])), true);
+    assert.equal(source.equals(Uint8Array.from([192, 0, 2, 2])), false);
+    assert.equal(source.equals(Uint8Array.from([192, 0, 2])), false);
+    assert.equal(source.equals(new Uint8Array(16)), false);
+  });
+
+  test('copies octets that outlive the packet', () => {
+    const view = viewOf(ipv4({ source: '192.0.2.1' }, udp()));
+    const copy = view.source.toBytes();
+    load(view, ipv4({ source: '192.0.2.99' }, udp()));
+    assert.deepEqual(copy, Uint8Array.from([192, 0, 2, 1]));
+  });
+});
+
+describe('replace', () => {
+  test('sets the replacement until the next packet', () => {
+    const view = viewOf(ipv4({}, udp()));
+    assert.equal(view.replacement, null);
+    const chain = new IPRcvBuf();
+    view.replace(chain);
+    assert.equal(view.replacement, chain);
+    assert.deepEqual(view.abandoned, []);
+    load(view, ipv4({}, udp()));
+    assert.equal(view.replacement, null);
+  });
+
+  test('keeps the last of several, and hands the others to the runtime, each once', () => {
+    const view = viewOf(ipv4({}, udp()));
+    const [first, second, third] = [new IPRcvBuf(), new IPRcvBuf(), new IPRcvBuf()];
+    for (const chain of [first, second, second, third, first]) view.replace(chain);
+    assert.equal(view.replacement, first);
+    assert.deepEqual(view.abandoned, [second, third]);
+  });
+
+  test('loses no abandoned chain when the next packet comes before they were freed', () => {
+    const view = viewOf(ipv4({}, udp()));
+    const first = new IPRcvBuf();
+    view.replace(first);
+    view.replace(new IPRcvBuf());
+    load(view, ipv4({}, udp()));
+    assert.deepEqual(view.abandoned, [first]);
+    view.clearReplacement();
+    assert.deepEqual(view.abandoned, []);
+  });
+
+  test('is forgotten when the runtime has taken it', () => {
+    const view = viewOf(ipv4({}, udp()));
+    view.replace(new IPRcvBuf());
+    view.clearReplacement();
+    assert.equal(view.replacement, null);
+  });
+});
+
+test('ContextView shows its time in milliseconds and, exact, in nanoseconds', () => {
+  const context = new ContextView();
+  context.seconds = 1_700_000_000;
+  context.nanoseconds = 123_456_789;
+  assert.equal(context.timestamp, 1_700_000_000_123.4568);
+  assert.equal(context.timestampNs, 1_700_000_000_123_456_789n);
+});

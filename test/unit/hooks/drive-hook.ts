@@ -1,0 +1,124 @@
+/**
+ * Runs one hook on real datagrams, without a lane: set-up, packet view, verdict, and what became of the octets.
+ *
+ * Only the loop of the lane is missing; the view, the pool and the layout are the real ones. Rule: every passage checks
+ * what holds for any hook: nothing behind the datagram is written, and the pool ends as it began.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { systemPool } from '../../../src/firewall/ddk.ts';
+import { chainLength, gatherChain, IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
+import type { DefinedHook, HookRuntime, Packet, Verdict } from '../../../src/hook/contract.ts';
+import { ContextView, PacketView } from '../../../src/hook/packet-view.ts';
+import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
+
+/** Octets behind every datagram that no hook may touch. */
+const SLACK = 64;
+const SLACK_OCTET = 0xa5;
+
+/** What became of one datagram. */
+export interface Passage {
+  readonly verdict: Verdict;
+  /** The datagram after the hook: as it was, changed in place, or the replacement. A copy. */
+  readonly datagram: Buffer;
+  /** Sizes of the buffers of the replacement chain; empty when the hook handed none over. */
+  readonly replacement: readonly number[];
+}
+
+/** A hook that was set up. */
+export interface DrivenHook {
+  /** Lines that the hook logged, as `level: message`. */
+  readonly log: readonly string[];
+  /**
+   * Hands one datagram to the hook.
+   *
+   * @param datagram - borrowed and not changed
+   * @param timestampMs - when it was seen, milliseconds since 1970
+   * @param missing - octets at its end that the capture cut off
+   */
+  pass(datagram: Uint8Array, timestampMs?: number, missing?: number): Passage;
+  /** The verdict alone. */
+  verdict(datagram: Uint8Array, timestampMs?: number): Verdict;
+}
+
+/**
+ * Sets a hook up.
+ *
+ * @param hook - default export of a hook module
+ * @param options - as the config would have them; the hook checks them
+ * @param folder - where relative paths start
+ */
+export async function driveHook<Options>(
+  hook: DefinedHook<Options>,
+  options?: unknown,
+  folder = process.cwd(),
+): Promise<DrivenHook> {
+  const log: string[] = [];
+  const runtime: HookRuntime = {
+    name: hook.name,
+    resolvePath: (name) => path.resolve(folder, name),
+    log: (level, message) => log.push(`${level}: ${message}`),
+    send: () => false,
+  };
+  await hook.setup?.(options as Options, runtime);
+  const context = new ContextView();
+  const packet = new PacketView();
+  const layout = new IpLayout();
+
+  function pass(datagram: Uint8Array, timestampMs = 1_700_000_000_000, missing = 0): Passage {
+    const length = datagram.length - missing;
+    const bytes = Buffer.alloc(length + SLACK, SLACK_OCTET);
+    bytes.set(datagram.subarray(0, length));
+    assert.ok(parseIpLayout(bytes, 0, length, datagram.length, layout), 'the test sends a well-formed datagram');
+    const lent = new IPRcvBuf();
+    lent.ipr_buffer = bytes;
+    lent.ipr_size = layout.length;
+    packet.load(lent, bytes, layout);
+    context.seconds = Math.floor(timestampMs / 1000);
+    context.nanoseconds = Math.round((timestampMs - context.seconds * 1000) * 1e6);
+    const { bytesInUse, faultsTotal } = systemPool.totals();
+    const verdict = hook.onPacket(packet, context);
+    const { replacement } = packet;
+    const passage = {
+      verdict,
+      datagram: replacement === null ? Buffer.from(bytes.subarray(0, length)) : gather(replacement),
+      replacement: sizes(replacement),
+    };
+    if (replacement !== null) systemPool.freeChain(replacement);
+    assert.ok(
+      bytes.subarray(length).every((octet) => octet === SLACK_OCTET),
+      'nothing is written behind the datagram',
+    );
+    assert.equal(systemPool.totals().bytesInUse, bytesInUse, 'what the hook allocates it hands over or frees');
+    assert.equal(systemPool.totals().faultsTotal, faultsTotal, 'the pool is used as it should be');
+    return passage;
+  }
+
+  return { log, pass, verdict: (datagram, timestampMs) => pass(datagram, timestampMs).verdict };
+}
+
+/** The message that setting a hook up with bad options ends with. */
+export async function refusal<Options>(hook: DefinedHook<Options>, options: unknown, folder?: string): Promise<string> {
+  try {
+    await driveHook(hook, options, folder);
+  } catch (error) {
+    assert.ok(error instanceof Error);
+    assert.doesNotMatch(error.message, /\n/, 'a refusal is one line');
+    return error.message;
+  }
+  return assert.fail('the options were taken');
+}
+
+function gather(chain: IPRcvBuf): Buffer {
+  assert.ok(systemPool.isOwnedChain(chain), 'a replacement is a sound chain of the pool');
+  const datagram = Buffer.alloc(chainLength(chain));
+  assert.equal(gatherChain(chain, datagram, 0), datagram.length);
+  return datagram;
+}
+
+function sizes(chain: Packet['chain'] | null): number[] {
+  return chain === null ? [] : [chain.ipr_size, ...sizes(chain.ipr_next)];
+}

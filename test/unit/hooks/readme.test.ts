@@ -1,0 +1,98 @@
+/**
+ * The hook author's guide keeps its word: its hooks compile and load, its options are taken, no stock hook is left out.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import ts from 'typescript';
+import { parse } from 'yaml';
+import { bundleHooks } from '../../../src/hook/bundle-hook.ts';
+import type { DefinedHook } from '../../../src/hook/contract.ts';
+import { loadHook } from '../../../src/hook/load-hook.ts';
+import * as firehook from '../../../src/index.ts';
+import { driveHook } from './drive-hook.ts';
+
+const ROOT = path.resolve(import.meta.dirname, '../../..');
+const HOOKS = path.join(ROOT, 'hooks');
+const README = readFileSync(path.join(HOOKS, 'README.md'), 'utf8');
+
+/** The code blocks of a language, those inside a list moved to the left edge. */
+function codeBlocks(language: string): string[] {
+  const fences = README.matchAll(new RegExp(`^( *)\`\`\`${language}\\n(.*?)^ *\`\`\`$`, 'gms'));
+  return Array.from(fences, ([, indent = '', code = '']) => code.replaceAll(new RegExp(`^${indent}`, 'gm'), ''));
+}
+
+const stockHooks = readdirSync(HOOKS)
+  .filter((name) => /^[^_].*\.ts$/.test(name))
+  .map((name) => path.parse(name).name);
+const hookBlocks = codeBlocks('ts').filter((code) => /defineHook|firewallHook/.test(code));
+const listBlock = codeBlocks('text')[0] ?? '';
+
+describe('hooks/README.md', () => {
+  // A folder beside the stock hooks' copies, so that the examples import them as an author would.
+  const folder = mkdtempSync(path.join(tmpdir(), 'firehook-readme-'));
+  const files = hookBlocks.map((_, index) => path.join(folder, `example-${index}.ts`));
+
+  before(() => {
+    cpSync(HOOKS, folder, { recursive: true });
+    writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
+    for (const [index, file] of files.entries()) writeFileSync(file, hookBlocks[index] ?? '');
+    writeFileSync(path.join(folder, 'blocked.txt'), listBlock);
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  test('shows hooks of both doors', () => {
+    assert.ok(hookBlocks.length >= 5);
+    assert.ok(hookBlocks.some((code) => code.includes('export const firewallHook')));
+  });
+
+  test('has examples that the compiler takes', () => {
+    const { config } = ts.readConfigFile(path.join(ROOT, 'tsconfig.json'), ts.sys.readFile) as { config: unknown };
+    const { options } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT);
+    const program = ts.createProgram(files, {
+      ...options,
+      rootDir: '/',
+      typeRoots: [path.join(ROOT, 'node_modules/@types')],
+      paths: { firehook: [path.join(ROOT, 'src/index.ts')] },
+    });
+    const problems = files
+      .map((file) => program.getSourceFile(file))
+      .flatMap((source) => [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)])
+      .map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`);
+    assert.deepEqual(problems, []);
+  });
+
+  for (const [index, file] of files.entries()) {
+    test(`has an example ${index} that loads as a hook`, async () => {
+      const [bundle] = await bundleHooks(file);
+      assert.ok(bundle);
+      assert.ok(loadHook(bundle, firehook).name);
+    });
+  }
+
+  test('has configs whose options every stock hook takes', async () => {
+    const entries = codeBlocks('yaml')
+      .flatMap((code) => (parse(code) as { hooks: { module: string; options?: unknown }[] }).hooks)
+      .filter(({ module }) => module.startsWith('./hooks/'));
+    const named = entries.map(({ module }) => path.parse(module).name);
+    assert.deepEqual(named.sort(), stockHooks.toSorted());
+    for (const { module, options } of entries) {
+      const { default: hook } = (await import(path.join(ROOT, module))) as { default: DefinedHook };
+      await driveHook(hook, options, folder);
+    }
+  });
+
+  for (const name of stockHooks) {
+    test(`gives ${name} a section, and ${name} has a test of its own`, () => {
+      const lines = README.split('\n');
+      assert.ok(lines.includes(`### ${name}`));
+      assert.ok(lines.some((line) => line.startsWith(`| [\`${name}\`](#${name}) `)));
+      assert.ok(readdirSync(import.meta.dirname).includes(`${name}.test.ts`));
+    });
+  }
+});
