@@ -20,6 +20,7 @@ import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
 import { Lane } from './lane.ts';
 import { loadChain } from './load-chain.ts';
 import type { FromLane, LaneSpec, LaneUser, ToLane } from './messages.ts';
+import { endWithParent } from './orphan-guard.ts';
 import { ProgressWriter } from './progress.ts';
 
 /** Descriptor of the progress file, as the supervisor arranges it. */
@@ -40,6 +41,7 @@ process.on('message', (message: ToLane) => {
 });
 
 async function run(spec: LaneSpec): Promise<void> {
+  endWithParent();
   const log = createLogger({ level: spec.logLevel, name: 'lane' });
   const limited = createRateLimitedLog(log, HOOK_LINES_PER_SECOND);
   const driver = spec.mode === 'run' ? openPcap({ ports: spec.ports }) : null;

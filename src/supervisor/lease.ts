@@ -55,7 +55,9 @@ export class Lease {
   }
 
   #start(): Nft {
-    const nft = spawn('nft', ['-i'], { stdio: ['pipe', 'ignore', 'pipe'] });
+    // Interactive nft appends every line to a history file in the home folder: it gets none.
+    const env = { ...process.env, HOME: '/nonexistent' };
+    const nft = spawn('nft', ['-i'], { stdio: ['pipe', 'ignore', 'pipe'], env });
     nft.stderr.setEncoding('utf8').on('data', (text: string) => this.#onError(text.trim()));
     nft.stdin.on('error', () => undefined);
     nft.on('error', (error) => this.#onError(error.message));

@@ -26,29 +26,46 @@ interface NftCounter {
 
 const NONE: PortCounters = { stolen: 0, offered: 0, whileDown: 0 };
 
+/**
+ * What was read stands for this long: a client that asks without pause must not keep the supervisor, which renews the
+ * lease, busy with waiting for nft.
+ */
+const FRESH_MS = 200;
+
 /** Reads and adds up the counters of ports. */
 export class PortCounterTotals {
   readonly #earlier = new Map<string, PortCounters>();
+  readonly #lastRead = new Map<number, { readonly atMs: number; readonly counters: ReadonlyMap<string, number> }>();
 
   /** Keeps what the tables of these ports have counted, because they are about to go. */
   keep(ifindexes: readonly number[]): void {
     for (const ifindex of ifindexes) {
+      this.#lastRead.delete(ifindex);
       for (const direction of ['in', 'out'] as const) {
         this.#earlier.set(`${ifindex} ${direction}`, this.read(ifindex, direction));
       }
+      this.#lastRead.set(ifindex, { atMs: performance.now(), counters: new Map() });
     }
   }
 
   /** Everything counted at a port in a direction since the start of this run. */
   read(ifindex: number, direction: 'in' | 'out'): PortCounters {
     const before = this.#earlier.get(`${ifindex} ${direction}`) ?? NONE;
-    const now = readTable(ifindex);
+    const now = this.#table(ifindex);
     const value = (name: string): number => now.get(`${name}_${direction}`) ?? 0;
     return {
       stolen: before.stolen + value('stolen'),
       offered: before.offered + value('offered'),
       whileDown: before.whileDown + value('down'),
     };
+  }
+
+  #table(ifindex: number): ReadonlyMap<string, number> {
+    const last = this.#lastRead.get(ifindex);
+    if (last !== undefined && performance.now() - last.atMs < FRESH_MS) return last.counters;
+    const counters = readTable(ifindex);
+    this.#lastRead.set(ifindex, { atMs: performance.now(), counters });
+    return counters;
   }
 }
 
