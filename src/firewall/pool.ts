@@ -14,15 +14,14 @@
  * @module
  */
 
-import { types } from 'node:util';
 import type { ErrorCode } from '../errors.ts';
 import { FirehookError } from '../errors.ts';
 import type { POOL_TYPE } from './constants.ts';
-import { IPR_OWNER_NONE, IPR_OWNER_POOL, NonPagedPool, PagedPool, SIZEOF_IPRCVBUF } from './constants.ts';
-import type { DescriptorRecord } from './ip-rcv-buf.ts';
+import { IPR_OWNER_POOL, NonPagedPool, PagedPool, SIZEOF_IPRCVBUF } from './constants.ts';
 import { IPRcvBuf, isCyclic, isIPRcvBuf, recordOf } from './ip-rcv-buf.ts';
 import type { OwnerUsage, PoolTagUsage, PoolTotals } from './pool-books.ts';
 import { OwnerBook, TagBook } from './pool-books.ts';
+import { clearData, DescriptorBook, holdsData, sharesMemory } from './pool-descriptor.ts';
 import type { PoolTag } from './pool-tag.ts';
 import { formatTag, parseTag, TAG_DATA, TAG_DESCRIPTOR } from './pool-tag.ts';
 import type { Slot } from './slab.ts';
@@ -34,27 +33,6 @@ export const RUNTIME_OWNER = -1;
 export const MAX_DATA_OCTETS = 65_535;
 /** Largest block of memory, in octets. */
 export const MAX_BLOCK_OCTETS = MAX_SLOT_OCTETS;
-
-/** Books of one descriptor and of the data buffer it may have. */
-class Descriptor implements DescriptorRecord {
-  live = true;
-  /** The runtime's: hooks may look, not free. */
-  lent = false;
-  slot: Slot | null = null;
-  /** Octets of data asked for. */
-  size = 0;
-  maker: OwnerBook;
-  dataMaker: OwnerBook;
-  readonly pool: Pool;
-  readonly book: TagBook;
-
-  constructor(pool: Pool, book: TagBook, maker: OwnerBook) {
-    this.pool = pool;
-    this.book = book;
-    this.maker = maker;
-    this.dataMaker = maker;
-  }
-}
 
 /** Books of one block. */
 interface Block {
@@ -315,7 +293,7 @@ export class Pool {
     }
     book.add(SIZEOF_IPRCVBUF);
     maker.add(SIZEOF_IPRCVBUF);
-    return new IPRcvBuf(new Descriptor(this, book, maker));
+    return new IPRcvBuf(new DescriptorBook(this, book, maker));
   }
 
   #makeBlock(book: TagBook, maker: OwnerBook, octets: number): Buffer | null {
@@ -329,7 +307,7 @@ export class Pool {
     return view;
   }
 
-  #attachData(descriptor: IPRcvBuf, record: Descriptor, maker: OwnerBook, size: number): 0 | 1 {
+  #attachData(descriptor: IPRcvBuf, record: DescriptorBook, maker: OwnerBook, size: number): 0 | 1 {
     const slot = this.#takeSlot(size, MAX_DATA_OCTETS);
     if (slot === null) return 0;
     record.slot = slot;
@@ -363,7 +341,7 @@ export class Pool {
     }
   }
 
-  #dropData(record: Descriptor, slot: Slot): void {
+  #dropData(record: DescriptorBook, slot: Slot): void {
     this.#dataBook.remove(record.size);
     record.dataMaker.remove(record.size);
     record.slot = null;
@@ -371,7 +349,7 @@ export class Pool {
   }
 
   /** What is left of a freed descriptor points nowhere: a late use meets null, not somebody else's data. */
-  #dropDescriptor(descriptor: IPRcvBuf, record: Descriptor): void {
+  #dropDescriptor(descriptor: IPRcvBuf, record: DescriptorBook): void {
     record.live = false;
     record.book.remove(SIZEOF_IPRCVBUF);
     record.maker.remove(SIZEOF_IPRCVBUF);
@@ -389,15 +367,15 @@ export class Pool {
   }
 
   /** The record of a live descriptor of this pool; null for anything else. */
-  #ownRecord(descriptor: unknown): Descriptor | null {
+  #ownRecord(descriptor: unknown): DescriptorBook | null {
     const record = recordOf(descriptor);
-    return record instanceof Descriptor && record.pool === this && record.live ? record : null;
+    return record instanceof DescriptorBook && record.pool === this && record.live ? record : null;
   }
 
   /** The record of a descriptor that the running code may use. Throws otherwise. */
-  #recordFor(descriptor: unknown, whenFreed: ErrorCode): Descriptor {
+  #recordFor(descriptor: unknown, whenFreed: ErrorCode): DescriptorBook {
     const record = recordOf(descriptor);
-    if (!(record instanceof Descriptor) || record.pool !== this) {
+    if (!(record instanceof DescriptorBook) || record.pool !== this) {
       throw this.#fault('FIREHOOK_POOL_STRANGER', record === undefined ? 'no IPRcvBuf' : 'an IPRcvBuf of the runtime');
     }
     if (!record.live) throw this.#fault(whenFreed, `IPRcvBuf ${formatTag(record.book.tag)}`);
@@ -447,35 +425,4 @@ export class Pool {
     }
     return book;
   }
-}
-
-function clearData(descriptor: IPRcvBuf): void {
-  descriptor.ipr_buffer = null;
-  descriptor.ipr_size = 0;
-  descriptor.ipr_owner = IPR_OWNER_NONE;
-}
-
-/** True when the valid octets lie within what was asked for. More would be octets of an earlier user of the slot. */
-function holdsData(record: Descriptor, descriptor: IPRcvBuf): boolean {
-  const size = descriptor.ipr_size;
-  if (size === 0) return true;
-  const buffer = descriptor.ipr_buffer;
-  const slot = record.slot;
-  if (slot === null || !Number.isInteger(size) || size < 0) return false;
-  if (buffer === slot.view) return size <= record.size;
-  if (!types.isUint8Array(buffer) || !(buffer instanceof Buffer) || buffer.buffer !== slot.view.buffer) return false;
-  const start = buffer.byteOffset - slot.view.byteOffset;
-  return start >= 0 && size <= buffer.length && start + size <= record.size;
-}
-
-/** True when another member of the chain has a buffer with octets of this one's. */
-function sharesMemory(head: IPRcvBuf, descriptor: IPRcvBuf): boolean {
-  const a: unknown = descriptor.ipr_buffer;
-  if (!types.isUint8Array(a)) return false;
-  for (let at: unknown = head; isIPRcvBuf(at); at = at.ipr_next) {
-    const b: unknown = at.ipr_buffer;
-    if (at === descriptor || !types.isUint8Array(b) || a.buffer !== b.buffer) continue;
-    if (a.byteOffset < b.byteOffset + b.length && b.byteOffset < a.byteOffset + a.length) return true;
-  }
-  return false;
 }
