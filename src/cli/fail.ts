@@ -25,8 +25,12 @@ export function fail(program: string, error: unknown): never {
   process.exit(isFirehookError(error) ? error.exitCode : 1);
 }
 
-/** Text in a style where standard error is a terminal that wants colours, plain elsewhere. */
-export function paint(style: 'red' | 'yellow' | 'green' | 'bold' | 'dim', text: string): string {
-  const wantsColour = process.stderr.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
+/** Text in a style where `stream` is a terminal that wants colours, plain elsewhere. */
+export function paint(
+  style: 'red' | 'yellow' | 'green' | 'bold' | 'dim',
+  text: string,
+  stream: NodeJS.WriteStream = process.stderr,
+): string {
+  const wantsColour = stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
   return wantsColour ? styleText(style, text, { validateStream: false }) : text;
 }

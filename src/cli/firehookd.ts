@@ -11,7 +11,7 @@
 
 import path from 'node:path';
 import { Command } from 'commander';
-import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import { ConfigError, type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import { attachInterfaces } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
 import { lockPort } from '../supervisor/attach-lock.ts';
@@ -19,7 +19,7 @@ import { findUser } from '../supervisor/lane-user.ts';
 import { readLinks } from '../supervisor/links.ts';
 import { findTraces, readLeftovers, undoPort } from '../supervisor/plumbing.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
-import { tryHooks } from '../supervisor/try-hooks.ts';
+import { bundleAll, tryHooks } from '../supervisor/try-hooks.ts';
 import { version } from '../supervisor/version.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { fail } from './fail.ts';
@@ -43,10 +43,22 @@ async function main(): Promise<void> {
   const options = command.opts<Options>();
   if (options.check === true && options.undo === true)
     throw new FirehookError('FIREHOOK_USAGE', '--check and --undo exclude each other');
-  const loaded = loadConfig(options.config);
+  const loaded = options.check === true ? loadListing(options.config) : loadConfig(options.config);
   if (options.undo === true) await undo(loaded);
   else if (options.check === true) await check(options.config, loaded);
   else await run(options.config, loaded);
+}
+
+/** Says every problem of a file, one a line, not the first alone. */
+function loadListing(file: string): LoadedConfig {
+  try {
+    return loadConfig(file);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const lines = error.problems.map((problem) => new ConfigError(error.code, file, [problem]));
+    for (const { message } of lines.slice(0, -1)) process.stderr.write(`firehookd: ${message}\n`);
+    throw lines.at(-1) ?? error;
+  }
 }
 
 async function run(file: string, { config, warnings }: LoadedConfig): Promise<void> {
@@ -71,7 +83,7 @@ async function run(file: string, { config, warnings }: LoadedConfig): Promise<vo
 async function check(file: string, { config, warnings }: LoadedConfig): Promise<void> {
   for (const warning of warnings) process.stderr.write(`firehookd: warning: ${warning}\n`);
   const user = process.getuid?.() === 0 ? findUser(config.lane.user) : null;
-  const hooks = await tryHooks(config, path.dirname(path.resolve(file)), user);
+  const hooks = await tryHooks(config, path.dirname(path.resolve(file)), user, await bundleAll(config));
   const running = hooks.map(({ name, priority }) => `${name} (${priority})`).join(', ');
   process.stdout.write(`${file}: ok; hooks in running order: ${running === '' ? 'none' : running}\n`);
 }

@@ -10,9 +10,10 @@
  * @module
  */
 
+import { Console } from 'node:console';
 import path from 'node:path';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
-import type { Config } from '../config/schema.ts';
+import { defaultSettings, type Settings } from '../config/schema.ts';
 import type { FrameSink } from '../drivers/contract.ts';
 import { openSavefile, type SavefileDriver } from '../drivers/savefile.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
@@ -22,10 +23,11 @@ import { bundleHooks } from '../hook/bundle-hook.ts';
 import { HOOK_COUNTERS } from '../hook/hook-chain.ts';
 import { Lane } from '../lane/lane.ts';
 import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../lane/ledger.ts';
-import { type LoadedChain, loadChain } from '../lane/load-chain.ts';
+import { hookLine, type LoadedChain, loadChain } from '../lane/load-chain.ts';
 import type { HookSource, LaneUser } from '../lane/messages.ts';
 import type { Way } from '../lane/way.ts';
 import { findUser } from '../supervisor/lane-user.ts';
+import { tryHooks } from '../supervisor/try-hooks.ts';
 import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
 import { paint } from './fail.ts';
 import { type Cell, table } from './table.ts';
@@ -69,7 +71,6 @@ const BAR_WIDTH = 30;
 /** The bar is drawn at most this often. */
 const BAR_EVERY_MS = 100;
 const HOOK_LINES_PER_SECOND = 20;
-const DEFAULT_POOL_MIB = 64;
 
 /**
  * Replays a file and prints what became of its packets.
@@ -80,22 +81,28 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   const loaded = options.config === undefined ? null : loadConfig(options.config);
   for (const warning of loaded?.warnings ?? []) process.stderr.write(`firehook: warning: ${warning}\n`);
   const sources = await collectHooks(loaded, options.hook);
+  const settings = loaded?.config ?? defaultSettings();
+  const folder = options.config === undefined ? process.cwd() : path.dirname(path.resolve(options.config));
+  const user = process.getuid?.() === 0 ? laneUser(settings, loaded !== null) : null;
+  // The output is emptied when it is opened: not for hooks that are refused.
+  if (options.write !== undefined) await tryHooks(settings, folder, user, sources);
   const driver = openSavefile({
     input,
     ...(options.write === undefined ? {} : { output: options.write }),
     ...(process.stderr.isTTY === true ? { onProgress: drawBar } : {}),
   });
-  becomeUnprivileged(loaded?.config ?? null);
+  if (user !== null) becomeUser(user);
+  // What a hook prints must not come between the lines of a report.
+  globalThis.console = new Console(process.stderr, process.stderr);
 
   const clock = { nowMs: 0 };
-  const folder = options.config === undefined ? process.cwd() : path.dirname(path.resolve(options.config));
-  const chain = await loadHooks(sources, loaded?.config ?? null, folder);
+  const chain = await loadHooks(sources, settings, folder);
   const lane = new Lane({
     driver,
     ways: ways(),
     chain: chain.chain,
-    nonIp: loaded?.config.policy.nonIp ?? 'forward',
-    icmp: loaded?.config.icmp ?? { code: 13, ratePerSecond: 100 },
+    nonIp: settings.policy.nonIp,
+    icmp: settings.icmp,
     sender: null,
     now: () => clock.nowMs,
   });
@@ -121,34 +128,32 @@ async function collectHooks(loaded: LoadedConfig | null, files: readonly string[
   return sources;
 }
 
-function loadHooks(sources: readonly HookSource[], config: Config | null, folder: string): Promise<LoadedChain> {
-  const log = createRateLimitedLog(createLogger({ level: config?.log.level ?? 'info' }), HOOK_LINES_PER_SECOND);
+function loadHooks(sources: readonly HookSource[], settings: Settings, folder: string): Promise<LoadedChain> {
+  const log = createRateLimitedLog(createLogger({ level: settings.log.level }), HOOK_LINES_PER_SECOND);
   return loadChain({
     hooks: sources,
     folder,
-    onHookError: config?.policy.onHookError ?? 'drop',
-    poolLimitMiB: config?.pool.limitMiB ?? DEFAULT_POOL_MIB,
+    onHookError: settings.policy.onHookError,
+    poolLimitMiB: settings.pool.limitMiB,
     trackChanges: true,
-    log: (level, hook, message) =>
-      log(level, () => `Hook ${hook}: ${typeof message === 'string' ? message : message()}.`),
+    log: (level, hook, message) => log(level, () => hookLine(hook, message)),
     // A file has no host to send from.
     send: () => false,
   });
 }
 
 /** Files are open: from here on nothing needs root, and hooks must not have it. */
-function becomeUnprivileged(config: Config | null): void {
-  if (process.getuid?.() !== 0) return;
-  const user = laneUser(config);
+function becomeUser(user: LaneUser): void {
   process.setgroups?.([]);
   process.setgid?.(user.gid);
   process.setuid?.(user.uid);
 }
 
-function laneUser(config: Config | null): LaneUser {
-  if (config !== null) return findUser(config.lane.user);
+/** The user of the configuration; without one, whoever of the two there is. */
+function laneUser(settings: Settings, isConfigured: boolean): LaneUser {
+  if (isConfigured) return findUser(settings.lane.user);
   try {
-    return findUser('firehook');
+    return findUser(settings.lane.user);
   } catch {
     return findUser('nobody');
   }
@@ -174,6 +179,11 @@ function ways(): Way[] {
 async function run(driver: SavefileDriver, lane: Lane, clock: { nowMs: number }): Promise<FirehookError | null> {
   const onFileClock: FrameSink = {
     onFrame(frame, length, originalLength, port, flags, seconds, nanoseconds) {
+      if (port >= MAX_PORTS) {
+        throw new FirehookError('FIREHOOK_SAVEFILE_FORMAT', `more than ${MAX_PORTS} interfaces`, {
+          advice: 'split the file by interface',
+        });
+      }
       clock.nowMs = seconds * 1000 + nanoseconds / 1e6;
       lane.onFrame(frame, length, originalLength, port, flags, seconds, nanoseconds);
     },

@@ -1,0 +1,113 @@
+/**
+ * The client of the demo, a program of its own in a namespace of its own: one thing asked for, one line of JSON answered.
+ *
+ * ```
+ *   get URL                  {"status": 200, "body": "..."}
+ *   connect HOST PORT        {"error": "EHOSTUNREACH" or null, "icmp": [{"type": 3, "code": 13, "from": "..."}]}
+ *   echo HOST PORT TEXT      {"reply": "..." or null}
+ *   burst HOST PORT COUNT    {"sent": 200}
+ * ```
+ * @module
+ */
+
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** What a refused connection looks like from the client. */
+export interface ConnectAnswer {
+  /** Name of the error; null when the connection stands. */
+  readonly error: string | null;
+  /** The ICMP messages that arrived meanwhile. */
+  readonly icmp: readonly { readonly type: number; readonly code: number; readonly from: string }[];
+}
+
+const PROTOCOL_ICMP = 1;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** The socket may hear of an ICMP error before the raw socket gives it out. */
+const ICMP_TIMEOUT_MS = 2_000;
+const ECHO_TIMEOUT_MS = 2_000;
+/** UDP may lose a datagram. */
+const ECHO_TRIES = 3;
+
+/** The part of npm `raw-socket` that is used. The package has no declarations. */
+interface RawSocketModule {
+  createSocket(options: { protocol: number }): {
+    on(event: 'message', listener: (packet: Buffer, from: string) => void): void;
+    close(): void;
+  };
+}
+
+async function get(url: string): Promise<object> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) });
+  return { status: response.status, body: await response.text() };
+}
+
+async function tryConnect(host: string, port: number): Promise<ConnectAnswer> {
+  const icmp: { type: number; code: number; from: string }[] = [];
+  const raw = (createRequire(import.meta.url)('raw-socket') as RawSocketModule).createSocket({
+    protocol: PROTOCOL_ICMP,
+  });
+  raw.on('message', (packet, from) => {
+    // A raw IPv4 socket gives the IP header too (raw(7)).
+    const at = ((packet[0] ?? 0) & 0x0f) * 4;
+    icmp.push({ type: packet[at] ?? -1, code: packet[at + 1] ?? -1, from });
+  });
+  const socket = connect({ host, port, timeout: CONNECT_TIMEOUT_MS });
+  const error = await new Promise<string | null>((resolve) => {
+    socket.once('connect', () => resolve(null));
+    socket.once('timeout', () => resolve('ETIMEDOUT'));
+    socket.once('error', (cause: NodeJS.ErrnoException) => resolve(cause.code ?? cause.message));
+  });
+  socket.destroy();
+  const deadlineMs = performance.now() + ICMP_TIMEOUT_MS;
+  while (error !== null && icmp.length === 0 && performance.now() < deadlineMs) await sleep(10);
+  raw.close();
+  return { error, icmp };
+}
+
+async function echo(host: string, port: number, text: string): Promise<object> {
+  const socket = createSocket('udp4');
+  let reply: string | null = null;
+  socket.on('message', (message) => {
+    reply = message.toString();
+  });
+  for (let attempt = 0; attempt < ECHO_TRIES && reply === null; attempt++) {
+    const answered = once(socket, 'message', { signal: AbortSignal.timeout(ECHO_TIMEOUT_MS) });
+    socket.send(text, port, host);
+    await answered.catch(() => undefined);
+  }
+  socket.close();
+  return { reply };
+}
+
+async function burst(host: string, port: number, count: number): Promise<object> {
+  const socket = createSocket('udp4');
+  await Promise.all(
+    Array.from(
+      { length: count },
+      (_unused, index) => new Promise((sent) => socket.send(`datagram ${index}`, port, host, sent)),
+    ),
+  );
+  socket.close();
+  return { sent: count };
+}
+
+async function main([what, target = '', port = '', argument = '']: readonly string[]): Promise<object> {
+  switch (what) {
+    case 'get':
+      return get(target);
+    case 'connect':
+      return tryConnect(target, Number(port));
+    case 'echo':
+      return echo(target, Number(port), argument);
+    case 'burst':
+      return burst(target, Number(port), Number(argument));
+    default:
+      throw new Error(`${what}: get, connect, echo or burst`);
+  }
+}
+
+process.stdout.write(`${JSON.stringify(await main(process.argv.slice(2)))}\n`);

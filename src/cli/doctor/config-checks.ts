@@ -1,0 +1,156 @@
+/**
+ * What `firehook doctor -c FILE` looks at besides: the interfaces, hooks and settings of a configuration.
+ *
+ * Rule: run only with a configuration that was accepted; the refusal of one is a result of its own.
+ *
+ * @module
+ */
+
+import { statSync } from 'node:fs';
+import path from 'node:path';
+import type { LoadedConfig } from '../../config/load-config.ts';
+import { type AttachConfig, attachInterfaces, type Config } from '../../config/schema.ts';
+import { findUser } from '../../supervisor/lane-user.ts';
+import { type Link, readLinks } from '../../supervisor/links.ts';
+import { findLinks } from '../../supervisor/plumbing.ts';
+import { runTool, tryTool } from '../../supervisor/run-tool.ts';
+import { bundleAll, tryHooks } from '../../supervisor/try-hooks.ts';
+import { type CheckResult, fail, failure, ok, warn } from './check.ts';
+import { isPortHeld } from './port-held.ts';
+
+/** Write permission in a file mode. */
+const GROUP_WRITE = 0o020;
+const OTHERS_WRITE = 0o002;
+
+/** A configuration that was accepted, and what is to be known about the run. */
+export interface ConfigSubject extends LoadedConfig {
+  readonly file: string;
+  readonly isRoot: boolean;
+}
+
+/** A check of a configuration. */
+export interface ConfigCheck {
+  readonly name: string;
+  run(subject: ConfigSubject): readonly CheckResult[] | Promise<readonly CheckResult[]>;
+}
+
+/** The checks of this file, in the order they are shown. */
+export const configChecks: readonly ConfigCheck[] = [
+  {
+    name: 'config',
+    run: ({ file, warnings }) => [ok('config', file), ...warnings.map((text) => warn('config', text, ''))],
+  },
+  { name: 'file modes', run: ({ file, config }) => checkModes(file, config) },
+  { name: 'interfaces', run: ({ config }) => perAttach(config, checkInterfaces) },
+  { name: 'MTU', run: ({ config }) => perAttach(config, checkMtu) },
+  { name: 'addresses', run: ({ config }) => perAttach(config, checkAddresses) },
+  { name: 'LRO', run: ({ config }) => perAttach(config, checkLro) },
+  { name: 'attached', run: ({ config }) => checkHeld(config) },
+  { name: 'hooks', run: checkHooks },
+];
+
+function perAttach(
+  config: Config,
+  check: (attach: AttachConfig, links: ReadonlyMap<string, Link>) => CheckResult[],
+): CheckResult[] {
+  const links = readLinks();
+  return config.attach.flatMap((attach) => check(attach, links));
+}
+
+function kindOf(attach: AttachConfig): 'bridge' | 'host' | 'tap' {
+  return 'bridge' in attach ? 'bridge' : 'host' in attach ? 'host' : 'tap';
+}
+
+/** What of an attach is there. What is not has been reported by {@link checkInterfaces}. */
+function present(attach: AttachConfig, links: ReadonlyMap<string, Link>): Link[] {
+  return attachInterfaces(attach).flatMap((name) => links.get(name) ?? []);
+}
+
+function checkInterfaces(attach: AttachConfig, links: ReadonlyMap<string, Link>): CheckResult[] {
+  const kind = kindOf(attach);
+  return attachInterfaces(attach).map((interfaceName) => {
+    const name = `interface ${interfaceName}`;
+    try {
+      const [link] = findLinks([interfaceName], kind, links);
+      if (link?.isUp === false) return warn(name, 'is down', `ip link set ${interfaceName} up`);
+      if (kind === 'host' && link !== undefined && link.master !== '') {
+        const detail = `is a port of "${link.master}", and the host's own traffic does not go through it`;
+        return warn(name, detail, `attach ${link.master} instead`);
+      }
+      return ok(name, `${kind}, up, Ethernet, MTU ${link?.mtu}`);
+    } catch (error) {
+      return failure(name, error);
+    }
+  });
+}
+
+function checkMtu(attach: AttachConfig, links: ReadonlyMap<string, Link>): CheckResult[] {
+  const [a, b] = present(attach, links);
+  if (a === undefined || b === undefined || a.mtu === b.mtu) return [];
+  const smaller = a.mtu < b.mtu ? a : b;
+  const detail = `${a.name} has ${a.mtu}, ${b.name} has ${b.mtu}: what is longer than ${smaller.mtu} is fragmented, or refused as too long`;
+  const larger = Math.max(a.mtu, b.mtu);
+  return [warn('MTU', detail, `make them equal: ip link set ${smaller.name} mtu ${larger}`)];
+}
+
+interface IpAddresses {
+  readonly addr_info: readonly { readonly local?: string; readonly prefixlen?: number; readonly scope?: string }[];
+}
+
+/** Every frame that arrives at a port of a bridge goes to the other one. */
+function checkAddresses(attach: AttachConfig, links: ReadonlyMap<string, Link>): CheckResult[] {
+  if (kindOf(attach) !== 'bridge') return [];
+  return present(attach, links).flatMap(({ name }) => {
+    const shown = JSON.parse(runTool('ip', ['-j', 'address', 'show', 'dev', name])) as IpAddresses[];
+    const addresses = shown
+      .flatMap(({ addr_info }) => addr_info)
+      .filter(({ scope }) => scope !== 'link' && scope !== 'host')
+      .map(({ local, prefixlen }) => `${local}/${prefixlen}`);
+    if (addresses.length === 0) return [];
+    const detail = `${name} has ${addresses.join(', ')}, and this host is not reached over a port of a bridge`;
+    return [warn('addresses', detail, 'manage the host over another interface, and take the addresses away')];
+  });
+}
+
+function checkLro(attach: AttachConfig, links: ReadonlyMap<string, Link>): CheckResult[] {
+  if (kindOf(attach) === 'tap') return [];
+  return present(attach, links).flatMap(({ name }) =>
+    /^large-receive-offload: on\b(?!.*\[fixed\])/m.test(tryTool('ethtool', ['-k', name]).stdout)
+      ? [ok('LRO', `${name} has it on; firehookd switches it off while it runs`)]
+      : [],
+  );
+}
+
+async function checkHeld(config: Config): Promise<CheckResult[]> {
+  const links = readLinks();
+  const results: CheckResult[] = [];
+  for (const attach of config.attach.filter((one) => kindOf(one) !== 'tap')) {
+    for (const { ifindex, name } of present(attach, links)) {
+      if (!(await isPortHeld(ifindex))) continue;
+      results.push(
+        warn('attached', `${name}: a firehookd runs on it, and a second one is refused`, 'stop that one first'),
+      );
+    }
+  }
+  return results;
+}
+
+/** Loads and sets them up as the lane will, so that every file they want has been read by that user. */
+async function checkHooks({ file, config, isRoot }: ConfigSubject): Promise<CheckResult[]> {
+  const user = isRoot ? findUser(config.lane.user) : null;
+  // What hooks log while they are set up would stand between the lines of the answer.
+  const quiet: Config = { ...config, log: { level: 'silent' } };
+  const hooks = await tryHooks(quiet, path.dirname(path.resolve(file)), user, await bundleAll(quiet));
+  const names = hooks.map(({ name, priority }) => `${name} (${priority})`).join(', ');
+  return [ok('hooks', names === '' ? 'none' : `${names}; loaded as ${user?.name ?? 'the user of this process'}`)];
+}
+
+/** Whoever can write these files decides about the traffic. */
+function checkModes(file: string, config: Config): CheckResult[] {
+  return [path.resolve(file), ...config.hooks.map(({ module }) => module)].flatMap((one) => {
+    const { mode } = statSync(one);
+    const advice = `chmod go-w ${one}`;
+    if ((mode & OTHERS_WRITE) !== 0) return [fail('file modes', `every user can write to ${one}`, advice)];
+    return (mode & GROUP_WRITE) === 0 ? [] : [warn('file modes', `a group can write to ${one}`, advice)];
+  });
+}

@@ -1,0 +1,190 @@
+/**
+ * Whether this kernel does what the plumbing asks of it: tried in a network namespace that is thrown away.
+ *
+ * ```
+ *   namespace ─> veth pair p0, p1 ─> each part by itself ─> the plumbing of a host and of a bridge, as firehookd makes it
+ * ```
+ * Rule: nothing of the machine's own network is touched. The parts say what the kernel refused; the whole says whether
+ * firehookd would run.
+ *
+ * @module
+ */
+
+import os from 'node:os';
+import { readLinks } from '../../supervisor/links.ts';
+import { findTraces } from '../../supervisor/plumbing.ts';
+import { detourNames, tableName } from '../../supervisor/ruleset.ts';
+import { type ToolResult, tryTool } from '../../supervisor/run-tool.ts';
+import { addNamespace, inNamespace, nodeCommand } from '../namespaces.ts';
+import { type Check, type CheckResult, fail, mayAttach, ok, type Subject, warn } from './check.ts';
+import { isPortHeld } from './port-held.ts';
+
+/** Egress hooks of the netdev family came with this version. */
+const LEAST_KERNEL = [5, 16] as const;
+
+type Command = readonly [command: readonly string[], input?: string];
+
+interface Part {
+  readonly name: string;
+  /** The attach that cannot do without it. */
+  readonly kind: 'bridge' | 'host';
+  readonly commands: readonly Command[];
+  readonly advice: string;
+}
+
+const PARTS: readonly Part[] = [
+  {
+    name: 'nft ingress',
+    kind: 'bridge',
+    commands: [[['nft', '-f', '-'], netdevChain('ingress', 'iif @alive counter fwd to "p1"')]],
+    advice: 'needs CONFIG_NFT_FWD_NETDEV and CONFIG_NETFILTER_INGRESS; try modprobe nft_fwd_netdev',
+  },
+  {
+    name: 'nft egress',
+    kind: 'host',
+    commands: [[['nft', '-f', '-'], netdevChain('egress', 'oif @alive counter fwd to "p1"')]],
+    advice: 'needs Linux 5.16 with CONFIG_NETFILTER_EGRESS, and nft 1.0.1',
+  },
+  {
+    name: 'nft marks',
+    kind: 'host',
+    commands: [[['nft', '-f', '-'], netdevChain('egress', 'meta skgid 1 accept; meta mark set 1')]],
+    advice: 'needs CONFIG_NFT_META; try modprobe nf_tables',
+  },
+  {
+    name: 'tc redirect',
+    kind: 'host',
+    commands: [
+      [['tc', 'qdisc', 'add', 'dev', 'p0', 'ingress']],
+      [
+        [
+          ...['tc', 'filter', 'add', 'dev', 'p0', 'ingress', 'protocol', 'all', 'u32', 'match', 'u32', '0', '0'],
+          ...['action', 'mirred', 'ingress', 'redirect', 'dev', 'p1'],
+        ],
+      ],
+      [['tc', 'qdisc', 'del', 'dev', 'p0', 'ingress']],
+    ],
+    advice:
+      'needs CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_U32 and CONFIG_NET_ACT_MIRRED; try modprobe act_mirred cls_u32',
+  },
+  {
+    name: 'offloads',
+    kind: 'bridge',
+    commands: [[['ethtool', '-K', 'p0', 'tx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off']]],
+    advice: 'this kernel cannot switch the offloads of a veth: upgrade it',
+  },
+];
+
+/** The checks of this file. */
+export const kernelChecks: readonly Check[] = [
+  { name: 'kernel', run: (subject) => [checkVersion(os.release(), subject)] },
+  { name: 'kernel features', run: probe },
+  { name: 'leftovers', run: checkLeftovers },
+];
+
+/**
+ * Judges a kernel version.
+ *
+ * @internal
+ */
+export function checkVersion(release: string, subject: Subject): CheckResult {
+  const [major = 0, minor = 0] = release.split('.').map((part) => Number.parseInt(part, 10));
+  if (major > LEAST_KERNEL[0] || (major === LEAST_KERNEL[0] && minor >= LEAST_KERNEL[1])) return ok('kernel', release);
+  const report = mayAttach('host', subject) ? fail : warn;
+  return report(
+    'kernel',
+    `${release} has no egress hooks, so host cannot work`,
+    `boot ${LEAST_KERNEL.join('.')} or newer`,
+  );
+}
+
+function probe(subject: Subject): CheckResult[] {
+  if (!subject.isRoot) return [];
+  const namespace = `firehook-doctor-${process.pid}`;
+  let remove: () => void;
+  try {
+    remove = addNamespace(namespace);
+  } catch (error) {
+    const detail = `not tried: no network namespace to try them in (${(error as Error).message.split('; ')[0]})`;
+    return [warn('kernel features', detail, 'run doctor where root has CAP_SYS_ADMIN')];
+  }
+  try {
+    return probeInside(namespace, subject);
+  } finally {
+    remove();
+  }
+}
+
+function probeInside(namespace: string, subject: Subject): CheckResult[] {
+  const pair = ['ip', 'link', 'add', 'p0', 'type', 'veth', 'peer', 'name', 'p1'];
+  const made = run(namespace, [pair]);
+  if (!made.ok)
+    return [fail('veth pairs', `the kernel refuses: ${firstLine(made)}`, 'needs CONFIG_VETH; try modprobe veth')];
+  for (const end of ['p0', 'p1']) run(namespace, [['ip', 'link', 'set', end, 'up']]);
+  const whole = (['host', 'bridge'] as const).map(
+    (kind): Part => ({
+      name: `${kind} plumbing`,
+      kind,
+      commands: [[[...nodeCommand('./try-plumbing', import.meta.url), kind]]],
+      advice: 'the failed lines above name the part of the kernel that is missing',
+    }),
+  );
+  return [ok('veth pairs', 'work'), ...[...PARTS, ...whole].map((part) => tryPart(namespace, part, subject))];
+}
+
+function tryPart(namespace: string, { name, kind, commands, advice }: Part, subject: Subject): CheckResult {
+  const refused = commands.map((command) => run(namespace, command)).find((result) => !result.ok);
+  if (refused === undefined) return ok(name, 'works');
+  // A kernel without it will still do for the attaches that are wanted.
+  const report = mayAttach(kind, subject) ? fail : warn;
+  return report(name, `refused, and ${kind} needs it: ${firstLine(refused)}`, advice);
+}
+
+function run(namespace: string, [command, input = '']: Command): ToolResult {
+  const [program, args] = inNamespace(namespace, command);
+  return tryTool(program, args, input);
+}
+
+function firstLine({ stderr, stdout }: ToolResult): string {
+  return `${stderr}${stdout}`.trim().split('\n')[0] ?? '';
+}
+
+/** A table of its own, replaced each time, with the set that every real table has. */
+function netdevChain(hook: 'egress' | 'ingress', rule: string): string {
+  return [
+    'add table netdev probe',
+    'delete table netdev probe',
+    'table netdev probe {',
+    '  set alive {',
+    '    type iface_index',
+    '    flags timeout',
+    '  }',
+    '  chain probe {',
+    `    type filter hook ${hook} device "p0" priority -500; policy accept;`,
+    `    ${rule}`,
+    '  }',
+    '}',
+    'delete table netdev probe',
+    '',
+  ].join('\n');
+}
+
+/** Tables and detours in this namespace that no running daemon answers for. */
+async function checkLeftovers({ isRoot, configFile }: Subject): Promise<CheckResult[]> {
+  if (!isRoot) return [];
+  const names = new Map([...readLinks().values()].map(({ ifindex, name }) => [ifindex, name]));
+  const results: CheckResult[] = [];
+  for (const ifindex of findTraces()) {
+    if (await isPortHeld(ifindex)) continue;
+    const port = names.get(ifindex) ?? `interface ${ifindex}, which is gone`;
+    const { near, far } = detourNames(ifindex, 'in');
+    results.push(
+      warn(
+        'leftovers',
+        `${port}: table netdev ${tableName(ifindex)} or detours like ${near} and ${far} are there, and no firehookd runs on it`,
+        `take them back: firehookd -c ${configFile ?? 'FILE'} --undo`,
+      ),
+    );
+  }
+  return results.length > 0 ? results : [ok('leftovers', 'none')];
+}

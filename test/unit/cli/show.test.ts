@@ -1,0 +1,156 @@
+/**
+ * The daemon's reports as text: what a person has to see is there, and what did not happen is not.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { showHooks, showPool, showStats, showStatus } from '../../../src/cli/show.ts';
+import { emptyRow, type LedgerRow } from '../../../src/lane/ledger.ts';
+import type { StatsReport, StatusReport } from '../../../src/supervisor/reports.ts';
+
+const STATUS: StatusReport = {
+  state: 'running',
+  version: '0.1.0',
+  pid: 77,
+  uptimeSeconds: 12,
+  driver: 'pcap',
+  lease: 'held',
+  attaches: [
+    { kind: 'bridge', interfaces: ['lan0', 'wan0'], ifindexes: [2, 3], isAttached: true },
+    { kind: 'host', interfaces: ['eth7'], ifindexes: [], isAttached: false },
+  ],
+  lane: { pid: 78, user: 'firehook', uid: 995, restarts: 2, lastError: null },
+  hooks: ['drop-port', 'clamp-mss'],
+  policy: { onDown: 'drop' },
+  warnings: ['something may surprise.'],
+};
+
+function row(counters: Partial<LedgerRow>): LedgerRow {
+  return { ...emptyRow(), ...counters };
+}
+
+function stats(changes: Partial<StatsReport> = {}): StatsReport {
+  const ledger = row({ received: 1234, forwarded: 1200, dropped: 30, droppedByHook: 30, rejected: 4, sent: 1204 });
+  return {
+    ways: [
+      {
+        name: 'lan0 > wan0',
+        isWouldBe: false,
+        ledger,
+        port: { stolen: 1240, offered: 1240, whileDown: 5, neverHanded: 6 },
+      },
+    ],
+    total: ledger,
+    kernelDropped: 0,
+    droppedByHooks: [
+      { hook: 'drop-port', dropped: 30, rejected: 4 },
+      { hook: 'clamp-mss', dropped: 0, rejected: 0 },
+    ],
+    addsUp: true,
+    problems: [],
+    ...changes,
+  };
+}
+
+/** The cells of the line that starts with a label. */
+function cells(text: string, label: string): string[] | undefined {
+  const line = text.split('\n').find((one) => one.trimStart().startsWith(`${label}  `));
+  return line?.trim().slice(label.length).trim().split(/\s+/);
+}
+
+describe('firehook status', () => {
+  test('shows state, lane, hooks in order and every warning', () => {
+    const text = showStatus(STATUS);
+    assert.match(text, /^state +running$/m);
+    assert.match(text, /^lane +pid 78, user firehook, restarted 2 times$/m);
+    assert.match(text, /^hooks +drop-port, clamp-mss$/m);
+    assert.match(text, /^warning +something may surprise\.$/m);
+  });
+
+  test('says of an attach whose interface is gone that it waits', () => {
+    const text = showStatus(STATUS);
+    assert.match(text, /^attach +host eth7 +\(waiting for the interface\)$/m);
+    assert.match(text, /^attach +bridge lan0 and wan0$/m);
+  });
+
+  test('says why there is no lane', () => {
+    const lane = { pid: null, user: 'firehook', uid: 995, restarts: 3, lastError: 'it was killed by SIGKILL' };
+    assert.match(showStatus({ ...STATUS, lane }), /^lane +down; it was killed by SIGKILL$/m);
+  });
+});
+
+describe('firehook stats', () => {
+  test('has a column for each way and one for the total', () => {
+    const text = showStats(stats());
+    assert.match(text, /^packets +lan0 > wan0 +total$/m);
+    assert.deepEqual(cells(text, 'received'), ['1,234', '1,234']);
+    assert.deepEqual(cells(text, 'by a hook'), ['30', '30']);
+    assert.deepEqual(cells(text, 'stolen by the kernel'), ['1,240', '1,240']);
+    assert.deepEqual(cells(text, 'never handed to a lane'), ['6', '6']);
+    assert.deepEqual(cells(text, 'met while no lane answered'), ['5', '5']);
+  });
+
+  test('leaves out reasons that never happened, and hooks that dropped nothing', () => {
+    const text = showStats(stats());
+    assert.doesNotMatch(text, /malformed|pool exhausted|ICMP errors|clamp-mss/);
+    assert.deepEqual(cells(text, 'drop-port'), ['30', '4']);
+  });
+
+  test('shows a reason as soon as it happened once', () => {
+    const text = showStats(stats({ total: row({ lost: 1, lostTooLong: 1 }) }));
+    assert.deepEqual(cells(text, 'too long'), ['0', '1']);
+  });
+
+  test('ends with whether it adds up, and with every problem when it does not', () => {
+    assert.match(showStats(stats()), /The ledger adds up\.$/);
+    const text = showStats(stats({ addsUp: false, problems: ['received: 3 against 2', 'sent: 1 against 0'] }));
+    assert.match(text, /The ledger does NOT add up:\n {2}received: 3 against 2\n {2}sent: 1 against 0$/);
+  });
+
+  test('says when the kernel had to drop', () => {
+    assert.match(showStats(stats({ kernelDropped: 4321 })), /The kernel dropped 4,321 frames/);
+  });
+
+  test('says of a tap that its verdicts are what they would be', () => {
+    const [way] = stats().ways;
+    assert.ok(way !== undefined);
+    assert.match(showStats(stats({ ways: [{ ...way, isWouldBe: true, port: null }] })), /^A tap touches nothing/);
+  });
+});
+
+describe('firehook hooks', () => {
+  test('says which end runs first, and marks the seven-argument callback', () => {
+    const counters = { seen: 9, forwarded: 8, dropped: 1, rejected: 0, replaced: 0, changed: null, faults: 0 };
+    const text = showHooks({
+      hooks: [
+        { name: 'drop-port', priority: 100, kind: 'hook', path: '/hooks/drop-port.ts', ...counters },
+        { name: 'old', priority: 5, kind: 'callback', path: '/hooks/old.ts', ...counters },
+      ],
+    });
+    assert.match(text, /^runs first ↑/);
+    assert.ok(text.indexOf('drop-port') < text.indexOf('old (firewallHook)'));
+    assert.match(text, /\/hooks\/old\.ts$/);
+  });
+
+  test('says what happens without any', () => {
+    assert.equal(showHooks({ hooks: [] }), 'No hooks: everything is forwarded.');
+  });
+});
+
+describe('firehook pool', () => {
+  test('has the columns of PoolMon, and what hooks have not freed', () => {
+    const text = showPool({
+      bytesInUse: 4096,
+      limitBytes: 67_108_864,
+      refused: 1,
+      tags: [{ tag: 'fPCT', type: 'Nonp', allocs: 1000, frees: 999, diff: 1, bytes: 48, perAlloc: 48 }],
+      leaked: [{ hook: 'leaky', allocations: 1, bytes: 48 }],
+    });
+    assert.match(text, /^4,096 of 67,108,864 octets in use; 1 misuses refused$/m);
+    assert.match(text, /^Tag +Type +Allocs +Frees +Diff +Bytes +Per Alloc$/m);
+    assert.deepEqual(cells(text, 'fPCT'), ['Nonp', '1,000', '999', '1', '48', '48']);
+    assert.deepEqual(cells(text, 'leaky'), ['1', '48']);
+  });
+});
