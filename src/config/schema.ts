@@ -149,6 +149,21 @@ export const configSchema = object({
 /** The configuration, checked, with every default filled in. In the loaded form the module paths are absolute. */
 export type Config = z.output<typeof configSchema>;
 
+/** The parts of a configuration that hooks and their lane live by. */
+export type Settings = Pick<Config, 'policy' | 'icmp' | 'lane' | 'log' | 'pool'>;
+
+/** The settings of a configuration that says nothing of them: for `firehook replay` without one. */
+export function defaultSettings(): Settings {
+  const { policy, icmp, lane, log, pool } = configSchema.shape;
+  return {
+    policy: policy.parse(undefined),
+    icmp: icmp.parse(undefined),
+    lane: lane.parse(undefined),
+    log: log.parse(undefined),
+    pool: pool.parse(undefined),
+  };
+}
+
 /** One of the places where packets are taken from. */
 export type AttachConfig = z.output<typeof attach>;
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Config } from '../config/schema.ts';
+import type { Config, Settings } from '../config/schema.ts';
 import { bundleHooks } from '../hook/bundle-hook.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
 import { LaneChild } from './lane-child.ts';
@@ -20,12 +20,12 @@ export async function bundleAll(config: Config): Promise<HookSource[]> {
 
 /** What a lane is told, for a config; without ports it can only load the hooks. */
 export function laneSpec(
-  config: Config,
+  settings: Settings,
   configFolder: string,
   user: LaneUser | null,
   hooks: readonly HookSource[],
 ): LaneSpec {
-  const { policy, icmp, pool, log } = config;
+  const { policy, icmp, pool, log } = settings;
   return {
     mode: 'check',
     user,
@@ -37,23 +37,24 @@ export function laneSpec(
     icmp,
     poolLimitMiB: pool.limitMiB,
     logLevel: log.level,
-    trackChanges: config.attach.every((attach) => 'tap' in attach),
+    trackChanges: false,
   };
 }
 
 /**
- * Loads and sets up the hooks as `user`, and ends the process that did it.
+ * Loads and sets up hooks as `user`, and ends the process that did it.
  *
  * @returns the hooks in running order
- * @throws {@link FirehookError} what the hook was refused for
+ * @throws {@link FirehookError} what a hook was refused for
  */
 export async function tryHooks(
-  config: Config,
+  settings: Settings,
   configFolder: string,
   user: LaneUser | null,
+  hooks: readonly HookSource[],
 ): Promise<readonly HookInfo[]> {
-  const lane = new LaneChild(laneSpec(config, configFolder, user, await bundleAll(config)));
-  const hooks = await lane.ready;
+  const lane = new LaneChild(laneSpec(settings, configFolder, user, hooks));
+  const loaded = await lane.ready;
   await lane.ended;
-  return hooks;
+  return loaded;
 }
