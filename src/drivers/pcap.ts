@@ -8,11 +8,14 @@
  * What the package does, and what follows (measured; see docs/kernel-notes.md):
  * - its C++ `dispatch` returns only when the ring is empty, so a flooded handle would starve the others: from within a
  *   long dispatch the other handles are served every {@link SERVE_OTHERS_EVERY} packets;
- * - its wrapper makes an object and an event per packet: `on_packet_ready` is overridden, and nothing is made;
+ * - its wrapper makes an object and an event per packet, and has the event loop watch every handle: the binding below it
+ *   is used, which does neither by itself;
+ * - a handle that only sends is not watched: the event loop would be woken for every frame that has left;
  * - `inject` sends the whole Buffer it is given: one subarray per length is kept;
  * - a handle that only sends must not capture: its filter matches nothing.
  *
- * Rule: no allocation per packet. Handles are opened with root's rights and go on working after the process dropped them.
+ * Rule: no allocation per packet. Frames wait in the kernel's buffers until `start`. Handles are opened with root's rights
+ * and go on working after the process dropped them.
  *
  * @module
  */
@@ -56,36 +59,32 @@ const TAG_ROOM = 16;
 /** DLT_EN10MB. */
 const LINKTYPE_ETHERNET = 1;
 
-/** The part of npm `pcap` that is used; its own declarations leave these out. */
+/** The part of npm `pcap` that is used: its binding, a thin layer over libpcap. */
 interface NativeSession {
+  /** Returns the name of the link type. Throws an Error with libpcap's text. */
+  open_live(
+    device: string,
+    filter: string,
+    bufferSize: number,
+    snapLength: number,
+    outfile: string,
+    onPacket: () => void,
+    isMonitor: boolean,
+    bufferTimeout: number,
+    onWarning: (text: string) => void,
+    promiscuous: boolean,
+  ): string;
+  /** Has the event loop call `read_callback` when there are frames. */
+  start_polling(): void;
   read_callback: () => void;
   dispatch(frame: Buffer, header: Buffer): number;
   inject(frame: Buffer): void;
   stats(): { ps_recv: number; ps_drop: number; ps_ifdrop: number };
   close(): void;
 }
-interface WrapperSession {
-  readonly session: NativeSession;
-  readonly link_type: string;
-  buf: Buffer;
-  header: Buffer;
-  on_packet_ready(): void;
-  close(): void;
-}
-type SessionConstructor = new (
-  isLive: boolean,
-  device: string,
-  filter: string,
-  bufferSize: number,
-  snapLength: number,
-  outfile: string,
-  isMonitor: boolean,
-  bufferTimeout: number,
-  promiscuous: boolean,
-) => WrapperSession;
-interface PcapModule {
-  PcapSession: SessionConstructor;
-  warningHandler: (text: string) => void;
+interface PcapBinding {
+  readonly PcapSession: new () => NativeSession;
+  lib_version(): string;
 }
 
 /**
@@ -95,12 +94,12 @@ interface PcapModule {
  * FIREHOOK_DRIVER_OPEN when a device cannot be opened
  */
 export function openPcap(options: PcapOptions): PcapDriver {
-  return new PcapDriver(loadPcap(), options);
+  return new PcapDriver(loadBinding(), options);
 }
 
 /** Version text of the libpcap in use. */
 export function libpcapVersion(): string {
-  return (loadPcap() as PcapModule & { lib_version: string }).lib_version;
+  return loadBinding().lib_version();
 }
 
 /** {@link Driver} over libpcap. */
@@ -124,7 +123,7 @@ export class PcapDriver implements Driver {
   #fail: ((error: unknown) => void) | null = null;
   #stopped = false;
 
-  constructor(pcap: PcapModule, options: PcapOptions) {
+  constructor(pcap: PcapBinding, options: PcapOptions) {
     const longest = Math.max(...options.ports.map(({ captureLength }) => captureLength)) + TAG_ROOM;
     this.#frame = Buffer.alloc(longest);
     const bufferSize = (options.bufferMiB ?? 32) * MIB;
@@ -137,20 +136,18 @@ export class PcapDriver implements Driver {
       this.#limits[port.id] = port.send === null ? 0 : port.maxFrameLength + TAG_ROOM;
       this.#senders[port.id] = null;
       if (port.capture !== null) {
+        const capture = new Capture(new pcap.PcapSession(), port.id);
         const snaplen = port.captureLength + TAG_ROOM;
-        const session = open(pcap, port.capture, port.filter, bufferSize, snaplen, () => this.#onPacket(port.id));
-        session.buf = this.#frame;
-        session.header = this.#headerBytes;
-        const capture = new Capture(session.session, port.id);
-        session.session.read_callback = () => this.#dispatch(capture);
+        open(capture.session, port.capture, port.filter, bufferSize, snaplen, () => this.#onPacket(capture));
+        capture.session.read_callback = () => this.#dispatch(capture);
         this.#captures.push(capture);
-        if (port.send === port.capture) this.#senders[port.id] = session.session;
+        if (port.send === port.capture) this.#senders[port.id] = capture.session;
       }
       if (port.send !== null && port.send !== port.capture) {
         const device = port.send;
-        this.#senders[port.id] = withSendGroup(
-          () => open(pcap, device, NOTHING, MIB, TAG_ROOM, () => undefined).session,
-        );
+        const sender = new pcap.PcapSession();
+        withSendGroup(() => open(sender, device, NOTHING, MIB, TAG_ROOM, () => undefined));
+        this.#senders[port.id] = sender;
       }
     }
   }
@@ -162,6 +159,7 @@ export class PcapDriver implements Driver {
       this.#finish = resolve;
       this.#fail = reject;
       if (this.#stopped) resolve();
+      else for (const { session } of this.#captures) session.start_polling();
     });
   }
 
@@ -169,13 +167,10 @@ export class PcapDriver implements Driver {
   transmit(port: number, frame: Buffer, length: number): boolean {
     const sender = this.#senders[port] ?? null;
     if (sender === null || length > (this.#limits[port] as number) || this.#stopped) return false;
-    try {
-      sender.inject(frame === this.#frame ? this.#cut(length) : frame.subarray(0, length));
-      return true;
-    } catch {
-      // The package says no more than "inject failed": the link is down, the frame too long, or the queue full.
-      return false;
-    }
+    const octets = frame === this.#frame ? this.#cut(length) : frame.subarray(0, length);
+    // A link that went down leaves its error on the socket: the first send after it is up again reports that one, and
+    // has not been tried.
+    return inject(sender, octets) || inject(sender, octets);
   }
 
   /** {@inheritDoc Driver.stats} */
@@ -190,11 +185,12 @@ export class PcapDriver implements Driver {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#sink = null;
-    // The package closes a handle at the end of a dispatch whose loop was broken. One that is running ends by itself; a
-    // dispatch of our own must not come before the one that the package has queued when it opened the handle.
+    // The package closes a handle at the end of a dispatch whose loop was broken. One that is running ends by itself.
     for (const capture of this.#captures) {
+      // The last look: a closed handle has no statistics.
+      capture.droppedByKernel();
       capture.session.close();
-      if (!capture.isDispatching) setImmediate(() => capture.session.dispatch(this.#frame, this.#headerBytes));
+      if (!capture.isDispatching) capture.session.dispatch(this.#frame, this.#headerBytes);
     }
     this.#finish?.();
   }
@@ -211,7 +207,7 @@ export class PcapDriver implements Driver {
     this.#sink?.onBatchEnd();
   }
 
-  #onPacket(port: number): void {
+  #onPacket(capture: Capture): void {
     const sink = this.#sink;
     if (sink === null) return;
     const header = this.#header;
@@ -220,7 +216,7 @@ export class PcapDriver implements Driver {
         this.#frame,
         header[2] as number,
         header[3] as number,
-        port,
+        capture.port,
         0,
         header[0] as number,
         (header[1] as number) * 1000,
@@ -230,25 +226,19 @@ export class PcapDriver implements Driver {
       this.#fail?.(error);
       return;
     }
-    this.#serveOthers(port);
+    if (++capture.sinceTurn >= SERVE_OTHERS_EVERY && !capture.isGuest) this.#serveOthers(capture);
   }
 
   /** Lets the other handles have their turn from within a long dispatch. Not from within such a turn: it must end. */
-  #serveOthers(port: number): void {
+  #serveOthers(capture: Capture): void {
+    capture.sinceTurn = 0;
     const captures = this.#captures;
     for (let i = 0; i < captures.length; i++) {
-      const capture = captures[i] as Capture;
-      if (capture.port !== port) continue;
-      if (++capture.sinceTurn < SERVE_OTHERS_EVERY || capture.isGuest) return;
-      capture.sinceTurn = 0;
-      for (let j = 0; j < captures.length; j++) {
-        const other = captures[j] as Capture;
-        if (other.isDispatching) continue;
-        other.isGuest = true;
-        this.#dispatch(other);
-        other.isGuest = false;
-      }
-      return;
+      const other = captures[i] as Capture;
+      if (other.isDispatching) continue;
+      other.isGuest = true;
+      this.#dispatch(other);
+      other.isGuest = false;
     }
   }
 
@@ -259,6 +249,17 @@ export class PcapDriver implements Driver {
       this.#cuts[length] = cut;
     }
     return cut;
+  }
+}
+
+/** False when the frame was not sent. */
+function inject(sender: NativeSession, octets: Buffer): boolean {
+  try {
+    sender.inject(octets);
+    return true;
+  } catch {
+    // The package says no more than "inject failed": the link is down, the frame too long, or the queue full.
+    return false;
   }
 }
 
@@ -289,45 +290,37 @@ class Capture {
 }
 
 function open(
-  pcap: PcapModule,
+  session: NativeSession,
   device: string,
   filter: string,
   bufferSize: number,
   snaplen: number,
   onPacket: () => void,
-): WrapperSession {
-  class Session extends pcap.PcapSession {
-    override on_packet_ready(): void {
-      onPacket();
-    }
-  }
-  let session: WrapperSession;
+): void {
+  // The package warns about interfaces without an IPv4 address; detours never have one.
+  const onWarning = (): void => undefined;
+  let linktype: string;
   try {
     // A timeout of 0 is libpcap's immediate mode. Promiscuity is the plumbing's business: a socket's ends with the lane.
-    session = new Session(true, device, filter, bufferSize, snaplen, '', false, 0, false);
+    linktype = session.open_live(device, filter, bufferSize, snaplen, '', onPacket, false, 0, onWarning, false);
   } catch (error) {
     throw new FirehookError('FIREHOOK_DRIVER_OPEN', `${device}: ${(error as Error).message}`, {
       cause: error,
       interfaceName: device,
     });
   }
-  if (session.link_type !== 'LINKTYPE_ETHERNET') {
+  if (linktype !== 'LINKTYPE_ETHERNET') {
     session.close();
     throw new FirehookError('FIREHOOK_DRIVER_OPEN', `${device}: its frames have no Ethernet header`, {
       interfaceName: device,
     });
   }
-  return session;
 }
 
-function loadPcap(): PcapModule {
-  let pcap: PcapModule;
+function loadBinding(): PcapBinding {
   try {
-    pcap = createRequire(import.meta.url)('pcap') as PcapModule;
+    return createRequire(import.meta.url)('pcap/build/Release/pcap_binding') as PcapBinding;
   } catch (error) {
     throw new FirehookError('FIREHOOK_DRIVER_MISSING', `npm pcap: ${(error as Error).message}`, { cause: error });
   }
-  // The package warns on the console about interfaces without an IPv4 address; detours never have one.
-  pcap.warningHandler = () => undefined;
-  return pcap;
 }

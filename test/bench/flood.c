@@ -5,7 +5,7 @@
  *
  * COUNT frames of SIZE octets (60 to 1514, frame check sequence not counted), RATE frames a second, 0 for as fast as it
  * goes. UDP in IPv4 with valid checksums; the source port goes round, so that a receiver that spreads by flow sees many
- * flows. At the end it prints `sent N in S s, R kpps, E errors`. sink.c counts what arrives.
+ * flows. At the end it prints `sent N in S s, R kpps, E errors`. What arrives is read from interface counters.
  *
  * Rule: the frames are made before the first one is sent; while it sends it does nothing else.
  *

@@ -1,12 +1,13 @@
 /*
  * The yardstick of the pcap driver: the same way through libpcap, in C, with nothing in between.
  *
- *   pcap-forward CAPTURE_A INJECT_B CAPTURE_B INJECT_A
+ *   pcap-forward SNAPLEN CAPTURE_A INJECT_B CAPTURE_B INJECT_A
  *
  *   CAPTURE_A ──> pcap_dispatch ──> pcap_inject ──> INJECT_B        and the same from CAPTURE_B to INJECT_A
  *
- * For a plain bridge of two interfaces: pcap-forward eth0 eth1 eth1 eth0. Runs until SIGTERM or SIGINT, then prints
- * counters. Rule: settings are those of the driver (immediate mode, 32 MiB, non-blocking), so that a comparison is one.
+ * For a plain bridge of two interfaces: pcap-forward 1600 eth0 eth1 eth1 eth0. Runs until SIGTERM or SIGINT, then prints
+ * counters. Rule: settings are those of the driver (immediate mode, 32 MiB, non-blocking, SNAPLEN, which sizes the slots
+ * of the ring), so that a comparison is one.
  *
  *   cc -O2 -Wall -Wextra -o pcap-forward pcap-forward.c -lpcap
  *
@@ -18,8 +19,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define SNAPLEN 65535
+#define MAX_SNAPLEN 262144
 #define BUFFER_OCTETS (32 * 1024 * 1024)
 #define DIRECTIONS 2
 
@@ -45,11 +47,11 @@ static void fail(const char *name, const char *what, const char *why) {
   exit(1);
 }
 
-static pcap_t *open_handle(const char *name) {
+static pcap_t *open_handle(const char *name, int snaplen) {
   char why[PCAP_ERRBUF_SIZE];
   pcap_t *handle = pcap_create(name, why);
   if (handle == NULL) fail(name, "pcap_create", why);
-  pcap_set_snaplen(handle, SNAPLEN);
+  pcap_set_snaplen(handle, snaplen);
   pcap_set_promisc(handle, 1);
   pcap_set_immediate_mode(handle, 1);
   pcap_set_buffer_size(handle, BUFFER_OCTETS);
@@ -86,25 +88,28 @@ static void print_counters(struct direction *direction) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 1 + 2 * DIRECTIONS) {
-    fprintf(stderr, "usage: pcap-forward CAPTURE_A INJECT_B CAPTURE_B INJECT_A\n");
+  int snaplen = argc > 1 ? atoi(argv[1]) : 0;
+  if (argc != 2 + 2 * DIRECTIONS || snaplen < 1 || snaplen > MAX_SNAPLEN) {
+    fprintf(stderr, "usage: pcap-forward SNAPLEN CAPTURE_A INJECT_B CAPTURE_B INJECT_A\n");
     return 2;
   }
   struct direction directions[DIRECTIONS] = {0};
   struct pollfd polls[DIRECTIONS];
   for (int i = 0; i < DIRECTIONS; i++) {
     struct direction *direction = &directions[i];
-    direction->capture_name = argv[1 + 2 * i];
-    direction->inject_name = argv[2 + 2 * i];
-    direction->inject = open_handle(direction->inject_name);
+    direction->capture_name = argv[2 + 2 * i];
+    direction->inject_name = argv[3 + 2 * i];
+    direction->inject = open_handle(direction->inject_name, snaplen);
     /* An inject handle captures nothing: no frame is that short. */
     set_filter(direction->inject, direction->inject_name, "less 0");
-    direction->capture = open_handle(direction->capture_name);
+    direction->capture = open_handle(direction->capture_name, snaplen);
     /*
      * What the other direction injects on the same interface must not come back. Not pcap_setdirection: that drops in
      * userspace, after the copy has taken a slot of the ring.
      */
-    set_filter(direction->capture, direction->capture_name, "inbound");
+    if (strcmp(direction->capture_name, argv[3 + 2 * (DIRECTIONS - 1 - i)]) == 0) {
+      set_filter(direction->capture, direction->capture_name, "inbound");
+    }
     polls[i].fd = pcap_get_selectable_fd(direction->capture);
     polls[i].events = POLLIN;
   }

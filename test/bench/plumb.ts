@@ -1,0 +1,48 @@
+/**
+ * The plumbing of a bridge without firehook's lane, for the yardstick to stand where the lane would.
+ *
+ * ```
+ *   node --import tsx test/bench/plumb.ts lan0 wan0
+ *   prepare ─> engage ─> renew the lease, again and again ─> SIGTERM ─> undo
+ * ```
+ * Prints one line of JSON when it stands: the devices to capture on and to inject into. Rule: the code that makes the
+ * detours and the nft tables is the supervisor's own, so that both sides of a comparison have the same way to go.
+ *
+ * @module
+ */
+
+import { Lease } from '../../src/supervisor/lease.ts';
+import { readLinks } from '../../src/supervisor/links.ts';
+import { type Attachment, engage, findLinks, layOut, prepare, undo } from '../../src/supervisor/plumbing.ts';
+
+/** What the driver adds to the capture length for VLAN tags, in octets. */
+const TAG_ROOM = 16;
+/** As often as the supervisor does it. */
+const RENEW_EVERY_MS = 200;
+
+const [a, b] = findLinks(process.argv.slice(2), 'bridge', readLinks());
+if (a === undefined || b === undefined) throw new Error('usage: plumb.ts INTERFACE INTERFACE');
+const attachment: Attachment = { kind: 'bridge', links: [a, b] };
+
+prepare(attachment);
+engage(attachment, 'drop', new Map());
+const lease = new Lease((text) => console.error(text));
+lease.setPorts([a.ifindex, b.ifindex]);
+lease.renew();
+const timer = setInterval(() => lease.renew(), RENEW_EVERY_MS);
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => {
+    clearInterval(timer);
+    lease.stop();
+    undo(attachment);
+  });
+}
+
+const { ways, ports } = layOut(attachment, 0);
+console.log(
+  JSON.stringify({
+    snaplen: (ports[0]?.captureLength ?? 0) + TAG_ROOM,
+    pairs: ways.map((way) => ({ capture: ports[way.inPort]?.capture, inject: ports[way.outPort]?.send })),
+  }),
+);
