@@ -9,29 +9,22 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import ts from 'typescript';
 import { parse } from 'yaml';
 import { bundleHooks } from '../../../src/hook/bundle-hook.ts';
 import type { DefinedHook } from '../../../src/hook/contract.ts';
 import { loadHook } from '../../../src/hook/load-hook.ts';
 import * as firehook from '../../../src/index.ts';
+import { codeBlocks, compilerProblems, ROOT } from '../../support/documents.ts';
 import { driveHook } from './drive-hook.ts';
 
-const ROOT = path.resolve(import.meta.dirname, '../../..');
 const HOOKS = path.join(ROOT, 'hooks');
 const README = readFileSync(path.join(HOOKS, 'README.md'), 'utf8');
-
-/** The code blocks of a language, those inside a list moved to the left edge. */
-function codeBlocks(language: string): string[] {
-  const fences = README.matchAll(new RegExp(`^( *)\`\`\`${language}\\n(.*?)^ *\`\`\`$`, 'gms'));
-  return Array.from(fences, ([, indent = '', code = '']) => code.replaceAll(new RegExp(`^${indent}`, 'gm'), ''));
-}
 
 const stockHooks = readdirSync(HOOKS)
   .filter((name) => /^[^_].*\.ts$/.test(name))
   .map((name) => path.parse(name).name);
-const hookBlocks = codeBlocks('ts').filter((code) => /defineHook|firewallHook/.test(code));
-const listBlock = codeBlocks('text')[0] ?? '';
+const hookBlocks = codeBlocks(README, 'ts').filter((code) => /defineHook|firewallHook/.test(code));
+const listBlock = codeBlocks(README, 'text')[0] ?? '';
 
 describe('hooks/README.md', () => {
   // A folder beside the stock hooks' copies, so that the examples import them as an author would.
@@ -52,19 +45,7 @@ describe('hooks/README.md', () => {
   });
 
   test('has examples that the compiler takes', () => {
-    const { config } = ts.readConfigFile(path.join(ROOT, 'tsconfig.json'), ts.sys.readFile) as { config: unknown };
-    const { options } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT);
-    const program = ts.createProgram(files, {
-      ...options,
-      rootDir: '/',
-      typeRoots: [path.join(ROOT, 'node_modules/@types')],
-      paths: { firehook: [path.join(ROOT, 'src/index.ts')] },
-    });
-    const problems = files
-      .map((file) => program.getSourceFile(file))
-      .flatMap((source) => [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)])
-      .map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`);
-    assert.deepEqual(problems, []);
+    assert.deepEqual(compilerProblems(files), []);
   });
 
   for (const [index, file] of files.entries()) {
@@ -76,7 +57,7 @@ describe('hooks/README.md', () => {
   }
 
   test('has configs whose options every stock hook takes', async () => {
-    const entries = codeBlocks('yaml')
+    const entries = codeBlocks(README, 'yaml')
       .flatMap((code) => (parse(code) as { hooks: { module: string; options?: unknown }[] }).hooks)
       .filter(({ module }) => module.startsWith('./hooks/'));
     const named = entries.map(({ module }) => path.parse(module).name);

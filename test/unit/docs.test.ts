@@ -1,0 +1,276 @@
+/**
+ * The papers keep their word: what they link to, name, print and tabulate is there, and is so.
+ *
+ * Rule: a paper is compared with the source, never with another paper.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { parseConfig } from '../../src/config/load-config.ts';
+import { ERRORS } from '../../src/errors.ts';
+import { bundleHooks } from '../../src/hook/bundle-hook.ts';
+import { loadHook } from '../../src/hook/load-hook.ts';
+import * as firehook from '../../src/index.ts';
+import { isKnownLinktype } from '../../src/wire/link.ts';
+import { codeBlocks, compilerProblems, ROOT } from '../support/documents.ts';
+
+interface PackageJson {
+  readonly scripts: Record<string, string>;
+  readonly dependencies: Record<string, string>;
+  readonly devDependencies: Record<string, string>;
+}
+
+const PACKAGE = JSON.parse(read('package.json')) as PackageJson;
+const PAPERS = [
+  ...readdirSync(ROOT),
+  ...['docs', 'src', 'hooks', 'test'].flatMap((folder) =>
+    readdirSync(path.join(ROOT, folder), { recursive: true }).map((file) => path.join(folder, String(file))),
+  ),
+].filter((file) => file.endsWith('.md'));
+const README = read('README.md');
+const FIREHOOK_HELP = help('firehook');
+const FIREHOOKD_HELP = help('firehookd');
+const COMMANDS = Array.from(FIREHOOK_HELP.matchAll(/^ {2}([a-z]+) .*\S$/gm), ([, name = '']) => name).filter(
+  (name) => name !== 'help',
+);
+
+function read(file: string): string {
+  return readFileSync(path.join(ROOT, file), 'utf8');
+}
+
+/** What the program prints about itself, from the source. */
+function help(program: string): string {
+  const { stdout } = spawnSync(process.execPath, ['--import', 'tsx', `src/cli/${program}.ts`, '--help'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  return stdout;
+}
+
+/** The cells of every row of the tables whose first head is `head`, marks of code and links taken off. */
+function tableRows(markdown: string, head: string): string[][] {
+  const rows: string[][] = [];
+  let isInside = false;
+  for (const line of markdown.split('\n')) {
+    if (!line.startsWith('|')) isInside = false;
+    else {
+      const cells = line.slice(1, line.lastIndexOf('|')).split('|').map(plain);
+      if (isInside && !/^-+$/.test(cells[0] ?? '')) rows.push(cells);
+      isInside ||= cells[0] === head;
+    }
+  }
+  return rows;
+}
+
+function plain(cell: string): string {
+  return cell
+    .trim()
+    .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replaceAll('`', '');
+}
+
+/** The anchors of a page's headings, as a Markdown viewer makes them. */
+function anchors(markdown: string): string[] {
+  const headings = withoutCode(markdown).matchAll(/^#+ (.*)$/gm);
+  return Array.from(headings, ([, heading = '']) =>
+    plain(heading)
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\- _]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+function withoutCode(markdown: string): string {
+  return markdown.replaceAll(/^( *)```.*?^\1```$/gms, '');
+}
+
+/** Code of every kind: blocks, and spans in the text. */
+function codeOf(markdown: string): string {
+  const blocks = Array.from(markdown.matchAll(/^( *)```.*?^\1```$/gms), ([block]) => block);
+  const spans = Array.from(withoutCode(markdown).matchAll(/`([^`\n]+)`/g), ([, code]) => code);
+  return [...blocks, ...spans].join('\n');
+}
+
+/** Spans of code that are the path of something in the checkout; `<name>`, `*` and `...` stand for many. */
+function pathsIn(markdown: string): string[] {
+  const spans = Array.from(withoutCode(markdown).matchAll(/`([^`\n]+)`/g), ([, code = '']) => code);
+  return spans.filter(
+    (code) => /^(?:src|test|bin|config|hooks|docs)\/[^\s<*{:(]*$/.test(code) && !code.includes('...'),
+  );
+}
+
+for (const paper of PAPERS) {
+  describe(paper, () => {
+    const text = read(paper);
+
+    test('links to pages and headings that are there', () => {
+      const broken: string[] = [];
+      for (const [, target = ''] of withoutCode(text).matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^[a-z]+:/.test(target)) continue;
+        const [file = '', anchor] = target.split('#');
+        const page = file === '' ? paper : path.join(path.dirname(paper), file);
+        if (!existsSync(path.join(ROOT, page))) broken.push(target);
+        else if (anchor !== undefined && !anchors(read(page)).includes(anchor)) broken.push(target);
+      }
+      assert.deepEqual(broken, []);
+    });
+
+    test('names npm scripts, commands and files that are there', () => {
+      const code = codeOf(text);
+      const wrong = [
+        ...Array.from(code.matchAll(/npm run ([\w:-]+)/g), ([, name = '']) => name).filter(
+          (name) => !(name in PACKAGE.scripts),
+        ),
+        ...Array.from(code.matchAll(/\bfirehook ([a-z]+)\b/g), ([, name = '']) => name).filter(
+          (name) => !COMMANDS.includes(name),
+        ),
+        ...Array.from(code.matchAll(/\bfirehookd(?: -c \S+)? (--[a-z]+)/g), ([, name = '']) => name).filter(
+          (name) => !FIREHOOKD_HELP.includes(name),
+        ),
+        ...pathsIn(text).filter((name) => !existsSync(path.join(ROOT, name))),
+      ];
+      assert.deepEqual(wrong, []);
+    });
+
+    test('does not call anything simple, easy or obvious', () => {
+      assert.doesNotMatch(withoutCode(text), /\b(?:simply|easy|easily|obviously)\b/i);
+    });
+  });
+}
+
+describe('README.md', () => {
+  const hooks = codeBlocks(README, 'ts').filter((code) => code.includes('defineHook'));
+  const configs = codeBlocks(README, 'yaml');
+  const folder = mkdtempSync(path.join(tmpdir(), 'firehook-docs-'));
+  const file = path.join(folder, 'no-telnet.ts');
+
+  before(() => {
+    writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
+    writeFileSync(file, hooks[0] ?? '');
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  test('prints one hook, which the compiler takes and firehook loads', async () => {
+    assert.equal(hooks.length, 1);
+    assert.deepEqual(compilerProblems([file]), []);
+    const [bundle] = await bundleHooks(file);
+    assert.ok(bundle);
+    assert.equal(loadHook(bundle, firehook).name, 'no-telnet');
+  });
+
+  test('prints what replay says of that hook and the shipped capture', () => {
+    const capture = path.join(ROOT, 'config/demo.pcap');
+    const args = ['--import', 'tsx', path.join(ROOT, 'src/cli/firehook.ts'), 'replay', capture, '--hook', file];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
+    const [shown = ''] = codeBlocks(README, 'console').filter((block) => block.includes('replay'));
+    const [, ...lines] = shown.split('\n').filter((line) => !line.startsWith('Written:'));
+    assert.equal(stdout, lines.join('\n'), stderr);
+  });
+
+  test('prints configurations that are valid, the first of them for that hook', () => {
+    assert.equal(configs.length, 2);
+    for (const config of configs) assert.ok(parseConfig(config, folder, 'firehook.yaml').config);
+    const [first = ''] = configs;
+    assert.equal(parseConfig(first, folder, 'firehook.yaml').config.hooks[0]?.module, file);
+  });
+
+  test('has every command in its table, and no other', () => {
+    const named = tableRows(README, 'command').map(([command = '']) => command);
+    const ofFirehook = named.flatMap((command) => /^firehook ([a-z]+)/.exec(command)?.[1] ?? []);
+    assert.deepEqual(ofFirehook.sort(), COMMANDS.toSorted());
+    assert.equal(named.filter((command) => command.startsWith('firehookd ')).length, named.length - COMMANDS.length);
+  });
+
+  test('lists the stock hooks that are there', () => {
+    const stock = readdirSync(path.join(ROOT, 'hooks')).filter((name) => /^[^_].*\.ts$/.test(name));
+    const listed = tableRows(README, 'hook').map(([name]) => `${name}.ts`);
+    assert.deepEqual(listed.sort(), stock.sort());
+  });
+
+  test('gives the verdicts the numbers that hooks import', () => {
+    const numbers = tableRows(README, 'verdict').map(([name, number]) => [name, Number(number)]);
+    const { FORWARD, DROP, ICMP_ON_DROP } = firehook;
+    assert.deepEqual(numbers, Object.entries({ FORWARD, DROP, ICMP_ON_DROP }));
+  });
+
+  test('says in bold what is not supported', () => {
+    const section = /## What is not supported\n(.*?)\n## /s.exec(README)?.[1] ?? '';
+    const lines = section.split('\n').filter((line) => line.startsWith('- '));
+    assert.ok(lines.length >= 10);
+    for (const line of lines) assert.match(line, /^- \*\*/);
+  });
+});
+
+describe('the exit codes', () => {
+  const rows = tableRows(README, 'exit code');
+  const sentence = rows.map((row) => row.join(' ')).join(', ');
+
+  test('have one meaning each in the README, and cover every error', () => {
+    const codes = rows.map(([code]) => Number(code));
+    assert.deepEqual(codes, [0, 1, 2, 3, 4]);
+    for (const [name, { exitCode }] of Object.entries(ERRORS)) assert.ok(codes.includes(exitCode), name);
+  });
+
+  test('mean the same in docs/errors.md and in what the programs print', () => {
+    assert.ok(read('docs/errors.md').includes(`Exit codes of the commands: ${sentence}.`));
+    assert.ok(FIREHOOK_HELP.includes(`Exit codes: ${sentence}.`), FIREHOOK_HELP);
+    const withoutSocket = rows.filter(([code]) => code !== '3').map((row) => row.join(' '));
+    assert.ok(FIREHOOKD_HELP.includes(`Exit codes: ${withoutSocket.join(', ')}.`), FIREHOOKD_HELP);
+  });
+});
+
+describe('the other papers', () => {
+  test('docs/dependencies.md has every package with its version, and no other', () => {
+    const listed = tableRows(read('docs/dependencies.md'), 'package').map(([name, version]) => `${name} ${version}`);
+    const pinned = Object.entries({ ...PACKAGE.dependencies, ...PACKAGE.devDependencies });
+    assert.deepEqual(listed.sort(), pinned.map(([name, version]) => `${name} ${version}`).sort());
+  });
+
+  test('src/README.md lists every folder and file of src/', () => {
+    const [map = ''] = /^```\n.*?^```/ms.exec(read('src/README.md')) ?? [];
+    const listed = Array.from(map.matchAll(/^([a-z]+(?:\/|\.ts)) /gm), ([, name]) => name);
+    const there = readdirSync(path.join(ROOT, 'src')).filter((name) => !name.endsWith('.md'));
+    const expected = there.map((name) => (statSync(path.join(ROOT, 'src', name)).isDirectory() ? `${name}/` : name));
+    assert.deepEqual(listed.sort(), expected.sort());
+  });
+
+  test('docs/drivers.md lists the link types that are read, and no other', () => {
+    const listed = tableRows(read('docs/drivers.md'), 'linktype').flatMap(([numbers = '']) => numbers.split(', '));
+    const known = Array.from({ length: 512 }, (_, linktype) => linktype).filter(isKnownLinktype);
+    assert.deepEqual(
+      listed.map(Number).toSorted((a, b) => a - b),
+      known,
+    );
+  });
+
+  test('CONTRIBUTING.md names every npm script', () => {
+    const text = read('CONTRIBUTING.md');
+    for (const name of Object.keys(PACKAGE.scripts)) {
+      assert.ok(text.includes(name === 'test' ? '`npm test`' : `\`npm run ${name}\``), name);
+    }
+  });
+
+  test('docs/configuration.md promises that --check lists every problem, and it does', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'firehook-docs-'));
+    try {
+      const file = path.join(folder, 'bad.yaml');
+      writeFileSync(file, 'attach:\n  - tap: eth0\npolicy: { onDown: maybe, onStop: never }\nlanes: none\n');
+      const args = ['--import', 'tsx', path.join(ROOT, 'src/cli/firehookd.ts'), '-c', file, '--check'];
+      const { status, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
+      assert.equal(status, 2);
+      const lines = stderr.trimEnd().split('\n');
+      assert.equal(lines.length, 3, stderr);
+      for (const key of ['policy.onDown', 'policy.onStop', 'lanes']) {
+        assert.equal(lines.filter((line) => line.includes(` ${key}: `)).length, 1, stderr);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
