@@ -12,15 +12,16 @@
  */
 
 import type { FIREWALL_CONTEXT_T, IPPacketFirewallPtr, Ref } from '../firewall/constants.ts';
-import { DROP, FORWARD, ICMP_ON_DROP } from '../firewall/constants.ts';
+import { DROP, FORWARD, ICMP_ON_DROP, IPR_FLAG_CHECKSUM_OFFLOAD } from '../firewall/constants.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
 import type { Pool } from '../firewall/pool.ts';
-import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
+import type { IpLayout } from '../wire/ip-layout.ts';
 import type { DefinedHook, Verdict } from './contract.ts';
 import type { LoadedHook } from './load-hook.ts';
 import type { ContextView } from './packet-view.ts';
 import { PacketView } from './packet-view.ts';
+import { isChecksumPartial, MAX_DATAGRAM, Replacement } from './replacement.ts';
 
 /** Counters of one hook, as offsets into its row of {@link HookChain.counters}. */
 export const HOOK_SEEN = 0;
@@ -33,9 +34,6 @@ export const HOOK_CHANGED = 5;
 export const HOOK_FAULTS = 6;
 /** Length of a hook's row. */
 export const HOOK_COUNTERS = 7;
-
-/** Longest IP datagram without a jumbo option, in octets. */
-const MAX_DATAGRAM = 65_535;
 
 /** What decides a packet when a hook is at fault. */
 export type OnHookError = 'drop' | 'forward';
@@ -75,10 +73,12 @@ export class HookChain {
   readonly #faultVerdict: Verdict;
   readonly #onFault: HookChainOptions['onFault'];
   readonly #packet = new PacketView();
-  readonly #replacementLayout = new IpLayout();
+  readonly #replacement: Replacement;
   readonly #scratch: Buffer = Buffer.alloc(MAX_DATAGRAM);
   /** A copy of the packet as the running hook got it; null when changes are not tracked. */
-  #before: Buffer | null;
+  readonly #before: Buffer | null;
+  /** Octets of that copy; -1 or too many when there is none. */
+  #beforeSize = -1;
 
   // The cells of the seven-argument door, made once and used again for every call.
   readonly #pData: Ref<IPRcvBuf | null> = { value: null };
@@ -87,6 +87,8 @@ export class HookChain {
   readonly #ppRcvBuf: Ref<IPRcvBuf | null> = { value: null };
   /** What the last seven-argument hook left in its cells. */
   #handedOver: IPRcvBuf | null = null;
+  /** A second chain in its other cell, which stands for nothing. */
+  #spare: IPRcvBuf | null = null;
   readonly #firewallContext: FIREWALL_CONTEXT_T = {
     Direction: 0,
     NTE: null,
@@ -101,9 +103,10 @@ export class HookChain {
     this.#callbacks = this.hooks.map((hook) => (hook.kind === 'callback' ? hook.callback : null));
     this.counters = new Float64Array(this.hooks.length * HOOK_COUNTERS);
     this.#pool = options.pool;
+    this.#replacement = new Replacement(options.pool);
     this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
     this.#onFault = options.onFault;
-    this.#before = options.trackChanges === true ? Buffer.alloc(MAX_DATAGRAM + 1) : null;
+    this.#before = options.trackChanges === true ? Buffer.alloc(MAX_DATAGRAM) : null;
   }
 
   /**
@@ -132,9 +135,9 @@ export class HookChain {
     packet.load(lent, bytes, layout);
 
     for (let i = 0, row = 0; i < definitions.length; i++, row += HOOK_COUNTERS) {
-      count(counters, row + HOOK_SEEN);
       const definition = definitions[i] as DefinedHook | null;
       if (definition !== null && this.replaced && !this.#linearise()) return this.#poolExhausted();
+      count(counters, row + HOOK_SEEN);
       if (this.#before !== null) this.#remember();
       const sendIndex = context.sendInterfaceIndex;
       const poolFaults = pool.faultsTotal;
@@ -164,20 +167,16 @@ export class HookChain {
         )
           reason = 'set an interface index that cannot be reached from here';
       }
+      const standing: IPRcvBuf | null = this.current;
       if (this.#handedOver !== null || packet.replacement !== null || this.#isReshaped(lent, bytes, layout)) {
         const refusal = this.#takeOver(row, reason === '' && verdict === FORWARD, lent, bytes, layout);
         if (this.decidedBy === POOL_EXHAUSTED) return DROP;
         if (reason === '') reason = refusal;
-      } else if (this.replaced && !this.#isSound()) {
-        this.#abandon();
-        this.faults += 1;
-        count(counters, row + HOOK_FAULTS);
-        this.#onFault(this.hooks[i] as LoadedHook, 'broke the chain that stands for the packet', error);
-        this.byFault = true;
-        this.decidedBy = i;
-        count(counters, row + HOOK_DROPPED);
-        return DROP;
-      } else if (this.#before !== null) this.#compare(row);
+      }
+      if (this.current === standing) {
+        if (this.replaced && !this.#isSound()) return this.#broken(i, row, error);
+        if (this.#before !== null) this.#compare(row);
+      }
       if (reason !== '') {
         this.faults += 1;
         count(counters, row + HOOK_FAULTS);
@@ -202,7 +201,7 @@ export class HookChain {
 
   /** Gives a replacement back to the pool. To be called once after each {@link HookChain.run}. */
   release(): void {
-    if (this.replaced && this.current !== null) this.#pool.release(this.current);
+    if (this.replaced) this.#replacement.free();
     this.current = null;
     this.replaced = false;
   }
@@ -235,10 +234,10 @@ export class HookChain {
 
   /** Reads what the seven-argument hook left in its cells, and empties them. */
   #collectCells(): void {
-    const replacement = this.#ppRcvBuf.value;
-    const data = this.#pData.value === this.current ? null : this.#pData.value;
+    const replacement = this.#ppRcvBuf.value ?? null;
+    const data = this.#pData.value === this.current ? null : (this.#pData.value ?? null);
     this.#handedOver = replacement ?? data;
-    if (replacement !== null && data !== null && data !== replacement) this.#discard(data);
+    this.#spare = data === this.#handedOver ? null : data;
     this.#pData.value = null;
     this.#ppRcvBuf.value = null;
   }
@@ -255,29 +254,51 @@ export class HookChain {
    * @returns the reason of a refusal, or ''
    */
   #takeOver(row: number, accept: boolean, lent: IPRcvBuf, bytes: Buffer, layout: IpLayout): string {
-    const pool = this.#pool;
     const packet = this.#packet;
     const candidate = this.#handedOver ?? packet.replacement;
-    for (const abandoned of packet.abandoned) if (abandoned !== candidate) this.#discard(abandoned);
-    this.#handedOver = null;
+    const tail = lent.ipr_next;
+    const refusal =
+      candidate === null || candidate === lent
+        ? this.#takeReshaped(row, accept, candidate === lent, lent, bytes, layout)
+        : this.#takeChain(row, accept, candidate, lent, bytes, layout);
+    // Last, because what the hook left lying may share descriptors with what was taken.
+    for (const abandoned of packet.abandoned) this.#discard(abandoned);
     packet.clearReplacement();
-    if (candidate === null || candidate === lent) return this.#takeReshaped(row, accept, lent, bytes, layout);
+    this.#discard(this.#spare);
+    this.#discard(tail);
+    this.#handedOver = null;
+    this.#spare = null;
+    return refusal;
+  }
+
+  /** The hook handed over a chain other than the one that was lent to it. */
+  #takeChain(
+    row: number,
+    accept: boolean,
+    candidate: IPRcvBuf,
+    lent: IPRcvBuf,
+    bytes: Buffer,
+    layout: IpLayout,
+  ): string {
+    const pool = this.#pool;
     restore(lent, bytes, layout);
     if (candidate === this.current) return '';
     if (!pool.isOwnedChain(candidate)) return 'handed over a chain that is not its own from the pool';
     pool.adopt(candidate);
     const size = chainLength(candidate);
-    if (!accept || size > MAX_DATAGRAM || !this.#parse(candidate, size)) {
-      pool.release(candidate);
-      return accept ? 'handed over a chain that holds no well-formed IP datagram' : '';
-    }
-    if (this.replaced && this.current !== null) pool.release(this.current);
-    this.#adopt(candidate, row);
-    return '';
+    let refusal = '';
+    if (!this.#replacement.parse(candidate, size))
+      refusal = 'handed over a chain that holds no well-formed IP datagram';
+    else if (this.#replacement.layout.version !== layout.version)
+      refusal = 'handed over a datagram of another IP version than its link header names';
+    if (accept && refusal === '') this.#adopt(candidate, row);
+    else pool.release(candidate);
+    return accept ? refusal : '';
   }
 
   /** From here on `chain` stands for the packet; its layout has been parsed. */
   #adopt(chain: IPRcvBuf, row: number): void {
+    this.#replacement.take(chain);
     this.current = chain;
     this.replaced = true;
     count(this.counters, row + HOOK_REPLACED);
@@ -286,87 +307,95 @@ export class HookChain {
 
   #load(chain: IPRcvBuf): void {
     if (chain.ipr_next === null && chain.ipr_buffer !== null)
-      this.#packet.load(chain, chain.ipr_buffer, this.#replacementLayout);
+      this.#packet.load(chain, chain.ipr_buffer, this.#replacement.layout);
   }
 
   /** True when the replacement is still a chain that can be read and freed, whatever the last hook did to it. */
   #isSound(): boolean {
-    const chain = this.current;
-    if (chain === null) return false;
-    const size = chainLength(chain);
-    if (size <= 0 || size > MAX_DATAGRAM || !this.#parse(chain, size)) return false;
-    this.#load(chain);
+    if (this.current === null || !this.#replacement.isSound(this.current)) return false;
+    this.#load(this.current);
     return true;
   }
 
-  /** Lets go of a replacement that a hook broke; what cannot be freed any more stays in the books as leaked. */
-  #abandon(): void {
-    if (this.current !== null) this.#pool.release(this.current);
+  /** Ends a packet whose replacement a hook broke: nothing is left that could be forwarded. */
+  #broken(hook: number, row: number, error: unknown): Verdict {
+    this.#replacement.free();
     this.current = null;
     this.replaced = false;
+    this.faults += 1;
+    this.byFault = true;
+    this.decidedBy = hook;
+    count(this.counters, row + HOOK_FAULTS);
+    count(this.counters, row + HOOK_DROPPED);
+    this.#onFault(this.hooks[hook] as LoadedHook, 'broke the chain that stands for the packet', error);
+    return DROP;
   }
 
-  /** The lent descriptor was shortened or got a tail: both become a replacement of one buffer. */
-  #takeReshaped(row: number, accept: boolean, lent: IPRcvBuf, bytes: Buffer, layout: IpLayout): string {
+  /**
+   * The lent descriptor was shortened or got a tail: both become a replacement of one buffer.
+   *
+   * @param isHandedOver - the hook named the lent descriptor as the one that stands for the packet
+   */
+  #takeReshaped(
+    row: number,
+    accept: boolean,
+    isHandedOver: boolean,
+    lent: IPRcvBuf,
+    bytes: Buffer,
+    layout: IpLayout,
+  ): string {
     const pool = this.#pool;
     const tail = lent.ipr_next;
     const size = lent.ipr_size;
     const sameBuffer = lent.ipr_buffer === bytes;
     restore(lent, bytes, layout);
     if (tail !== null && !pool.isOwnedChain(tail)) return 'linked a buffer that is not its own from the pool';
-    if (!sameBuffer || !Number.isInteger(size) || size < 0 || size > layout.length) {
-      if (tail !== null) pool.release(tail);
+    if (!sameBuffer || !Number.isInteger(size) || size < 0 || size > layout.length || (this.replaced && !isHandedOver))
       return 'changed the descriptor of a buffer that it does not own';
-    }
-    if (!accept) {
-      if (tail !== null) pool.release(tail);
+    if (!accept) return '';
+    if (tail === null && size === layout.length) {
+      if (this.replaced) this.#goBack(lent, bytes, layout);
       return '';
     }
     const total = size + (tail === null ? 0 : chainLength(tail));
-    const joined = total > MAX_DATAGRAM ? null : pool.allocateChain(total);
+    if (total === 0 || total > MAX_DATAGRAM) return 'left no well-formed IP datagram';
+    const joined = pool.allocateChain(total);
     if (joined === null || joined.ipr_buffer === null) {
-      if (tail !== null) pool.release(tail);
       this.decidedBy = POOL_EXHAUSTED;
       return '';
     }
     bytes.copy(joined.ipr_buffer, 0, 0, size);
-    if (tail !== null) {
-      gatherChain(tail, joined.ipr_buffer, size);
-      pool.release(tail);
-    }
-    if (!this.#parse(joined, total)) {
+    if (tail !== null) gatherChain(tail, joined.ipr_buffer, size);
+    if (isChecksumPartial(lent)) joined.ipr_flags = IPR_FLAG_CHECKSUM_OFFLOAD;
+    if (!this.#replacement.parse(joined, total) || this.#replacement.layout.version !== layout.version) {
       pool.release(joined);
       return 'left no well-formed IP datagram';
     }
-    if (this.replaced && this.current !== null) pool.release(this.current);
     this.#adopt(joined, row);
     return '';
   }
 
-  /** Frees a handed-over chain that stands for nothing, if it is one of the pool's and not the packet itself. */
-  #discard(chain: IPRcvBuf): void {
-    if (chain !== this.current && this.#pool.isOwnedChain(chain)) this.#pool.release(chain);
+  /** A hook let the packet as it came take the place of an earlier hook's replacement. */
+  #goBack(lent: IPRcvBuf, bytes: Buffer, layout: IpLayout): void {
+    this.#replacement.free();
+    this.current = lent;
+    this.replaced = false;
+    this.#packet.load(lent, bytes, layout);
   }
 
-  #parse(chain: IPRcvBuf, size: number): boolean {
-    const single = chain.ipr_next === null ? chain.ipr_buffer : null;
-    if (single !== null) return parseIpLayout(single, 0, size, size, this.#replacementLayout);
-    gatherChain(chain, this.#scratch, 0);
-    return parseIpLayout(this.#scratch, 0, size, size, this.#replacementLayout);
+  /** Frees a chain that stands for nothing, if all of it still is a hook's. */
+  #discard(chain: IPRcvBuf | null): void {
+    if (chain !== null && this.#pool.isOwnedChain(chain)) this.#pool.release(chain);
   }
 
   /** A `defineHook` hook sees one buffer: a replacement of several is joined for it. False when the pool is exhausted. */
   #linearise(): boolean {
     const chain = this.current;
     if (chain === null || chain.ipr_next === null) return true;
-    const size = chainLength(chain);
-    const joined = this.#pool.allocateChain(size);
-    if (joined === null || joined.ipr_buffer === null) return false;
-    gatherChain(chain, joined.ipr_buffer, 0);
-    this.#pool.release(chain);
+    const joined = this.#replacement.join(chain);
+    if (joined === null) return false;
     this.current = joined;
-    if (!parseIpLayout(joined.ipr_buffer, 0, size, size, this.#replacementLayout)) return false;
-    this.#packet.load(joined, joined.ipr_buffer, this.#replacementLayout);
+    this.#load(joined);
     return true;
   }
 
@@ -376,15 +405,19 @@ export class HookChain {
   }
 
   #remember(): void {
-    if (this.current !== null && this.#before !== null && chainLength(this.current) <= MAX_DATAGRAM)
-      gatherChain(this.current, this.#before, 0);
+    if (this.#before === null) return;
+    this.#beforeSize = chainLength(this.current);
+    if (this.#beforeSize <= MAX_DATAGRAM) gatherChain(this.current, this.#before, 0);
   }
 
+  /** Frames longer than a datagram can be are not compared. */
   #compare(row: number): void {
-    const size = this.current === null ? -1 : chainLength(this.current);
-    if (this.#before === null || this.current === null || size < 0 || size > MAX_DATAGRAM) return;
-    gatherChain(this.current, this.#scratch, 0);
-    if (this.#before.compare(this.#scratch, 0, size, 0, size) !== 0) count(this.counters, row + HOOK_CHANGED);
+    const size = this.#beforeSize;
+    if (this.#before === null || size > MAX_DATAGRAM || chainLength(this.current) > MAX_DATAGRAM) return;
+    const isSame =
+      gatherChain(this.current, this.#scratch, 0) === size &&
+      this.#before.compare(this.#scratch, 0, size, 0, size) === 0;
+    if (!isSame) count(this.counters, row + HOOK_CHANGED);
   }
 }
 

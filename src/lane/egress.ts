@@ -14,7 +14,10 @@
 import type { Driver } from '../drivers/contract.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
+import { isChecksumPartial } from '../hook/replacement.ts';
+import { completeTransportChecksum } from '../wire/datagram.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
+import { LINKTYPE_ETHERNET } from '../wire/link.ts';
 import { forbidsFragments, fragmentPayload, writeFragment } from './fragment.ts';
 import { buildTooBig, buildUnreachable, MAX_ICMP_ERROR, mayAnswer } from './icmp-error.ts';
 import type { DatagramSender } from './lane.ts';
@@ -50,6 +53,7 @@ export class Egress {
   readonly #now: () => number;
   readonly #bucket: TokenBucket;
   readonly #limitOfPort: number[] = [];
+  readonly #isEthernet: boolean[] = [];
   /** Replacement datagrams, at octet LINK_ROOM so that a link header fits before them. */
   readonly #gathered: Buffer = Buffer.alloc(LINK_ROOM + MAX_DATAGRAM);
   /** Views of it that start with the link header, by the length of that header. */
@@ -78,6 +82,7 @@ export class Egress {
    *
    * @param offset - octet where the datagram starts, -1 when it is none
    * @param layout - of the datagram, null when it is none
+   * @param isUnicastLink - false when the frame was a link broadcast or multicast
    */
   forward(
     way: Way,
@@ -87,17 +92,27 @@ export class Egress {
     length: number,
     offset: number,
     layout: IpLayout | null,
+    isUnicastLink: boolean,
   ): void {
     if (port < 0) {
       this.#add(base + FORWARDED, 1);
       return;
     }
-    if (length > this.#frameLimit(port, frame)) {
-      if (layout === null || !this.#isTooLong(port, offset, layout.length, frame)) this.#lose(base, LOST_TOO_LONG);
-      else this.#tooLong(way, base, port, frame, offset, this.#copyOut(frame, offset, layout.length), layout, true);
-      return;
+    let size = length;
+    const limit = this.#frameLimit(port, frame);
+    if (length > limit) {
+      // Padding behind the datagram need not go out.
+      size = layout === null ? length : offset + layout.length;
+      if (size > limit) {
+        if (layout === null || offset > LINK_ROOM || layout.length > MAX_DATAGRAM) this.#lose(base, LOST_TOO_LONG);
+        else {
+          frame.copy(this.#datagram, 0, offset, size);
+          this.#tooLong(way, base, port, frame, offset, layout.length, layout, isUnicastLink);
+        }
+        return;
+      }
     }
-    if (this.#send(base, port, frame, length)) this.#add(base + FORWARDED, 1);
+    if (this.#send(base, port, frame, size)) this.#add(base + FORWARDED, 1);
     else this.#lose(base, LOST_SEND_ERROR);
   }
 
@@ -116,7 +131,7 @@ export class Egress {
     chain: IPRcvBuf,
     isUnicastLink: boolean,
   ): void {
-    const size = chainLength(chain);
+    let size = chainLength(chain);
     if (size < 0 || size > MAX_DATAGRAM || offset > LINK_ROOM || offset > length) {
       this.#lose(base, LOST_SEND_ERROR);
       return;
@@ -126,11 +141,20 @@ export class Egress {
       return;
     }
     gatherChain(chain, this.#gathered, LINK_ROOM);
-    if (offset + size > this.#frameLimit(port, frame)) {
+    if (isChecksumPartial(chain)) completeTransportChecksum(this.#datagram, size);
+    const limit = this.#frameLimit(port, frame);
+    if (offset + size > limit) {
       const layout = this.#layout;
-      if (!parseIpLayout(this.#datagram, 0, size, size, layout)) this.#lose(base, LOST_TOO_LONG);
-      else this.#tooLong(way, base, port, frame, offset, size, layout, isUnicastLink);
-      return;
+      if (!parseIpLayout(this.#datagram, 0, size, size, layout)) {
+        this.#lose(base, LOST_TOO_LONG);
+        return;
+      }
+      // Padding behind the datagram need not go out.
+      size = layout.length;
+      if (offset + size > limit) {
+        this.#tooLong(way, base, port, frame, offset, size, layout, isUnicastLink);
+        return;
+      }
     }
     frame.copy(this.#gathered, LINK_ROOM - offset, 0, offset);
     if (this.#send(base, port, this.#gatheredAt(offset), offset + size)) this.#add(base + FORWARDED, 1);
@@ -154,21 +178,20 @@ export class Egress {
     this.#answer(way, base, frame, offset, size);
   }
 
-  /** Sends a datagram that a hook made; see `Lane.inject`. */
-  inject(datagram: Uint8Array): boolean {
+  /** Sends a datagram that a hook made; see `Lane.inject`. It is booked on the row at `base`. */
+  inject(base: number, datagram: Uint8Array): boolean {
     const length = datagram.length;
     let sent = false;
     if (this.#sender !== null && length <= MAX_DATAGRAM) {
       this.#made.set(datagram, LINK_ROOM);
       sent = this.#sender.send(this.#made.subarray(LINK_ROOM), length);
     }
-    // Packets that hooks make belong to no way; they are booked on the first.
     if (!sent) {
-      this.#add(INJECT_REFUSED, 1);
+      this.#add(base + INJECT_REFUSED, 1);
       return false;
     }
-    this.#add(INJECTED, 1);
-    this.#countSent(0, length);
+    this.#add(base + INJECTED, 1);
+    this.#countSent(base, length);
     return true;
   }
 
@@ -190,7 +213,8 @@ export class Egress {
       return;
     }
     this.#lose(base, LOST_TOO_LONG);
-    if (!this.#mayAnswerNow(way, base, datagram, layout, isUnicastLink)) return;
+    // A port that sends nothing has no MTU to tell.
+    if (mtu <= 0 || !this.#mayAnswerNow(way, base, datagram, layout, isUnicastLink)) return;
     this.#answer(way, base, frame, offset, buildTooBig(datagram, layout, mtu, this.#made, LINK_ROOM));
   }
 
@@ -255,26 +279,17 @@ export class Egress {
     if (sent) this.#add(base + ICMP_ERRORS, 1);
   }
 
-  /** True when it is the datagram, not link padding, that makes the frame longer than the way out allows. */
-  #isTooLong(port: number, offset: number, size: number, frame: Buffer): boolean {
-    return offset <= LINK_ROOM && size <= MAX_DATAGRAM && offset + size > this.#frameLimit(port, frame);
-  }
-
-  /** Copies the datagram to where fragments and answers are made from. */
-  #copyOut(frame: Buffer, offset: number, size: number): number {
-    frame.copy(this.#gathered, LINK_ROOM, offset, offset + size);
-    return size;
-  }
-
   /** Longest frame that `port` sends, in octets: a frame with an 802.1Q tag may be four octets longer. */
   #frameLimit(port: number, frame: Buffer): number {
     const limit = this.#limitOfPort[port] ?? this.#readLimit(port);
-    return frame[12] === 0x81 && frame[13] === 0 ? limit + VLAN_TAG : limit;
+    return frame[12] === 0x81 && frame[13] === 0 && this.#isEthernet[port] === true ? limit + VLAN_TAG : limit;
   }
 
   #readLimit(port: number): number {
-    const limit = this.#driver.ports.find(({ id }) => id === port)?.maxFrameLength ?? 0;
+    const found = this.#driver.ports.find(({ id }) => id === port);
+    const limit = found?.maxFrameLength ?? 0;
     this.#limitOfPort[port] = limit;
+    this.#isEthernet[port] = found?.linktype === LINKTYPE_ETHERNET;
     return limit;
   }
 

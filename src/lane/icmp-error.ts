@@ -71,6 +71,7 @@ export function buildTooBig(bytes: Uint8Array, layout: IpLayout, mtu: number, ta
 function mayAnswerIpv4(bytes: Uint8Array, layout: IpLayout): boolean {
   if (!isHostIpv4(bytes, 12) || !isHostIpv4(bytes, 16)) return false;
   if (layout.protocol !== ICMPV4) return true;
+  if (layout.transportOffset >= layout.length) return false;
   // Only the informational types are answered: echo, timestamp, information, address mask, router discovery.
   const type = octet(bytes, layout.transportOffset);
   return type === 0 || type === 8 || type === 9 || type === 10 || (type >= 13 && type <= 18);
@@ -81,6 +82,7 @@ function mayAnswerIpv6(bytes: Uint8Array, layout: IpLayout): boolean {
   if (isUnspecified || octet(bytes, 8) === 0xff || octet(bytes, 24) === 0xff) return false;
   // ICMPv6 types below 128 are errors; 137 is Redirect (RFC 4443 2.4 e).
   if (layout.protocol !== ICMPV6) return true;
+  if (layout.transportOffset >= layout.length) return false;
   const type = octet(bytes, layout.transportOffset);
   return type >= 128 && type !== 137;
 }

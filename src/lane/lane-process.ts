@@ -18,7 +18,7 @@ import { FirehookError, isFirehookError } from '../errors.ts';
 import { systemPool } from '../firewall/ddk.ts';
 import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
 import { Lane } from './lane.ts';
-import { loadChain } from './load-chain.ts';
+import { hookLine, loadChain } from './load-chain.ts';
 import type { FromLane, LaneSpec, LaneUser, ToLane } from './messages.ts';
 import { endWithParent } from './orphan-guard.ts';
 import { ProgressWriter } from './progress.ts';
@@ -56,8 +56,7 @@ async function run(spec: LaneSpec): Promise<void> {
     onHookError: spec.policy.onHookError,
     poolLimitMiB: spec.poolLimitMiB,
     trackChanges: spec.trackChanges,
-    log: (level, hook, message) =>
-      limited(level, () => `Hook ${hook}: ${typeof message === 'string' ? message : message()}.`),
+    log: (level, hook, message) => limited(level, () => hookLine(hook, message)),
     send: (datagram) => lane?.inject(datagram) ?? false,
   });
   if (driver === null) {

@@ -83,12 +83,19 @@ export class Lane implements FrameSink {
   readonly #driver: Driver;
   readonly #chain: HookChain;
   readonly #egress: Egress;
+  /** Row that packets made by hooks are booked on: they belong to no way, but in a row of `tap` nothing may be sent. */
+  readonly #injectBase: number;
   readonly #isLive: boolean;
   readonly #forwardsNonIp: boolean;
   readonly #icmpCode: number;
   readonly #wayOfPort: (Way | null)[] = [];
   readonly #baseOfPort: number[] = [];
   readonly #linktypeOfPort: number[] = [];
+  /**
+   * `otherIndex` of the way. The null makes it an array of references, which 0xffffffff is put into once: out of a field
+   * or an array of numbers it would be boxed for every call, 16 octets of heap a packet.
+   */
+  readonly #otherIndexOfPort: (number | null)[] = [null];
   readonly #layout = new IpLayout();
   readonly #context = new ContextView();
   /** The runtime's own descriptor, lent to the hooks for each packet. */
@@ -107,10 +114,13 @@ export class Lane implements FrameSink {
     this.#icmpCode = options.icmp.code;
     this.ways = options.ways;
     this.ledger = new Float64Array(options.ways.length * LEDGER_WIDTH);
+    const hostWay = options.ways.findIndex(({ reject }) => reject === 'raw');
+    this.#injectBase = Math.max(0, hostWay) * LEDGER_WIDTH;
     this.#lent.ipr_owner = IPR_OWNER_RUNTIME;
     options.ways.forEach((way, index) => {
       this.#wayOfPort[way.inPort] = way;
       this.#baseOfPort[way.inPort] = index * LEDGER_WIDTH;
+      this.#otherIndexOfPort[way.inPort] = way.otherIndex;
     });
     this.#egress = new Egress(options.driver, this.ledger, options.icmp.ratePerSecond, options.sender, options.now);
   }
@@ -127,7 +137,7 @@ export class Lane implements FrameSink {
    * @returns false, counted, when there is no way out of the host or the kernel refused it
    */
   inject(datagram: Uint8Array): boolean {
-    return this.#egress.inject(datagram);
+    return this.#egress.inject(this.#injectBase, datagram);
   }
 
   /** {@inheritDoc FrameSink.onFrame} */
@@ -178,7 +188,7 @@ export class Lane implements FrameSink {
     const offset = networkOffset(frame, length, linktype);
     if (offset < 0) {
       add(ledger, base + NON_IP, 1);
-      if (this.#forwardsNonIp) this.#egress.forward(way, base, way.outPort, frame, length, -1, null);
+      if (this.#forwardsNonIp) this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false);
       else drop(ledger, base, DROPPED_NON_IP);
       return;
     }
@@ -198,26 +208,27 @@ export class Lane implements FrameSink {
     context.direction = way.direction;
     context.recvInterfaceIndex = way.recvInterfaceIndex;
     context.sendInterfaceIndex = way.sendInterfaceIndex;
-    const isMulticast = isLinkMulticast(frame, length, linktype);
-    context.destinationType = !isMulticast
+    const isBroadcast = isLinkBroadcast(frame, length, linktype);
+    const isUnicast = !isBroadcast && !isLinkMulticast(frame, length, linktype);
+    context.destinationType = isUnicast
       ? way.unicastType
-      : way.unicastType | (isLinkBroadcast(frame, length, linktype) ? BROADCAST_BITS : MULTICAST_BITS);
+      : way.unicastType | (isBroadcast ? BROADCAST_BITS : MULTICAST_BITS);
     context.seconds = seconds;
     context.nanoseconds = nanoseconds;
 
     const chain = this.#chain;
-    const verdict = chain.run(lent, bytes, layout, context, way.otherIndex);
+    const verdict = chain.run(lent, bytes, layout, context, this.#otherIndexOfPort[port] as number);
     if (chain.faults !== 0) add(ledger, base + HOOK_FAULTS, 1);
     if (verdict === FORWARD) {
       const out = context.sendInterfaceIndex === way.sendInterfaceIndex ? way.outPort : way.otherPort;
       if (!chain.replaced) {
         if (flags !== 0) completeTransportChecksum(bytes, layout.length);
-        this.#egress.forward(way, base, out, frame, length, offset, layout);
+        this.#egress.forward(way, base, out, frame, length, offset, layout, isUnicast);
       } else if (chain.current !== null) {
         add(ledger, base + REPLACED, 1);
-        this.#egress.forwardChain(way, base, out, frame, length, offset, chain.current, !isMulticast);
+        this.#egress.forwardChain(way, base, out, frame, length, offset, chain.current, isUnicast);
       }
-    } else this.#stop(way, base, verdict, frame, length, offset, bytes, !isMulticast);
+    } else this.#stop(way, base, verdict, frame, length, offset, bytes, isUnicast);
     chain.release();
   }
 

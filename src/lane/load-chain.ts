@@ -7,6 +7,7 @@
  * @module
  */
 
+import { userInfo } from 'node:os';
 import path from 'node:path';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { setPoolLimit, systemPool } from '../firewall/ddk.ts';
@@ -22,6 +23,12 @@ export type HookLog = (
   hook: string,
   message: string | (() => string),
 ) => void;
+
+/** The line that a hook's message makes in the log: one sentence, whether the hook ended it or not. */
+export function hookLine(hook: string, message: string | (() => string)): string {
+  const text = typeof message === 'string' ? message : message();
+  return `Hook ${hook}: ${text.replace(/[.\s]+$/, '')}.`;
+}
 
 /** What {@link loadChain} takes. */
 export interface LoadChainOptions {
@@ -109,7 +116,18 @@ async function setUp(hook: LoadedHook, hookOptions: unknown, options: LoadChainO
     throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: ${reason.replaceAll('\n', ' ')}`, {
       cause,
       hook: hook.name,
+      ...(reason.includes('EACCES') ? { advice: `make it readable by ${userName()}: chmod o+r` } : {}),
     });
+  }
+}
+
+/** Whom hooks run as: `lane.user` in a daemon. */
+function userName(): string {
+  try {
+    return `the user ${userInfo().username}`;
+  } catch {
+    // A container may run with a number that has no name.
+    return `user ${process.getuid?.()}`;
   }
 }
 

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { chmodSync, existsSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import path from 'node:path';
@@ -27,6 +27,8 @@ export interface ControlReports {
 
 /** A client may take this long to say what it wants. */
 const REQUEST_TIMEOUT_MS = 5_000;
+/** Longest path of a unix socket, in octets (unix(7)); a longer one would be cut in silence. */
+const MAX_SOCKET_PATH = 107;
 /** Connections at a time: a client that opens many costs itself, not the daemon. */
 const MAX_CONNECTIONS = 64;
 
@@ -47,7 +49,17 @@ export class ControlServer {
    * @throws {@link FirehookError} FIREHOOK_CONTROL_SOCKET
    */
   static async open(socket: string, mode: string, reports: ControlReports): Promise<ControlServer> {
+    if (Buffer.byteLength(socket) > MAX_SOCKET_PATH) {
+      throw new FirehookError('FIREHOOK_CONTROL_SOCKET', `${socket}: longer than ${MAX_SOCKET_PATH} octets`, {
+        advice: 'give control.socket a shorter path',
+      });
+    }
     if (existsSync(socket)) {
+      if (!lstatSync(socket).isSocket()) {
+        throw new FirehookError('FIREHOOK_CONTROL_SOCKET', `${socket}: is there, and is no socket`, {
+          advice: 'give control.socket another path',
+        });
+      }
       if (await isAnswered(socket)) {
         throw new FirehookError('FIREHOOK_CONTROL_SOCKET', `${socket}: another firehookd answers there`, {
           advice: 'stop it, or give this one another control.socket',
@@ -55,9 +67,13 @@ export class ControlServer {
       }
       unlinkSync(socket);
     }
-    const server = createServer((request, response) => answer(request, response, reports));
-    server.requestTimeout = REQUEST_TIMEOUT_MS;
-    server.headersTimeout = REQUEST_TIMEOUT_MS;
+    const timeouts = {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      // Node looks for clients that are late only this often, and by default every 30 s.
+      connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 5,
+    };
+    const server = createServer(timeouts, (request, response) => answer(request, response, reports));
     server.maxConnections = MAX_CONNECTIONS;
     await listen(server, socket, mode);
     server.on('error', () => undefined);
@@ -116,6 +132,7 @@ async function listen(server: Server, socket: string, mode: string): Promise<voi
     }
     chmodSync(socket, Number.parseInt(mode, 8));
   } catch (cause) {
+    server.close();
     throw new FirehookError('FIREHOOK_CONTROL_SOCKET', `${socket}: ${(cause as Error).message}`, { cause });
   }
 }
@@ -127,6 +144,7 @@ function isAnswered(socket: string): Promise<boolean> {
       client.destroy();
       resolve(true);
     });
-    client.once('error', () => resolve(false));
+    // Only a refusal says that nobody listens; a full queue, for one, is somebody's.
+    client.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
   });
 }

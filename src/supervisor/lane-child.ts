@@ -58,7 +58,8 @@ export class LaneChild {
       // No word of the daemon's environment reaches the hooks' process.
       env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' },
       execArgv: laneExecArgv(),
-      stdio: ['ignore', 'inherit', 'inherit', this.#progressFd, 'ipc'],
+      // What a hook prints must not come between the lines of a report.
+      stdio: ['ignore', 2, 2, this.#progressFd, 'ipc'],
       detached: false,
     });
     this.ready = new Promise((resolve, reject) => {

@@ -141,7 +141,7 @@ export class Supervisor {
     try {
       await this.#lockAll();
       this.#sources = await bundleAll(this.config);
-      await tryHooks(this.config, this.#configFolder, this.user);
+      await tryHooks(this.config, this.#configFolder, this.user, this.#sources);
       this.#control = await ControlServer.open(this.config.control.socket, this.config.control.mode, new Reports(this));
       this.#takeBackLeftPeers();
       for (const entry of this.attaches) prepareEntry(entry);
@@ -230,8 +230,9 @@ export class Supervisor {
       ports.push(...laidOut.ports);
       ways.push(...laidOut.ways);
     }
+    const trackChanges = this.config.attach.every((attach) => 'tap' in attach);
     const spec = laneSpec(this.config, this.#configFolder, this.user, this.#sources);
-    const lane = new LaneChild({ ...spec, mode: 'run', ports, ways });
+    const lane = new LaneChild({ ...spec, mode: 'run', ports, ways, trackChanges });
     this.lane = lane;
     this.ways = ways;
     const hooks = await lane.ready;

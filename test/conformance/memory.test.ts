@@ -1,5 +1,5 @@
 /**
- * The memory driver under the conformance suite, and the two promises only it makes.
+ * The memory driver under the conformance suite, and the promises only it makes.
  *
  * @module
  */
@@ -57,4 +57,18 @@ test('memory: overwrites a frame once its batch is over, and leaves the array al
   });
   assert.deepEqual(kept[0], Buffer.alloc(5000, 0xdd));
   assert.deepEqual(bytes, Buffer.alloc(5000, 0x11));
+});
+
+test('memory: lets the event loop turn, so that a stop from outside gets through', async () => {
+  const frames = Array.from({ length: 1000 }, () => ({ port: 0, bytes: Buffer.alloc(60) }));
+  const driver = new MemoryDriver({ ports: PORTS, frames });
+  let handedOut = 0;
+  setImmediate(() => driver.stop());
+  await driver.start({
+    onFrame: () => {
+      handedOut += 1;
+    },
+    onBatchEnd: () => undefined,
+  });
+  assert.ok(handedOut > 0 && handedOut < frames.length, `${handedOut} frames`);
 });

@@ -20,6 +20,9 @@ ETH_P_ALL = 0x0003
 SOL_PACKET = 263
 PACKET_AUXDATA = 8
 PACKET_OUTGOING = 4
+SO_RCVBUFFORCE = 33
+# The default holds a few hundred frames: a burst would be lost.
+RECEIVE_BUFFER = 32 << 20
 TPACKET_AUXDATA = struct.Struct("=IIIHHHH")
 TP_STATUS_VLAN_VALID = 0x10
 TP_STATUS_VLAN_TPID_VALID = 0x40
@@ -67,6 +70,7 @@ def is_wanted(frame, outgoing, args):
 def capture(args):
     sock = open_packet_socket(args.interface, ETH_P_ALL)
     sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+    sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
     print("ready", file=sys.stderr, flush=True)
     deadline = time.monotonic() + args.timeout
     count = 0

@@ -33,6 +33,8 @@ const folder = mkdtempSync(join(tmpdir(), 'firehook-'));
 after(() => rmSync(folder, { recursive: true }));
 const PCAP: Variant = { title: '', format: 'pcap', bigEndian: false, resolution: 6 };
 const PCAPNG: Variant = { title: '', format: 'pcapng', bigEndian: true, resolution: 6 };
+/** An option of a packet block: the comment "hi", big-endian. The driver carries options as octets. */
+const COMMENT = Buffer.from('0001000268690000', 'hex');
 let filesTotal = 0;
 
 describe('a capture forwarded whole', () => {
@@ -51,7 +53,7 @@ describe('a capture forwarded whole', () => {
       const octets = composeCapture(variant, [
         { bytes: Buffer.alloc(96, 1), originalLength: 1500, high: 1, low: 2 },
         { bytes: Buffer.alloc(96, 2), originalLength: 10, high: 1, low: 999_999 },
-        { bytes: Buffer.alloc(60, 3), options: Buffer.from('0001000268690000', 'hex') },
+        { bytes: Buffer.alloc(60, 3), options: COMMENT },
         { bytes: Buffer.alloc(2_500_000, 4), high: 0xffff_ffff, low: 0xffff_ffff },
         { bytes: Buffer.alloc(0) },
       ]);
@@ -105,10 +107,18 @@ describe('what hooks do to a capture', () => {
     assert.deepEqual(copy, composeCapture(PCAP, [{ bytes: Buffer.alloc(70), high: 7, low: 8 }]));
   });
 
+  test('a frame sent between two frames counts as whole, whatever its length', async () => {
+    const cut = { bytes: Buffer.alloc(96), originalLength: 1500, high: 7, low: 8 };
+    const output = path();
+    const driver = openSavefile({ input: file(composeCapture(PCAP, [cut])), output });
+    const sink = { onFrame: () => undefined, onBatchEnd: () => void driver.transmit(0, Buffer.alloc(96), 96) };
+    await driver.start(sink);
+    assert.deepEqual(readFileSync(output), composeCapture(PCAP, [{ ...cut, originalLength: 96 }]));
+  });
+
   test('a frame whose octets changed loses its options, which would be wrong', async () => {
-    const options = Buffer.from('0001000268690000', 'hex');
     const copy = await forward(
-      composeCapture(PCAPNG, [{ bytes: Buffer.alloc(60), options }]),
+      composeCapture(PCAPNG, [{ bytes: Buffer.alloc(60), options: COMMENT }]),
       (driver, frame, length) => {
         frame[5] = 1;
         return driver.transmit(0, frame, length);
@@ -124,12 +134,13 @@ describe('what hooks do to a capture', () => {
       section.header,
       emitInterface({ linktype: 1, snaplen: 0, resolution: 9 }, false),
       emitInterface({ linktype: 1, snaplen: 0, offsetSeconds: 1 }, false),
-      composeRecord(section, { bytes: Buffer.alloc(60), high: 0, low: 2_000_001_999 }),
+      composeRecord(section, { bytes: Buffer.alloc(60), high: 0, low: 2_000_001_999, options: COMMENT }),
     ]);
     const copy = await forward(capture, (driver, frame, length) => driver.transmit(1, frame, length));
     const frame = readCapture(copy).frames[0];
     assert.deepEqual([frame?.interfaceId, frame?.seconds, frame?.nanoseconds], [1, 2, 1000]);
     assert.equal(frame?.low, 1_000_001);
+    assert.equal(frame?.options.length, 0, 'the options belong to the interface of arrival');
   });
 
   for (const [format, snaplenAt] of [

@@ -105,6 +105,9 @@ describe('known octets', () => {
     assert.deepEqual([frame?.bytes, frame?.originalLength], [octets('aabbcc'), 200]);
     short.writeUInt32LE(0, 12);
     assert.equal(readCapture(Buffer.concat([octets(SECTION), short, cut])).frames[0]?.bytes.length, 4);
+    short.writeUInt32LE(2, 12);
+    const whole = octets('03000000 18000000 08000000 0102030405060708 18000000');
+    assert.equal(readCapture(Buffer.concat([octets(SECTION), short, whole])).frames[0]?.bytes.length, 8, 'a lie');
   });
 });
 

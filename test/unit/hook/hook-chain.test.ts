@@ -1,0 +1,462 @@
+/**
+ * The hook chain: order, verdicts, faults, and what becomes of the descriptor it lends, through a real lane.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { FRAME_CHECKSUM_PARTIAL } from '../../../src/drivers/contract.ts';
+import type { FORWARD_ACTION } from '../../../src/firewall/constants.ts';
+import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
+import { gatherChain, IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
+import type { Pool } from '../../../src/firewall/pool.ts';
+import type { Packet, Verdict } from '../../../src/hook/contract.ts';
+import type { LoadedHook } from '../../../src/hook/load-hook.ts';
+import { ethernet, ipv4, tcp, udp } from '../../support/packet-builder.ts';
+import { callback, chainOf, descriptor, hook, INDEX_A, layRig } from '../lane/lane-rig.ts';
+import { handOver, look, replaceWith } from './chain-hooks.ts';
+
+const OLD = ipv4({}, udp({}, Buffer.from('old')));
+const NEW = ipv4({}, udp({}, Buffer.from('new and longer')));
+const OTHER = ipv4({}, udp({}, Buffer.from('another')));
+const FRAME = ethernet({ tags: [{ id: 7 }], padTo: 64 }, OLD);
+const framed = (datagram: Buffer) => ethernet({ tags: [{ id: 7 }] }, datagram);
+describe('order', () => {
+  test('larger priority runs first, ties in order of registration, none counts as 0', async (t) => {
+    const order: string[] = [];
+    const named = (name: string, priority?: number) =>
+      hook(
+        name,
+        () => {
+          order.push(name);
+          return FORWARD;
+        },
+        priority,
+      );
+    const rig = layRig(t, {
+      hooks: () => [
+        named('zero'),
+        named('minus', -1),
+        named('ten', 10),
+        named('also-ten', 10),
+        named('plain', 0),
+        named('top', 99),
+      ],
+    });
+    await rig.pass(FRAME);
+    assert.deepEqual(order, ['top', 'ten', 'also-ten', 'zero', 'plain', 'minus']);
+    assert.deepEqual(
+      rig.chain.hooks.map(({ name }) => name),
+      order,
+    );
+  });
+
+  test('a priority given from outside wins over the one the definition has', async (t) => {
+    const order: string[] = [];
+    const made = hook('first-by-module', () => DROP, 100);
+    const rig = layRig(t, {
+      hooks: () => [
+        { ...made, priority: 1 },
+        hook(
+          'other',
+          () => {
+            order.push('other');
+            return DROP;
+          },
+          2,
+        ),
+      ],
+    });
+    await rig.pass(FRAME);
+    assert.deepEqual(order, ['other']);
+    assert.deepEqual([rig.hook(0).dropped, rig.hook(1).seen], [1, 0]);
+  });
+});
+
+describe('the lent descriptor', () => {
+  test('handed back as it is changes nothing, through either door', async (t) => {
+    const rig = layRig(t, {
+      hooks: () => [
+        hook('same', (packet) => {
+          packet.replace(packet.chain);
+          return FORWARD;
+        }),
+        callback('same-7', (pData, _, __, ___, ____, _____, ppRcvBuf) => {
+          ppRcvBuf.value = pData.value;
+          return FORWARD;
+        }),
+      ],
+    });
+    await rig.pass(FRAME);
+    assert.deepEqual([rig.sent(), rig.faults, rig.row().replaced], [[FRAME], [], 0]);
+  });
+
+  test('may be made shorter', async (t) => {
+    const rig = layRig(t, {
+      hooks: () => [
+        hook('shorten', (packet) => {
+          const { chain } = packet;
+          chain.ipr_size -= 3;
+          ipv4({}, udp()).copy(packet.bytes);
+          return FORWARD;
+        }),
+      ],
+    });
+    await rig.pass(FRAME, FRAME);
+    assert.deepEqual(rig.sent(), [framed(ipv4({}, udp())), framed(ipv4({}, udp()))]);
+    assert.equal(rig.row().replaced, 2);
+  });
+
+  test('may get a tail of the pool linked behind it', async (t) => {
+    const extend = (packet: Packet, pool: Pool): Verdict => {
+      const whole = ipv4({}, udp({}, Buffer.from('old, new')));
+      whole.copy(packet.bytes, 0, 0, OLD.length);
+      packet.chain.ipr_next = chainOf(pool, whole.subarray(OLD.length, OLD.length + 2), whole.subarray(OLD.length + 2));
+      return FORWARD;
+    };
+    const rig = layRig(t, { hooks: (pool) => [hook('extend', (packet) => extend(packet, pool))] });
+    await rig.pass(FRAME, FRAME);
+    const expected = framed(ipv4({}, udp({}, Buffer.from('old, new'))));
+    assert.deepEqual(rig.sent(), [expected, expected]);
+  });
+
+  test('keeps the note that the checksum is not final when it gets a tail', async (t) => {
+    const partial = ipv4({}, tcp({ checksum: 0x1234 }, Buffer.from('four')));
+    const rig = layRig(t, {
+      hooks: (pool) => [
+        hook('extend', (packet) => {
+          packet.bytes.writeUInt16BE(packet.length + 4, 2);
+          packet.bytes.writeUInt16BE(ipv4({}, tcp({}, Buffer.from('fourmore'))).readUInt16BE(10), 10);
+          packet.chain.ipr_next = chainOf(pool, Buffer.from('more'));
+          return FORWARD;
+        }),
+      ],
+    });
+    await rig.pass({ port: 0, bytes: framed(partial), flags: FRAME_CHECKSUM_PARTIAL });
+    assert.deepEqual(rig.sent(), [framed(ipv4({}, tcp({}, Buffer.from('fourmore'))))]);
+  });
+
+  test('with a tail and a DROP has its tail freed', async (t) => {
+    const rig = layRig(t, {
+      hooks: (pool) => [
+        hook('tail', (packet) => {
+          packet.chain.ipr_next = chainOf(pool, Buffer.alloc(9));
+          return DROP;
+        }),
+      ],
+    });
+    await rig.pass(FRAME);
+    assert.equal(rig.row().droppedByHook, 1);
+  });
+
+  test('with a tail beside a replacement loses the tail and keeps the replacement', async (t) => {
+    const rig = layRig(t, {
+      hooks: (pool) => [
+        hook('both', (packet) => {
+          packet.chain.ipr_next = chainOf(pool, Buffer.alloc(9));
+          packet.replace(chainOf(pool, NEW));
+          return FORWARD;
+        }),
+      ],
+    });
+    await rig.pass(FRAME);
+    assert.deepEqual(rig.sent(), [framed(NEW)]);
+  });
+
+  const misuses: Record<string, (chain: IPRcvBuf, pool: Pool) => void> = {
+    'an empty datagram': (chain) => {
+      chain.ipr_size = 0;
+    },
+    'a cut datagram': (chain) => {
+      chain.ipr_size -= 1;
+    },
+    'a size larger than the datagram': (chain) => {
+      chain.ipr_size += 1;
+    },
+    'a size that is no number': (chain) => {
+      chain.ipr_size = Number.NaN;
+    },
+    'another buffer': (chain) => {
+      chain.ipr_buffer = Buffer.from(NEW);
+    },
+    'no buffer': (chain) => {
+      chain.ipr_buffer = null;
+    },
+    'a stranger for a tail': (chain) => {
+      chain.ipr_next = new IPRcvBuf();
+    },
+    'itself for a tail': (chain) => {
+      chain.ipr_next = chain;
+    },
+    'nonsense for a tail': (chain) => {
+      chain.ipr_next = 7 as unknown as IPRcvBuf;
+    },
+    'a tail that makes it too long': (chain, pool) => {
+      chain.ipr_next = chainOf(pool, Buffer.alloc(65_535));
+    },
+  };
+  for (const [what, misuse] of Object.entries(misuses)) {
+    test(`given ${what} is a fault, and is right again for the next hook`, async (t) => {
+      const seen: Buffer[] = [];
+      const rig = layRig(t, {
+        onHookError: 'forward',
+        hooks: (pool) => [
+          hook('misuse', (packet) => {
+            misuse(packet.chain, pool);
+            return FORWARD;
+          }),
+          look(seen),
+        ],
+      });
+      await rig.pass(FRAME, FRAME);
+      assert.deepEqual(seen, [OLD, OLD]);
+      assert.deepEqual(rig.sent(), [FRAME, FRAME]);
+      assert.deepEqual([rig.hook(0).faults, rig.row().hookFaults, rig.row().lost], [2, 2, 0]);
+    });
+  }
+
+  test('may be brought back in the place of a replacement, but not reshaped meanwhile', async (t) => {
+    let lent: IPRcvBuf | null = null;
+    const seen: Buffer[] = [];
+    const keep = hook('keep', (packet) => {
+      lent = packet.chain;
+      return FORWARD;
+    });
+    const back = layRig(t, {
+      hooks: (pool) => [
+        keep,
+        replaceWith((from) => chainOf(from, NEW))(pool),
+        hook('back', (packet) => {
+          if (lent !== null) packet.replace(lent);
+          return FORWARD;
+        }),
+        look(seen),
+      ],
+    });
+    await back.pass(FRAME);
+    assert.deepEqual([back.sent(), seen, back.faults, back.row().replaced], [[FRAME], [OLD], [], 0]);
+    const reshaped = layRig(t, {
+      onHookError: 'forward',
+      hooks: (pool) => [
+        keep,
+        replaceWith((from) => chainOf(from, NEW))(pool),
+        hook('reshape', () => {
+          if (lent !== null) lent.ipr_next = chainOf(pool, Buffer.alloc(4));
+          return FORWARD;
+        }),
+      ],
+    });
+    await reshaped.pass(FRAME);
+    assert.deepEqual(reshaped.sent(), [framed(NEW)]);
+    assert.equal(reshaped.faults.length, 1);
+  });
+});
+
+describe('a pool without memory', () => {
+  const small = { poolBytes: 64 * 1024 };
+
+  test('loses the packet when buffers cannot be joined for the next hook, and books that on no hook', async (t) => {
+    const rig = layRig(t, {
+      ...small,
+      hooks: (pool) => [
+        hook('fill', (packet) => {
+          packet.replace(chainOf(pool, NEW.subarray(0, 20), NEW.subarray(20)));
+          pool.limitBytes = 1;
+          return FORWARD;
+        }),
+        hook('never', () => FORWARD),
+      ],
+    });
+    await rig.pass(FRAME);
+    assert.deepEqual([rig.row().lost, rig.row().lostPool, rig.hook(1).seen], [1, 1, 0]);
+    assert.deepEqual(rig.faults, []);
+  });
+
+  test('loses the packet whose lent descriptor was shortened', async (t) => {
+    const rig = layRig(t, {
+      poolBytes: 1,
+      hooks: () => [
+        hook('shorten', (packet) => {
+          packet.chain.ipr_size -= 3;
+          ipv4({}, udp()).copy(packet.bytes);
+          return FORWARD;
+        }),
+      ],
+    });
+    await rig.pass(FRAME);
+    assert.deepEqual([rig.row().lost, rig.row().lostPool], [1, 1]);
+  });
+});
+
+describe('a fault', () => {
+  const faults: Record<string, [reason: string, (pool: Pool) => unknown]> = {
+    'a throw': [
+      'threw',
+      () => {
+        throw new Error('no');
+      },
+    ],
+    'a throw of nothing': [
+      'threw',
+      () => {
+        throw undefined as unknown as Error;
+      },
+    ],
+    'a promise': ['returned a promise; a hook gives its verdict before it returns', () => Promise.resolve(FORWARD)],
+    'a number that is no verdict': ['returned 7, which is no verdict', () => 7],
+    nothing: ['returned undefined, which is no verdict', () => undefined],
+    null: ['returned object, which is no verdict', () => null],
+    true: ['returned boolean, which is no verdict', () => true],
+    'a verdict as text': ['returned string, which is no verdict', () => '0'],
+    'an allocation freed twice in silence': [
+      'misused the pool and hid it',
+      (pool) => {
+        const chain = descriptor(pool);
+        pool.freeChain(chain);
+        try {
+          pool.freeChain(chain);
+        } catch {
+          // The very thing that must not go unnoticed.
+        }
+        return FORWARD;
+      },
+    ],
+  };
+  for (const [what, [reason, misbehave]] of Object.entries(faults)) {
+    test(`${what} is one, and onHookError decides`, async (t) => {
+      for (const door of ['defined', 'callback'] as const) {
+        const make = (pool: Pool): LoadedHook[] => [
+          door === 'defined'
+            ? hook('bad', () => misbehave(pool) as FORWARD_ACTION)
+            : callback('bad', () => misbehave(pool) as FORWARD_ACTION),
+          hook('next', () => FORWARD),
+        ];
+        const drops = layRig(t, { hooks: make });
+        await drops.pass(FRAME);
+        assert.deepEqual(drops.faults, [`bad: ${reason}`]);
+        assert.deepEqual([drops.row().droppedByFault, drops.row().hookFaults, drops.hook(1).seen], [1, 1, 0]);
+        assert.deepEqual([drops.hook(0).faults, drops.hook(0).dropped], [1, 1]);
+        const forwards = layRig(t, { hooks: make, onHookError: 'forward' });
+        await forwards.pass(FRAME);
+        assert.deepEqual([forwards.sent(), forwards.row().hookFaults, forwards.hook(1).seen], [[FRAME], 1, 1]);
+        assert.deepEqual([forwards.hook(0).faults, forwards.hook(0).forwarded], [1, 0]);
+      }
+    });
+  }
+
+  test('frees what the hook handed over before it', async (t) => {
+    const rig = layRig(t, {
+      onHookError: 'forward',
+      hooks: (pool) => [
+        hook('throw', (packet) => {
+          packet.replace(chainOf(pool, OTHER));
+          packet.replace(chainOf(pool, NEW));
+          packet.chain.ipr_next = chainOf(pool, Buffer.alloc(3));
+          throw new Error('after all');
+        }),
+        callback('no-verdict', (pData, _, __, ___, ____, _____, ppRcvBuf) => {
+          pData.value = chainOf(pool, OTHER);
+          ppRcvBuf.value = chainOf(pool, NEW);
+          return 7 as FORWARD_ACTION;
+        }),
+      ],
+    });
+    await rig.pass(FRAME);
+    assert.deepEqual(rig.sent(), [FRAME]);
+    assert.equal(rig.row().hookFaults, 1, 'an attribute of the packet');
+    assert.equal(rig.hook(0).faults + rig.hook(1).faults, 2);
+  });
+
+  test('takes back the interface that the hook set', async (t) => {
+    const rig = layRig(t, {
+      onHookError: 'forward',
+      hooks: () => [
+        hook('turn-and-throw', (_, context) => {
+          context.sendInterfaceIndex = INDEX_A;
+          throw new Error('after all');
+        }),
+      ],
+    });
+    await rig.pass(FRAME);
+    assert.equal(rig.driver.sent[0]?.port, 1);
+  });
+});
+
+describe('counting changes', () => {
+  test('tells changed from unchanged and replaced, where it is asked for', async (t) => {
+    const hooks = (pool: Pool): LoadedHook[] => [
+      hook('look', () => FORWARD),
+      hook('change', (packet) => {
+        packet.bytes[8] = 1;
+        return FORWARD;
+      }),
+      hook('same', (packet) => {
+        packet.bytes[8] = 1;
+        return FORWARD;
+      }),
+      replaceWith((from) => chainOf(from, NEW.subarray(0, 20), NEW.subarray(20)))(pool),
+      callback('change-7', (pData) => {
+        const first = pData.value?.ipr_buffer;
+        if (first !== null && first !== undefined) first[8] = 2;
+        return FORWARD;
+      }),
+      hook('change-and-drop', (packet) => {
+        packet.bytes[8] = 3;
+        return DROP;
+      }),
+    ];
+    const tracked = layRig(t, { hooks, trackChanges: true });
+    await tracked.pass(FRAME, FRAME);
+    assert.deepEqual(
+      [0, 1, 2, 3, 4, 5].map((index) => [tracked.hook(index).changed, tracked.hook(index).replaced]),
+      [
+        [0, 0],
+        [2, 0],
+        [0, 0],
+        [0, 2],
+        [2, 0],
+        [2, 0],
+      ],
+    );
+    const untracked = layRig(t, { hooks });
+    await untracked.pass(FRAME);
+    assert.equal(untracked.hook(1).changed, 0);
+  });
+
+  test('sees that a later hook made a replacement longer', async (t) => {
+    const rig = layRig(t, {
+      trackChanges: true,
+      hooks: (pool) => [
+        handOver((from) => chainOf(from, NEW))(pool),
+        callback('pad', (pData) => {
+          if (pData.value !== null) pData.value.ipr_next = chainOf(pool, Buffer.alloc(4));
+          return FORWARD;
+        }),
+      ],
+    });
+    await rig.pass(FRAME);
+    assert.equal(rig.hook(1).changed, 1);
+  });
+
+  test('lets a frame longer than any datagram pass', async (t) => {
+    const ports = [0, 1].map((id) => ({ id, linktype: 1, maxFrameLength: 100_000 }));
+    const rig = layRig(t, { ports, trackChanges: true, hooks: () => [hook('look', () => FORWARD)] });
+    const long = ethernet({}, ipv4({ totalLength: 0 }, tcp({}, Buffer.alloc(70_000))));
+    await rig.pass(long, FRAME);
+    assert.deepEqual(rig.sent(), [long, FRAME]);
+  });
+});
+
+test('a hook reads through the chain what it reads through the octets', async (t) => {
+  const rig = layRig(t, {
+    hooks: () => [
+      hook('compare', ({ chain, bytes, length }) => {
+        const copy = Buffer.alloc(length);
+        return gatherChain(chain, copy, 0) === length && copy.equals(bytes.subarray(0, length)) ? FORWARD : DROP;
+      }),
+    ],
+  });
+  await rig.pass(FRAME);
+  assert.deepEqual(rig.sent(), [FRAME]);
+});

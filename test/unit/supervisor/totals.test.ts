@@ -1,0 +1,97 @@
+/**
+ * The counters of a whole run, over lanes that ended and the one that runs.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { emptyRow, type LedgerRow } from '../../../src/lane/ledger.ts';
+import type { HookInfo } from '../../../src/lane/messages.ts';
+import type { HookProgress, LaneProgress } from '../../../src/lane/progress.ts';
+import type { Way } from '../../../src/lane/way.ts';
+import { Totals } from '../../../src/supervisor/totals.ts';
+import { bridgeWay } from '../lane/lane-rig.ts';
+
+const AB = bridgeWay();
+const BA = bridgeWay({ name: 'b > a', inPort: 1, outPort: 0 });
+const TAP = bridgeWay({ name: 'tap', inPort: 2, outPort: -1 });
+
+const hookInfo = (name: string): HookInfo => ({ name, path: `/${name}.ts`, priority: 0, kind: 'defined' });
+const row = (received: number): LedgerRow => ({ ...emptyRow(), received, forwarded: received, sent: received });
+const counters = (seen: number, outstanding = 0): HookProgress => ({
+  seen,
+  forwarded: seen,
+  dropped: 0,
+  rejected: 0,
+  replaced: 0,
+  changed: 0,
+  faults: 0,
+  outstanding,
+  outstandingBytes: 64 * outstanding,
+  poolFaults: 0,
+});
+
+function progress(ways: LedgerRow[], hooks: HookProgress[], kernelDropped = 0): LaneProgress {
+  return {
+    sequence: 1,
+    packets: 0,
+    ways,
+    hooks,
+    tags: [],
+    poolBytes: 0,
+    poolLimit: 0,
+    poolFaults: 0,
+    kernelDropped,
+  };
+}
+
+function received(totals: Totals, ways: readonly Way[], now: LaneProgress | null): Record<string, number> {
+  return Object.fromEntries(totals.ways(ways, now).map((way) => [way.name, way.row.received]));
+}
+
+test('a lane that runs shows its own numbers, one that has written none shows zeros', () => {
+  const totals = new Totals();
+  assert.deepEqual(received(totals, [AB, BA], null), { 'a > b': 0, 'b > a': 0 });
+  assert.deepEqual(received(totals, [AB, BA], progress([row(3), row(4)], [])), { 'a > b': 3, 'b > a': 4 });
+  assert.deepEqual(received(totals, [AB, BA], null), { 'a > b': 0, 'b > a': 0 }, 'looking adds nothing up');
+});
+
+test('what ended lanes did is added once, by the names of ways and hooks', () => {
+  const totals = new Totals();
+  const [first, second] = [hookInfo('first'), hookInfo('second')];
+  totals.add([AB, BA], [first, second], progress([row(1), row(2)], [counters(10), counters(20)], 5));
+  totals.add([BA, AB], [second, first], progress([row(30), row(40)], [counters(300), counters(400)], 6));
+  const now = progress([row(100)], [counters(1000)], 7);
+  assert.deepEqual(received(totals, [AB], now), { 'a > b': 141, 'b > a': 32 });
+  assert.deepEqual(received(totals, [AB], now), { 'a > b': 141, 'b > a': 32 }, 'however often it is asked');
+  const hooks = totals.hooks([second, first], progress([], [counters(1000), counters(2000)]));
+  assert.deepEqual(
+    hooks.map(({ name, counters }) => [name, counters.seen, counters.forwarded]),
+    [
+      ['second', 1320, 1320],
+      ['first', 2410, 2410],
+    ],
+  );
+  assert.deepEqual([totals.kernelDropped(null), totals.kernelDropped(now)], [11, 18]);
+});
+
+test('what an ended lane held in its pool went with it', () => {
+  const totals = new Totals();
+  const leaky = hookInfo('leaky');
+  totals.add([AB], [leaky], progress([row(1)], [counters(1, 9)]));
+  const [total] = totals.hooks([leaky], progress([row(1)], [counters(1, 2)]));
+  assert.deepEqual([total?.counters.outstanding, total?.counters.outstandingBytes], [2, 128]);
+});
+
+test('a way of tap is known to send nothing, also after its lane ended', () => {
+  const totals = new Totals();
+  totals.add([AB, TAP], [], progress([row(1), row(1)], []));
+  assert.deepEqual(
+    totals.ways([], null).map(({ name, sends }) => [name, sends]),
+    [
+      ['a > b', true],
+      ['tap', false],
+    ],
+  );
+});
