@@ -1,25 +1,22 @@
 /**
- * A program for the test of the lease: does what it reads, a word a line, with a real {@link Lease} in its namespace.
+ * A program for the test of the lease: holds a real {@link Lease} in its namespace and does what signals tell it.
  *
  * ```
- *   node keep-lease.ts IFINDEX      renew | lapse | stop     what nft complains of goes to standard output
+ *   node keep-lease.ts IFINDEX      SIGUSR2 renew | SIGHUP lapse | SIGTERM stop     prints what nft complains of
  * ```
  * @module
  */
 
-import { createInterface } from 'node:readline';
 import { Lease } from '../../../src/supervisor/lease.ts';
 
 const lease = new Lease((text) => console.log(`error: ${text}`));
+const awake = setInterval(() => undefined, 60_000);
 lease.setPorts([Number(process.argv[2])]);
-console.log('ready');
-createInterface({ input: process.stdin }).on('line', (word) => {
-  if (word === 'renew') lease.renew();
-  if (word === 'lapse') lease.lapse();
-  if (word === 'stop') {
-    lease.stop();
-    lease.renew();
-    process.stdin.destroy();
-  }
-  console.log(`done: ${word}`);
+process.on('SIGUSR2', () => lease.renew());
+process.on('SIGHUP', () => lease.lapse());
+process.on('SIGTERM', () => {
+  lease.stop();
+  lease.renew();
+  clearInterval(awake);
 });
+console.log('ready');

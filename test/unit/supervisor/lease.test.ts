@@ -36,7 +36,8 @@ test('a lease is kept, ended, and survives the death of its helper and of the ta
 
   const keeper = ns.fw.node([PROGRAM, `${ifindex}`]);
   await waitFor(() => keeper.stdout.includes('ready'), { what: 'the program', timeoutMs: SLOW });
-  const say = (word: string) => keeper.child.stdin.write(`${word}\n`);
+  const tell = { renew: 'SIGUSR2', lapse: 'SIGHUP', stop: 'SIGTERM' } as const;
+  const say = (word: keyof typeof tell) => keeper.child.kill(tell[word]);
   const isHeld = async () => {
     const { stdout } = await ns.fw.run('nft', ['list', 'set', 'netdev', tableName(ifindex), 'alive']);
     return stdout.includes('elements');
