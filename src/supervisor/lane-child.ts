@@ -22,6 +22,8 @@ import { type LaneProgress, ProgressReader } from '../lane/progress.ts';
 const READY_TIMEOUT_MS = 60_000;
 /** How long a lane may take to empty its ring and end after it was told to. */
 const STOP_TIMEOUT_MS = 2_000;
+/** A hook that leaks costs its lane, not the machine: beyond this much heap the lane ends and another starts. */
+const HEAP_LIMIT_MIB = 1024;
 /** File names of this process. */
 let serial = 0;
 
@@ -174,5 +176,6 @@ function laneProgram(): string {
 
 /** The source needs the loader that this process was started with; the build needs nothing. */
 function laneExecArgv(): string[] {
-  return path.extname(fileURLToPath(import.meta.url)) === '.ts' ? process.execArgv : [];
+  const loader = path.extname(fileURLToPath(import.meta.url)) === '.ts' ? process.execArgv : [];
+  return [...loader, `--max-old-space-size=${HEAP_LIMIT_MIB}`];
 }
