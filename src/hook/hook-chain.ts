@@ -136,6 +136,8 @@ export class HookChain {
 
     for (let i = 0, row = 0; i < definitions.length; i++, row += HOOK_COUNTERS) {
       const definition = definitions[i] as DefinedHook | null;
+      // The Windows interface is one for IPv4: a hook of its kind would misread anything else.
+      if (definition === null && layout.version !== 4) continue;
       if (definition !== null && this.replaced && !this.#linearise()) return this.#poolExhausted();
       count(counters, row + HOOK_SEEN);
       if (this.#before !== null) this.#remember();

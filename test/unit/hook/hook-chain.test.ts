@@ -13,7 +13,7 @@ import { gatherChain, IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import type { Pool } from '../../../src/firewall/pool.ts';
 import type { Packet, Verdict } from '../../../src/hook/contract.ts';
 import type { LoadedHook } from '../../../src/hook/load-hook.ts';
-import { ethernet, ipv4, tcp, udp } from '../../support/packet-builder.ts';
+import { ethernet, ipv4, ipv6, tcp, udp } from '../../support/packet-builder.ts';
 import { callback, chainOf, descriptor, hook, INDEX_A, layRig } from '../lane/lane-rig.ts';
 import { handOver, look, replaceWith } from './chain-hooks.ts';
 
@@ -71,6 +71,25 @@ describe('order', () => {
     await rig.pass(FRAME);
     assert.deepEqual(order, ['other']);
     assert.deepEqual([rig.hook(0).dropped, rig.hook(1).seen], [1, 0]);
+  });
+});
+
+describe('the seven-argument door', () => {
+  test('is for IPv4: an IPv6 packet passes it by and goes on to the next hook', async (t) => {
+    const versions: number[] = [];
+    const rig = layRig(t, {
+      hooks: () => [
+        callback('drop-all', () => DROP),
+        hook('look', ({ version }) => {
+          versions.push(version);
+          return FORWARD;
+        }),
+      ],
+    });
+    const overIpv6 = ethernet({}, ipv6({}, udp()));
+    await rig.pass(overIpv6, FRAME);
+    assert.deepEqual([rig.sent(), versions], [[overIpv6], [6]]);
+    assert.deepEqual([rig.hook(0).seen, rig.hook(0).dropped, rig.hook(1).seen], [1, 1, 1]);
   });
 });
 
