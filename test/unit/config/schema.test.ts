@@ -72,9 +72,9 @@ test('config/firehook.schema.json is up to date (node --import tsx src/config/wr
 });
 
 test('the table of docs/configuration.md has every key with its type, default and meaning', () => {
-  const rows = [...read('docs/configuration.md').matchAll(/^\| `([\w.[\]]+)` +\| (.*?) +\| (.*?) +\| (.*?) +\|$/gm)].map(
-    ([, key = '', type = '', fallback = '', meaning = '']): Row => ({ key, type, fallback, meaning }),
-  );
+  const rows = [
+    ...read('docs/configuration.md').matchAll(/^\| `([\w.[\]]+)` +\| (.*?) +\| (.*?) +\| (.*?) +\|$/gm),
+  ].map(([, key = '', type = '', fallback = '', meaning = '']): Row => ({ key, type, fallback, meaning }));
   const documented = rows.map((row) => row.key);
   const leaves = leavesOf(configJsonSchema() as SchemaNode, '');
   assert.deepEqual(
