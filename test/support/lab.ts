@@ -15,6 +15,7 @@
 import { spawnSync } from 'node:child_process';
 import type { Result, RunningProcess, StartOptions } from './processes.ts';
 import { finish, startProcess } from './processes.ts';
+import { waitFor } from './wait-for.ts';
 
 /** One end of a cable. */
 export interface EndSpec<Name extends string> {
@@ -232,6 +233,12 @@ async function configure<Name extends string>(
       await lab.ns[name].output('sh', ['-ec', namespaceScript(own, offloads, spec)]);
     }),
   );
+  // The kernel tells of a carrier up to a second after it is there: a snapshot taken before would differ from one after.
+  for (const name of names) {
+    await waitFor(async () => !(await lab.ns[name].output('ip', ['link'])).includes('NO-CARRIER'), {
+      what: `the carriers of ${lab.ns[name].name}`,
+    });
+  }
 }
 
 /** Everything inside one namespace in one process: a lab takes a few milliseconds a host. */

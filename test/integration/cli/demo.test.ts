@@ -13,6 +13,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { DemoReport } from '../../../src/cli/demo.ts';
 import { rootOnly, waitFor } from '../../support/netns.ts';
+import { AS_NOBODY } from '../../support/nobody.ts';
 import { finish, type RunningProcess, startProcess } from '../../support/processes.ts';
 
 const FIREHOOK = fileURLToPath(new URL('../../../bin/firehook', import.meta.url));
@@ -116,8 +117,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 test('without root says so, and replays the shipped capture through the same hooks', {
   skip: rootOnly('setpriv'),
 }, async () => {
-  const nobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
-  const running = startProcess('setpriv', [...nobody, process.execPath, FIREHOOK, 'demo']);
+  const running = startProcess('setpriv', [...AS_NOBODY, process.execPath, FIREHOOK, 'demo']);
   const { code, stdout, stderr } = await finish(running, TIMEOUT_MS);
   assert.equal(code, 0, stdout + stderr);
   assert.match(stderr, /^Not root/);

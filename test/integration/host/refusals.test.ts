@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { startDaemon } from '../../support/daemon.ts';
 import type { Namespace, Result } from '../../support/netns.ts';
 import { hostLab, rootOnly } from '../../support/netns.ts';
+import { AS_NOBODY } from '../../support/nobody.ts';
 import { assertAddsUp, assertPings, fixtureHook, kernelState, stockHook } from './live-host.ts';
 
 const skip = rootOnly();
@@ -160,8 +161,7 @@ test('refuses to run without root, and lets anybody check a config', { skip: roo
   const { ns } = await hostLab(t);
   const before = await kernelState(ns.host);
   const file = await writeConfig(t, { attach: HOST_ETH0, hooks: [stockHook('pass-all')] });
-  const asNobody = (...args: string[]) =>
-    ns.host.run('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', FIREHOOKD, '-c', file, ...args]);
+  const asNobody = (...args: string[]) => ns.host.run('setpriv', [...AS_NOBODY, FIREHOOKD, '-c', file, ...args]);
   assertRefused(await asNobody(), 4, /not permitted: .*; run as root/);
   assertRefused(await asNobody('--undo'), 4, /not permitted: .*; run as root/);
   for (const checked of [await asNobody('--check'), await ns.host.run(FIREHOOKD, ['-c', file, '--check'])]) {

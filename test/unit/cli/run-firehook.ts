@@ -8,6 +8,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { AS_NOBODY } from '../../support/nobody.ts';
 
 const FIREHOOK = fileURLToPath(new URL('../../../bin/firehook', import.meta.url));
 const TIMEOUT_MS = 60_000;
@@ -26,8 +27,7 @@ export function runFirehook(...args: string[]): Ended {
 
 /** Runs `firehook` as a user who is neither root nor in any group of note. Root only. */
 export function runFirehookAsNobody(...args: string[]): Ended {
-  const nobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
-  return runCommand('setpriv', [...nobody, process.execPath, FIREHOOK, ...args]);
+  return runCommand('setpriv', [...AS_NOBODY, process.execPath, FIREHOOK, ...args]);
 }
 
 function runCommand(command: string, args: readonly string[]): Ended {
