@@ -10,7 +10,7 @@
  * @module
  */
 
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type * as z from 'zod';
@@ -58,7 +58,8 @@ export function loadConfig(file: string): LoadedConfig {
   const loaded = parseConfig(readConfig(file), path.dirname(path.resolve(file)), file);
   for (const hook of loaded.config.hooks) {
     try {
-      accessSync(hook.module, constants.R_OK);
+      // Opened, not asked for: access(2) judges by the real user and without capabilities.
+      closeSync(openSync(hook.module, constants.O_RDONLY | constants.O_NONBLOCK));
     } catch (cause) {
       throw new FirehookError('FIREHOOK_HOOK_UNREADABLE', `${hook.module}: ${reason(cause)}`, {
         cause,
