@@ -22,7 +22,7 @@ export function showStatus(report: StatusReport): string {
       'lane',
       report.lane.pid === null
         ? `down; ${report.lane.lastError ?? 'starting'}`
-        : `pid ${report.lane.pid}, user ${report.lane.user}, restarted ${report.lane.restarts} times`,
+        : `pid ${report.lane.pids.join(', ')}, user ${report.lane.user}, restarted ${report.lane.restarts} times`,
     ],
     ['lease', report.lease],
     ['hooks', report.hooks.length === 0 ? 'none' : report.hooks.join(', ')],
@@ -98,6 +98,22 @@ export function showStats(report: StatsReport): string {
           table([
             ['by hook', 'dropped', 'rejected'],
             ...hooks.map(({ hook, dropped, rejected }) => [hook, dropped, rejected]),
+          ]),
+          '',
+        ]),
+    ...(report.lanes.length < 2
+      ? []
+      : [
+          table([
+            ['lane', 'received', 'forwarded', 'dropped', 'rejected', 'lost'],
+            ...report.lanes.map(({ pid, total }): Cell[] => [
+              `pid ${pid}`,
+              total.received,
+              total.forwarded,
+              total.dropped,
+              total.rejected,
+              total.lost,
+            ]),
           ]),
           '',
         ]),

@@ -66,13 +66,12 @@ export const configSchema = object({
     .superRefine(refuseSecondUse)
     .describe('Where packets are taken from. One or more.'),
   driver: z
-    .enum(['pcap'], {
-      error: (issue) =>
-        issue.input === 'afpacket' ? 'afpacket is not in this version; use pcap' : expected('pcap').error(issue),
-    })
+    .enum(['pcap', 'afpacket'], expected('pcap or afpacket'))
     .default('pcap')
     .describe('What reads and writes frames.'),
-  lanes: integer(1).default(1).describe('Processes that run hooks. More than 1 needs a driver that can share a port.'),
+  lanes: integer(1, 64)
+    .default(1)
+    .describe('Processes that run hooks. More than 1 needs a driver that can share a port.'),
   hooks: z
     .array(hook, expected('a list of hooks, each with module:'))
     .default([])
@@ -136,8 +135,8 @@ export const configSchema = object({
     .prefault({})
     .describe('The buffer pool behind IPAllocBuff and ExAllocatePoolWithTag, one for each lane.'),
 }).superRefine((config, context) => {
-  // pcap is the only driver of this version, and each of its handles gets every packet.
-  if (config.lanes > 1) {
+  // Each handle of pcap gets every packet.
+  if (config.lanes > 1 && config.driver === 'pcap') {
     context.addIssue({
       code: 'custom',
       path: ['lanes'],

@@ -34,6 +34,12 @@ export interface DriverPort {
 /** Set in `flags` when the transport checksum in the frame is not final. */
 export const FRAME_CHECKSUM_PARTIAL = 1;
 
+/** Set in `flags` of a super-frame: longer than the MTU, to be cut by whoever sends it. */
+export const FRAME_SUPER = 2;
+
+/** A buffer that frames come in. The sink may keep views of it on itself, so that they are made once a buffer. */
+export type FrameBuffer = Buffer & { views?: (Buffer | undefined)[] };
+
 /** What a driver hands frames to: the lane. */
 export interface FrameSink {
   /**
@@ -43,12 +49,12 @@ export interface FrameSink {
    * @param length - captured octets
    * @param originalLength - octets on the wire; larger than `length` when the capture cut it
    * @param port - id of the port of arrival
-   * @param flags - bits, `FRAME_CHECKSUM_PARTIAL`
+   * @param flags - bits, `FRAME_CHECKSUM_PARTIAL` and `FRAME_SUPER`
    * @param seconds - time of arrival, seconds since 1970
    * @param nanoseconds - 0-999999999
    */
   onFrame(
-    frame: Buffer,
+    frame: FrameBuffer,
     length: number,
     originalLength: number,
     port: number,
@@ -58,6 +64,13 @@ export interface FrameSink {
   ): void;
   /** The frames since the last call are done with; what was transmitted must be out before their memory is reused. */
   onBatchEnd(): void;
+  /**
+   * A frame that `transmit` had taken could not be sent after all.
+   *
+   * @param port - port of arrival of the batch it belonged to
+   * @param purpose - what `transmit` was given
+   */
+  onSendFailed?(port: number, purpose: number): void;
 }
 
 /** Counters a driver keeps itself, since its start. */
@@ -76,9 +89,24 @@ export interface Driver {
   /**
    * Sends `length` octets of `frame` out of `port`.
    *
-   * Ownership: borrows `frame` until `onBatchEnd`. Never throws; false when the frame was not sent.
+   * Ownership: borrows `frame` during the call, or until the batch ends where it is the very frame being handed out.
+   * Never throws; false when the frame was not taken. One that was taken and not sent is told by `onSendFailed`.
+   *
+   * @param purpose - the caller's own number, 0-255, handed back by `onSendFailed`
    */
-  transmit(port: number, frame: Buffer, length: number): boolean;
+  transmit(port: number, frame: Buffer, length: number, purpose?: number): boolean;
+  /**
+   * Octet, in the frame being handed out, where the checksum that is not final starts to count; -1 where all are final.
+   * A driver without it has its frames completed before they are transmitted.
+   */
+  checksumStart?(): number;
+  /**
+   * Sends a frame that stands for the super-frame being handed out and is to be cut as that one was. Only where
+   * `capabilities.offloads` and `capabilities.live` hold.
+   *
+   * @param checksumStart - octet of the frame where the transport header starts; its checksum holds the pseudo header's sum
+   */
+  transmitSuper?(port: number, frame: Buffer, length: number, checksumStart: number, purpose?: number): boolean;
   stats(): DriverStats;
   /** Gives everything back. Idempotent. */
   stop(): void;

@@ -25,26 +25,11 @@ import { createRequire } from 'node:module';
 import { FirehookError } from '../errors.ts';
 import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameSink } from './contract.ts';
 import { withSendGroup } from './effective-group.ts';
-
-/** A port as the supervisor lays it out. Plain data: it crosses a process boundary. */
-export interface PcapPortOptions {
-  /** Position in the list of ports. */
-  readonly id: number;
-  /** Device to capture on; null for a port that only sends. */
-  readonly capture: string | null;
-  /** pcap-filter(7) expression for the capture; '' takes every frame. */
-  readonly filter: string;
-  /** Device to send on; null for a port that only receives. */
-  readonly send: string | null;
-  /** Longest frame that can be sent, link header included, in octets; 0 for a port that only receives. */
-  readonly maxFrameLength: number;
-  /** Longest frame to capture, in octets. libpcap sizes the slots of its ring by it. */
-  readonly captureLength: number;
-}
+import type { LivePortOptions } from './live-port.ts';
 
 /** What {@link openPcap} takes. */
 export interface PcapOptions {
-  readonly ports: readonly PcapPortOptions[];
+  readonly ports: readonly LivePortOptions[];
   /** Kernel buffer of each capture, in MiB. @defaultValue 32 */
   readonly bufferMiB?: number;
 }
@@ -138,13 +123,14 @@ export class PcapDriver implements Driver {
       if (port.capture !== null) {
         const capture = new Capture(new pcap.PcapSession(), port.id);
         const snaplen = port.captureLength + TAG_ROOM;
-        open(capture.session, port.capture, port.filter, bufferSize, snaplen, () => this.#onPacket(capture));
+        const filter = port.direction === 'any' ? '' : port.direction;
+        open(capture.session, port.capture.name, filter, bufferSize, snaplen, () => this.#onPacket(capture));
         capture.session.read_callback = () => this.#dispatch(capture);
         this.#captures.push(capture);
-        if (port.send === port.capture) this.#senders[port.id] = capture.session;
+        if (port.send?.ifindex === port.capture.ifindex) this.#senders[port.id] = capture.session;
       }
-      if (port.send !== null && port.send !== port.capture) {
-        const device = port.send;
+      if (port.send !== null && port.send.ifindex !== port.capture?.ifindex) {
+        const device = port.send.name;
         const sender = new pcap.PcapSession();
         withSendGroup(() => open(sender, device, NOTHING, MIB, TAG_ROOM, () => undefined));
         this.#senders[port.id] = sender;

@@ -15,7 +15,7 @@ import type { Driver } from '../drivers/contract.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
 import { isChecksumPartial } from '../hook/replacement.ts';
-import { completeTransportChecksum } from '../wire/datagram.ts';
+import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
 import { LINKTYPE_ETHERNET } from '../wire/link.ts';
 import { forbidsFragments, fragmentPayload, writeFragment } from './fragment.ts';
@@ -44,6 +44,13 @@ const MAX_DATAGRAM = 65_535;
 const ETHERNET_HEADER = 14;
 const MAC = 6;
 const VLAN_TAG = 4;
+const TCP = 6;
+const UDP = 17;
+
+/** What a frame is, for `transmit` to hand back when it could not be sent after all. */
+const FORWARDED_PACKET = 0;
+const ANSWER = 1;
+const LATER_FRAGMENT = 2;
 
 /** Sends what the hooks let through, and books it. */
 export class Egress {
@@ -83,6 +90,7 @@ export class Egress {
    * @param offset - octet where the datagram starts, -1 when it is none
    * @param layout - of the datagram, null when it is none
    * @param isUnicastLink - false when the frame was a link broadcast or multicast
+   * @param isSuper - the frame is to be cut by whoever sends it: no length is too long
    */
   forward(
     way: Way,
@@ -93,6 +101,7 @@ export class Egress {
     offset: number,
     layout: IpLayout | null,
     isUnicastLink: boolean,
+    isSuper: boolean,
   ): void {
     if (port < 0) {
       this.#add(base + FORWARDED, 1);
@@ -100,7 +109,7 @@ export class Egress {
     }
     let size = length;
     const limit = this.#frameLimit(port, frame);
-    if (length > limit) {
+    if (length > limit && !isSuper) {
       // Padding behind the datagram need not go out.
       size = layout === null ? length : offset + layout.length;
       if (size > limit) {
@@ -130,6 +139,7 @@ export class Egress {
     offset: number,
     chain: IPRcvBuf,
     isUnicastLink: boolean,
+    isSuper: boolean,
   ): void {
     let size = chainLength(chain);
     if (size < 0 || size > MAX_DATAGRAM || offset > LINK_ROOM || offset > length) {
@@ -152,6 +162,7 @@ export class Egress {
       // Padding behind the datagram need not go out.
       size = layout.length;
       if (offset + size > limit) {
+        if (isSuper && this.#sendSuper(base, port, frame, offset, size, layout)) return;
         this.#tooLong(way, base, port, frame, offset, size, layout, isUnicastLink);
         return;
       }
@@ -159,6 +170,31 @@ export class Egress {
     frame.copy(this.#gathered, LINK_ROOM - offset, 0, offset);
     if (this.#send(base, port, this.#gatheredAt(offset), offset + size)) this.#add(base + FORWARDED, 1);
     else this.#lose(base, LOST_SEND_ERROR);
+  }
+
+  /** A frame that `transmit` had taken did not go: what was booked for it is booked as lost instead. */
+  takeBack(base: number, purpose: number): void {
+    this.#add(base + SENT, -1);
+    if (purpose === ANSWER) this.#add(base + ICMP_ERRORS, -1);
+    else if (purpose === LATER_FRAGMENT) this.#add(base + EXTRA_FRAGMENTS, -1);
+    else {
+      this.#add(base + FORWARDED, -1);
+      this.#lose(base, LOST_SEND_ERROR);
+    }
+  }
+
+  /** A replacement of a super-frame goes out as one, where the driver can have it cut. False when it cannot. */
+  #sendSuper(base: number, port: number, frame: Buffer, offset: number, size: number, layout: IpLayout): boolean {
+    const driver = this.#driver;
+    if (driver.transmitSuper === undefined || (layout.protocol !== TCP && layout.protocol !== UDP)) return false;
+    fillPseudoSum(this.#datagram, layout);
+    frame.copy(this.#gathered, LINK_ROOM - offset, 0, offset);
+    const made = this.#gatheredAt(offset);
+    if (!driver.transmitSuper(port, made, offset + size, offset + layout.transportOffset, FORWARDED_PACKET))
+      return false;
+    this.#countSent(base, offset + size);
+    this.#add(base + FORWARDED, 1);
+    return true;
   }
 
   /** Answers a rejected packet, where the rules and the rate allow it. The packet itself is booked by the caller. */
@@ -237,7 +273,7 @@ export class Egress {
     let count = 0;
     for (let from = 0; from < size - headerLength; from += step) {
       const written = writeFragment(datagram, headerLength, size, from, step, this.#made, offset);
-      if (!this.#send(base, port, this.#made, offset + written)) {
+      if (!this.#send(base, port, this.#made, offset + written, count === 0 ? FORWARDED_PACKET : LATER_FRAGMENT)) {
         // The frames already out are frames sent all the same; the receiver drops the incomplete datagram.
         this.#add(base + EXTRA_FRAGMENTS, count);
         this.#lose(base, LOST_SEND_ERROR);
@@ -274,7 +310,7 @@ export class Egress {
         frame.copy(this.#made, start, MAC, 2 * MAC);
         frame.copy(this.#made, start + MAC, 0, MAC);
       }
-      sent = this.#send(base, way.rejectPort, this.#made.subarray(start), offset + size);
+      sent = this.#send(base, way.rejectPort, this.#made.subarray(start), offset + size, ANSWER);
     }
     if (sent) this.#add(base + ICMP_ERRORS, 1);
   }
@@ -302,8 +338,8 @@ export class Egress {
     return view;
   }
 
-  #send(base: number, port: number, frame: Buffer, length: number): boolean {
-    if (!this.#driver.transmit(port, frame, length)) return false;
+  #send(base: number, port: number, frame: Buffer, length: number, purpose = FORWARDED_PACKET): boolean {
+    if (!this.#driver.transmit(port, frame, length, purpose)) return false;
     this.#countSent(base, length);
     return true;
   }

@@ -10,13 +10,14 @@
  * @module
  */
 
+import { openAfpacket } from '../drivers/afpacket.ts';
 import type { Driver } from '../drivers/contract.ts';
 import { withSendGroup } from '../drivers/effective-group.ts';
 import { openPcap } from '../drivers/pcap.ts';
 import { RawSender } from '../drivers/raw-sender.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { systemPool } from '../firewall/ddk.ts';
-import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
+import { createLogger, createRateLimitedLog, type Logger } from '../telemetry/logger.ts';
 import { Lane } from './lane.ts';
 import { hookLine, loadChain } from './load-chain.ts';
 import type { FromLane, LaneSpec, LaneUser, ToLane } from './messages.ts';
@@ -44,7 +45,7 @@ async function run(spec: LaneSpec): Promise<void> {
   endWithParent();
   const log = createLogger({ level: spec.logLevel, name: 'lane' });
   const limited = createRateLimitedLog(log, HOOK_LINES_PER_SECOND);
-  const driver = spec.mode === 'run' ? openPcap({ ports: spec.ports }) : null;
+  const driver = spec.mode === 'run' ? openDriver(spec, log) : null;
   const sender = spec.ways.some(({ reject }) => reject === 'raw') ? withSendGroup(() => new RawSender()) : null;
   if (spec.user !== null) becomeUser(spec.user);
   containHooks(spec, (message) => limited('error', message));
@@ -94,6 +95,13 @@ async function run(spec: LaneSpec): Promise<void> {
   progress.writeAll(0);
   tell({ type: 'ready', hooks });
   await done;
+}
+
+function openDriver({ driver, ports, lanes }: LaneSpec, log: Logger): Driver {
+  if (driver === 'pcap') return openPcap({ ports });
+  const onSmallerRing = (device: string, mib: number): void =>
+    log.warn(`${device}: the kernel has no memory for a ring of the usual size; it got one of ${mib} MiB.`);
+  return openAfpacket({ ports, lanes, onSmallerRing });
 }
 
 async function receive(driver: Driver, lane: Lane): Promise<void> {

@@ -12,14 +12,14 @@
  * @module
  */
 
-import type { Driver, FrameSink } from '../drivers/contract.ts';
-import { FRAME_CHECKSUM_PARTIAL } from '../drivers/contract.ts';
+import type { Driver, FrameBuffer, FrameSink } from '../drivers/contract.ts';
+import { FRAME_CHECKSUM_PARTIAL, FRAME_SUPER } from '../drivers/contract.ts';
 import { DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
 import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import type { Verdict } from '../hook/contract.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { ContextView } from '../hook/packet-view.ts';
-import { completeTransportChecksum } from '../wire/datagram.ts';
+import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
 import { isLinkBroadcast, isLinkMulticast, networkOffset } from '../wire/link.ts';
 import { Egress } from './egress.ts';
@@ -102,10 +102,6 @@ export class Lane implements FrameSink {
   readonly #lent = new IPRcvBuf();
   #progress: ProgressWriter | null = null;
 
-  // Views of the frame buffer the driver uses, one per octet where a datagram can start; made at first use.
-  #viewedFrame: Buffer | null = null;
-  #views: (Buffer | undefined)[] = [];
-
   constructor(options: LaneOptions) {
     this.#driver = options.driver;
     this.#chain = options.chain;
@@ -142,7 +138,7 @@ export class Lane implements FrameSink {
 
   /** {@inheritDoc FrameSink.onFrame} */
   onFrame(
-    frame: Buffer,
+    frame: FrameBuffer,
     length: number,
     originalLength: number,
     port: number,
@@ -169,7 +165,7 @@ export class Lane implements FrameSink {
   #handle(
     way: Way,
     base: number,
-    frame: Buffer,
+    frame: FrameBuffer,
     length: number,
     originalLength: number,
     port: number,
@@ -188,12 +184,13 @@ export class Lane implements FrameSink {
     const offset = networkOffset(frame, length, linktype);
     if (offset < 0) {
       add(ledger, base + NON_IP, 1);
-      if (this.#forwardsNonIp) this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false);
+      if (this.#forwardsNonIp)
+        this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false, (flags & FRAME_SUPER) !== 0);
       else drop(ledger, base, DROPPED_NON_IP);
       return;
     }
     const layout = this.#layout;
-    const bytes = this.#viewAt(frame, offset);
+    const bytes = frame.views?.[offset] ?? makeView(frame, offset);
     if (!parseIpLayout(bytes, 0, length - offset, originalLength - offset, layout)) {
       drop(ledger, base, DROPPED_MALFORMED);
       return;
@@ -222,14 +219,40 @@ export class Lane implements FrameSink {
     if (verdict === FORWARD) {
       const out = context.sendInterfaceIndex === way.sendInterfaceIndex ? way.outPort : way.otherPort;
       if (!chain.replaced) {
-        if (flags !== 0) completeTransportChecksum(bytes, layout.length);
-        this.#egress.forward(way, base, out, frame, length, offset, layout, isUnicast);
+        if ((flags & FRAME_CHECKSUM_PARTIAL) !== 0) this.#settleChecksum(bytes, layout, offset);
+        this.#egress.forward(way, base, out, frame, length, offset, layout, isUnicast, (flags & FRAME_SUPER) !== 0);
       } else if (chain.current !== null) {
         add(ledger, base + REPLACED, 1);
-        this.#egress.forwardChain(way, base, out, frame, length, offset, chain.current, isUnicast);
+        this.#egress.forwardChain(
+          way,
+          base,
+          out,
+          frame,
+          length,
+          offset,
+          chain.current,
+          isUnicast,
+          (flags & FRAME_SUPER) !== 0,
+        );
       }
     } else this.#stop(way, base, verdict, frame, length, offset, bytes, isUnicast);
     chain.release();
+  }
+
+  /**
+   * A checksum that is not final: left so where the driver takes it along, whatever the hooks made of the field;
+   * completed where it does not.
+   */
+  #settleChecksum(bytes: Buffer, layout: IpLayout, offset: number): void {
+    const start = this.#driver.checksumStart?.();
+    if (start === undefined) completeTransportChecksum(bytes, layout.length);
+    else if (start === offset + layout.transportOffset && this.#chain.hooks.length > 0) fillPseudoSum(bytes, layout);
+  }
+
+  /** {@inheritDoc FrameSink.onSendFailed} */
+  onSendFailed(port: number, purpose: number): void {
+    const base = this.#baseOfPort[port];
+    if (base !== undefined) this.#egress.takeBack(base, purpose);
   }
 
   /** Books a packet that a hook stopped, and answers it where the verdict asks for that. */
@@ -256,25 +279,19 @@ export class Lane implements FrameSink {
     }
   }
 
-  /** The view of `frame` from `offset` on. A driver hands the same buffer again and again: its views are kept. */
-  #viewAt(frame: Buffer, offset: number): Buffer {
-    if (frame !== this.#viewedFrame) {
-      this.#viewedFrame = frame;
-      this.#views = [];
-    }
-    let view = this.#views[offset];
-    if (view === undefined) {
-      view = frame.subarray(offset);
-      this.#views[offset] = view;
-    }
-    return view;
-  }
-
   #readLinktype(port: number): number {
     const linktype = this.#driver.ports.find(({ id }) => id === port)?.linktype ?? -1;
     this.#linktypeOfPort[port] = linktype;
     return linktype;
   }
+}
+
+/** The view of `frame` from `offset` on. A driver hands the same buffers again and again: they keep their views. */
+function makeView(frame: FrameBuffer, offset: number): Buffer {
+  frame.views ??= [];
+  const view = frame.subarray(offset);
+  frame.views[offset] = view;
+  return view;
 }
 
 function add(ledger: Float64Array, index: number, amount: number): void {

@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { PcapPortOptions } from '../drivers/pcap.ts';
+import type { LivePortOptions } from '../drivers/live-port.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { HookBundle } from '../hook/bundle-hook.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
@@ -37,7 +37,10 @@ export interface LaneSpec {
   readonly mode: 'run' | 'check';
   /** Null: stay who you are (not started by root). */
   readonly user: LaneUser | null;
-  readonly ports: readonly PcapPortOptions[];
+  readonly driver: 'pcap' | 'afpacket';
+  /** Lanes that share the ports, this one included. */
+  readonly lanes: number;
+  readonly ports: readonly LivePortOptions[];
   readonly ways: readonly Way[];
   readonly hooks: readonly HookSource[];
   readonly configFolder: string;

@@ -48,6 +48,7 @@ export class LaneChild {
   readonly #reader: ProgressReader;
   #failure: FirehookError | null = null;
   #isStopping = false;
+  #isReady = false;
   #lastSequence = -1;
   #lastMoveMs = performance.now();
 
@@ -74,6 +75,7 @@ export class LaneChild {
         else {
           clearTimeout(timer);
           this.#lastMoveMs = performance.now();
+          this.#isReady = true;
           resolve(message.hooks);
         }
       });
@@ -104,6 +106,11 @@ export class LaneChild {
   /** Process id; -1 when it could not be started. */
   get pid(): number {
     return this.#process.pid ?? -1;
+  }
+
+  /** True once packets can come. */
+  get isReady(): boolean {
+    return this.#isReady;
   }
 
   /** The lane's numbers now; null before the first and after the end. */

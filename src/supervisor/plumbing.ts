@@ -13,7 +13,7 @@
  */
 
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
-import type { PcapPortOptions } from '../drivers/pcap.ts';
+import type { LiveDevice, LivePortOptions } from '../drivers/live-port.ts';
 import { FirehookError } from '../errors.ts';
 import {
   DEST_LOCAL,
@@ -74,9 +74,10 @@ function detoursOf(attachment: Attachment): { link: Link; direction: Direction }
 /**
  * Makes the detours of an attach. What a killed run left of them is replaced.
  *
+ * @param superFrames - `cut` has the kernel cut them before the lane sees them, for a driver that cannot take them
  * @throws {@link FirehookError} FIREHOOK_ATTACH_TOOL
  */
-export function prepare(attachment: Attachment): void {
+export function prepare(attachment: Attachment, superFrames: 'cut' | 'whole'): void {
   for (const { link, direction } of detoursOf(attachment)) {
     const { near, far } = detourNames(link.ifindex, direction);
     const deliversToHost = attachment.kind === 'host' && direction === 'in';
@@ -89,9 +90,11 @@ export function prepare(attachment: Attachment): void {
     }
     // The stack takes a redirected frame for its own only if the MAC address of the device it came in by says so.
     if (deliversToHost) runTool('ip', ['link', 'set', near, 'address', link.mac]);
-    // With these off the kernel cuts super-frames and completes checksums on the way into the detour.
-    runTool('ethtool', ['-K', near, 'tx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off']);
-    runTool('ethtool', ['-K', far, 'gro', 'off']);
+    if (superFrames === 'cut') {
+      // With these off the kernel cuts super-frames and completes checksums on the way into the detour.
+      runTool('ethtool', ['-K', near, 'tx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off']);
+      runTool('ethtool', ['-K', far, 'gro', 'off']);
+    }
     for (const end of [far, near]) runTool('ip', ['link', 'set', end, 'up']);
     if (deliversToHost) redirectToHost(near, link.name);
   }
@@ -192,13 +195,23 @@ export function undo(attachment: Attachment): void {
   if (attachment.kind !== 'tap') for (const link of attachment.links) undoPort(link.ifindex);
 }
 
-/** The ways through an attach and the driver ports they need, numbered from `firstPort` on. */
-export function layOut(attachment: Attachment, firstPort: number): { ways: Way[]; ports: PcapPortOptions[] } {
+/** What an attach needs of a lane: its ways, and the driver ports they begin and end at. */
+export interface LaidOut {
+  readonly ways: readonly Way[];
+  readonly ports: readonly LivePortOptions[];
+}
+
+/**
+ * The ways through an attach and the driver ports they need, numbered from `firstPort` on.
+ *
+ * @param links - as they are now, with the detours
+ */
+export function layOut(attachment: Attachment, firstPort: number, links: ReadonlyMap<string, Link>): LaidOut {
   switch (attachment.kind) {
     case 'bridge':
-      return layOutBridge(attachment.links, firstPort);
+      return layOutBridge(attachment.links, firstPort, links);
     case 'host':
-      return layOutHost(attachment.links[0], firstPort);
+      return layOutHost(attachment.links[0], firstPort, links);
     case 'tap':
       return layOutTap(attachment.links[0], firstPort);
     default:
@@ -214,12 +227,12 @@ export function devicesOf(attachment: Attachment): string[] {
   return [...attachment.links.map(({ name }) => name), ...detours];
 }
 
-function layOutBridge([a, b]: readonly [Link, Link], first: number): { ways: Way[]; ports: PcapPortOptions[] } {
-  const port = (id: number, link: Link): PcapPortOptions => ({
+function layOutBridge([a, b]: readonly [Link, Link], first: number, links: ReadonlyMap<string, Link>): LaidOut {
+  const port = (id: number, link: Link): LivePortOptions => ({
     id,
-    capture: detourNames(link.ifindex, 'in').far,
-    filter: '',
-    send: link.name,
+    capture: device(detourNames(link.ifindex, 'in').far, links),
+    direction: 'any',
+    send: device(link.name, links),
     maxFrameLength: link.mtu + ETHERNET_HEADER,
     captureLength: captureLength(link),
   });
@@ -242,14 +255,18 @@ function layOutBridge([a, b]: readonly [Link, Link], first: number): { ways: Way
   };
 }
 
-function layOutHost(link: Link, first: number): { ways: Way[]; ports: PcapPortOptions[] } {
-  const inbound = detourNames(link.ifindex, 'in').far;
-  const outbound = detourNames(link.ifindex, 'out').far;
-  const port = { filter: '', maxFrameLength: link.mtu + ETHERNET_HEADER, captureLength: captureLength(link) };
+function layOutHost(link: Link, first: number, links: ReadonlyMap<string, Link>): LaidOut {
+  const inbound = device(detourNames(link.ifindex, 'in').far, links);
+  const outbound = device(detourNames(link.ifindex, 'out').far, links);
+  const port = {
+    direction: 'any' as const,
+    maxFrameLength: link.mtu + ETHERNET_HEADER,
+    captureLength: captureLength(link),
+  };
   return {
     ports: [
       { ...port, id: first, capture: inbound, send: inbound },
-      { ...port, id: first + 1, capture: outbound, send: link.name },
+      { ...port, id: first + 1, capture: outbound, send: device(link.name, links) },
     ],
     ways: [
       {
@@ -283,11 +300,11 @@ function layOutHost(link: Link, first: number): { ways: Way[]; ports: PcapPortOp
   };
 }
 
-function layOutTap(link: Link, first: number): { ways: Way[]; ports: PcapPortOptions[] } {
-  const port = (id: number, filter: string): PcapPortOptions => ({
+function layOutTap(link: Link, first: number): LaidOut {
+  const port = (id: number, direction: 'inbound' | 'outbound'): LivePortOptions => ({
     id,
-    capture: link.name,
-    filter,
+    capture: { name: link.name, ifindex: link.ifindex },
+    direction,
     send: null,
     maxFrameLength: 0,
     // A tap sees super-frames whole.
@@ -319,6 +336,10 @@ function layOutTap(link: Link, first: number): { ways: Way[]; ports: PcapPortOpt
       },
     ],
   };
+}
+
+function device(name: string, links: ReadonlyMap<string, Link>): LiveDevice {
+  return { name, ifindex: links.get(name)?.ifindex ?? 0 };
 }
 
 /** Longest frame that can come out of a detour, in octets. */

@@ -28,7 +28,10 @@ export interface StatusReport {
     readonly isAttached: boolean;
   }[];
   readonly lane: {
+    /** Of the first lane; null when none runs. */
     readonly pid: number | null;
+    /** Of every lane. */
+    readonly pids: readonly number[];
     readonly user: string;
     readonly uid: number;
     readonly restarts: number;
@@ -54,6 +57,8 @@ export interface StatsReport {
   readonly ways: readonly WayReport[];
   readonly total: LedgerRow;
   readonly kernelDropped: number;
+  /** What each running lane has done since it started. */
+  readonly lanes: readonly { readonly pid: number; readonly packets: number; readonly total: LedgerRow }[];
   readonly droppedByHooks: readonly { readonly hook: string; readonly dropped: number; readonly rejected: number }[];
   readonly addsUp: boolean;
   /** What does not add up, one sentence each. */
@@ -121,7 +126,8 @@ export class Reports implements ControlReports {
         isAttached: attachment !== null,
       })),
       lane: {
-        pid: supervisor.lane?.pid ?? null,
+        pid: supervisor.lanes[0]?.pid ?? null,
+        pids: supervisor.lanes.map(({ pid }) => pid),
         user: supervisor.user?.name ?? '',
         uid: supervisor.user?.uid ?? -1,
         restarts: supervisor.laneRestarts,
@@ -160,6 +166,13 @@ export class Reports implements ControlReports {
       })),
       total,
       kernelDropped: supervisor.totals.kernelDropped(progress),
+      lanes: supervisor.lanes.flatMap((lane) => {
+        const own = lane.read();
+        if (own === null) return [];
+        const sum = emptyRow();
+        for (const row of own.ways) addRow(sum, row);
+        return [{ pid: lane.pid, packets: own.packets, total: sum }];
+      }),
       droppedByHooks: hooks.map(({ name, counters }) => ({
         hook: name,
         dropped: counters.dropped,

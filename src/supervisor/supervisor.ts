@@ -41,7 +41,7 @@ import { PortCounterTotals } from './port-counters.ts';
 import { Reports } from './reports.ts';
 import { LEASE_SECONDS } from './ruleset.ts';
 import { missingTools } from './run-tool.ts';
-import { Totals } from './totals.ts';
+import { sumProgress, Totals } from './totals.ts';
 import { bundleAll, laneSpec, tryHooks } from './try-hooks.ts';
 
 /** The lease is renewed this often: a lane may miss three turns. */
@@ -87,7 +87,8 @@ export class Supervisor {
   readonly portCounters = new PortCounterTotals();
   readonly startedAt = Date.now();
   state: SupervisorState = 'starting';
-  lane: LaneChild | null = null;
+  /** Those that run or start. */
+  lanes: readonly LaneChild[] = [];
   ways: readonly Way[] = [];
   hooks: readonly HookInfo[] = [];
   laneRestarts = 0;
@@ -100,6 +101,7 @@ export class Supervisor {
   readonly #lease: Lease;
   #locks: AttachLock[] = [];
   #sources: HookSource[] = [];
+  #spec: LaneSpec | null = null;
   #control: ControlServer | null = null;
   #monitor: LinkMonitor | null = null;
   #renewTimer: NodeJS.Timeout | null = null;
@@ -144,8 +146,8 @@ export class Supervisor {
       await tryHooks(this.config, this.#configFolder, this.user, this.#sources);
       this.#control = await ControlServer.open(this.config.control.socket, this.config.control.mode, new Reports(this));
       this.#takeBackLeftPeers();
-      for (const entry of this.attaches) prepareEntry(entry);
-      await this.#startLane();
+      for (const entry of this.attaches) prepareEntry(entry, this.config.driver);
+      await this.#startLanes();
       this.#engageAll();
     } catch (error) {
       await this.#takeDown();
@@ -168,9 +170,15 @@ export class Supervisor {
     );
   }
 
-  /** The running lane's numbers now. */
+  /** The numbers of the running lanes now, in sum; null before the first. */
   progress(): LaneProgress | null {
-    return this.lane?.read() ?? null;
+    return sumProgress(this.lanes.flatMap((lane) => lane.read() ?? []));
+  }
+
+  async #stopLanes(): Promise<void> {
+    const lanes = this.lanes;
+    this.lanes = [];
+    await Promise.all(lanes.map((lane) => lane.stop()));
   }
 
   #attached(): Attachment[] {
@@ -221,33 +229,52 @@ export class Supervisor {
     return this.attaches.some(({ isEngaged }) => isEngaged);
   }
 
-  /** Starts a lane over all attaches that are there, and waits until it is ready. */
-  async #startLane(): Promise<void> {
+  /** Starts the lanes over all attaches that are there, and waits until every one is ready. */
+  async #startLanes(): Promise<void> {
+    const links = readLinks();
     const ports: LaneSpec['ports'][number][] = [];
     const ways: Way[] = [];
     for (const attachment of this.#attached()) {
-      const laidOut = layOut(attachment, ports.length);
+      const laidOut = layOut(attachment, ports.length, links);
       ports.push(...laidOut.ports);
       ways.push(...laidOut.ways);
     }
-    const trackChanges = this.config.attach.every((attach) => 'tap' in attach);
-    const spec = laneSpec(this.config, this.#configFolder, this.user, this.#sources);
-    const lane = new LaneChild({ ...spec, mode: 'run', ports, ways, trackChanges });
-    this.lane = lane;
+    const { driver, lanes, attach } = this.config;
+    const trackChanges = attach.every((one) => 'tap' in one);
+    const settings = laneSpec(this.config, this.#configFolder, this.user, this.#sources);
+    this.#spec = { ...settings, mode: 'run', driver, lanes, ports, ways, trackChanges };
     this.ways = ways;
-    const hooks = await lane.ready;
-    this.hooks = hooks;
-    void lane.ended.then(({ error, progress }) => {
-      if (progress !== null) this.totals.add(ways, hooks, progress);
-      if (this.lane === lane) this.#laneEnded(lane, error);
-    });
+    try {
+      await Promise.all(Array.from({ length: lanes }, () => this.#startLane()));
+    } catch (error) {
+      // All or none: a start that failed is tried again as a whole.
+      await this.#stopLanes();
+      throw error;
+    }
   }
 
+  /** Starts one lane, and waits until it is ready. It counts from then on. */
+  async #startLane(): Promise<void> {
+    const spec = this.#spec;
+    if (spec === null) return;
+    const lane = new LaneChild(spec);
+    this.lanes = [...this.lanes, lane];
+    void lane.ended.then(({ error, progress }) => {
+      if (progress !== null) this.totals.add(spec.ways, this.hooks, progress);
+      if (!this.lanes.includes(lane)) return;
+      this.lanes = this.lanes.filter((other) => other !== lane);
+      this.#laneEnded(lane, error);
+    });
+    const hooks = await lane.ready;
+    this.hooks = hooks;
+  }
+
+  /** One of several lanes ended: the others carry its flows (PACKET_FANOUT) until another one has started. */
   #laneEnded(lane: LaneChild, error: FirehookError | null): void {
-    this.lane = null;
-    this.#lapse();
-    if (this.state === 'stopping' || this.#isRebuilding) return;
-    this.state = 'lane-down';
+    if (this.lanes.length === 0) this.#lapse();
+    // A start or rebuild under way hears of it by its own promise.
+    if (this.state === 'stopping' || this.state === 'starting' || this.#isRebuilding) return;
+    if (this.lanes.length === 0) this.state = 'lane-down';
     this.lastLaneError = error?.message ?? null;
     if (Date.now() - lane.startedAt > GOOD_WHILE_MS) this.#delayMs = FIRST_DELAY_MS;
     this.#log.error(
@@ -261,15 +288,24 @@ export class Supervisor {
     if (this.#restartTimer !== null || this.state === 'stopping') return;
     this.#restartTimer = setTimeout(() => {
       this.#restartTimer = null;
-      this.#rebuild().catch((error: unknown) => this.#rebuildFailed(error));
+      const start = this.lanes.length === 0 ? this.#rebuild() : this.#replaceLane();
+      start.catch((error: unknown) => this.#rebuildFailed(error));
     }, this.#delayMs);
     this.#delayMs = Math.min(this.#delayMs * 2, MAX_DELAY_MS);
+  }
+
+  /** Starts a lane beside those that go on. */
+  async #replaceLane(): Promise<void> {
+    await this.#startLane();
+    this.laneRestarts += 1;
+    this.#log.info(`${this.lanes.length} of ${this.config.lanes} lanes run.`);
+    if (this.lanes.length < this.config.lanes) this.#restartLater();
   }
 
   #rebuildFailed(error: unknown): void {
     this.#isRebuilding = false;
     this.lastLaneError = error instanceof Error ? error.message : String(error);
-    this.state = 'lane-down';
+    if (this.lanes.length === 0) this.state = 'lane-down';
     this.#log.error(`Cannot start a lane: ${this.lastLaneError}. Next try in ${this.#delayMs} ms.`);
     this.#restartLater();
   }
@@ -287,26 +323,24 @@ export class Supervisor {
     do {
       this.#rebuildAgain = false;
       this.#lapse();
-      const old = this.lane;
-      this.lane = null;
-      if (old !== null) await old.stop();
+      await this.#stopLanes();
       if (this.#isDone()) return;
       await this.#reattach();
       if (this.#isDone()) return;
       if (this.#attached().length > 0) {
-        await this.#startLane();
+        await this.#startLanes();
         this.#engageAll();
       }
     } while (this.#rebuildAgain && !this.#isDone());
     this.#isRebuilding = false;
     if (this.#isDone()) return;
     const isWhole = this.attaches.every(({ attachment }) => attachment !== null);
-    this.state = !isWhole ? 'waiting-for-interface' : this.lane === null ? 'lane-down' : 'running';
-    if (this.lane !== null) this.laneRestarts += 1;
+    this.state = !isWhole ? 'waiting-for-interface' : this.lanes.length === 0 ? 'lane-down' : 'running';
+    if (this.lanes.length > 0) this.laneRestarts += 1;
     if (!isWhole) setTimeout(() => this.#lookAtLinks(), LOOK_AGAIN_MS).unref();
     this.#renewOrLapse();
     this.#log.info(
-      `${this.lane === null ? 'No lane' : 'Lane runs again'}; attached to ${this.#describe() || 'nothing'}.`,
+      `${this.lanes.length === 0 ? 'No lane' : 'Lane runs again'}; attached to ${this.#describe() || 'nothing'}.`,
     );
   }
 
@@ -340,7 +374,7 @@ export class Supervisor {
         for (const { ifindex, name } of now.links) this.#locks.push(await lockPort(ifindex, name));
       }
       entry.attachment = now;
-      prepareEntry(entry);
+      prepareEntry(entry, this.config.driver);
     }
   }
 
@@ -369,14 +403,18 @@ export class Supervisor {
     this.#rebuild().catch((error: unknown) => this.#rebuildFailed(error));
   }
 
-  /** Renews the lease while the lane makes progress; a lane that hangs is killed. */
+  /** Renews the lease while every lane makes progress; one that hangs is killed. */
   #renewOrLapse(): void {
-    const lane = this.lane;
-    if (lane === null || !this.#isEngaged || this.#isRebuilding || this.state === 'stopping') return;
-    const stalledMs = lane.stalledMs();
-    this.isLeaseHeld = stalledMs < STALL_MS;
-    if (this.isLeaseHeld) this.#lease.renew();
-    else if (stalledMs > HANG_MS) {
+    if (this.lanes.length === 0 || !this.#isEngaged || this.#isRebuilding || this.state === 'stopping') return;
+    const running = this.lanes.filter((lane) => lane.isReady);
+    const stalls = running.map((lane) => lane.stalledMs());
+    this.isLeaseHeld = running.length > 0 && stalls.every((stalledMs) => stalledMs < STALL_MS);
+    if (this.isLeaseHeld) {
+      this.#lease.renew();
+      return;
+    }
+    for (const [index, lane] of running.entries()) {
+      if ((stalls[index] ?? 0) <= HANG_MS) continue;
       this.#log.error({ pid: lane.pid }, `A lane has made no progress for ${HANG_MS / 1000} s and is killed.`);
       lane.kill();
     }
@@ -404,9 +442,7 @@ export class Supervisor {
     const holds = this.config.policy.onStop === 'hold' && this.state === 'stopping';
     // Stealing ends first: the lane can finish what it has.
     if (!holds) for (const entry of this.attaches) disengageEntry(entry);
-    const lane = this.lane;
-    this.lane = null;
-    if (lane !== null) await lane.stop();
+    await this.#stopLanes();
     if (!holds)
       for (const { attachment, isPrepared } of this.attaches) if (attachment !== null && isPrepared) undo(attachment);
     for (const lock of this.#locks) lock.release();
@@ -432,11 +468,11 @@ function tryAttachment(config: AttachConfig, links: ReturnType<typeof readLinks>
   }
 }
 
-function prepareEntry(entry: AttachEntry): void {
+function prepareEntry(entry: AttachEntry, driver: Config['driver']): void {
   if (entry.attachment === null) return;
   // Before it is tried: half a detour is taken back like a whole one.
   entry.isPrepared = true;
-  prepare(entry.attachment);
+  prepare(entry.attachment, driver === 'pcap' ? 'cut' : 'whole');
 }
 
 function disengageEntry({ attachment, isEngaged }: AttachEntry): void {

@@ -9,7 +9,7 @@
 
 import { addRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
 import type { HookInfo } from '../lane/messages.ts';
-import type { HookProgress, LaneProgress } from '../lane/progress.ts';
+import type { HookProgress, LaneProgress, TagProgress } from '../lane/progress.ts';
 import type { Way } from '../lane/way.ts';
 
 /** A way's row under its name. */
@@ -72,12 +72,7 @@ export class Totals {
     return running.map((hook, index) => {
       const before = this.#hooks.get(hook.name) ?? NO_COUNTERS;
       const now = progress?.hooks[index] ?? NO_COUNTERS;
-      const counters = Object.fromEntries(
-        Object.keys(NO_COUNTERS).map((key) => [
-          key,
-          before[key as keyof HookProgress] + now[key as keyof HookProgress],
-        ]),
-      ) as unknown as HookProgress;
+      const counters = addHook(before, now);
       return { ...hook, counters };
     });
   }
@@ -86,4 +81,53 @@ export class Totals {
   kernelDropped(progress: LaneProgress | null): number {
     return this.#kernelDropped + (progress?.kernelDropped ?? 0);
   }
+}
+
+/** Several lanes as if they were one; null for none. */
+export function sumProgress(lanes: readonly LaneProgress[]): LaneProgress | null {
+  const [first, ...others] = lanes;
+  if (first === undefined) return null;
+  return others.reduce(addProgress, first);
+}
+
+function addProgress(a: LaneProgress, b: LaneProgress): LaneProgress {
+  return {
+    sequence: a.sequence + b.sequence,
+    packets: a.packets + b.packets,
+    ways: a.ways.map((row, index) => {
+      const sum = { ...row };
+      const more = b.ways[index];
+      if (more !== undefined) addRow(sum, more);
+      return sum;
+    }),
+    hooks: a.hooks.map((counters, index) => addHook(counters, b.hooks[index] ?? NO_COUNTERS)),
+    tags: addTags(a.tags, b.tags),
+    poolBytes: a.poolBytes + b.poolBytes,
+    poolLimit: a.poolLimit + b.poolLimit,
+    poolFaults: a.poolFaults + b.poolFaults,
+    kernelDropped: a.kernelDropped + b.kernelDropped,
+  };
+}
+
+function addHook(a: HookProgress, b: HookProgress): HookProgress {
+  const sums = Object.keys(NO_COUNTERS).map((key) => [
+    key,
+    a[key as keyof HookProgress] + b[key as keyof HookProgress],
+  ]);
+  return Object.fromEntries(sums) as HookProgress;
+}
+
+function addTags(a: readonly TagProgress[], b: readonly TagProgress[]): TagProgress[] {
+  const sums = new Map(a.map((tag) => [`${tag.tag} ${tag.type}`, tag]));
+  for (const tag of b) {
+    const key = `${tag.tag} ${tag.type}`;
+    const sum = sums.get(key);
+    sums.set(
+      key,
+      sum === undefined
+        ? tag
+        : { ...sum, allocs: sum.allocs + tag.allocs, frees: sum.frees + tag.frees, bytes: sum.bytes + tag.bytes },
+    );
+  }
+  return [...sums.values()];
 }

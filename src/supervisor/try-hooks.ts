@@ -29,6 +29,8 @@ export function laneSpec(
   return {
     mode: 'check',
     user,
+    driver: 'pcap',
+    lanes: 1,
     ports: [],
     ways: [],
     hooks,

@@ -12,7 +12,7 @@
  */
 
 import { readU16, writeU16 } from './bytes.ts';
-import { pseudoHeaderSumIpv4, pseudoHeaderSumIpv6, updateChecksum16 } from './checksum.ts';
+import { fold, pseudoHeaderSumIpv4, pseudoHeaderSumIpv6, updateChecksum16 } from './checksum.ts';
 import * as icmpv4 from './icmpv4.ts';
 import * as icmpv6 from './icmpv6.ts';
 import { IpLayout, parseIpLayout } from './ip-layout.ts';
@@ -82,6 +82,25 @@ export function updateTransportChecksum16(
   if (isUdp && checksum === 0) return;
   const updated = updateChecksum16(checksum, oldWord, newWord);
   writeU16(bytes, at, isUdp && updated === 0 ? 0xffff : updated);
+}
+
+/**
+ * Writes the folded sum of the pseudo header into the TCP or UDP checksum field: what it holds as long as the checksum is
+ * not final (CHECKSUM_PARTIAL), whatever a hook made of addresses and of the field. Cost: O(1).
+ *
+ * @param of - layout of the datagram at octet 0
+ */
+export function fillPseudoSum(bytes: Uint8Array, of: IpLayout): void {
+  const isTcp = of.protocol === ipv4.PROTOCOL_TCP;
+  if (!isTcp && of.protocol !== ipv4.PROTOCOL_UDP) return;
+  const length = of.length - of.transportOffset;
+  const field = of.transportOffset + (isTcp ? tcp.CHECKSUM_OFFSET : udp.CHECKSUM_OFFSET);
+  if (field + 2 > of.length) return;
+  const sum =
+    of.version === 4
+      ? pseudoHeaderSumIpv4(bytes, 0, of.protocol, length)
+      : pseudoHeaderSumIpv6(bytes, 0, of.protocol, length);
+  writeU16(bytes, field, fold(sum));
 }
 
 function parseWhole(bytes: Uint8Array, length: number): boolean {

@@ -2,10 +2,11 @@
  * The plumbing of a bridge without firehook's lane, for the yardstick to stand where the lane would.
  *
  * ```
- *   node --import tsx test/bench/plumb.ts lan0 wan0
+ *   node --import tsx test/bench/plumb.ts cut|whole lan0 wan0
  *   prepare ─> engage ─> renew the lease, again and again ─> SIGTERM ─> undo
  * ```
- * Prints one line of JSON when it stands: the devices to capture on and to inject into. Rule: the code that makes the
+ * Prints one line of JSON when it stands: the devices to capture on and to inject into. Super-frames arrive there cut, as
+ * libpcap needs them, or whole. Rule: the code that makes the
  * detours and the nft tables is the supervisor's own, so that both sides of a comparison have the same way to go.
  *
  * @module
@@ -20,11 +21,13 @@ const TAG_ROOM = 16;
 /** As often as the supervisor does it. */
 const RENEW_EVERY_MS = 200;
 
-const [a, b] = findLinks(process.argv.slice(2), 'bridge', readLinks());
-if (a === undefined || b === undefined) throw new Error('usage: plumb.ts INTERFACE INTERFACE');
+const [superFrames, ...interfaces] = process.argv.slice(2);
+const [a, b] = findLinks(interfaces, 'bridge', readLinks());
+if ((superFrames !== 'cut' && superFrames !== 'whole') || a === undefined || b === undefined)
+  throw new Error('usage: plumb.ts cut|whole INTERFACE INTERFACE');
 const attachment: Attachment = { kind: 'bridge', links: [a, b] };
 
-prepare(attachment);
+prepare(attachment, superFrames);
 engage(attachment, 'drop', new Map());
 const lease = new Lease((text) => console.error(text));
 lease.setPorts([a.ifindex, b.ifindex]);
@@ -39,10 +42,10 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
-const { ways, ports } = layOut(attachment, 0);
+const { ways, ports } = layOut(attachment, 0, readLinks());
 console.log(
   JSON.stringify({
     snaplen: (ports[0]?.captureLength ?? 0) + TAG_ROOM,
-    pairs: ways.map((way) => ({ capture: ports[way.inPort]?.capture, inject: ports[way.outPort]?.send })),
+    pairs: ways.map((way) => ({ capture: ports[way.inPort]?.capture?.name, inject: ports[way.outPort]?.send?.name })),
   }),
 );

@@ -252,6 +252,8 @@ describe('the other papers', () => {
   test('CONTRIBUTING.md names every npm script', () => {
     const text = read('CONTRIBUTING.md');
     for (const name of Object.keys(PACKAGE.scripts)) {
+      // npm's own step of `npm ci`: build:native is its name for people.
+      if (name === 'install') continue;
       assert.ok(text.includes(name === 'test' ? '`npm test`' : `\`npm run ${name}\``), name);
     }
   });

@@ -11,10 +11,14 @@ import path from 'node:path';
 import { version as esbuildVersion, transformSync } from 'esbuild';
 import { libpcapVersion } from '../../drivers/pcap.ts';
 import { RawSender } from '../../drivers/raw-sender.ts';
+import { isFirehookError } from '../../errors.ts';
+import { loadNative } from '../../native/load-native.ts';
 import { findUser } from '../../supervisor/lane-user.ts';
 import { type Check, type CheckResult, fail, failure, ok, type Subject, warn } from './check.ts';
 
 const TOOL_TIMEOUT_MS = 10_000;
+/** Index of `lo`, the first device of every network namespace. */
+const LOOPBACK = 1;
 const DEFAULT_USER = 'firehook';
 const DEFAULT_SOCKET = '/run/firehook/firehook.sock';
 /** `f_type` of tmpfs, of statfs(2). */
@@ -58,6 +62,7 @@ export const machineChecks: readonly Check[] = [
   ...TOOLS.map((tool): Check => ({ name: tool.name, run: (subject) => [checkTool(tool, subject)] })),
   { name: 'npm pcap', run: () => [ok('npm pcap', `${packageVersion('pcap')}, ${libpcapVersion()}`)] },
   { name: 'npm raw-socket', run: checkRawSocket },
+  { name: 'native addon', run: checkAddon },
   { name: 'esbuild', run: checkEsbuild },
   { name: 'lane user', run: checkUser },
   { name: 'shared memory', run: checkSharedMemory },
@@ -145,6 +150,23 @@ function checkRawSocket({ isRoot }: Subject): CheckResult[] {
   if (isRoot) new RawSender().close();
   else createRequire(import.meta.url)('raw-socket');
   return [ok(name, packageVersion('raw-socket'))];
+}
+
+/** Only `driver: afpacket` wants it: with a configuration that says so its lack is a failure. */
+function checkAddon({ isRoot, loaded }: Subject): CheckResult[] {
+  const name = 'native addon';
+  const report = loaded?.config.driver === 'afpacket' ? fail : warn;
+  try {
+    const native = loadNative();
+    // Opening is the real proof, and root's alone.
+    if (isRoot) native.closeRing(native.openRing(LOOPBACK, 2048, 128, 0, -1, true, new Uint8Array(0)));
+    return [ok(name, isRoot ? 'loads, and the kernel gives it a ring with offload state' : 'loads')];
+  } catch (error) {
+    const { detail, advice } = failure(name, error);
+    if (isFirehookError(error)) return [report(name, detail, advice)];
+    const refused = `the kernel refuses a packet ring with offload state (PACKET_VNET_HDR): ${detail}`;
+    return [report(name, refused, 'needs CONFIG_PACKET; or use driver: pcap')];
+  }
 }
 
 /** Its JavaScript may be there without the program for this machine. */

@@ -17,7 +17,7 @@ function main(kind: string | undefined): void {
   if (p0 === undefined || p1 === undefined) throw new Error('p0 and p1 are missing');
   const attachment: Attachment = kind === 'bridge' ? { kind, links: [p0, p1] } : { kind: 'host', links: [p0] };
   try {
-    prepare(attachment);
+    prepare(attachment, 'cut');
     engage(attachment, 'drop', new Map());
   } finally {
     undo(attachment);

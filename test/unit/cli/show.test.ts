@@ -21,7 +21,7 @@ const STATUS: StatusReport = {
     { kind: 'bridge', interfaces: ['lan0', 'wan0'], ifindexes: [2, 3], isAttached: true },
     { kind: 'host', interfaces: ['eth7'], ifindexes: [], isAttached: false },
   ],
-  lane: { pid: 78, user: 'firehook', uid: 995, restarts: 2, lastError: null },
+  lane: { pid: 78, pids: [78], user: 'firehook', uid: 995, restarts: 2, lastError: null },
   hooks: ['drop-port', 'clamp-mss'],
   policy: { onDown: 'drop' },
   warnings: ['something may surprise.'],
@@ -44,6 +44,7 @@ function stats(changes: Partial<StatsReport> = {}): StatsReport {
     ],
     total: ledger,
     kernelDropped: 0,
+    lanes: [{ pid: 78, packets: 1234, total: ledger }],
     droppedByHooks: [
       { hook: 'drop-port', dropped: 30, rejected: 4 },
       { hook: 'clamp-mss', dropped: 0, rejected: 0 },
@@ -76,7 +77,14 @@ describe('firehook status', () => {
   });
 
   test('says why there is no lane', () => {
-    const lane = { pid: null, user: 'firehook', uid: 995, restarts: 3, lastError: 'it was killed by SIGKILL' };
+    const lane = {
+      pid: null,
+      pids: [],
+      user: 'firehook',
+      uid: 995,
+      restarts: 3,
+      lastError: 'it was killed by SIGKILL',
+    };
     assert.match(showStatus({ ...STATUS, lane }), /^lane +down; it was killed by SIGKILL$/m);
   });
 });

@@ -6,17 +6,23 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { libpcapVersion, openPcap, type PcapPortOptions } from '../../../src/drivers/pcap.ts';
+import type { LiveDevice, LivePortOptions } from '../../../src/drivers/live-port.ts';
+import { libpcapVersion, openPcap } from '../../../src/drivers/pcap.ts';
 import { isFirehookError } from '../../../src/errors.ts';
 
-const PORT: PcapPortOptions = {
+const PORT: LivePortOptions = {
   id: 0,
   capture: null,
-  filter: '',
+  direction: 'any',
   send: null,
   maxFrameLength: 1514,
   captureLength: 2048,
 };
+
+/** A device that is not there. */
+function none(name: string): LiveDevice {
+  return { name, ifindex: 0x7fff_fff0 };
+}
 
 function refused(device: string) {
   return (error: unknown): boolean => {
@@ -33,13 +39,13 @@ test('the package is there and says which libpcap it uses', () => {
 });
 
 test('an interface that is not there is refused by name, for capture and for sending', () => {
-  assert.throws(() => openPcap({ ports: [{ ...PORT, capture: 'fhnone0' }] }), refused('fhnone0'));
-  assert.throws(() => openPcap({ ports: [{ ...PORT, send: 'fhnone1' }] }), refused('fhnone1'));
+  assert.throws(() => openPcap({ ports: [{ ...PORT, capture: none('fhnone0') }] }), refused('fhnone0'));
+  assert.throws(() => openPcap({ ports: [{ ...PORT, send: none('fhnone1') }] }), refused('fhnone1'));
 });
 
 test('the right to capture and to send is given back when an interface is refused', () => {
   const before = process.getegid?.();
-  assert.throws(() => openPcap({ ports: [{ ...PORT, send: 'fhnone0' }] }));
+  assert.throws(() => openPcap({ ports: [{ ...PORT, send: none('fhnone0') }] }));
   assert.equal(process.getegid?.(), before);
 });
 

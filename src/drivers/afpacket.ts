@@ -1,0 +1,424 @@
+/**
+ * The fast live driver: TPACKET_V2 rings read in place, frames sent straight out of them, through the native addon.
+ *
+ * ```
+ *   ring of a port ─ receive: a batch of numbers ─> sink.onFrame(view of the slot) ... ─> sendmmsg ─> release the slots
+ * ```
+ * Frames keep their offload state: a virtio-net header travels beside each, so super-frames pass whole and checksums that
+ * are not final stay so until the device that sends them. One view a slot, made once.
+ *
+ * Rule: no allocation and no copy for a frame that is sent on as it is. What `transmit` queued is out, or reported by
+ * `onSendFailed`, before the slots of its batch are given back.
+ *
+ * @module
+ */
+
+import { FirehookError } from '../errors.ts';
+import { loadNative } from '../native/load-native.ts';
+import type { NativeModule, NativeRing, NativeSender } from '../native/native.d.ts';
+import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameBuffer, FrameSink } from './contract.ts';
+import { FRAME_CHECKSUM_PARTIAL, FRAME_SUPER } from './contract.ts';
+import { withSendGroup } from './effective-group.ts';
+import type { LiveDevice, LivePortOptions } from './live-port.ts';
+
+/** What {@link openAfpacket} takes. */
+export interface AfpacketOptions {
+  readonly ports: readonly LivePortOptions[];
+  /** Lanes that share each port, flow by flow. @defaultValue 1 */
+  readonly lanes?: number;
+  /** Memory of each ring, in MiB: 32 are 16,384 slots. @defaultValue 32 */
+  readonly ringMiB?: number;
+  /** Told when the kernel refused a ring of that size and a smaller one was taken. */
+  readonly onSmallerRing?: (device: string, mib: number) => void;
+}
+
+const MIB = 1024 * 1024;
+/** A frame of 1,500 octets, its headers and the ring's own fit; longer ones come through an overflow buffer. */
+const SLOT_OCTETS = 2048;
+/** Frames longer than a slot that one batch may hold. */
+const OVERFLOW_COUNT = 64;
+const DEFAULT_RING_MIB = 32;
+const SMALLEST_RING_MIB = 1;
+/** Frames taken at a time. Batches of 16, 64 and 256 measure the same. */
+const BATCH = 64;
+const FIELDS = 8;
+/** What one batch may send out of one port: fragments and ICMP errors come on top of the frames. */
+const QUEUE = 256;
+/** Frames that were made (replacements, fragments, ICMP errors) are copied here until they are sent, in octets. */
+const MADE_OCTETS = 1024 * 1024;
+const VNET = 10;
+const IN_RING = 0;
+const IN_OVERFLOW = 1;
+const MADE = 2;
+const FLAG_OVERFLOW = 4;
+const LINKTYPE_ETHERNET = 1;
+const VLAN_TAG = 4;
+const NO_FILTER = new Uint8Array(0);
+/** Classic BPF over native words: `ld #pkttype; jeq #PACKET_OUTGOING, take, leave; take: ret #-1; leave: ret #0`. */
+const OUTGOING_ONLY = assemble([
+  [0x20, 0, 0, 0xfffff004],
+  [0x15, 0, 1, 4],
+  [0x06, 0, 0, 0xffffffff],
+  [0x06, 0, 0, 0],
+]);
+
+/**
+ * Opens the rings and sending sockets of all ports.
+ *
+ * @throws {@link FirehookError} FIREHOOK_DRIVER_MISSING when the addon cannot be loaded, FIREHOOK_DRIVER_OPEN when the
+ * kernel refuses a ring or a socket
+ */
+export function openAfpacket(options: AfpacketOptions): AfpacketDriver {
+  return new AfpacketDriver(loadNative(), options);
+}
+
+/** {@link Driver} over AF_PACKET rings. */
+export class AfpacketDriver implements Driver {
+  readonly name = 'afpacket';
+  readonly capabilities: DriverCapabilities = { live: true, sharesPort: true, offloads: true };
+  readonly ports: readonly DriverPort[];
+
+  readonly #native: NativeModule;
+  readonly #inlets: Inlet[] = [];
+  readonly #outlets: (Outlet | null)[] = [];
+  readonly #limits: number[] = [];
+  readonly #fields = new Uint32Array(BATCH * FIELDS);
+  readonly #made = new Uint8Array(MADE_OCTETS);
+  #madeUsed = 0;
+  #sink: FrameSink | null = null;
+  #finish: (() => void) | null = null;
+  #fail: ((error: unknown) => void) | null = null;
+  #stopped = false;
+  #isClosed = false;
+  #dropped = 0;
+  /** The batch being handed out: whose it is, and the frame that the sink has at the moment. */
+  #inlet: Inlet | null = null;
+  #frame: FrameBuffer | null = null;
+  #frameSpace = IN_RING;
+  #frameVnet = 0;
+
+  constructor(native: NativeModule, options: AfpacketOptions) {
+    this.#native = native;
+    this.ports = options.ports.map(({ id, send, maxFrameLength }) => ({
+      id,
+      linktype: LINKTYPE_ETHERNET,
+      maxFrameLength: send === null ? 0 : maxFrameLength,
+    }));
+    try {
+      for (const port of options.ports) {
+        const { id, send, capture } = port;
+        this.#limits[id] = port.maxFrameLength;
+        this.#outlets[id] = null;
+        if (send !== null) {
+          this.#outlets[id] = new Outlet(withSendGroup(() => guarded(send, () => native.openSender(send.ifindex, 0))));
+        }
+        if (capture !== null) this.#inlets.push(new Inlet(id, openRing(native, port, capture, options)));
+      }
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+  }
+
+  /** {@inheritDoc Driver.start} */
+  start(sink: FrameSink): Promise<void> {
+    this.#sink = sink;
+    return new Promise((resolve, reject) => {
+      this.#finish = resolve;
+      this.#fail = reject;
+      if (this.#stopped) resolve();
+      else {
+        for (const inlet of this.#inlets) {
+          inlet.drainAgain = () => this.#drain(inlet);
+          this.#native.watch(inlet.ring, inlet.drainAgain);
+        }
+      }
+    });
+  }
+
+  /** {@inheritDoc Driver.transmit} */
+  transmit(port: number, frame: Buffer, length: number, purpose = 0): boolean {
+    const outlet = this.#outlets[port] ?? null;
+    if (outlet === null || this.#stopped) return false;
+    if (frame === this.#frame) return this.#queue(outlet, this.#frameSpace, this.#frameVnet, VNET + length, purpose);
+    // As the kernel measures it: one 802.1Q tag may come on top.
+    const room = frame[12] === 0x81 && frame[13] === 0 ? VLAN_TAG : 0;
+    if (length > (this.#limits[port] as number) + room) return false;
+    const at = this.#keep(frame, length);
+    return at >= 0 && this.#queue(outlet, MADE, at, VNET + length, purpose);
+  }
+
+  /** {@inheritDoc Driver.checksumStart} */
+  checksumStart(): number {
+    const inlet = this.#inlet;
+    if (inlet === null) return -1;
+    const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
+    const at = this.#frameVnet;
+    // virtio-net header: flags, gso type, header length, gso size, checksum start; in the order of this machine.
+    if (((memory[at] as number) & 1) === 0) return -1;
+    return (memory[at + 6] as number) | ((memory[at + 7] as number) << 8);
+  }
+
+  /** {@inheritDoc Driver.transmitSuper} */
+  transmitSuper(port: number, frame: Buffer, length: number, checksumStart: number, purpose = 0): boolean {
+    const outlet = this.#outlets[port] ?? null;
+    const inlet = this.#inlet;
+    if (outlet === null || inlet === null || this.#stopped) return false;
+    const at = this.#keep(frame, length);
+    if (at < 0) return false;
+    // As the frame that it replaces is to be cut; where the checksum starts is the new frame's own.
+    const source = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
+    this.#made.set(source.subarray(this.#frameVnet, this.#frameVnet + VNET), at);
+    this.#made[at + 2] = 0;
+    this.#made[at + 3] = 0;
+    this.#made[at + 6] = checksumStart & 0xff;
+    this.#made[at + 7] = checksumStart >> 8;
+    return this.#queue(outlet, MADE, at, VNET + length, purpose);
+  }
+
+  /** {@inheritDoc Driver.stats} */
+  stats(): DriverStats {
+    if (!this.#isClosed) this.#countDropped();
+    return { droppedByKernel: this.#dropped };
+  }
+
+  /** {@inheritDoc Driver.stop} */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#sink = null;
+    // Called from within a batch, the memory must stay until the batch has ended.
+    if (this.#inlet === null) this.#close();
+    this.#finish?.();
+  }
+
+  #countDropped(): void {
+    this.#dropped = 0;
+    for (const { ring } of this.#inlets) this.#dropped += this.#native.dropped(ring);
+  }
+
+  #close(): void {
+    // The last look: a closed ring has no statistics.
+    this.#countDropped();
+    this.#isClosed = true;
+    for (const { ring } of this.#inlets) this.#native.closeRing(ring);
+    for (const outlet of this.#outlets) if (outlet != null) this.#native.closeSender(outlet.sender);
+  }
+
+  /**
+   * Hands out what has arrived at a port, batch after batch, until there is no more or it is the event loop's turn.
+   *
+   * While it is busy it comes back by itself: a ring that the event loop watches costs the kernel a wake for every frame.
+   */
+  #drain(inlet: Inlet): void {
+    const native = this.#native;
+    let count = 0;
+    while (this.#sink !== null) {
+      count = native.next(inlet.ring, this.#fields, BATCH, count);
+      if (count <= 0) break;
+      this.#inlet = inlet;
+      try {
+        this.#handOut(inlet, count);
+      } catch (error) {
+        this.#sink = null;
+        this.#fail?.(error);
+      }
+      this.#flush(inlet);
+      this.#inlet = null;
+    }
+    if (this.#stopped) {
+      if (!this.#isClosed) this.#close();
+      return;
+    }
+    if (count > 0) native.release(inlet.ring, count);
+    const isBusy = count < 0;
+    if (isBusy !== inlet.isBusy) native.setWatching(inlet.ring, !isBusy);
+    inlet.isBusy = isBusy;
+    if (isBusy) setImmediate(inlet.drainAgain);
+  }
+
+  #handOut(inlet: Inlet, count: number): void {
+    const fields = this.#fields;
+    for (let i = 0, at = 0; i < count; i++, at += FIELDS) {
+      const sink = this.#sink;
+      if (sink === null) return;
+      const flags = fields[at + 3] as number;
+      this.#frameSpace = (flags & FLAG_OVERFLOW) === 0 ? IN_RING : IN_OVERFLOW;
+      this.#frameVnet = fields[at + 7] as number;
+      const frame = inlet.view(this.#frameSpace, fields[at + 6] as number, fields[at] as number);
+      this.#frame = frame;
+      sink.onFrame(
+        frame,
+        fields[at + 1] as number,
+        fields[at + 2] as number,
+        inlet.port,
+        flags & (FRAME_CHECKSUM_PARTIAL | FRAME_SUPER),
+        fields[at + 4] as number,
+        fields[at + 5] as number,
+      );
+    }
+    this.#frame = null;
+    this.#sink?.onBatchEnd();
+  }
+
+  #queue(outlet: Outlet, space: number, start: number, length: number, purpose: number): boolean {
+    // More than one frame out for each in fills the queue before the batch ends.
+    if (outlet.count === QUEUE && this.#inlet !== null) this.#send(outlet, this.#inlet);
+    if (this.#inlet === null) return false;
+    const at = outlet.count * 3;
+    outlet.entries[at] = space;
+    outlet.entries[at + 1] = start;
+    outlet.entries[at + 2] = length;
+    outlet.purposes[outlet.count] = purpose;
+    outlet.count += 1;
+    return true;
+  }
+
+  /** Copies a made frame to where it stays until it is sent; its offset, -1 when there is no room. */
+  #keep(frame: Buffer, length: number): number {
+    if (this.#madeUsed + VNET + length > MADE_OCTETS) {
+      if (this.#inlet !== null) this.#flush(this.#inlet);
+      if (this.#madeUsed + VNET + length > MADE_OCTETS) return -1;
+    }
+    const at = this.#madeUsed;
+    this.#made.fill(0, at, at + VNET);
+    frame.copy(this.#made, at + VNET, 0, length);
+    this.#madeUsed = at + VNET + length;
+    return at;
+  }
+
+  /** Everything that is queued goes out. */
+  #flush(inlet: Inlet): void {
+    const outlets = this.#outlets;
+    for (let i = 0; i < outlets.length; i++) {
+      const outlet = outlets[i] ?? null;
+      if (outlet !== null && outlet.count > 0) this.#send(outlet, inlet);
+    }
+    this.#madeUsed = 0;
+  }
+
+  #send(outlet: Outlet, inlet: Inlet): void {
+    const count = outlet.count;
+    outlet.count = 0;
+    const lost = this.#native.send(outlet.sender, inlet.ring, outlet.entries, count, this.#made, outlet.failed);
+    if (lost === 0) return;
+    for (let i = 0; i < count; i++) {
+      if (outlet.failed[i] === 1) this.#sink?.onSendFailed?.(inlet.port, outlet.purposes[i] as number);
+    }
+  }
+}
+
+/** The receiving side of a port. */
+class Inlet {
+  readonly port: number;
+  readonly ring: NativeRing;
+  readonly memory: Uint8Array;
+  readonly overflow: Uint8Array;
+  /** Its ring is not watched: it is drained turn after turn. */
+  isBusy = false;
+  drainAgain: () => void = () => undefined;
+  /** One view a slot, and one more for frames that start earlier in it because their VLAN tag was put back. */
+  readonly #views: (FrameBuffer | undefined)[] = [];
+  readonly #starts: number[] = [];
+  readonly #others = new Map<number, FrameBuffer>();
+
+  constructor(port: number, ring: NativeRing) {
+    this.port = port;
+    this.ring = ring;
+    this.memory = new Uint8Array(ring.memory);
+    this.overflow = new Uint8Array(ring.overflow);
+  }
+
+  /** The frame that starts at `start`: a view that is made once. */
+  view(space: number, slot: number, start: number): FrameBuffer {
+    if (space === IN_RING && this.#starts[slot] === start) return this.#views[slot] as FrameBuffer;
+    return this.#otherView(space, slot, start);
+  }
+
+  #otherView(space: number, slot: number, start: number): FrameBuffer {
+    const memory = space === IN_RING ? this.ring.memory : this.ring.overflow;
+    if (space === IN_RING && this.#starts[slot] === undefined) {
+      const view = viewFrom(memory, start, SLOT_OCTETS);
+      this.#starts[slot] = start;
+      this.#views[slot] = view;
+      return view;
+    }
+    const key = space === IN_RING ? start : -1 - start;
+    let view = this.#others.get(key);
+    if (view === undefined) {
+      view = viewFrom(memory, start, space === IN_RING ? SLOT_OCTETS : memory.byteLength);
+      this.#others.set(key, view);
+    }
+    return view;
+  }
+}
+
+/** The sending side of a port. */
+class Outlet {
+  readonly sender: NativeSender;
+  readonly entries = new Uint32Array(QUEUE * 3);
+  readonly purposes = new Uint8Array(QUEUE);
+  readonly failed = new Uint8Array(QUEUE);
+  count = 0;
+
+  constructor(sender: NativeSender) {
+    this.sender = sender;
+  }
+}
+
+/** From `start` to the end of its slot. */
+function viewFrom(memory: ArrayBuffer, start: number, slot: number): FrameBuffer {
+  const end = Math.min(memory.byteLength, (Math.floor(start / slot) + 1) * slot);
+  return Buffer.from(memory, start, end - start);
+}
+
+/** The ring that was asked for, or the largest that the kernel has memory for. */
+function openRing(
+  native: NativeModule,
+  port: LivePortOptions,
+  device: LiveDevice,
+  options: AfpacketOptions,
+): NativeRing {
+  const wanted = options.ringMiB ?? DEFAULT_RING_MIB;
+  const isOutbound = port.direction === 'outbound';
+  // The group is known by a number in the whole namespace: the index of the device that its lanes share, and the direction,
+  // because `tap` takes both from one device.
+  const fanoutGroup = (options.lanes ?? 1) > 1 ? (device.ifindex * 2 + (isOutbound ? 1 : 0)) & 0xffff : -1;
+  const filter = isOutbound ? OUTGOING_ONLY : NO_FILTER;
+  for (let mib = wanted; ; mib = Math.max(SMALLEST_RING_MIB, Math.floor(mib / 2))) {
+    try {
+      const slots = (mib * MIB) / SLOT_OCTETS;
+      const ring = guarded(device, () =>
+        native.openRing(device.ifindex, SLOT_OCTETS, slots, OVERFLOW_COUNT, fanoutGroup, !isOutbound, filter),
+      );
+      if (mib < wanted) options.onSmallerRing?.(device.name, mib);
+      return ring;
+    } catch (error) {
+      const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+      if (code !== 'ENOMEM' || mib <= SMALLEST_RING_MIB) throw error;
+    }
+  }
+}
+
+function guarded<T>(device: LiveDevice, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw new FirehookError('FIREHOOK_DRIVER_OPEN', `${device.name}: ${(cause as Error).message}`, {
+      cause,
+      interfaceName: device.name,
+    });
+  }
+}
+
+/** Instructions (code, jump if true, jump if false, operand) as the octets of `struct sock_filter`. */
+function assemble(instructions: readonly (readonly [number, number, number, number])[]): Uint8Array {
+  const octets = Buffer.alloc(instructions.length * 8);
+  for (const [i, [code, ifTrue, ifFalse, operand]] of instructions.entries()) {
+    octets.writeUInt16LE(code, i * 8);
+    octets.writeUInt8(ifTrue, i * 8 + 2);
+    octets.writeUInt8(ifFalse, i * 8 + 3);
+    octets.writeUInt32LE(operand, i * 8 + 4);
+  }
+  return octets;
+}

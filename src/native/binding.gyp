@@ -1,0 +1,17 @@
+{
+  "targets": [
+    {
+      "target_name": "firehook",
+      "sources": ["addon.cc", "ring.cc", "sender.cc"],
+      "cflags_cc": ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Wno-cast-function-type", "-fvisibility=hidden"],
+      "cflags_cc!": ["-fno-exceptions"],
+      "defines": ["NAPI_VERSION=8"],
+      "conditions": [
+        ["'<!(echo ${FIREHOOK_ASAN:-0})'=='1'", {
+          "cflags_cc": ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g"],
+          "ldflags": ["-fsanitize=address,undefined"]
+        }]
+      ]
+    }
+  ]
+}

@@ -1,0 +1,41 @@
+/**
+ * Loads the native addon: the one place that knows where it may lie.
+ *
+ * Rule: an addon that is missing or was built for another Node is an error that names every path tried, and why each
+ * failed. Nothing else of firehook depends on it: `driver: pcap` works without.
+ *
+ * @module
+ */
+
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { FirehookError } from '../errors.ts';
+import type { NativeModule } from './native.d.ts';
+
+/** Relative to this file: beside the source, and from dist/native back to it. */
+const CANDIDATES = ['./build/Release/firehook.node', '../../src/native/build/Release/firehook.node'];
+
+let loaded: NativeModule | null = null;
+
+/**
+ * The addon, loaded once.
+ *
+ * @throws {@link FirehookError} FIREHOOK_DRIVER_MISSING naming the paths tried
+ */
+export function loadNative(): NativeModule {
+  if (loaded !== null) return loaded;
+  const require = createRequire(import.meta.url);
+  const attempts: string[] = [];
+  for (const candidate of CANDIDATES) {
+    const file = fileURLToPath(new URL(candidate, import.meta.url));
+    try {
+      loaded = require(file) as NativeModule;
+      return loaded;
+    } catch (error) {
+      attempts.push(`${file}: ${(error as Error).message.split('\n')[0]}`);
+    }
+  }
+  throw new FirehookError('FIREHOOK_DRIVER_MISSING', `native addon; tried ${attempts.join('; ')}`, {
+    advice: 'build it: npm run build:native; or use driver: pcap',
+  });
+}

@@ -1,0 +1,267 @@
+/* See ring.h. */
+#include "ring.h"
+
+#include <arpa/inet.h>
+#include <cerrno>
+#include <cstring>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace firehook {
+
+namespace {
+
+/** Room before the frame to put a VLAN tag back, and then some to keep what follows aligned. */
+constexpr int kReserve = 8;
+constexpr size_t kTag = 4;
+constexpr size_t kMacAddresses = 12;
+/** Copies of frames that are longer than a slot wait here, in octets. */
+constexpr int kOverflowQueue = 16 * 1024 * 1024;
+/** The ring is allocated in blocks of this size: small enough for a fragmented kernel, a multiple of every page size. */
+constexpr size_t kBlock = 256 * 1024;
+
+/** virtio_net_hdr (virtio 1.2, 5.1.6); linux/virtio_net.h does not compile as C++. Host byte order on AF_PACKET. */
+struct VnetHeader {
+  uint8_t flags;
+  uint8_t gsoType;
+  uint16_t headerLength;
+  uint16_t gsoSize;
+  uint16_t checksumStart;
+  uint16_t checksumOffset;
+};
+static_assert(sizeof(VnetHeader) == kVnetHeader);
+constexpr uint8_t kNeedsChecksum = 1;
+constexpr uint8_t kNoGso = 0;
+
+/** PACKET_FANOUT_FLAG_IGNORE_OUTGOING (linux/if_packet.h since 5.18; known to the kernel since 4.20 as the flag below). */
+constexpr int kFanoutIgnoreOutgoing = 0x4000;
+
+bool Fail(SystemError* error, const char* call) {
+  error->call = call;
+  error->number = errno;
+  return false;
+}
+
+template <typename T>
+bool SetOption(int fd, int level, int option, const T& value) {
+  return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
+}
+
+VnetHeader ReadVnet(const uint8_t* at) {
+  VnetHeader header;
+  memcpy(&header, at, kVnetHeader);
+  return header;
+}
+
+/** Puts the tag that the kernel took out of the frame back in, ahead of where the frame starts. Returns octets added. */
+size_t RestoreTag(uint8_t* vnet, uint32_t status, uint16_t tci, uint16_t tpid) {
+  if ((status & TP_STATUS_VLAN_VALID) == 0) return 0;
+  VnetHeader header = ReadVnet(vnet);
+  if ((header.flags & kNeedsChecksum) != 0) header.checksumStart += kTag;
+  if (header.headerLength != 0) header.headerLength += kTag;
+  memmove(vnet - kTag + kVnetHeader, vnet + kVnetHeader, kMacAddresses);
+  memcpy(vnet - kTag, &header, kVnetHeader);
+  uint8_t* tag = vnet - kTag + kVnetHeader + kMacAddresses;
+  const uint16_t type = htons((status & TP_STATUS_VLAN_TPID_VALID) != 0 ? tpid : ETH_P_8021Q);
+  const uint16_t control = htons(tci);
+  memcpy(tag, &type, sizeof(type));
+  memcpy(tag + sizeof(type), &control, sizeof(control));
+  return kTag;
+}
+
+uint32_t FlagsOf(const uint8_t* vnet) {
+  const VnetHeader header = ReadVnet(vnet);
+  uint32_t flags = 0;
+  if ((header.flags & kNeedsChecksum) != 0) flags |= kChecksumPartial;
+  if (header.gsoType != kNoGso) flags |= kSuperFrame;
+  return flags;
+}
+
+}  // namespace
+
+Ring::~Ring() { Close(); }
+
+bool Ring::Open(const RingOptions& options, SystemError* error) {
+  slotSize_ = options.slotSize;
+  blockSize_ = kBlock;
+  while (blockSize_ < slotSize_) blockSize_ *= 2;
+  slotsPerBlock_ = static_cast<uint32_t>(blockSize_ / slotSize_);
+  const uint32_t blocks = (options.slotCount + slotsPerBlock_ - 1) / slotsPerBlock_;
+  slotCount_ = blocks * slotsPerBlock_;
+
+  // Protocol 0: nothing arrives before everything is set up and the socket is bound.
+  fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd_ < 0) return Fail(error, "socket");
+  tpacket_req request{};
+  request.tp_block_size = static_cast<unsigned>(blockSize_);
+  request.tp_frame_size = slotSize_;
+  request.tp_block_nr = blocks;
+  request.tp_frame_nr = slotCount_;
+  const int one = 1;
+  const int version = TPACKET_V2;
+  // The order is the kernel's: version, headers and reserve before the ring.
+  const char* failed = nullptr;
+  if (!SetOption(fd_, SOL_PACKET, PACKET_VERSION, version)) failed = "PACKET_VERSION";
+  else if (!SetOption(fd_, SOL_PACKET, PACKET_VNET_HDR, one)) failed = "PACKET_VNET_HDR";
+  else if (!SetOption(fd_, SOL_PACKET, PACKET_RESERVE, kReserve)) failed = "PACKET_RESERVE";
+  else if (options.ignoreOutgoing && !SetOption(fd_, SOL_PACKET, PACKET_IGNORE_OUTGOING, one)) failed = "PACKET_IGNORE_OUTGOING";
+  else if (options.overflowCount > 0 && !SetOption(fd_, SOL_PACKET, PACKET_COPY_THRESH, one)) failed = "PACKET_COPY_THRESH";
+  else if (!SetOption(fd_, SOL_PACKET, PACKET_RX_RING, request)) failed = "PACKET_RX_RING";
+  // Needs CAP_NET_ADMIN; without it the system's limit holds, which is merely smaller.
+  if (failed == nullptr && !SetOption(fd_, SOL_SOCKET, SO_RCVBUFFORCE, kOverflowQueue)) {
+    SetOption(fd_, SOL_SOCKET, SO_RCVBUF, kOverflowQueue);
+  }
+  if (failed == nullptr && !options.filter.empty()) {
+    std::vector<sock_filter> code(options.filter.size() / sizeof(sock_filter));
+    memcpy(code.data(), options.filter.data(), code.size() * sizeof(sock_filter));
+    const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+    if (!SetOption(fd_, SOL_SOCKET, SO_ATTACH_FILTER, program)) failed = "SO_ATTACH_FILTER";
+  }
+  if (failed != nullptr) {
+    Fail(error, failed);
+    Close();
+    return false;
+  }
+  memoryLength_ = blocks * blockSize_;
+  void* mapped = mmap(nullptr, memoryLength_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+  if (mapped == MAP_FAILED) {
+    Fail(error, "mmap");
+    memoryLength_ = 0;
+    Close();
+    return false;
+  }
+  memory_ = static_cast<uint8_t*>(mapped);
+  overflow_.resize(options.overflowCount * kOverflowSlot);
+
+  sockaddr_ll address{};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(ETH_P_ALL);
+  address.sll_ifindex = options.ifindex;
+  if (bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
+    Fail(error, "bind");
+    Close();
+    return false;
+  }
+  if (options.fanoutGroup >= 0) {
+    // Both directions of a flow hash alike (skb_get_hash is symmetric), so they meet the same lane.
+    // The group has a hook of its own in the kernel, which has to be told again what to leave out.
+    const int flags = options.ignoreOutgoing ? kFanoutIgnoreOutgoing : 0;
+    const int fanout = options.fanoutGroup | ((PACKET_FANOUT_HASH | flags) << 16);
+    if (!SetOption(fd_, SOL_PACKET, PACKET_FANOUT, fanout)) {
+      Fail(error, "PACKET_FANOUT");
+      Close();
+      return false;
+    }
+  }
+  return true;
+}
+
+uint8_t* Ring::Slot(uint32_t index) const {
+  return memory_ + (index / slotsPerBlock_) * blockSize_ + (index % slotsPerBlock_) * slotSize_;
+}
+
+uint32_t Ring::Receive(uint32_t* fields, uint32_t max) {
+  if (memory_ == nullptr) return 0;
+  uint32_t count = 0;
+  while (count < max && out_ < slotCount_) {
+    uint8_t* slot = Slot(next_);
+    auto* header = reinterpret_cast<tpacket2_hdr*>(slot);
+    const uint32_t status = __atomic_load_n(&header->tp_status, __ATOMIC_ACQUIRE);
+    if ((status & TP_STATUS_USER) == 0) break;
+    uint32_t* row = fields + count * kFieldCount;
+    row[4] = header->tp_sec;
+    row[5] = header->tp_nsec;
+    row[6] = next_;
+    if ((status & TP_STATUS_COPY) != 0) {
+      if ((overflowUsed_ + 1) * kOverflowSlot > overflow_.size()) break;
+      if (!ReadOverflow(slot, row)) {
+        // The copy was lost for want of queue space: what is in the slot is the head of the frame, and said to be.
+        uint8_t* vnet = slot + header->tp_mac - kVnetHeader;
+        memset(vnet, 0, kVnetHeader);
+        row[0] = static_cast<uint32_t>(vnet + kVnetHeader - memory_);
+        row[1] = header->tp_snaplen;
+        row[2] = header->tp_len;
+        row[3] = 0;
+        row[7] = row[0] - kVnetHeader;
+      }
+    } else {
+      uint8_t* vnet = slot + header->tp_mac - kVnetHeader;
+      const size_t added = RestoreTag(vnet, status, header->tp_vlan_tci, header->tp_vlan_tpid);
+      vnet -= added;
+      row[0] = static_cast<uint32_t>(vnet + kVnetHeader - memory_);
+      row[1] = header->tp_snaplen + static_cast<uint32_t>(added);
+      row[2] = header->tp_len + static_cast<uint32_t>(added);
+      row[3] = FlagsOf(vnet);
+      row[7] = row[0] - kVnetHeader;
+    }
+    next_ = next_ + 1 == slotCount_ ? 0 : next_ + 1;
+    out_ += 1;
+    count += 1;
+  }
+  return count;
+}
+
+bool Ring::ReadOverflow(const uint8_t* slot, uint32_t* row) {
+  const auto* header = reinterpret_cast<const tpacket2_hdr*>(slot);
+  // Room for a tag before the header, as in a slot.
+  uint8_t* vnet = overflow_.data() + overflowUsed_ * kOverflowSlot + kReserve;
+  iovec part{vnet, kOverflowSlot - kReserve};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  const ssize_t read = recvmsg(fd_, &message, MSG_DONTWAIT | MSG_TRUNC);
+  if (read < static_cast<ssize_t>(kVnetHeader)) return false;
+  const size_t whole = static_cast<size_t>(read);
+  const size_t kept = whole < part.iov_len ? whole : part.iov_len;
+  const size_t added = RestoreTag(vnet, header->tp_status, header->tp_vlan_tci, header->tp_vlan_tpid);
+  vnet -= added;
+  row[0] = static_cast<uint32_t>(vnet + kVnetHeader - overflow_.data());
+  row[1] = static_cast<uint32_t>(kept - kVnetHeader + added);
+  row[2] = static_cast<uint32_t>(whole - kVnetHeader + added);
+  row[3] = FlagsOf(vnet) | kOverflow;
+  row[7] = row[0] - kVnetHeader;
+  overflowUsed_ += 1;
+  return true;
+}
+
+void Ring::Release(uint32_t count) {
+  if (memory_ == nullptr) return;
+  if (count > out_) count = out_;
+  for (uint32_t i = 0; i < count; i++) {
+    auto* header = reinterpret_cast<tpacket2_hdr*>(Slot(oldest_));
+    __atomic_store_n(&header->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+    oldest_ = oldest_ + 1 == slotCount_ ? 0 : oldest_ + 1;
+  }
+  out_ -= count;
+  if (out_ == 0) overflowUsed_ = 0;
+}
+
+uint64_t Ring::Dropped() {
+  tpacket_stats stats{};
+  socklen_t length = sizeof(stats);
+  // Reading them resets them.
+  if (fd_ >= 0 && getsockopt(fd_, SOL_PACKET, PACKET_STATISTICS, &stats, &length) == 0) dropped_ += stats.tp_drops;
+  return dropped_;
+}
+
+void Ring::ClearError() {
+  int error = 0;
+  socklen_t length = sizeof(error);
+  // Reading it resets it.
+  getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &length);
+}
+
+void Ring::Close() {
+  if (memory_ != nullptr) munmap(memory_, memoryLength_);
+  memory_ = nullptr;
+  memoryLength_ = 0;
+  overflow_.clear();
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
+}  // namespace firehook

@@ -1,0 +1,114 @@
+/*
+ * The receive side of the native AF_PACKET driver: one memory-mapped TPACKET_V2 ring on one device (packet(7)).
+ *
+ *   slot:  | tpacket2_hdr ... | reserve | vnet header (10) | Ethernet frame ............ |
+ *                                       ^ vnet             ^ frame (tp_mac)
+ *
+ * Frames come with their virtio-net header (PACKET_VNET_HDR): what is not final in a checksum and how a super-frame is to
+ * be cut travels with the frame. A frame longer than a slot is read whole with recvmsg into an overflow buffer, in order
+ * (PACKET_COPY_THRESH).
+ *
+ * Rule: everything runs on the main thread. A slot belongs to this side from receive() until release(); the ring is given
+ * back in the order it was filled. The Ring owns the mapping, the overflow memory and the descriptor.
+ */
+#ifndef FIREHOOK_NATIVE_RING_H_
+#define FIREHOOK_NATIVE_RING_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace firehook {
+
+/** Octets of a virtio-net header without merged buffers. */
+constexpr size_t kVnetHeader = 10;
+/** Longest frame of an overflow buffer: a super-frame of 64 KiB, its link header and tags. */
+constexpr size_t kOverflowSlot = 68 * 1024;
+
+/** Set in a frame's flags. */
+constexpr uint32_t kChecksumPartial = 1;
+constexpr uint32_t kSuperFrame = 2;
+constexpr uint32_t kOverflow = 4;
+
+/** Numbers of one frame in the array that receive() fills. */
+constexpr size_t kFieldCount = 8;
+
+struct RingOptions {
+  int ifindex = 0;
+  uint32_t slotSize = 0;
+  uint32_t slotCount = 0;
+  uint32_t overflowCount = 0;
+  /** -1 for no fanout. */
+  int fanoutGroup = -1;
+  /** Leave out what this host sends on the device. */
+  bool ignoreOutgoing = true;
+  /** Classic BPF, 8 octets an instruction; empty for none. */
+  std::vector<uint8_t> filter;
+};
+
+/** What went wrong: the system call and its errno. */
+struct SystemError {
+  const char* call = nullptr;
+  int number = 0;
+};
+
+class Ring {
+ public:
+  Ring() = default;
+  ~Ring();
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+
+  /** Opens the socket and maps the ring. False, with `error` set and nothing left open, when a call fails. */
+  bool Open(const RingOptions& options, SystemError* error);
+
+  /**
+   * Fills `fields` with up to `max` frames that have arrived, kFieldCount numbers each:
+   * memory offset of the frame, length, original length, flags, seconds, nanoseconds, slot, offset of the vnet header.
+   * Offsets of overflow frames are into the overflow memory. Returns the number of frames.
+   */
+  uint32_t Receive(uint32_t* fields, uint32_t max);
+
+  /** Gives the `count` oldest received frames back to the kernel. */
+  void Release(uint32_t count);
+
+  /** Frames the kernel dropped because the ring was full, since Open. */
+  uint64_t Dropped();
+
+  /** Forgets an error of the socket: poll(2) reports it until then. */
+  void ClearError();
+
+  /** Unmaps and closes. Idempotent. */
+  void Close();
+
+  int fd() const { return fd_; }
+  uint8_t* memory() const { return memory_; }
+  size_t memoryLength() const { return memoryLength_; }
+  uint8_t* overflow() { return overflow_.data(); }
+  size_t overflowLength() const { return overflow_.size(); }
+
+ private:
+  uint8_t* Slot(uint32_t index) const;
+  bool ReadOverflow(const uint8_t* header, uint32_t* fields);
+
+  int fd_ = -1;
+  uint8_t* memory_ = nullptr;
+  size_t memoryLength_ = 0;
+  std::vector<uint8_t> overflow_;
+  uint32_t slotSize_ = 0;
+  uint32_t slotCount_ = 0;
+  uint32_t slotsPerBlock_ = 0;
+  size_t blockSize_ = 0;
+  /** Next slot to look at, and the oldest that is not given back; they differ by what is out. */
+  uint32_t next_ = 0;
+  uint32_t oldest_ = 0;
+  uint32_t out_ = 0;
+  /** Overflow buffers in use by the frames that are out. */
+  uint32_t overflowUsed_ = 0;
+  uint64_t dropped_ = 0;
+};
+
+}  // namespace firehook
+
+#endif  // FIREHOOK_NATIVE_RING_H_

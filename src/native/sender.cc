@@ -1,0 +1,97 @@
+/* See sender.h. */
+#include "sender.h"
+
+#include <cerrno>
+#include <cstring>
+#include <linux/if_packet.h>
+#include <poll.h>
+#include <unistd.h>
+
+namespace firehook {
+
+namespace {
+
+constexpr int kSendBuffer = 8 * 1024 * 1024;
+/** A full queue is waited for this often, this long: then the frame counts as lost, and the lane goes on. */
+constexpr int kRetries = 5;
+constexpr int kRetryMs = 2;
+
+bool Fail(SystemError* error, const char* call) {
+  error->call = call;
+  error->number = errno;
+  return false;
+}
+
+}  // namespace
+
+Sender::~Sender() { Close(); }
+
+bool Sender::Open(const SenderOptions& options, SystemError* error) {
+  // Protocol 0 in socket and address: this socket receives nothing.
+  fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd_ < 0) return Fail(error, "socket");
+  const int one = 1;
+  const char* failed = nullptr;
+  if (setsockopt(fd_, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) != 0) failed = "PACKET_VNET_HDR";
+  if (failed == nullptr && options.mark != 0 &&
+      setsockopt(fd_, SOL_SOCKET, SO_MARK, &options.mark, sizeof(options.mark)) != 0) {
+    failed = "SO_MARK";
+  }
+  if (failed == nullptr && setsockopt(fd_, SOL_SOCKET, SO_SNDBUFFORCE, &kSendBuffer, sizeof(kSendBuffer)) != 0) {
+    setsockopt(fd_, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
+  }
+  sockaddr_ll address{};
+  address.sll_family = AF_PACKET;
+  address.sll_ifindex = options.ifindex;
+  if (failed == nullptr && bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) failed = "bind";
+  if (failed != nullptr) {
+    Fail(error, failed);
+    Close();
+    return false;
+  }
+  memset(messages_, 0, sizeof(messages_));
+  for (uint32_t i = 0; i < kSendBatch; i++) {
+    messages_[i].msg_hdr.msg_iov = &parts_[i];
+    messages_[i].msg_hdr.msg_iovlen = 1;
+  }
+  return true;
+}
+
+uint32_t Sender::Send(uint8_t* const* starts, const uint32_t* lengths, uint32_t count, uint8_t* failed) {
+  if (count > kSendBatch) count = kSendBatch;
+  for (uint32_t i = 0; i < count; i++) {
+    parts_[i] = iovec{starts[i], lengths[i]};
+    failed[i] = 0;
+  }
+  uint32_t lost = 0;
+  uint32_t done = 0;
+  int retries = 0;
+  while (done < count) {
+    const int sent = fd_ < 0 ? -1 : sendmmsg(fd_, messages_ + done, count - done, MSG_DONTWAIT);
+    if (sent > 0) {
+      done += static_cast<uint32_t>(sent);
+      retries = 0;
+      continue;
+    }
+    const bool isFull = fd_ >= 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS);
+    if (fd_ >= 0 && errno == EINTR) continue;
+    if (isFull && retries < kRetries) {
+      retries += 1;
+      pollfd waiting{fd_, POLLOUT, 0};
+      poll(&waiting, 1, kRetryMs);
+      continue;
+    }
+    // This one cannot go: too long, the link is down, the queue stays full. The others still may.
+    failed[done] = 1;
+    lost += 1;
+    done += 1;
+  }
+  return lost;
+}
+
+void Sender::Close() {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
+}  // namespace firehook

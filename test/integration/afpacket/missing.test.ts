@@ -1,0 +1,81 @@
+/**
+ * A copy of firehook without its native addon: `driver: afpacket` says so, `driver: pcap` works, `doctor` tells them apart.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { CheckResult } from '../../../src/cli/doctor/check.ts';
+import type { DoctorReport } from '../../../src/cli/doctor.ts';
+import { hostLab, rootOnly, waitFor } from '../../support/netns.ts';
+import { assertPings, PATIENCE_MS } from './live-afpacket.ts';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+
+test('without the addon only driver: afpacket is refused, with the paths that were tried', {
+  skip: rootOnly('ping'),
+}, async (t) => {
+  const { ns } = await hostLab(t);
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'firehook-missing-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  for (const part of ['bin', 'dist', 'package.json'])
+    await cp(path.join(ROOT, part), path.join(folder, part), { recursive: true });
+  await symlink(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
+  const socket = path.join(folder, 'firehook.sock');
+  const config = async (driver: string): Promise<string> => {
+    const file = path.join(folder, `${driver}.yaml`);
+    await writeFile(file, JSON.stringify({ attach: [{ host: 'eth0' }], driver, control: { socket } }));
+    return file;
+  };
+  const firehookd = path.join(folder, 'bin/firehookd');
+  const addon =
+    /cannot load the driver: native addon; tried (\S+): .*; (\S+): .*; build it: npm run build:native; or use driver: pcap/;
+
+  await t.test('afpacket ends with what is missing, and takes back what it did', async () => {
+    const before = await ns.host.output('sh', ['-c', 'ls /sys/class/net; nft list ruleset']);
+    const { code, stdout, stderr } = await ns.host.run(firehookd, ['-c', await config('afpacket')], {
+      timeoutMs: PATIENCE_MS,
+    });
+    assert.equal(code, 1, stdout + stderr);
+    const [, first, second] = addon.exec(stdout + stderr) ?? [];
+    assert.deepEqual(
+      [first, second],
+      [
+        path.join(folder, 'dist/native/build/Release/firehook.node'),
+        path.join(folder, 'src/native/build/Release/firehook.node'),
+      ],
+      stdout + stderr,
+    );
+    assert.equal(await ns.host.output('sh', ['-c', 'ls /sys/class/net; nft list ruleset']), before);
+  });
+
+  await t.test('pcap works', async () => {
+    const running = ns.host.spawn(firehookd, ['-c', await config('pcap')]);
+    await waitFor(() => (running.stdout + running.stderr).includes('Attached to') || !running.isRunning, {
+      what: 'firehookd',
+      timeoutMs: PATIENCE_MS,
+    });
+    assert.ok(running.isRunning, running.stdout + running.stderr);
+    await assertPings(ns.peer, '10.78.0.1', 'fd78::1');
+    assert.equal((await running.stop(PATIENCE_MS)).code, 0);
+  });
+
+  await t.test('doctor fails with a configuration that wants it, and warns otherwise', async () => {
+    const check = async (...args: string[]): Promise<CheckResult | undefined> => {
+      const command = [path.join(folder, 'bin/firehook'), 'doctor', '--json', ...args];
+      const { stdout } = await ns.host.run(process.execPath, command, { timeoutMs: PATIENCE_MS });
+      return (JSON.parse(stdout) as DoctorReport).checks.find(({ name }) => name === 'native addon');
+    };
+    const wanted = await check('-c', await config('afpacket'));
+    assert.equal(wanted?.status, 'fail');
+    assert.match(wanted?.detail ?? '', /tried .*firehook\.node/);
+    assert.match(wanted?.advice ?? '', /pcap/);
+    assert.equal((await check('-c', await config('pcap')))?.status, 'warn');
+    assert.equal((await check())?.status, 'warn');
+  });
+});

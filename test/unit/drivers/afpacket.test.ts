@@ -1,0 +1,117 @@
+/**
+ * The afpacket driver as far as it can be tested without traffic: what it asks the kernel for, and how it refuses.
+ *
+ * The real addon, on the loopback device; where the kernel has to refuse, a wrapper of the addon does it in its place.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { AfpacketDriver, openAfpacket } from '../../../src/drivers/afpacket.ts';
+import type { LiveDevice, LivePortOptions } from '../../../src/drivers/live-port.ts';
+import { isFirehookError } from '../../../src/errors.ts';
+import { loadNative } from '../../../src/native/load-native.ts';
+import type { NativeModule } from '../../../src/native/native.d.ts';
+import { rootOnly } from '../../support/netns.ts';
+
+const LO: LiveDevice = { name: 'lo', ifindex: 1 };
+const NONE: LiveDevice = { name: 'fhnone0', ifindex: 0x7fff_fff0 };
+const PORT: LivePortOptions = {
+  id: 0,
+  capture: null,
+  direction: 'any',
+  send: null,
+  maxFrameLength: 1514,
+  captureLength: 1514,
+};
+
+/** The addon, with openRing refused the first `times` times. */
+function refusing(times: number, code: string): { readonly native: NativeModule; readonly asked: number[] } {
+  const real = loadNative();
+  const asked: number[] = [];
+  const openRing: NativeModule['openRing'] = (ifindex, slotSize, slotCount, ...rest) => {
+    asked.push((slotSize * slotCount) / 1024 / 1024);
+    if (asked.length <= times) throw Object.assign(new Error(`PACKET_RX_RING: ${code}`), { code });
+    return real.openRing(ifindex, slotSize, slotCount, ...rest);
+  };
+  return { native: { ...real, openRing }, asked };
+}
+
+function refused(error: unknown): boolean {
+  assert.ok(isFirehookError(error));
+  assert.equal(error.code, 'FIREHOOK_DRIVER_OPEN');
+  return true;
+}
+
+/** Packet sockets of this process. */
+function packetSockets(): number {
+  return readFileSync('/proc/self/net/packet', 'utf8').split('\n').length;
+}
+
+test('a device that is not there is refused by name, for capture and for sending', { skip: rootOnly() }, () => {
+  for (const port of [
+    { ...PORT, capture: NONE },
+    { ...PORT, send: NONE },
+  ]) {
+    assert.throws(
+      () => openAfpacket({ ports: [port] }),
+      (error) => refused(error) && isFirehookError(error) && error.interfaceName === 'fhnone0',
+    );
+  }
+});
+
+test('the right to send is given back, and nothing stays open, when a device is refused', { skip: rootOnly() }, () => {
+  const before = [process.getegid?.(), packetSockets()];
+  assert.throws(() =>
+    openAfpacket({
+      ports: [
+        { ...PORT, capture: LO, send: LO },
+        { ...PORT, id: 1, send: NONE },
+      ],
+    }),
+  );
+  assert.deepEqual([process.getegid?.(), packetSockets()], before);
+});
+
+test('a ring that the kernel has no memory for becomes a smaller one, and that is told', { skip: rootOnly() }, () => {
+  const { native, asked } = refusing(2, 'ENOMEM');
+  const told: string[] = [];
+  const onSmallerRing = (device: string, mib: number) => told.push(`${device} ${mib}`);
+  const driver = new AfpacketDriver(native, { ports: [{ ...PORT, capture: LO }], onSmallerRing });
+  assert.deepEqual([asked, told], [[32, 16, 8], ['lo 8']]);
+  assert.deepEqual(driver.stats(), { droppedByKernel: 0 });
+  driver.stop();
+});
+
+test('a ring of one MiB that is refused is an error, and so is another reason than memory', {
+  skip: rootOnly(),
+}, () => {
+  const without = refusing(99, 'ENOMEM');
+  assert.throws(() => new AfpacketDriver(without.native, { ports: [{ ...PORT, capture: LO }], ringMiB: 4 }), refused);
+  assert.deepEqual(without.asked, [4, 2, 1]);
+  const other = refusing(99, 'EPERM');
+  assert.throws(() => new AfpacketDriver(other.native, { ports: [{ ...PORT, capture: LO }] }), refused);
+  assert.deepEqual(other.asked, [32]);
+});
+
+test('a port without a device sends nothing, says so, and can be stopped twice', async () => {
+  const driver = openAfpacket({ ports: [PORT, { ...PORT, id: 1 }] });
+  assert.deepEqual(driver.ports, [
+    { id: 0, linktype: 1, maxFrameLength: 0 },
+    { id: 1, linktype: 1, maxFrameLength: 0 },
+  ]);
+  assert.deepEqual(driver.capabilities, { live: true, sharesPort: true, offloads: true });
+  for (const port of [0, 1, 2, -1]) assert.equal(driver.transmit(port, Buffer.alloc(60), 60), false);
+  assert.equal(driver.checksumStart(), -1);
+  const done = driver.start({
+    onFrame: () => assert.fail('there is nothing to receive'),
+    onBatchEnd: () => undefined,
+  });
+  driver.stop();
+  driver.stop();
+  await done;
+  assert.deepEqual(driver.stats(), { droppedByKernel: 0 });
+  await driver.start({ onFrame: () => assert.fail('it has been stopped'), onBatchEnd: () => undefined });
+});
