@@ -1,136 +1,244 @@
 /**
- * What stands in the middle of a bench: firehook, the yardstick in C, or the kernel alone, each in a bridge of its own.
+ * What stands in the middle of a bench: firehook, a yardstick in C, a peer, or the kernel alone, each in a lab of its own.
  *
  * ```
  *   client ── lan0 [ contender ] wan0 ── server           three namespaces each, alike for all
+ *   peer ── eth0 [ contender ] host                       two
  * ```
- * Rule: contenders stay up for the whole run and take turns, so that none pays for its start and all meet the same noise.
+ * Rule: contenders stay up while they are compared and take turns, so that none pays for its start and all meet the same
+ * noise.
  *
  * @module
  */
 
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
-import { bridgeLab, hostLab, type Lab, type Namespace, type RunningProcess, waitFor } from '../support/netns.ts';
+import { bridgeLab, hostLab, type Lab, type Namespace, waitFor } from '../support/netns.ts';
+import type { Programs } from './programs.ts';
+import { trivialHooks } from './trivial-hooks.ts';
+
+/** Where a contender stands. */
+export type Attach = 'bridge' | 'host';
+
+/** Drivers of firehook. */
+export type DriverName = 'pcap' | 'afpacket';
 
 /** A contender in its lab, ready for traffic. */
 export interface Contender {
   readonly name: string;
+  readonly attach: Attach;
   /** Where traffic is made. */
   readonly source: Namespace;
   /** Where it ends. */
   readonly target: Namespace;
-  /** Process that forwards, null where it is the kernel. */
-  readonly pid: number | null;
+  /** Processes that forward; none where it is the kernel. */
+  readonly pids: readonly number[];
+  /** Process that does not forward but belongs to it: the supervisor. */
+  readonly supervisor: number | null;
   /** Any process in `target`: its /proc shows the counters there. */
   readonly probe: number;
+  /** MAC address that frames are sent to: the host's own, or in a bridge one that nobody has. */
+  readonly mac: string;
+  /** IPv4 address of the source and of the target. */
+  readonly addresses: readonly [string, string];
   /** The daemon, where there is one. */
   readonly daemon: Daemon | null;
   /** Takes everything down. */
   remove(): Promise<void>;
 }
 
-/** One hook that matches nothing the benches send. */
-const DROP_PORT = fileURLToPath(new URL('../../hooks/drop-port.ts', import.meta.url));
-const HOOKS = [{ module: DROP_PORT, options: { protocol: 'tcp', ports: [23] } }];
+/** The frame crosses the bridge, and the server's kernel drops it first thing. */
+const NOBODY = '02:00:00:00:00:99';
+const ADDRESSES = { bridge: ['10.77.0.1', '10.77.0.2'], host: ['10.78.0.2', '10.78.0.1'] } as const;
+const READY_MS = 30_000;
 const PLUMB = fileURLToPath(new URL('./plumb.ts', import.meta.url));
+const DROP_PORT = fileURLToPath(new URL('../../hooks/drop-port.ts', import.meta.url));
+/** Matches nothing that the benches send. */
+const FILTERING_HOOK = { module: DROP_PORT, options: { protocol: 'tcp', ports: [23] } };
 
-/** Compiled C programs of this folder. */
-export interface Programs {
-  readonly flood: string;
-  readonly forward: string;
-  remove(): void;
+/** How to start firehook. */
+export interface FirehookOptions {
+  readonly driver: DriverName;
+  /** The first one filters, the others are trivial. */
+  readonly hooks: number;
+  /** Paths of hooks that run after them. */
+  readonly moreHooks?: readonly string[];
 }
 
-/** Compiles the C programs into a folder of their own. */
-export function compilePrograms(): Programs {
-  const folder = mkdtempSync(path.join(tmpdir(), 'firehook-bench-'));
-  const compile = (name: string, ...libraries: string[]): string => {
-    const binary = path.join(folder, name);
-    const source = fileURLToPath(new URL(`./${name}.c`, import.meta.url));
-    execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', binary, source, ...libraries], { stdio: 'inherit' });
-    return binary;
+/** The daemon. */
+export async function firehook(attach: Attach, options: FirehookOptions): Promise<Contender> {
+  const { driver, hooks: count, moreHooks = [] } = options;
+  const files = trivialHooks(count - 1);
+  const chosen = count === 0 ? [] : [FILTERING_HOOK, ...Object.keys(files).map((file) => ({ module: `./${file}` }))];
+  const hooks = [...chosen, ...moreHooks.map((module) => ({ module }))];
+  const name = `firehook ${driver}, ${count} ${count === 1 ? 'hook' : 'hooks'}`;
+  const start = async (ns: Namespace, what: Readonly<Record<string, unknown>>): Promise<Middle> => {
+    const daemon = await startDaemon(ns, { attach: [what], driver, hooks }, { files });
+    const status = (await daemon.status()) as { readonly lane: { readonly pids: readonly number[] } };
+    return { pids: status.lane.pids, daemon };
   };
-  return {
-    flood: compile('flood'),
-    forward: compile('pcap-forward', '-lpcap'),
-    remove: () => rmSync(folder, { recursive: true, force: true }),
-  };
-}
-
-/**
- * The daemon with one stock hook, in a bridge.
- *
- * @param moreHooks - paths of hooks that run after it
- */
-export async function firehookBridge(...moreHooks: string[]): Promise<Contender> {
-  const lab = await bridgeLab();
-  const hooks = [...HOOKS, ...moreHooks.map((module) => ({ module }))];
-  const daemon = await startDaemon(lab.ns.fw, { attach: [{ bridge: ['lan0', 'wan0'] }], hooks });
-  return contender('firehook', lab, lab.ns.client, lab.ns.server, await lanePid(daemon), daemon);
+  if (attach === 'bridge') {
+    const lab = await bridgeLab();
+    return inBridge(name, lab, () => start(lab.ns.fw, { bridge: ['lan0', 'wan0'] }));
+  }
+  const lab = await hostLab();
+  return onHost(name, lab, () => start(lab.ns.host, { host: 'eth0' }));
 }
 
 /** pcap_dispatch and pcap_inject in C, behind the same detours and tables. */
-export async function yardstickBridge(programs: Programs): Promise<Contender> {
-  const lab = await bridgeLab();
-  const plumbing = lab.ns.fw.node([PLUMB, 'lan0', 'wan0']);
-  await waitFor(() => plumbing.stdout.includes('\n'), { what: 'the plumbing', timeoutMs: 30_000 });
-  const laidOut = JSON.parse(plumbing.stdout) as {
-    readonly snaplen: number;
-    readonly pairs: readonly { readonly capture: string; readonly inject: string }[];
-  };
-  const devices = laidOut.pairs.flatMap(({ capture, inject }) => [capture, inject]);
-  const forward = lab.ns.fw.spawn(programs.forward, [String(laidOut.snaplen), ...devices]);
-  await waitFor(() => forward.stderr.includes('ready'), { what: 'pcap-forward', timeoutMs: 30_000 });
-  return contender('C', lab, lab.ns.client, lab.ns.server, forward.pid, null);
+export function pcapForward(programs: Programs): Promise<Contender> {
+  return behindDetours('C pcap', 'cut', programs.pcapForward, (snaplen) => [String(snaplen)]);
 }
 
-/** The kernel's bridge. */
+/** A ring and sendmmsg in C, behind the same detours and tables. */
+export function afpacketForward(programs: Programs): Promise<Contender> {
+  return behindDetours('C afpacket', 'whole', programs.afpacketForward, () => []);
+}
+
+/** The same at the ports themselves: what the socket copies, a table drops. */
+export async function afpacketAtPorts(programs: Programs): Promise<Contender> {
+  const lab = await bridgeLab();
+  return inBridge('C afpacket at the port', lab, async () => {
+    const chains = ['lan0', 'wan0'].map(
+      (port) => `chain ${port} { type filter hook ingress device "${port}" priority 0; counter drop; }`,
+    );
+    await lab.ns.fw.output('nft', ['-f', '-'], { input: `table netdev bench {\n${chains.join('\n')}\n}\n` });
+    return program(lab.ns.fw, programs.afpacketForward, ['lan0', 'wan0', 'wan0', 'lan0'], 'ready');
+  });
+}
+
+/** The kernel's bridge; where the kernel has none, frames that nftables sends from port to port. */
 export async function kernelBridge(): Promise<Contender> {
   const lab = await bridgeLab();
-  await lab.ns.fw.output('sh', [
-    '-ec',
-    'ip link add br0 type bridge; ip link set lan0 master br0; ip link set wan0 master br0; ip link set br0 up',
-  ]);
-  return contender('kernel bridge', lab, lab.ns.client, lab.ns.server, null, null);
-}
-
-/** The daemon with one stock hook, on a host that is the target. */
-export async function firehookHost(): Promise<Contender> {
-  const lab = await hostLab();
-  const daemon = await startDaemon(lab.ns.host, { attach: [{ host: 'eth0' }], hooks: HOOKS });
-  return contender('firehook', lab, lab.ns.peer, lab.ns.host, await lanePid(daemon), daemon);
+  const hasBridge = (await lab.ns.fw.run('ip', ['link', 'add', 'br0', 'type', 'bridge'])).code === 0;
+  return inBridge(hasBridge ? 'kernel bridge' : 'kernel fwd', lab, async () => {
+    const script = hasBridge
+      ? 'ip link set lan0 master br0; ip link set wan0 master br0; ip link set br0 up'
+      : `nft 'table netdev bench {
+           chain lan { type filter hook ingress device "lan0" priority 0; fwd to "wan0"; }
+           chain wan { type filter hook ingress device "wan0" priority 0; fwd to "lan0"; } }'`;
+    await lab.ns.fw.output('sh', ['-ec', script]);
+    return NOTHING;
+  });
 }
 
 /** A host without a firewall. */
 export async function bareHost(): Promise<Contender> {
-  const lab = await hostLab();
-  return contender('no firewall', lab, lab.ns.peer, lab.ns.host, null, null);
+  return onHost('no firewall', await hostLab(), () => Promise.resolve(NOTHING));
+}
+
+/** libdaq's afpacket module, inline, everything let through. */
+export async function daqtest(): Promise<Contender> {
+  const lab = await bridgeLab();
+  return inBridge('daqtest afpacket', lab, () =>
+    program(lab.ns.fw, 'daqtest', ['-d', 'afpacket', '-i', 'lan0:wan0', '-M', 'inline', '-A', 'pass'], ''),
+  );
+}
+
+/** Scapy's bridge_and_sniff. */
+export async function scapyBridge(): Promise<Contender> {
+  const lab = await bridgeLab();
+  const script = 'from scapy.all import *; bridge_and_sniff("lan0", "wan0", store=False)';
+  return inBridge('scapy', lab, () => program(lab.ns.fw, 'python3', ['-c', script], ''));
+}
+
+/** Python NetfilterQueue on the kernel's bridge: accepts everything. */
+export async function netfilterQueue(): Promise<Contender> {
+  const lab = await bridgeLab();
+  const script =
+    'from netfilterqueue import NetfilterQueue as Q; q = Q(); q.bind(1, lambda p: p.accept(), 65536); q.run()';
+  return inBridge('python NetfilterQueue', lab, async () => {
+    const bridge =
+      'ip link add br0 type bridge; ip link set lan0 master br0; ip link set wan0 master br0; ip link set br0 up';
+    const table = 'table bridge bench { chain forward { type filter hook forward priority 0; queue num 1; } }';
+    await lab.ns.fw.output('sh', ['-ec', `${bridge}; nft '${table}'`]);
+    return program(lab.ns.fw, 'python3', ['-c', script], '');
+  });
+}
+
+/** What was started in the middle. */
+interface Middle {
+  readonly pids: readonly number[];
+  readonly daemon: Daemon | null;
+}
+
+const NOTHING: Middle = { pids: [], daemon: null };
+
+/** Starts a program that forwards, and waits for its word. */
+async function program(ns: Namespace, file: string, args: readonly string[], word: string): Promise<Middle> {
+  const running = ns.spawn(file, args);
+  await waitFor(() => running.stderr.includes(word), { what: file, timeoutMs: READY_MS });
+  return { pids: [running.pid], daemon: null };
+}
+
+async function behindDetours(
+  name: string,
+  superFrames: 'cut' | 'whole',
+  file: string,
+  first: (snaplen: number) => string[],
+): Promise<Contender> {
+  const lab = await bridgeLab();
+  return inBridge(name, lab, async () => {
+    const plumbing = lab.ns.fw.node([PLUMB, superFrames, 'lan0', 'wan0']);
+    await waitFor(() => plumbing.stdout.includes('\n'), { what: 'the plumbing', timeoutMs: READY_MS });
+    const laidOut = JSON.parse(plumbing.stdout) as {
+      readonly snaplen: number;
+      readonly pairs: readonly { readonly capture: string; readonly inject: string }[];
+    };
+    const devices = laidOut.pairs.flatMap(({ capture, inject }) => [capture, inject]);
+    return program(lab.ns.fw, file, [...first(laidOut.snaplen), ...devices], 'ready');
+  });
+}
+
+function inBridge(
+  name: string,
+  lab: Lab<'client' | 'fw' | 'server'>,
+  start: () => Promise<Middle>,
+): Promise<Contender> {
+  return contender(name, 'bridge', lab, lab.ns.client, lab.ns.server, start);
+}
+
+function onHost(name: string, lab: Lab<'host' | 'peer'>, start: () => Promise<Middle>): Promise<Contender> {
+  return contender(name, 'host', lab, lab.ns.peer, lab.ns.host, start);
 }
 
 async function contender(
   name: string,
+  attach: Attach,
   lab: Lab<string>,
   source: Namespace,
   target: Namespace,
-  pid: number | null,
-  daemon: Daemon | null,
+  start: () => Promise<Middle>,
 ): Promise<Contender> {
-  const probe: RunningProcess = target.spawn('sleep', ['infinity']);
-  // Resolves the neighbours, and shows that the way is open.
-  const address = lab.ns['server'] === undefined ? '10.78.0.1' : '10.77.0.2';
-  await waitFor(async () => (await source.run('ping', ['-c', '1', '-W', '1', address])).code === 0, {
-    what: `the way through ${name}`,
-    timeoutMs: 30_000,
-  });
-  return { name, source, target, pid, probe: probe.pid, daemon, remove: () => lab.remove() };
-}
-
-async function lanePid(daemon: Daemon): Promise<number> {
-  const status = (await daemon.status()) as { readonly lane: { readonly pid: number } };
-  return status.lane.pid;
+  try {
+    const { pids, daemon } = await start();
+    const probe = target.spawn('sleep', ['infinity']);
+    const server = target.spawn('iperf3', ['-s', '--forceflush']);
+    const addresses = ADDRESSES[attach];
+    // Resolves the neighbours, and shows that the way is open.
+    await waitFor(async () => (await source.run('ping', ['-c', '1', '-W', '1', addresses[1]])).code === 0, {
+      what: `the way through ${name}`,
+      timeoutMs: READY_MS,
+    });
+    await waitFor(() => server.stdout.includes('listening'), { what: 'iperf3 -s', timeoutMs: READY_MS });
+    const own = (await target.output('cat', ['/sys/class/net/eth0/address'])).trim();
+    const mac = attach === 'host' ? own : NOBODY;
+    const supervisor = daemon?.pid ?? null;
+    return {
+      name,
+      attach,
+      source,
+      target,
+      pids,
+      supervisor,
+      probe: probe.pid,
+      mac,
+      addresses,
+      daemon,
+      remove: () => lab.remove(),
+    };
+  } catch (error) {
+    await lab.remove();
+    throw error;
+  }
 }

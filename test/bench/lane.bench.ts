@@ -10,6 +10,9 @@
  * @module
  */
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { getHeapStatistics } from 'node:v8';
@@ -21,6 +24,7 @@ import { loadChain } from '../../src/lane/load-chain.ts';
 import type { HookSource } from '../../src/lane/messages.ts';
 import type { Way } from '../../src/lane/way.ts';
 import { median } from './measure.ts';
+import { trivialHooks } from './trivial-hooks.ts';
 
 /** Looks at clock and heap; what a collector run in between distorts, the median leaves out. */
 const ROUNDS = 41;
@@ -75,17 +79,16 @@ const HOST_WAY: Way = {
 const { values } = parseArgs({ options: { packets: { type: 'string', default: '20000' } } });
 const packets = Number(values.packets);
 
-const HOOKS: readonly { readonly file: string; readonly options: unknown }[] = [
-  { file: 'drop-port', options: { protocol: 'tcp', ports: [23] } },
-  { file: 'reject-port', options: { protocol: 'tcp', ports: [25] } },
-  { file: 'pass-all', options: undefined },
-];
+/** The first one filters, the others are trivial. */
+const COUNTS = [0, 1, 5, 20] as const;
+const DROP_PORT = fileURLToPath(new URL('../../hooks/drop-port.ts', import.meta.url));
+const DROP_OPTIONS = { protocol: 'tcp', ports: [23] };
 
 for (const [attach, way] of [
   ['bridge', BRIDGE_WAY],
   ['host', HOST_WAY],
 ] as const) {
-  for (const count of [0, 1, HOOKS.length]) {
+  for (const count of COUNTS) {
     const { nanoseconds, octets } = await measure(way, count);
     console.log(
       `${attach}, ${count} hooks: ${nanoseconds.toFixed(0)} ns a packet, ${octets.toFixed(2)} octets of heap a packet`,
@@ -94,11 +97,14 @@ for (const [attach, way] of [
 }
 
 async function measure(way: Way, count: number): Promise<{ nanoseconds: number; octets: number }> {
-  const chosen = HOOKS.slice(0, count);
-  const paths = chosen.map(({ file }) => fileURLToPath(new URL(`../../hooks/${file}.ts`, import.meta.url)));
+  const folder = mkdtempSync(path.join(tmpdir(), 'firehook-bench-'));
+  const trivial = trivialHooks(count - 1);
+  for (const [name, content] of Object.entries(trivial)) writeFileSync(path.join(folder, name), content);
+  const paths = [DROP_PORT, ...Object.keys(trivial).map((name) => path.join(folder, name))].slice(0, count);
   const bundles = (await Promise.all(paths.map(bundleHooks))).flat();
+  rmSync(folder, { recursive: true });
   const hooks = bundles.map(
-    (bundle, index): HookSource => ({ bundle, priority: undefined, options: chosen[index]?.options }),
+    (bundle, index): HookSource => ({ bundle, priority: undefined, options: index === 0 ? DROP_OPTIONS : undefined }),
   );
   const { chain, teardown } = await loadChain({
     hooks,

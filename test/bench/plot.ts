@@ -1,0 +1,76 @@
+/**
+ * Draws what `npm run bench -- --json FILE` has written: a group of bars for each number, a bar for each contender.
+ *
+ * ```
+ *   node --import tsx test/bench/plot.ts OUTPUT.svg FILE.json ...
+ * ```
+ * Every group has a scale of its own; the number stands beside its bar. Rule: plain SVG text, nothing that is loaded.
+ *
+ * @module
+ */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { median } from './measure.ts';
+import type { Series } from './rounds.ts';
+
+const WIDTH = 820;
+const LABEL = 210;
+const VALUE = 110;
+const BAR = 16;
+const GAP = 4;
+const TITLE = 34;
+const MARGIN = 16;
+/** What is drawn: more would be no picture. */
+const METRICS = /^(\d+-byte frames|TCP, (one flow|eight flows)|CPU a packet at \d+ kpps|round trip idle, p50)$/;
+const OURS = '#c2410c';
+const OTHERS = '#94a3b8';
+
+const [output, ...inputs] = process.argv.slice(2);
+if (output === undefined || inputs.length === 0) throw new Error('usage: plot.ts OUTPUT.svg FILE.json ...');
+const all = inputs.flatMap((file) => (JSON.parse(readFileSync(file, 'utf8')) as { readonly series: Series[] }).series);
+writeFileSync(output, draw(all.filter(({ metric }) => METRICS.test(metric))));
+
+function draw(series: readonly Series[]): string {
+  const parts: string[] = [];
+  let y = MARGIN;
+  for (const one of series) {
+    const group = drawGroup(one, y);
+    parts.push(...group.parts);
+    y = group.end;
+  }
+  const head = `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}"`;
+  return [
+    `${head} font-family="sans-serif" font-size="12">`,
+    `<rect width="${WIDTH}" height="${y}" fill="#ffffff"/>`,
+    ...parts,
+    '</svg>',
+    '',
+  ].join('\n');
+}
+
+function drawGroup({ attach, metric, unit, values }: Series, top: number): { parts: string[]; end: number } {
+  const bars = Object.entries(values)
+    .map(([name, turns]) => ({ name, value: median(turns) }))
+    .filter(({ value }) => Number.isFinite(value));
+  const most = Math.max(...bars.map(({ value }) => value));
+  const parts = [
+    `<text x="${MARGIN}" y="${top + 20}" font-weight="bold">${xmlText(`${attach}: ${metric} (${unit})`)}</text>`,
+  ];
+  let y = top + TITLE;
+  for (const { name, value } of bars) {
+    const width = ((WIDTH - LABEL - VALUE - MARGIN) * value) / most;
+    const color = name.startsWith('firehook') ? OURS : OTHERS;
+    const base = y + BAR - GAP;
+    parts.push(
+      `<text x="${LABEL - 8}" y="${base}" text-anchor="end">${xmlText(name)}</text>`,
+      `<rect x="${LABEL}" y="${y}" width="${width.toFixed(1)}" height="${BAR}" fill="${color}"/>`,
+      `<text x="${(LABEL + width + 6).toFixed(1)}" y="${base}">${value.toFixed(value < 100 ? 2 : 0)}</text>`,
+    );
+    y += BAR + GAP;
+  }
+  return { parts, end: y + MARGIN };
+}
+
+function xmlText(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+}
