@@ -118,7 +118,7 @@ export async function measureRoundTrips(
   const flood = load === 0 ? null : contender.source.spawn(programs.flood, floodArguments(contender, frames, load, 64));
   if (flood !== null) await sleep(SETTLE_MS);
   const args = ['-c', String(count), '-i', String(PING_EVERY_MS / 1000), '-W', '1', contender.addresses[1]];
-  const { stdout } = await contender.source.run('ping', args);
+  const { stdout } = await contender.source.run('ping', args, { timeoutMs: seconds * 3000 + LOAD_MARGIN_MS });
   await flood?.stop();
   await drained(contender);
   const times = Array.from(stdout.matchAll(/time=([\d.]+) ms/g), ([, ms]) => Number(ms) * 1000).sort((a, b) => a - b);
