@@ -21,6 +21,7 @@ import { DEST_REMOTE, INVALID_IF_INDEX, IP_RECEIVE } from '../firewall/constants
 import { systemPool } from '../firewall/ddk.ts';
 import { bundleHooks } from '../hook/bundle-hook.ts';
 import { HOOK_COUNTERS } from '../hook/hook-chain.ts';
+import { becomeUser } from '../lane/become-user.ts';
 import { Lane } from '../lane/lane.ts';
 import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../lane/ledger.ts';
 import { hookLine, type LoadedChain, loadChain } from '../lane/load-chain.ts';
@@ -91,6 +92,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     ...(options.write === undefined ? {} : { output: options.write }),
     ...(process.stderr.isTTY === true ? { onProgress: drawBar } : {}),
   });
+  // Files are open: from here on nothing needs root, and hooks must not have it.
   if (user !== null) becomeUser(user);
   // What a hook prints must not come between the lines of a report.
   globalThis.console = new Console(process.stderr, process.stderr);
@@ -140,13 +142,6 @@ function loadHooks(sources: readonly HookSource[], settings: Settings, folder: s
     // A file has no host to send from.
     send: () => false,
   });
-}
-
-/** Files are open: from here on nothing needs root, and hooks must not have it. */
-function becomeUser(user: LaneUser): void {
-  process.setgroups?.([]);
-  process.setgid?.(user.gid);
-  process.setuid?.(user.uid);
 }
 
 /** The user of the configuration; without one, whoever of the two there is. */

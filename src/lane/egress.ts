@@ -20,7 +20,6 @@ import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
 import { LINKTYPE_ETHERNET } from '../wire/link.ts';
 import { forbidsFragments, fragmentPayload, writeFragment } from './fragment.ts';
 import { buildTooBig, buildUnreachable, MAX_ICMP_ERROR, mayAnswer } from './icmp-error.ts';
-import type { DatagramSender } from './lane.ts';
 import {
   EXTRA_FRAGMENTS,
   FORWARDED,
@@ -51,6 +50,12 @@ const UDP = 17;
 const FORWARDED_PACKET = 0;
 const ANSWER = 1;
 const LATER_FRAGMENT = 2;
+
+/** Sends IP datagrams out of the host by its routing table. */
+export interface DatagramSender {
+  /** Borrows `datagram`. False when it was not sent. Never throws. */
+  send(datagram: Buffer, length: number): boolean;
+}
 
 /** Sends what the hooks let through, and books it. */
 export class Egress {

@@ -18,9 +18,10 @@ import { RawSender } from '../drivers/raw-sender.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { systemPool } from '../firewall/ddk.ts';
 import { createLogger, createRateLimitedLog, type Logger } from '../telemetry/logger.ts';
+import { becomeUser } from './become-user.ts';
 import { Lane } from './lane.ts';
 import { hookLine, loadChain } from './load-chain.ts';
-import type { FromLane, LaneSpec, LaneUser, ToLane } from './messages.ts';
+import type { FromLane, LaneSpec, ToLane } from './messages.ts';
 import { endWithParent } from './orphan-guard.ts';
 import { ProgressWriter } from './progress.ts';
 
@@ -111,21 +112,6 @@ async function receive(driver: Driver, lane: Lane): Promise<void> {
     const reason = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     throw new FirehookError('FIREHOOK_LANE_FAILED', `driver ${driver.name}: ${reason}`, { cause });
   }
-}
-
-/** Gives up root for good. What is open stays open. */
-function becomeUser(user: LaneUser): void {
-  try {
-    process.setgroups?.([]);
-    process.setgid?.(user.gid);
-    process.setuid?.(user.uid);
-  } catch (cause) {
-    throw new FirehookError('FIREHOOK_LANE_FAILED', `cannot become user ${user.name}: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
-  if (process.getuid?.() !== user.uid || process.geteuid?.() === 0)
-    throw new FirehookError('FIREHOOK_LANE_FAILED', `still root after becoming user ${user.name}`);
 }
 
 /**

@@ -22,7 +22,7 @@ import { ContextView } from '../hook/packet-view.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
 import { isLinkBroadcast, isLinkMulticast, networkOffset } from '../wire/link.ts';
-import { Egress } from './egress.ts';
+import { type DatagramSender, Egress } from './egress.ts';
 import {
   DROPPED,
   DROPPED_BY_FAULT,
@@ -42,12 +42,6 @@ import {
 } from './ledger.ts';
 import type { ProgressWriter } from './progress.ts';
 import type { Way } from './way.ts';
-
-/** Sends IP datagrams out of the host by its routing table. */
-export interface DatagramSender {
-  /** Borrows `datagram`. False when it was not sent. Never throws. */
-  send(datagram: Buffer, length: number): boolean;
-}
 
 /** What a {@link Lane} is made of. */
 export interface LaneOptions {

@@ -25,7 +25,7 @@ import { defineHook } from '../../../src/hook/define-hook.ts';
 import * as chainCounters from '../../../src/hook/hook-chain.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
 import type { LoadedHook } from '../../../src/hook/load-hook.ts';
-import type { DatagramSender } from '../../../src/lane/lane.ts';
+import type { DatagramSender } from '../../../src/lane/egress.ts';
 import { Lane } from '../../../src/lane/lane.ts';
 import { checkRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../../../src/lane/ledger.ts';
 import type { Way } from '../../../src/lane/way.ts';
