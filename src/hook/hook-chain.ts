@@ -17,6 +17,7 @@ import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
 import type { Pool } from '../firewall/pool.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
+import { type CallHook, compileCalls } from './compile-calls.ts';
 import type { DefinedHook, Verdict } from './contract.ts';
 import type { LoadedHook } from './load-hook.ts';
 import type { ContextView } from './packet-view.ts';
@@ -68,6 +69,7 @@ export class HookChain {
   faults = 0;
 
   readonly #definitions: (DefinedHook | null)[];
+  readonly #callHook: CallHook;
   readonly #callbacks: (IPPacketFirewallPtr | null)[];
   readonly #pool: Pool;
   readonly #faultVerdict: Verdict;
@@ -100,6 +102,7 @@ export class HookChain {
   constructor(options: HookChainOptions) {
     this.hooks = sortByPriority(options.hooks);
     this.#definitions = this.hooks.map((hook) => (hook.kind === 'defined' ? hook.definition : null));
+    this.#callHook = compileCalls(this.#definitions);
     this.#callbacks = this.hooks.map((hook) => (hook.kind === 'callback' ? hook.callback : null));
     this.counters = new Float64Array(this.hooks.length * HOOK_COUNTERS);
     this.#pool = options.pool;
@@ -123,6 +126,7 @@ export class HookChain {
    */
   run(lent: IPRcvBuf, bytes: Buffer, layout: IpLayout, context: ContextView, otherIndex: number): Verdict {
     const definitions = this.#definitions;
+    const call = this.#callHook;
     const counters = this.counters;
     const pool = this.#pool;
     const packet = this.#packet;
@@ -150,7 +154,7 @@ export class HookChain {
       try {
         verdict =
           definition !== null
-            ? definition.onPacket(packet, context)
+            ? call(i, packet, context)
             : this.#call(this.#callbacks[i] as IPPacketFirewallPtr, context);
       } catch (thrown) {
         verdict = FORWARD;

@@ -1,0 +1,82 @@
+/**
+ * The generated function that calls the hooks of a chain.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
+import { compileCalls } from '../../../src/hook/compile-calls.ts';
+import type { DefinedHook } from '../../../src/hook/contract.ts';
+import { defineHook } from '../../../src/hook/define-hook.ts';
+import { ContextView, PacketView } from '../../../src/hook/packet-view.ts';
+
+const packet = new PacketView();
+const context = new ContextView();
+
+describe('compileCalls', () => {
+  it('calls the hook of the index and no other, with the packet and the context it was given', () => {
+    const calls: unknown[][] = [];
+    const hooks = Array.from({ length: 30 }, (_, number) =>
+      defineHook({
+        name: `hook-${number}`,
+        onPacket: (...args) => {
+          calls.push([number, ...args]);
+          return number % 2 === 0 ? FORWARD : DROP;
+        },
+      }),
+    );
+    const call = compileCalls(hooks);
+    for (const number of [29, 0, 17, 4]) assert.equal(call(number, packet, context), number % 2 === 0 ? FORWARD : DROP);
+    assert.deepEqual(
+      calls.map(([number]) => number),
+      [29, 0, 17, 4],
+    );
+    for (const [, ...args] of calls) {
+      assert.equal(args.length, 2);
+      assert.equal(args[0], packet);
+      assert.equal(args[1], context);
+    }
+  });
+
+  it('keeps the index where a hook of another kind stands between', () => {
+    const hook = defineHook({ name: 'second', onPacket: () => DROP });
+    assert.equal(compileCalls([null, hook])(1, packet, context), DROP);
+  });
+
+  it('calls a hook as a method of its definition, so that it can use this', () => {
+    const definition = defineHook({
+      name: 'stateful',
+      onPacket(this: { seen: number }) {
+        this.seen += 1;
+        return FORWARD;
+      },
+    });
+    const stateful = { ...definition, seen: 0 };
+    const call = compileCalls([stateful]);
+    call(0, packet, context);
+    call(0, packet, context);
+    assert.equal(stateful.seen, 2);
+  });
+
+  it('lets through what a hook throws', () => {
+    const failure = new Error('on purpose');
+    const hook = defineHook({
+      name: 'thrower',
+      onPacket: () => {
+        throw failure;
+      },
+    });
+    assert.throws(() => compileCalls([hook])(0, packet, context), failure);
+  });
+
+  it('makes nothing of a name that looks like code', () => {
+    const hook: DefinedHook = { ...defineHook({ name: 'x', onPacket: () => DROP }), name: '} }; process.exit(9); //' };
+    assert.equal(compileCalls([hook])(0, packet, context), DROP);
+  });
+
+  it('takes a chain without hooks', () => {
+    assert.equal(typeof compileCalls([]), 'function');
+  });
+});
