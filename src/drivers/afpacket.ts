@@ -39,8 +39,7 @@ const SLOT_OCTETS = 2048;
 const OVERFLOW_COUNT = 64;
 const DEFAULT_RING_MIB = 32;
 const SMALLEST_RING_MIB = 1;
-/** Frames taken at a time. Batches of 16, 64 and 256 measure the same. */
-const BATCH = 64;
+/** Numbers of a frame in the array that the addon fills. */
 const FIELDS = 8;
 /** What one batch may send out of one port: fragments and ICMP errors come on top of the frames. */
 const QUEUE = 256;
@@ -82,7 +81,6 @@ export class AfpacketDriver implements Driver {
   readonly #inlets: Inlet[] = [];
   readonly #outlets: (Outlet | null)[] = [];
   readonly #limits: number[] = [];
-  readonly #fields = new Uint32Array(BATCH * FIELDS);
   readonly #made = new Uint8Array(MADE_OCTETS);
   #madeUsed = 0;
   #sink: FrameSink | null = null;
@@ -127,12 +125,7 @@ export class AfpacketDriver implements Driver {
       this.#finish = resolve;
       this.#fail = reject;
       if (this.#stopped) resolve();
-      else {
-        for (const inlet of this.#inlets) {
-          inlet.drainAgain = () => this.#drain(inlet);
-          this.#native.watch(inlet.ring, inlet.drainAgain);
-        }
-      }
+      else for (const inlet of this.#inlets) this.#native.watch(inlet.ring, (count) => this.#onBatch(inlet, count));
     });
   }
 
@@ -205,40 +198,22 @@ export class AfpacketDriver implements Driver {
     for (const outlet of this.#outlets) if (outlet != null) this.#native.closeSender(outlet.sender);
   }
 
-  /**
-   * Hands out what has arrived at a port, batch after batch, until there is no more or it is the event loop's turn.
-   *
-   * While it is busy it comes back by itself: a ring that the event loop watches costs the kernel a wake for every frame.
-   */
-  #drain(inlet: Inlet): void {
-    const native = this.#native;
-    let count = 0;
-    while (this.#sink !== null) {
-      count = native.next(inlet.ring, this.#fields, BATCH, count);
-      if (count <= 0) break;
-      this.#inlet = inlet;
-      try {
-        this.#handOut(inlet, count);
-      } catch (error) {
-        this.#sink = null;
-        this.#fail?.(error);
-      }
-      this.#flush(inlet);
-      this.#inlet = null;
+  #onBatch(inlet: Inlet, count: number): void {
+    if (this.#sink === null) return;
+    this.#inlet = inlet;
+    try {
+      this.#handOut(inlet, count);
+    } catch (error) {
+      this.#sink = null;
+      this.#fail?.(error);
     }
-    if (this.#stopped) {
-      if (!this.#isClosed) this.#close();
-      return;
-    }
-    if (count > 0) native.release(inlet.ring, count);
-    const isBusy = count < 0;
-    if (isBusy !== inlet.isBusy) native.setWatching(inlet.ring, !isBusy);
-    inlet.isBusy = isBusy;
-    if (isBusy) setImmediate(inlet.drainAgain);
+    this.#flush(inlet);
+    this.#inlet = null;
+    if (this.#stopped && !this.#isClosed) this.#close();
   }
 
   #handOut(inlet: Inlet, count: number): void {
-    const fields = this.#fields;
+    const fields = inlet.fields;
     for (let i = 0, at = 0; i < count; i++, at += FIELDS) {
       const sink = this.#sink;
       if (sink === null) return;
@@ -314,9 +289,8 @@ class Inlet {
   readonly ring: NativeRing;
   readonly memory: Uint8Array;
   readonly overflow: Uint8Array;
-  /** Its ring is not watched: it is drained turn after turn. */
-  isBusy = false;
-  drainAgain: () => void = () => undefined;
+  /** The batch: `FIELDS` numbers a frame. */
+  readonly fields: Uint32Array;
   /** One view a slot, and one more for frames that start earlier in it because their VLAN tag was put back. */
   readonly #views: (FrameBuffer | undefined)[] = [];
   readonly #starts: number[] = [];
@@ -327,6 +301,7 @@ class Inlet {
     this.ring = ring;
     this.memory = new Uint8Array(ring.memory);
     this.overflow = new Uint8Array(ring.overflow);
+    this.fields = new Uint32Array(ring.fields);
   }
 
   /** The frame that starts at `start`: a view that is made once. */

@@ -4,7 +4,7 @@
  * Every argument has been checked in TypeScript (src/drivers/afpacket.ts) and is checked again here: a wrong one is a
  * TypeError, never an access outside. System errors become an Error with `syscall` and `errno`. Declaration: native.d.ts.
  *
- * Rule: main thread only. Memory that JavaScript has a view of is detached before it is unmapped.
+ * Rule: main thread only. Memory that JavaScript has a view of is detached before it is unmapped or freed.
  */
 #include <algorithm>
 #include <cstring>
@@ -13,9 +13,12 @@
 #include <node_api.h>
 #include <uv.h>
 
+#include "poller.h"
 #include "ring.h"
 #include "sender.h"
 
+using firehook::Poller;
+using firehook::PollSource;
 using firehook::Ring;
 using firehook::RingOptions;
 using firehook::Sender;
@@ -27,20 +30,24 @@ namespace {
 /** Where an entry of send() points. */
 enum Space : uint32_t { kInRing = 0, kInOverflow = 1, kMade = 2 };
 
-/** The event loop gets its turn after this long, so that a hook's timers and sockets live. */
-constexpr uint64_t kTurnNs = 1000 * 1000;
-constexpr int32_t kTurnIsOver = -1;
+/** Frames handed out at a time. Batches of 16, 64 and 256 measure the same. */
+constexpr uint32_t kBatch = 64;
 
-struct RingHandle {
+struct RingHandle : PollSource {
   Ring ring;
   napi_env env = nullptr;
-  uv_poll_t* poll = nullptr;
   napi_ref callback = nullptr;
+  /** The object that wraps this, held while it is watched. */
+  napi_ref object = nullptr;
   napi_ref memory = nullptr;
   napi_ref overflow = nullptr;
-  bool isWatching = false;
-  /** When the turn ends that next() began, in nanoseconds of uv_hrtime. */
-  uint64_t turnEnd = 0;
+  napi_ref fields = nullptr;
+  /** What JavaScript has a view of: the numbers of the batch that is being handed out. */
+  uint32_t batch[kBatch * firehook::kFieldCount] = {};
+
+  int fd() const override { return ring.fd(); }
+  bool HandOut() override;
+  void OnError() override { ring.ClearError(); }
 };
 
 struct SenderHandle {
@@ -136,43 +143,52 @@ void Detach(napi_env env, napi_ref* reference) {
   *reference = nullptr;
 }
 
-void StopWatching(RingHandle* handle) {
-  if (handle->poll == nullptr) return;
-  uv_poll_stop(handle->poll);
-  handle->poll->data = nullptr;
-  uv_close(reinterpret_cast<uv_handle_t*>(handle->poll), [](uv_handle_t* poll) { delete reinterpret_cast<uv_poll_t*>(poll); });
-  handle->poll = nullptr;
+/** The poller of this thread's event loop. Lives as long as the process: libuv keeps pointers into it. */
+Poller& PollerOf(napi_env env) {
+  thread_local Poller* poller = nullptr;
+  if (poller == nullptr) {
+    uv_loop_t* loop = nullptr;
+    napi_get_uv_event_loop(env, &loop);
+    poller = new Poller(loop);
+  }
+  return *poller;
 }
 
 void CloseRingHandle(napi_env env, RingHandle* handle) {
-  StopWatching(handle);
-  if (handle->callback != nullptr) napi_delete_reference(env, handle->callback);
+  if (handle->callback != nullptr) {
+    PollerOf(env).Remove(handle);
+    napi_delete_reference(env, handle->callback);
+    napi_delete_reference(env, handle->object);
+  }
   handle->callback = nullptr;
   Detach(env, &handle->memory);
   Detach(env, &handle->overflow);
+  Detach(env, &handle->fields);
   handle->ring.Close();
 }
 
-void OnReadable(uv_poll_t* poll, int status, int) {
-  auto* handle = static_cast<RingHandle*>(poll->data);
-  if (handle == nullptr || handle->callback == nullptr) return;
-  if (status < 0) {
-    // The device went down or away. libuv has stopped watching; one that comes up again is to be heard of.
-    handle->ring.ClearError();
-    uv_poll_start(poll, UV_READABLE, OnReadable);
-  }
-  napi_env env = handle->env;
+/** One call into JavaScript a batch; what it made of nextTick and promises runs before the next. */
+bool RingHandle::HandOut() {
+  const uint32_t count = ring.Receive(batch, kBatch);
+  if (count == 0) return false;
   napi_handle_scope scope;
-  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-  napi_value callback;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return false;
+  napi_value self;
+  napi_value function;
   napi_value global;
-  napi_get_reference_value(env, handle->callback, &callback);
+  napi_value argument;
+  // On the stack, so that this is not collected when the callback closes the ring and lets go of it.
+  napi_get_reference_value(env, object, &self);
+  napi_get_reference_value(env, callback, &function);
   napi_get_global(env, &global);
-  if (napi_make_callback(env, nullptr, global, callback, 0, nullptr, nullptr) == napi_pending_exception) {
+  napi_create_uint32(env, count, &argument);
+  if (napi_make_callback(env, nullptr, global, function, 1, &argument, nullptr) == napi_pending_exception) {
     napi_value error;
     if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
   }
+  ring.Release(count);
   napi_close_handle_scope(env, scope);
+  return true;
 }
 
 template <typename Handle>
@@ -226,6 +242,7 @@ napi_value OpenRing(napi_env env, napi_callback_info info) {
       });
   napi_value memory;
   napi_value overflow;
+  napi_value fields;
   napi_create_external_arraybuffer(env, handle->ring.memory(), handle->ring.memoryLength(), nullptr, nullptr, &memory);
   napi_create_reference(env, memory, 1, &handle->memory);
   napi_set_named_property(env, object, "memory", memory);
@@ -236,60 +253,10 @@ napi_value OpenRing(napi_env env, napi_callback_info info) {
     napi_create_arraybuffer(env, 0, nullptr, &overflow);
   }
   napi_set_named_property(env, object, "overflow", overflow);
+  napi_create_external_arraybuffer(env, handle->batch, sizeof(handle->batch), nullptr, nullptr, &fields);
+  napi_create_reference(env, fields, 1, &handle->fields);
+  napi_set_named_property(env, object, "fields", fields);
   return object;
-}
-
-/** receive(ring, fields: Uint32Array, max): number */
-napi_value Receive(napi_env env, napi_callback_info info) {
-  napi_value arguments[3];
-  uint32_t* fields;
-  size_t length;
-  uint32_t max;
-  if (!Arguments(env, info, arguments)) return ThrowType(env, "receive(ring, fields, max)");
-  auto* handle = ToOpenRing(env, arguments[0]);
-  if (handle == nullptr || !ToArray(env, arguments[1], napi_uint32_array, &fields, &length) || !ToUint(env, arguments[2], &max) ||
-      max > length / firehook::kFieldCount) {
-    return ThrowType(env, "receive(ring, fields, max)");
-  }
-  napi_value result;
-  napi_create_uint32(env, handle->ring.Receive(fields, max), &result);
-  return result;
-}
-
-/**
- * next(ring, fields: Uint32Array, max, done): number
- * Gives `done` slots back, then takes frames. One crossing for a batch instead of three, the clock included.
- */
-napi_value Next(napi_env env, napi_callback_info info) {
-  napi_value arguments[4];
-  uint32_t* fields;
-  size_t length;
-  uint32_t max;
-  uint32_t done;
-  if (!Arguments(env, info, arguments)) return ThrowType(env, "next(ring, fields, max, done)");
-  auto* handle = ToOpenRing(env, arguments[0]);
-  if (handle == nullptr || !ToArray(env, arguments[1], napi_uint32_array, &fields, &length) || !ToUint(env, arguments[2], &max) ||
-      !ToUint(env, arguments[3], &done) || max > length / firehook::kFieldCount) {
-    return ThrowType(env, "next(ring, fields, max, done)");
-  }
-  handle->ring.Release(done);
-  const uint64_t now = uv_hrtime();
-  if (done == 0) handle->turnEnd = now + kTurnNs;
-  napi_value result;
-  if (now >= handle->turnEnd) napi_create_int32(env, kTurnIsOver, &result);
-  else napi_create_uint32(env, handle->ring.Receive(fields, max), &result);
-  return result;
-}
-
-/** release(ring, count) */
-napi_value Release(napi_env env, napi_callback_info info) {
-  napi_value arguments[2];
-  uint32_t count;
-  if (!Arguments(env, info, arguments)) return ThrowType(env, "release(ring, count)");
-  auto* handle = ToOpenRing(env, arguments[0]);
-  if (handle == nullptr || !ToUint(env, arguments[1], &count)) return ThrowType(env, "release(ring, count)");
-  handle->ring.Release(count);
-  return nullptr;
 }
 
 /** dropped(ring): number */
@@ -303,43 +270,19 @@ napi_value Dropped(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/** watch(ring, callback): calls back whenever frames are waiting; setWatching(ring, on) pauses and resumes. */
+/** watch(ring, onBatch: (count) => void): calls back with each batch that arrives, once a ring. */
 napi_value Watch(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
   napi_valuetype type;
-  if (!Arguments(env, info, arguments)) return ThrowType(env, "watch(ring, callback)");
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "watch(ring, onBatch)");
   auto* handle = ToOpenRing(env, arguments[0]);
-  if (handle == nullptr || handle->poll != nullptr ||
+  if (handle == nullptr || handle->callback != nullptr ||
       napi_typeof(env, arguments[1], &type) != napi_ok || type != napi_function) {
-    return ThrowType(env, "watch(ring, callback)");
+    return ThrowType(env, "watch(ring, onBatch)");
   }
-  uv_loop_t* loop;
-  napi_get_uv_event_loop(env, &loop);
-  auto* poll = new uv_poll_t;
-  const int status = uv_poll_init(loop, poll, handle->ring.fd());
-  if (status != 0) {
-    delete poll;
-    return ThrowSystem(env, SystemError{"uv_poll_init", -status});
-  }
-  poll->data = handle;
-  handle->poll = poll;
-  handle->isWatching = true;
+  napi_create_reference(env, arguments[0], 1, &handle->object);
   napi_create_reference(env, arguments[1], 1, &handle->callback);
-  uv_poll_start(poll, UV_READABLE, OnReadable);
-  return nullptr;
-}
-
-/** setWatching(ring, on) */
-napi_value SetWatching(napi_env env, napi_callback_info info) {
-  napi_value arguments[2];
-  bool on;
-  if (!Arguments(env, info, arguments)) return ThrowType(env, "setWatching(ring, on)");
-  auto* handle = ToOpenRing(env, arguments[0]);
-  if (handle == nullptr || napi_get_value_bool(env, arguments[1], &on) != napi_ok) return ThrowType(env, "setWatching(ring, on)");
-  if (handle->poll == nullptr || on == handle->isWatching) return nullptr;
-  handle->isWatching = on;
-  if (on) uv_poll_start(handle->poll, UV_READABLE, OnReadable);
-  else uv_poll_stop(handle->poll);
+  PollerOf(env).Add(handle);
   return nullptr;
 }
 
@@ -430,11 +373,8 @@ NAPI_MODULE_INIT() {
     const char* name;
     napi_callback function;
   } table[] = {
-      {"openRing", OpenRing},       {"receive", Receive},         {"release", Release},
-      {"next", Next},
-      {"dropped", Dropped},         {"watch", Watch},             {"setWatching", SetWatching},
-      {"closeRing", CloseRing},     {"openSender", OpenSender},   {"send", Send},
-      {"closeSender", CloseSender},
+      {"openRing", OpenRing},     {"dropped", Dropped}, {"watch", Watch},             {"closeRing", CloseRing},
+      {"openSender", OpenSender}, {"send", Send},       {"closeSender", CloseSender},
   };
   for (const auto& entry : table) {
     napi_value function;

@@ -10,6 +10,12 @@ export interface NativeRing {
   readonly memory: ArrayBuffer;
   /** Buffers for frames longer than a slot. Detached by `closeRing`. */
   readonly overflow: ArrayBuffer;
+  /**
+   * The batch that is being handed out; eight 32-bit numbers a frame: offset of the frame in `memory` (or `overflow`), length,
+   * original length, flags (1 checksum partial, 2 super-frame, 4 in overflow), seconds, nanoseconds, slot, offset of its vnet
+   * header. Detached by `closeRing`.
+   */
+  readonly fields: ArrayBuffer;
 }
 
 /** A sending socket on one device. Opaque; made by `openSender`. */
@@ -36,26 +42,13 @@ export interface NativeModule {
     ignoreOutgoing: boolean,
     filter: Uint8Array,
   ): NativeRing;
-  /**
-   * Takes up to `max` frames; eight numbers each: offset of the frame in `memory` (or `overflow`), length, original length,
-   * flags (1 checksum partial, 2 super-frame, 4 in overflow), seconds, nanoseconds, slot, offset of its vnet header.
-   */
-  receive(ring: NativeRing, fields: Uint32Array, max: number): number;
-  /**
-   * Gives the oldest `done` frames back to the kernel and takes as `receive` does; the one call a batch needs.
-   *
-   * @param done - 0 begins a turn
-   * @returns frames taken; -1 when a turn has lasted a millisecond and it is the event loop's
-   */
-  next(ring: NativeRing, fields: Uint32Array, max: number, done: number): number;
-  /** Gives the oldest `count` frames back to the kernel. */
-  release(ring: NativeRing, count: number): void;
   /** Frames dropped because the ring was full, since it was opened. */
   dropped(ring: NativeRing): number;
-  /** Calls back from the event loop while frames are waiting. Once a ring. */
-  watch(ring: NativeRing, onReadable: () => void): void;
-  /** Pauses and resumes the calls. */
-  setWatching(ring: NativeRing, on: boolean): void;
+  /**
+   * Calls back with every batch of frames, without a turn of the event loop in between as long as the loop has nothing to do.
+   * The frames are given back to the kernel when the call returns. Once a ring.
+   */
+  watch(ring: NativeRing, onBatch: (count: number) => void): void;
   closeRing(ring: NativeRing): void;
   /** @param mark - SO_MARK of what is sent; 0 for none */
   openSender(ifindex: number, mark: number): NativeSender;

@@ -8,10 +8,14 @@
  */
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { describe, test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { loadNative } from '../../src/native/load-native.ts';
@@ -81,19 +85,13 @@ function sendFrames(count: number): void {
   native.closeRing(ring);
 }
 
-/** Takes frames, and gives them back, until there were `count`. */
-async function receiveAll(ring: NativeRing, count: number): Promise<void> {
-  const fields = new Uint32Array(8 * 8);
+/** Watches the ring; the number of frames it has handed out so far. */
+function count(ring: NativeRing): () => number {
   let seen = 0;
-  await waitFor(
-    () => {
-      const got = native.receive(ring, fields, 8);
-      native.release(ring, got);
-      seen += got;
-      return seen >= count;
-    },
-    { what: `${count} frames` },
-  );
+  native.watch(ring, (frames) => {
+    seen += frames;
+  });
+  return () => seen;
 }
 
 describe('the addon', () => {
@@ -139,16 +137,11 @@ describe('the addon', () => {
   test('a handle of the other kind, and what only looks like one, is refused everywhere', () => {
     const ring = openRing();
     const sender = native.openSender(near, 0);
-    const likeRing = { memory: ring.memory, overflow: ring.overflow };
+    const likeRing = { memory: ring.memory, overflow: ring.overflow, fields: ring.fields };
     const heir = Object.create(ring) as NativeRing;
-    const fields = new Uint32Array(8);
     for (const foreign of [...WRONG, sender, likeRing, heir]) {
-      refuses('receive', foreign, fields, 1);
-      refuses('next', foreign, fields, 1, 0);
-      refuses('release', foreign, 1);
       refuses('dropped', foreign);
       refuses('watch', foreign, () => undefined);
-      refuses('setWatching', foreign, true);
       refuses('closeRing', foreign);
       refuses('send', sender, foreign, new Uint32Array(3), 0, NONE, NONE);
     }
@@ -160,56 +153,19 @@ describe('the addon', () => {
     native.closeSender(sender);
   });
 
-  test('receive refuses more frames than the array has room for', () => {
+  test('a batch is given back when its call returns, whatever became of the array of its numbers', async () => {
     const ring = openRing();
-    refusesEachWrong(
-      'receive',
-      [ring, new Uint32Array(16), 2],
-      [[], [...WRONG, new Uint32Array(15), new Int32Array(16), new DataView(new ArrayBuffer(64))], [...numbers, 3]],
-    );
-    const detached = new Uint32Array(16);
-    structuredClone(detached, { transfer: [detached.buffer] });
-    refuses('receive', ring, detached, 1);
-    assert.equal(native.receive(ring, detached, 0), 0);
-    native.closeRing(ring);
-  });
-
-  test('next refuses what receive and release refuse, and does the work of both', async () => {
-    const ring = openRing();
-    refusesEachWrong(
-      'next',
-      [ring, new Uint32Array(16), 2, 0],
-      [[], [...WRONG, new Uint32Array(15), new Int32Array(16)], [...numbers, 3], numbers],
-    );
-    sendFrames(3);
-    const fields = new Uint32Array(8 * 2);
-    let seen = 0;
-    let out = 0;
-    await waitFor(
-      () => {
-        // A turn that is over gives back what is out and takes nothing.
-        out = Math.max(0, native.next(ring, fields, 2, out));
-        seen += out;
-        return seen === 3;
-      },
-      { what: 'three frames' },
-    );
-    assert.equal(native.next(ring, fields, 2, 0), 0);
-    native.closeRing(ring);
-    refuses('next', ring, fields, 2, 0);
-  });
-
-  test('release gives back no more than is out', async () => {
-    const ring = openRing();
-    refusesEachWrong('release', [ring, 0], [[], numbers]);
-    native.release(ring, 1000);
-    // More than the ring has slots: what was given back too early would be received twice or never.
-    for (let round = 0; round < 3; round++) {
-      sendFrames(SLOTS - 1);
-      await receiveAll(ring, SLOTS - 1);
-      native.release(ring, 1000);
+    const seen = count(ring);
+    structuredClone(ring.fields, { transfer: [ring.fields] });
+    // More than the ring has slots, several times: what was given back too early or not at all would be lost or seen twice.
+    const slots = ring.memory.byteLength / SLOT;
+    let sent = 0;
+    while (sent < 3 * slots) {
+      sendFrames(100);
+      sent += 100;
+      await waitFor(() => seen() >= sent, { what: `${sent} frames` });
     }
-    assert.equal(native.receive(ring, new Uint32Array(8), 1), 0);
+    assert.equal(seen(), sent);
     assert.equal(native.dropped(ring), 0);
     native.closeRing(ring);
   });
@@ -310,23 +266,19 @@ describe('the addon', () => {
     assert.ok(view.length > 0 && ring.overflow.byteLength > 0);
     native.closeRing(ring);
     native.closeRing(ring);
-    assert.deepEqual([view.length, ring.memory.byteLength, ring.overflow.byteLength], [0, 0, 0]);
-    refuses('receive', ring, new Uint32Array(8), 1);
-    refuses('release', ring, 1);
+    const sizes = [view.length, ring.memory.byteLength, ring.overflow.byteLength, ring.fields.byteLength];
+    assert.deepEqual(sizes, [0, 0, 0, 0]);
     refuses('dropped', ring);
     refuses('watch', ring, () => undefined);
-    refuses('setWatching', ring, true);
     refuses('send', sender, ring, new Uint32Array(3), 0, NONE, NONE);
     native.closeSender(sender);
   });
 
-  test('watch takes one function a ring, and setWatching a boolean', () => {
+  test('watch takes one function a ring', () => {
     const ring = openRing();
-    for (const wrong of WRONG) if (typeof wrong !== 'function') refuses('watch', ring, wrong);
-    native.setWatching(ring, true);
+    refusesEachWrong('watch', [ring, () => undefined], [[], WRONG.filter((one) => typeof one !== 'function')]);
     native.watch(ring, () => undefined);
     refuses('watch', ring, () => undefined);
-    for (const wrong of WRONG) if (typeof wrong !== 'boolean') refuses('setWatching', ring, wrong);
     native.closeRing(ring);
   });
 
@@ -344,20 +296,74 @@ describe('the addon', () => {
     assert.equal(ring.memory.byteLength, 0);
   });
 
-  test('setWatching ends the calls and takes them up again', async () => {
+  test('what a batch leaves for later runs: promises before the next batch, immediates, timers, sockets and children', async () => {
     const ring = openRing();
-    let calls = 0;
-    native.watch(ring, () => {
-      calls += 1;
-      native.setWatching(ring, false);
+    const order: string[] = [];
+    const server = createServer((socket) => socket.end('x')).listen(0, '::1');
+    const ends: Promise<unknown>[] = [];
+    native.watch(ring, (frames) => {
+      if (order.length > 0) return;
+      order.push(`batch ${frames > 0}`);
+      process.nextTick(() => order.push('tick'));
+      ends.push(Promise.resolve().then(() => order.push('promise')));
+      ends.push(setImmediate().then(() => order.push('immediate')));
+      ends.push(setTimeout(5).then(() => order.push('timer')));
+      ends.push(once(connect((server.address() as AddressInfo).port, '::1').resume(), 'end'));
+      ends.push(once(spawn('true'), 'exit'));
+      ends.push(readFile('/proc/self/status'));
     });
+    await setImmediate();
     sendFrames(1);
-    await waitFor(() => calls === 1, { what: 'the first call' });
-    for (let turn = 0; turn < 20; turn++) await setImmediate();
-    assert.equal(calls, 1);
-    native.setWatching(ring, true);
-    await waitFor(() => calls === 2, { what: 'the second call' });
+    await waitFor(() => ends.length > 0, { what: 'the batch' });
+    await Promise.all(ends);
+    assert.deepEqual(order, ['batch true', 'tick', 'promise', 'immediate', 'timer']);
     native.closeRing(ring);
+    server.close();
+  });
+
+  test('the event loop gets its turn while frames never cease', async () => {
+    const ring = openRing();
+    const flood = native.openSender(far, 0);
+    const source = openRing(far, 0);
+    const made = new Uint8Array(VNET + FRAME).fill(2, VNET);
+    let isOver = false;
+    let turns = 0;
+    // Every batch brings the next one.
+    const again = (): number =>
+      native.send(flood, source, Uint32Array.of(MADE, 0, VNET + FRAME), 1, made, new Uint8Array(1));
+    native.watch(ring, () => {
+      if (!isOver) again();
+    });
+    again();
+    await waitFor(
+      () => {
+        turns += 1;
+        return turns === 20;
+      },
+      { what: 'twenty turns', intervalMs: 1 },
+    );
+    isOver = true;
+    for (const handle of [ring, source]) native.closeRing(handle);
+    native.closeSender(flood);
+  });
+
+  test('rings that are watched together are all heard, and one may close the other', async () => {
+    const [first, second, third] = [openRing(), openRing(), openRing()];
+    const seen = [0, 0, 0];
+    native.watch(first, () => {
+      seen[0] = 1;
+    });
+    native.watch(second, () => {
+      seen[1] = 1;
+      native.closeRing(first);
+      native.closeRing(second);
+    });
+    native.watch(third, () => {
+      seen[2] = 1;
+    });
+    sendFrames(5);
+    await waitFor(() => seen.every((one) => one === 1), { what: 'a batch of each' });
+    native.closeRing(third);
   });
 
   test('a ring that nobody holds any more is given back', async () => {
