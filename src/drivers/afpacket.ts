@@ -2,7 +2,7 @@
  * The fast live driver: TPACKET_V2 rings read in place, frames sent straight out of them, through the native addon.
  *
  * ```
- *   ring of a port ─ receive: a batch of numbers ─> sink.onFrame(view of the slot) ... ─> sendmmsg ─> release the slots
+ *   ring of a port ─ onBatch: numbers of its frames ─> sink.onFrame(view of the slot) ... ─> sendmmsg ─> slots given back
  * ```
  * Frames keep their offload state: a virtio-net header travels beside each, so super-frames pass whole and checksums that
  * are not final stay so until the device that sends them. One view a slot, made once.
@@ -344,7 +344,10 @@ class Outlet {
 /** From `start` to the end of its slot. */
 function viewFrom(memory: ArrayBuffer, start: number, slot: number): FrameBuffer {
   const end = Math.min(memory.byteLength, (Math.floor(start / slot) + 1) * slot);
-  return Buffer.from(memory, start, end - start);
+  const view: FrameBuffer = Buffer.from(memory, start, end - start);
+  // The lane keeps its views here: added later, they would make another kind of object of it, and every read polymorphic.
+  view.views = [];
+  return view;
 }
 
 /** The ring that was asked for, or the largest that the kernel has memory for. */
