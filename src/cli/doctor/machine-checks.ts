@@ -166,7 +166,8 @@ function checkPackage(packageName: string, look: () => string, { loaded }: Subje
     return [ok(name, `${packageVersion(packageName)}, ${seen}; needed by driver: pcap`)];
   } catch (error) {
     const { detail, advice } = failure(name, error);
-    const said = `${detail}; needed by driver: pcap`;
+    // Behind the first line Node lists the modules that wanted it.
+    const said = `${detail.split('\n')[0]}; needed by driver: pcap`;
     return [
       loaded?.config.driver === 'afpacket'
         ? warn(name, said, 'nothing to do for driver: afpacket')
