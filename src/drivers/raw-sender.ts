@@ -1,7 +1,7 @@
 /**
  * Sends IP datagrams out of this host by its routing table: npm `raw-socket`, IPv4 and IPv6.
  *
- * For ICMP errors of `host` attaches and for packets that hooks make. The sockets are opened with root's rights and a
+ * For ICMP errors of `host` attaches and for packets that hooks make, with `driver: pcap`. The sockets are opened with root's rights and a
  * group of firehook's own, by which the egress rules know these packets and let them pass the hooks by.
  *
  * Rule: `send` hands the datagram to the kernel before it returns (the package's own `send` waits for the event loop and

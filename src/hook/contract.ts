@@ -105,7 +105,9 @@ export interface HookRuntime {
    * Sends an IP datagram (version 4 or 6, checksums complete) out of this host by its routing table.
    *
    * Ownership: borrows `datagram`. Works where the lane has a `host` attach; it does not meet the hooks again.
-   * @returns true when it was handed to the kernel; false, counted, where there is no way out
+   * With `driver: afpacket` it leaves, within `onPacket`, when the batch of packets ends.
+   * @returns true when it was taken; false, counted, where there is no way out. One that the kernel refuses at the end of
+   * the batch is counted as refused all the same.
    */
   send(datagram: Uint8Array): boolean;
 }

@@ -12,6 +12,7 @@
  */
 
 import type { Driver } from '../drivers/contract.ts';
+import type { RefusalSink } from '../drivers/queued-sender.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
 import { isChecksumPartial } from '../hook/replacement.ts';
@@ -51,14 +52,26 @@ const FORWARDED_PACKET = 0;
 const ANSWER = 1;
 const LATER_FRAGMENT = 2;
 
-/** Sends IP datagrams out of the host by its routing table. */
+/** Which of the two a datagram is: the lowest bit of its tag; above it the row that it is booked on. */
+const INJECTION = 0;
+const ICMP_ERROR = 1;
+
+/** Sends IP datagrams out of the host by its routing table. Never throws. */
 export interface DatagramSender {
-  /** Borrows `datagram`. False when it was not sent. Never throws. */
-  send(datagram: Buffer, length: number): boolean;
+  /**
+   * Borrows `datagram` during the call. False when it was not taken.
+   *
+   * @param tag - handed back where one that was taken is not sent after all
+   */
+  send(datagram: Buffer, length: number, tag: number): boolean;
+  /** Sends what it queued, and returns how many of them were refused. Without it, `send` sends at once. */
+  flush?(): number;
+  /** Has every datagram that was taken and then refused told to `sink`. */
+  reportTo?(sink: RefusalSink): void;
 }
 
 /** Sends what the hooks let through, and books it. */
-export class Egress {
+export class Egress implements RefusalSink {
   readonly #driver: Driver;
   readonly #ledger: Float64Array;
   readonly #sender: DatagramSender | null;
@@ -73,6 +86,8 @@ export class Egress {
   readonly #datagram: Buffer = this.#gathered.subarray(LINK_ROOM);
   /** Fragments and ICMP errors, link header included. */
   readonly #made: Buffer = Buffer.alloc(LINK_ROOM + Math.max(MAX_DATAGRAM, MAX_ICMP_ERROR));
+  /** The datagrams among them. */
+  readonly #madeDatagram: Buffer = this.#made.subarray(LINK_ROOM);
   readonly #layout = new IpLayout();
 
   constructor(
@@ -87,6 +102,7 @@ export class Egress {
     this.#sender = sender;
     this.#now = now;
     this.#bucket = new TokenBucket(icmpPerSecond);
+    sender?.reportTo?.(this);
   }
 
   /**
@@ -225,7 +241,7 @@ export class Egress {
     let sent = false;
     if (this.#sender !== null && length <= MAX_DATAGRAM) {
       this.#made.set(datagram, LINK_ROOM);
-      sent = this.#sender.send(this.#made.subarray(LINK_ROOM), length);
+      sent = this.#sender.send(this.#madeDatagram, length, base * 2 + INJECTION);
     }
     if (!sent) {
       this.#add(base + INJECT_REFUSED, 1);
@@ -234,6 +250,23 @@ export class Egress {
     this.#add(base + INJECTED, 1);
     this.#countSent(base, length);
     return true;
+  }
+
+  /** Sends the datagrams that are queued, and returns how many of them were refused. */
+  flush(): number {
+    return this.#sender?.flush?.() ?? 0;
+  }
+
+  /** A datagram that the sender had taken did not go: what was booked for it is booked as refused instead. */
+  onRefused(tag: number, length: number): void {
+    const base = tag >>> 1;
+    this.#add(base + SENT, -1);
+    this.#add(base + SENT_OCTETS, -length);
+    if ((tag & 1) === ICMP_ERROR) this.#add(base + ICMP_ERRORS, -1);
+    else {
+      this.#add(base + INJECTED, -1);
+      this.#add(base + INJECT_REFUSED, 1);
+    }
   }
 
   /** A packet that does not fit the way out: fragments where IPv4 allows them, else an answer and the loss. */
@@ -306,7 +339,7 @@ export class Egress {
   #answer(way: Way, base: number, frame: Buffer, offset: number, size: number): void {
     let sent: boolean;
     if (way.reject === 'raw') {
-      sent = this.#sender?.send(this.#made.subarray(LINK_ROOM), size) ?? false;
+      sent = this.#sender?.send(this.#madeDatagram, size, base * 2 + ICMP_ERROR) ?? false;
       if (sent) this.#countSent(base, size);
     } else {
       const start = LINK_ROOM - offset;

@@ -14,11 +14,13 @@ import { openAfpacket } from '../drivers/afpacket.ts';
 import type { Driver } from '../drivers/contract.ts';
 import { withSendGroup } from '../drivers/effective-group.ts';
 import { openPcap } from '../drivers/pcap.ts';
+import { openQueuedSender } from '../drivers/queued-sender.ts';
 import { RawSender } from '../drivers/raw-sender.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { systemPool } from '../firewall/ddk.ts';
 import { createLogger, createRateLimitedLog, type Logger } from '../telemetry/logger.ts';
 import { becomeUser } from './become-user.ts';
+import type { DatagramSender } from './egress.ts';
 import { Lane } from './lane.ts';
 import { hookLine, loadChain } from './load-chain.ts';
 import type { FromLane, LaneSpec, ToLane } from './messages.ts';
@@ -47,7 +49,7 @@ async function run(spec: LaneSpec): Promise<void> {
   const log = createLogger({ level: spec.logLevel, name: 'lane' });
   const limited = createRateLimitedLog(log, HOOK_LINES_PER_SECOND);
   const driver = spec.mode === 'run' ? openDriver(spec, log) : null;
-  const sender = spec.ways.some(({ reject }) => reject === 'raw') ? withSendGroup(() => new RawSender()) : null;
+  const sender = spec.ways.some(({ reject }) => reject === 'raw') ? withSendGroup(() => openSender(spec)) : null;
   if (spec.user !== null) becomeUser(spec.user);
   containHooks(spec, (message) => limited('error', message));
 
@@ -89,6 +91,8 @@ async function run(spec: LaneSpec): Promise<void> {
     clearInterval(timer);
     driver.stop();
     teardown();
+    // The last batch may have been left in the middle.
+    lane.onBatchEnd();
     progress.writeAll(lane.packets);
     process.exit(0);
   };
@@ -105,12 +109,20 @@ function openDriver({ driver, ports, lanes }: LaneSpec, log: Logger): Driver {
   return openAfpacket({ ports, lanes, onSmallerRing });
 }
 
+/** Each driver has the sender that needs nothing but what it needs itself. */
+function openSender({ driver }: LaneSpec): DatagramSender {
+  return driver === 'afpacket' ? openQueuedSender() : new RawSender();
+}
+
 async function receive(driver: Driver, lane: Lane): Promise<void> {
   try {
     await driver.start(lane);
   } catch (cause) {
     const reason = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     throw new FirehookError('FIREHOOK_LANE_FAILED', `driver ${driver.name}: ${reason}`, { cause });
+  } finally {
+    // What was booked as sent goes out also where the batch was left in the middle.
+    lane.onBatchEnd();
   }
 }
 

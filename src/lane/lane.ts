@@ -95,6 +95,8 @@ export class Lane implements FrameSink {
   /** The runtime's own descriptor, lent to the hooks for each packet. */
   readonly #lent = new IPRcvBuf();
   #progress: ProgressWriter | null = null;
+  /** Frames have come whose batch has not ended. */
+  #isInBatch = false;
 
   constructor(options: LaneOptions) {
     this.#driver = options.driver;
@@ -121,13 +123,15 @@ export class Lane implements FrameSink {
   }
 
   /**
-   * Sends a datagram that a hook made.
+   * Sends a datagram that a hook made: outside a batch at once, within one with the batch, where the sender can queue.
    *
    * Ownership: borrows `datagram`.
-   * @returns false, counted, when there is no way out of the host or the kernel refused it
+   * @returns false, counted, when there is no way out of the host or the kernel refused it. One that was queued and is
+   * refused later is counted so, too.
    */
   inject(datagram: Uint8Array): boolean {
-    return this.#egress.inject(this.#injectBase, datagram);
+    if (!this.#egress.inject(this.#injectBase, datagram)) return false;
+    return this.#isInBatch || this.#egress.flush() === 0;
   }
 
   /** {@inheritDoc FrameSink.onFrame} */
@@ -141,6 +145,7 @@ export class Lane implements FrameSink {
     nanoseconds: number,
   ): void {
     this.packets += 1;
+    this.#isInBatch = true;
     const way = this.#wayOfPort[port] ?? NO_WAY;
     if (way === NO_WAY) return;
     const ledger = this.ledger;
@@ -153,7 +158,9 @@ export class Lane implements FrameSink {
 
   /** {@inheritDoc FrameSink.onBatchEnd} */
   onBatchEnd(): void {
-    // Nothing is held back: what was transmitted is already with the driver.
+    // What was transmitted is already with the driver.
+    this.#isInBatch = false;
+    this.#egress.flush();
   }
 
   #handle(

@@ -1,22 +1,23 @@
 /*
- * The export table of the native AF_PACKET driver, and the step from JavaScript values to C++ ones. Nothing else.
+ * The export table of the native AF_PACKET driver. Nothing else; how values are read and made: napi-values.h.
  *
  * Every argument has been checked in TypeScript (src/drivers/afpacket.ts) and is checked again here: a wrong one is a
  * TypeError, never an access outside. System errors become an Error with `syscall` and `errno`. Declaration: native.d.ts.
  *
  * Rule: main thread only. Memory that JavaScript has a view of is detached before it is unmapped or freed.
  */
-#include <algorithm>
-#include <cstring>
-#include <string>
-#include <vector>
 #include <node_api.h>
 #include <uv.h>
 
+#include "datagram-sender.h"
+#include "napi-values.h"
 #include "poller.h"
 #include "ring.h"
 #include "sender.h"
 
+using firehook::Arguments;
+using firehook::DatagramSender;
+using firehook::Forget;
 using firehook::Poller;
 using firehook::PollSource;
 using firehook::Ring;
@@ -24,6 +25,12 @@ using firehook::RingOptions;
 using firehook::Sender;
 using firehook::SenderOptions;
 using firehook::SystemError;
+using firehook::ThrowSystem;
+using firehook::ThrowType;
+using firehook::ToArray;
+using firehook::ToHandle;
+using firehook::ToUint;
+using firehook::Wrap;
 
 namespace {
 
@@ -54,80 +61,9 @@ struct SenderHandle {
   Sender sender;
 };
 
-napi_value ThrowType(napi_env env, const char* what) {
-  napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", what);
-  return nullptr;
-}
-
-napi_value ThrowSystem(napi_env env, const SystemError& error) {
-  napi_value message;
-  napi_value code;
-  napi_value value;
-  napi_value result;
-  const std::string text = std::string(error.call) + ": " + strerror(error.number);
-  napi_create_string_utf8(env, text.c_str(), text.size(), &message);
-  napi_create_string_utf8(env, uv_err_name(-error.number), NAPI_AUTO_LENGTH, &code);
-  napi_create_error(env, code, message, &result);
-  napi_create_string_utf8(env, error.call, NAPI_AUTO_LENGTH, &value);
-  napi_set_named_property(env, result, "syscall", value);
-  napi_create_int32(env, error.number, &value);
-  napi_set_named_property(env, result, "errno", value);
-  napi_throw(env, result);
-  return nullptr;
-}
-
-template <size_t N>
-bool Arguments(napi_env env, napi_callback_info info, napi_value (&values)[N]) {
-  size_t count = N;
-  return napi_get_cb_info(env, info, &count, values, nullptr, nullptr) == napi_ok && count == N;
-}
-
-bool ToUint(napi_env env, napi_value value, uint32_t* out) {
-  double number;
-  if (napi_get_value_double(env, value, &number) != napi_ok) return false;
-  if (!(number >= 0 && number <= 4294967295.0) || number != static_cast<double>(static_cast<uint32_t>(number))) return false;
-  *out = static_cast<uint32_t>(number);
-  return true;
-}
-
-/** The elements of a typed array of the given type. */
-template <typename T>
-bool ToArray(napi_env env, napi_value value, napi_typedarray_type wanted, T** data, size_t* length) {
-  bool is = false;
-  if (napi_is_typedarray(env, value, &is) != napi_ok || !is) return false;
-  napi_typedarray_type type;
-  void* memory = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, length, &memory, nullptr, nullptr) != napi_ok) return false;
-  *data = static_cast<T*>(memory);
-  return type == wanted;
-}
-
-/** Handles of a kind that JavaScript has not let go of: a pointer is used only if it is among them. */
-template <typename Handle>
-std::vector<Handle*>& Known() {
-  thread_local std::vector<Handle*> known;
-  return known;
-}
-
-/** What an object wraps; null for an object of another kind. Type tags would say the same, at 100 ns a call. */
-template <typename Handle>
-Handle* ToHandle(napi_env env, napi_value value) {
-  napi_valuetype type;
-  void* data = nullptr;
-  if (napi_typeof(env, value, &type) != napi_ok || type != napi_object) return nullptr;
-  if (napi_unwrap(env, value, &data) != napi_ok) return nullptr;
-  for (Handle* handle : Known<Handle>()) {
-    if (handle == data) return handle;
-  }
-  return nullptr;
-}
-
-template <typename Handle>
-void Forget(Handle* handle) {
-  std::vector<Handle*>& known = Known<Handle>();
-  known.erase(std::remove(known.begin(), known.end(), handle), known.end());
-  delete handle;
-}
+struct DatagramSenderHandle {
+  DatagramSender sender;
+};
 
 /** A ring that has not been closed. */
 RingHandle* ToOpenRing(napi_env env, napi_value value) {
@@ -189,15 +125,6 @@ bool RingHandle::HandOut() {
   ring.Release(count);
   napi_close_handle_scope(env, scope);
   return true;
-}
-
-template <typename Handle>
-napi_value Wrap(napi_env env, Handle* data, napi_finalize finalize) {
-  Known<Handle>().push_back(data);
-  napi_value object;
-  napi_create_object(env, &object);
-  napi_wrap(env, object, data, finalize, nullptr, nullptr);
-  return object;
 }
 
 /** openRing(ifindex, slotSize, slotCount, overflowCount, fanoutGroup | -1, ignoreOutgoing, filter: Uint8Array) */
@@ -366,6 +293,71 @@ napi_value CloseSender(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** openDatagramSender(mark) */
+napi_value OpenDatagramSender(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  uint32_t mark;
+  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &mark)) return ThrowType(env, "openDatagramSender(mark)");
+  auto* handle = new DatagramSenderHandle;
+  SystemError error;
+  if (!handle->sender.Open(mark, &error)) {
+    delete handle;
+    return ThrowSystem(env, error);
+  }
+  napi_value object = Wrap(
+      env, handle, [](napi_env, void* data, void*) { Forget(static_cast<DatagramSenderHandle*>(data)); });
+  napi_value hasIpv6;
+  napi_get_boolean(env, handle->sender.HasIpv6(), &hasIpv6);
+  napi_set_named_property(env, object, "hasIpv6", hasIpv6);
+  return object;
+}
+
+/**
+ * sendDatagrams(sender, memory: Uint8Array, entries: Uint32Array, count, failed: Uint8Array): datagrams not sent
+ * An entry is offset in memory, octets from there on.
+ */
+napi_value SendDatagrams(napi_env env, napi_callback_info info) {
+  napi_value arguments[5];
+  uint8_t* memory;
+  size_t memoryLength;
+  uint32_t* entries;
+  size_t entriesLength;
+  uint32_t count;
+  uint8_t* failed;
+  size_t failedLength;
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "sendDatagrams(sender, memory, entries, count, failed)");
+  auto* handle = ToHandle<DatagramSenderHandle>(env, arguments[0]);
+  if (handle == nullptr || !ToArray(env, arguments[1], napi_uint8_array, &memory, &memoryLength) ||
+      !ToArray(env, arguments[2], napi_uint32_array, &entries, &entriesLength) || !ToUint(env, arguments[3], &count) ||
+      !ToArray(env, arguments[4], napi_uint8_array, &failed, &failedLength) || count > firehook::kSendBatch ||
+      count > entriesLength / 2 || count > failedLength) {
+    return ThrowType(env, "sendDatagrams(sender, memory, entries, count, failed)");
+  }
+  uint8_t* starts[firehook::kSendBatch];
+  uint32_t lengths[firehook::kSendBatch];
+  for (uint32_t i = 0; i < count; i++) {
+    const uint32_t* entry = entries + i * 2;
+    if (entry[0] > memoryLength || entry[1] > memoryLength - entry[0]) {
+      return ThrowType(env, "sendDatagrams: an entry points outside its memory");
+    }
+    starts[i] = memory + entry[0];
+    lengths[i] = entry[1];
+  }
+  napi_value result;
+  napi_create_uint32(env, handle->sender.Send(starts, lengths, count, failed), &result);
+  return result;
+}
+
+/** closeDatagramSender(sender) */
+napi_value CloseDatagramSender(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "closeDatagramSender(sender)");
+  auto* handle = ToHandle<DatagramSenderHandle>(env, arguments[0]);
+  if (handle == nullptr) return ThrowType(env, "closeDatagramSender(sender)");
+  handle->sender.Close();
+  return nullptr;
+}
+
 }  // namespace
 
 NAPI_MODULE_INIT() {
@@ -373,8 +365,16 @@ NAPI_MODULE_INIT() {
     const char* name;
     napi_callback function;
   } table[] = {
-      {"openRing", OpenRing},     {"dropped", Dropped}, {"watch", Watch},             {"closeRing", CloseRing},
-      {"openSender", OpenSender}, {"send", Send},       {"closeSender", CloseSender},
+      {"openRing", OpenRing},
+      {"dropped", Dropped},
+      {"watch", Watch},
+      {"closeRing", CloseRing},
+      {"openSender", OpenSender},
+      {"send", Send},
+      {"closeSender", CloseSender},
+      {"openDatagramSender", OpenDatagramSender},
+      {"sendDatagrams", SendDatagrams},
+      {"closeDatagramSender", CloseDatagramSender},
   };
   for (const auto& entry : table) {
     napi_value function;

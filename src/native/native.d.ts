@@ -23,6 +23,12 @@ export interface NativeSender {
   readonly closeSender?: never;
 }
 
+/** Raw sockets for IP datagrams, one a family. Opaque; made by `openDatagramSender`. */
+export interface NativeDatagramSender {
+  /** False on a host without IPv6: then every IPv6 datagram is refused. */
+  readonly hasIpv6: boolean;
+}
+
 /** The exports. Every function throws a TypeError for a wrong argument, and an Error with `syscall`, `errno` and `code`. */
 export interface NativeModule {
   /**
@@ -68,4 +74,21 @@ export interface NativeModule {
     failed: Uint8Array,
   ): number;
   closeSender(sender: NativeSender): void;
+  /** @param mark - SO_MARK of what is sent; 0 for none */
+  openDatagramSender(mark: number): NativeDatagramSender;
+  /**
+   * Sends IP datagrams by the routing table, to the address in their header; at most 256, IPv4 first.
+   *
+   * @param entries - two numbers a datagram: offset in `memory`; octets from there
+   * @param failed - set to 1 for each datagram that was not sent, to 0 for the others
+   * @returns datagrams not sent
+   */
+  sendDatagrams(
+    sender: NativeDatagramSender,
+    memory: Uint8Array,
+    entries: Uint32Array,
+    count: number,
+    failed: Uint8Array,
+  ): number;
+  closeDatagramSender(sender: NativeDatagramSender): void;
 }

@@ -4,17 +4,11 @@
 #include <cerrno>
 #include <cstring>
 #include <linux/if_packet.h>
-#include <poll.h>
 #include <unistd.h>
 
 namespace firehook {
 
 namespace {
-
-constexpr int kSendBuffer = 8 * 1024 * 1024;
-/** A full queue is waited for this often, this long: then the frame counts as lost, and the lane goes on. */
-constexpr int kRetries = 5;
-constexpr int kRetryMs = 2;
 
 bool Fail(SystemError* error, const char* call) {
   error->call = call;
@@ -63,28 +57,9 @@ uint32_t Sender::Send(uint8_t* const* starts, const uint32_t* lengths, uint32_t 
     parts_[i] = iovec{starts[i], lengths[i]};
     failed[i] = 0;
   }
-  uint32_t lost = 0;
-  uint32_t done = 0;
-  int retries = 0;
-  while (done < count) {
-    const int sent = fd_ < 0 ? -1 : sendmmsg(fd_, messages_ + done, count - done, MSG_DONTWAIT);
-    if (sent > 0) {
-      done += static_cast<uint32_t>(sent);
-      retries = 0;
-      continue;
-    }
-    const bool isFull = fd_ >= 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS);
-    if (fd_ >= 0 && errno == EINTR) continue;
-    if (isFull && retries < kRetries) {
-      retries += 1;
-      pollfd waiting{fd_, POLLOUT, 0};
-      poll(&waiting, 1, kRetryMs);
-      continue;
-    }
-    // This one cannot go: too long, the link is down, the queue stays full. The others still may.
-    failed[done] = 1;
-    lost += 1;
-    done += 1;
+  const uint32_t lost = SendMessages(fd_, messages_, count);
+  if (lost > 0) {
+    for (uint32_t i = 0; i < count; i++) failed[i] = messages_[i].msg_len == kNotSent ? 1 : 0;
   }
   return lost;
 }

@@ -14,11 +14,9 @@
 #include <sys/socket.h>
 
 #include "ring.h"
+#include "send-messages.h"
 
 namespace firehook {
-
-/** Most frames that one system call takes. */
-constexpr uint32_t kSendBatch = 256;
 
 struct SenderOptions {
   int ifindex = 0;

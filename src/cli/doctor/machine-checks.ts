@@ -60,7 +60,7 @@ export const machineChecks: readonly Check[] = [
   { name: 'capabilities', run: checkCapabilities },
   { name: 'Node.js', run: () => [checkNode(process.versions.node)] },
   ...TOOLS.map((tool): Check => ({ name: tool.name, run: (subject) => [checkTool(tool, subject)] })),
-  { name: 'npm pcap', run: () => [ok('npm pcap', `${packageVersion('pcap')}, ${libpcapVersion()}`)] },
+  { name: 'npm pcap', run: checkPcap },
   { name: 'npm raw-socket', run: checkRawSocket },
   { name: 'native addon', run: checkAddon },
   { name: 'esbuild', run: checkEsbuild },
@@ -144,12 +144,36 @@ function packageVersion(name: string): string {
   return version;
 }
 
-function checkRawSocket({ isRoot }: Subject): CheckResult[] {
-  const name = 'npm raw-socket';
-  // Opening is the real proof, and root's alone.
-  if (isRoot) new RawSender().close();
-  else createRequire(import.meta.url)('raw-socket');
-  return [ok(name, packageVersion('raw-socket'))];
+function checkPcap(subject: Subject): CheckResult[] {
+  return checkPackage('pcap', libpcapVersion, subject);
+}
+
+function checkRawSocket(subject: Subject): CheckResult[] {
+  const look = (): string => {
+    // Opening is the real proof, and root's alone.
+    if (subject.isRoot) new RawSender().close();
+    else createRequire(import.meta.url)('raw-socket');
+    return 'raw IP sockets';
+  };
+  return checkPackage('raw-socket', look, subject);
+}
+
+/** Only `driver: pcap`, the default, wants it: with a configuration that says afpacket its lack does no harm. */
+function checkPackage(packageName: string, look: () => string, { loaded }: Subject): CheckResult[] {
+  const name = `npm ${packageName}`;
+  try {
+    const seen = look();
+    return [ok(name, `${packageVersion(packageName)}, ${seen}; needed by driver: pcap`)];
+  } catch (error) {
+    const { detail, advice } = failure(name, error);
+    // Behind the first line Node lists the modules that wanted it.
+    const said = `${detail.split('\n')[0]}; needed by driver: pcap`;
+    return [
+      loaded?.config.driver === 'afpacket'
+        ? warn(name, said, 'nothing to do for driver: afpacket')
+        : fail(name, said, advice === '' ? 'install it again: npm ci' : advice),
+    ];
+  }
 }
 
 /** Only `driver: afpacket` wants it: with a configuration that says so its lack is a failure. */
@@ -159,12 +183,16 @@ function checkAddon({ isRoot, loaded }: Subject): CheckResult[] {
   try {
     const native = loadNative();
     // Opening is the real proof, and root's alone.
-    if (isRoot) native.closeRing(native.openRing(LOOPBACK, 2048, 128, 0, -1, true, new Uint8Array(0)));
-    return [ok(name, isRoot ? 'loads, and the kernel gives it a ring with offload state' : 'loads')];
+    if (isRoot) {
+      native.closeRing(native.openRing(LOOPBACK, 2048, 128, 0, -1, true, new Uint8Array(0)));
+      native.closeDatagramSender(native.openDatagramSender(0));
+    }
+    const seen = isRoot ? 'loads, and the kernel gives it a ring with offload state and raw IP sockets' : 'loads';
+    return [ok(name, `${seen}; needed by driver: afpacket`)];
   } catch (error) {
     const { detail, advice } = failure(name, error);
     if (isFirehookError(error)) return [report(name, detail, advice)];
-    const refused = `the kernel refuses a packet ring with offload state (PACKET_VNET_HDR): ${detail}`;
+    const refused = `the kernel refuses a packet ring with offload state (PACKET_VNET_HDR) or a raw IP socket: ${detail}`;
     return [report(name, refused, 'needs CONFIG_PACKET; or use driver: pcap')];
   }
 }

@@ -1,11 +1,12 @@
 /**
- * A copy of firehook without its native addon: `driver: afpacket` says so, `driver: pcap` works, `doctor` tells them apart.
+ * A copy of firehook without a part that only one driver needs: that driver says so, the other works, and `doctor` tells
+ * them apart.
  *
  * @module
  */
 
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -13,7 +14,8 @@ import { fileURLToPath } from 'node:url';
 import type { CheckResult } from '../../../src/cli/doctor/check.ts';
 import type { DoctorReport } from '../../../src/cli/doctor.ts';
 import { hostLab, rootOnly, waitFor } from '../../support/netns.ts';
-import { assertPings, PATIENCE_MS } from './live-afpacket.ts';
+import { socket as runSocket } from '../host/live-host.ts';
+import { assertPings, PATIENCE_MS, stockHook } from './live-afpacket.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -77,5 +79,70 @@ test('without the addon only driver: afpacket is refused, with the paths that we
     assert.match(wanted?.advice ?? '', /pcap/);
     assert.equal((await check('-c', await config('pcap')))?.status, 'warn');
     assert.equal((await check())?.status, 'warn');
+  });
+});
+
+test('without npm pcap and npm raw-socket driver: afpacket works on a host, and only driver: pcap is refused', {
+  skip: rootOnly('ping'),
+}, async (t) => {
+  const { ns } = await hostLab(t);
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'firehook-missing-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  for (const part of ['bin', 'dist', 'package.json', 'src/native/build/Release/firehook.node'])
+    await cp(path.join(ROOT, part), path.join(folder, part), { recursive: true });
+  await mkdir(path.join(folder, 'node_modules'));
+  for (const name of await readdir(path.join(ROOT, 'node_modules'))) {
+    if (name === 'pcap' || name === 'raw-socket') continue;
+    await symlink(path.join(ROOT, 'node_modules', name), path.join(folder, 'node_modules', name));
+  }
+  const hooks = [stockHook('reject-port', { protocol: 'udp', ports: [4000] })];
+  const socket = path.join(folder, 'firehook.sock');
+  const config = async (driver: string): Promise<string> => {
+    const file = path.join(folder, `${driver}.yaml`);
+    await writeFile(file, JSON.stringify({ attach: [{ host: 'eth0' }], driver, hooks, control: { socket } }));
+    return file;
+  };
+  const firehookd = path.join(folder, 'bin/firehookd');
+
+  await t.test('afpacket works, ICMP errors included', async () => {
+    const running = ns.host.spawn(firehookd, ['-c', await config('afpacket')]);
+    await waitFor(() => (running.stdout + running.stderr).includes('Attached to') || !running.isRunning, {
+      what: 'firehookd',
+      timeoutMs: PATIENCE_MS,
+    });
+    assert.ok(running.isRunning, running.stdout + running.stderr);
+    await assertPings(ns.peer, '10.78.0.1', 'fd78::1');
+    assert.equal(await runSocket(ns.peer, 'udp-ask', '10.78.0.1', '4000', 'cafe', '--timeout', '20'), 'EHOSTUNREACH');
+    assert.equal(await runSocket(ns.peer, 'udp-ask', 'fd78::1', '4000', 'cafe', '--timeout', '20'), 'EACCES');
+    assert.equal((await running.stop(PATIENCE_MS)).code, 0);
+  });
+
+  await t.test('pcap ends with the package that is missing', async () => {
+    const { code, stdout, stderr } = await ns.host.run(firehookd, ['-c', await config('pcap')], {
+      timeoutMs: PATIENCE_MS,
+    });
+    assert.equal(code, 1, stdout + stderr);
+    assert.match(stdout + stderr, /cannot load the driver: npm pcap: .*npm ci/s);
+  });
+
+  await t.test('doctor fails without a configuration for afpacket, and warns with one', async () => {
+    for (const [args, status] of [
+      [[], 'fail'],
+      [['-c', await config('pcap')], 'fail'],
+      [['-c', await config('afpacket')], 'warn'],
+    ] as const) {
+      const command = [path.join(folder, 'bin/firehook'), 'doctor', '--json', ...args];
+      const { stdout } = await ns.host.run(process.execPath, command, { timeoutMs: PATIENCE_MS });
+      const { checks } = JSON.parse(stdout) as DoctorReport;
+      for (const name of ['npm pcap', 'npm raw-socket']) {
+        const found = checks.find((check) => check.name === name);
+        assert.equal(found?.status, status, stdout);
+        assert.match(found?.detail ?? '', /needed by driver: pcap/);
+        assert.notEqual(found?.advice, '');
+      }
+      const addon = checks.find((check) => check.name === 'native addon');
+      assert.equal(addon?.status, 'ok', stdout);
+      assert.match(addon?.detail ?? '', /needed by driver: afpacket/);
+    }
   });
 });

@@ -1,19 +1,87 @@
 /**
- * The raw sender of `src/drivers/raw-sender.ts`, in a namespace, to a peer that looks at the frames.
+ * The senders of `src/drivers/raw-sender.ts` and `src/drivers/queued-sender.ts`, in a namespace, to a peer that looks at the
+ * frames: what one of them promises about a datagram the other promises, too.
  *
  * @module
  */
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { hostLab, rootOnly } from '../../support/netns.ts';
 import { ipv4, ipv6, udp } from '../../support/packet-builder.ts';
 import { watch } from '../host/live-host.ts';
 
 const ETHERNET_HEADER = 14;
-const MODULE = new URL('../../../src/drivers/raw-sender.ts', import.meta.url).href;
+const RAW = new URL('../../../src/drivers/raw-sender.ts', import.meta.url).href;
+const QUEUED = new URL('../../../src/drivers/queued-sender.ts', import.meta.url).href;
 
-test('IPv4 and IPv6 datagrams leave with their headers as they are', { skip: rootOnly('ping') }, async (t) => {
+for (const [name, opening] of [
+  ['npm raw-socket', `const { RawSender } = await import('${RAW}'); const sender = new RawSender();`],
+  ['the addon', `const sender = (await import('${QUEUED}')).openQueuedSender();`],
+] as const) {
+  test(
+    `IPv4 and IPv6 datagrams leave with their headers as they are, through ${name}`,
+    {
+      skip: rootOnly('ping'),
+    },
+    (t) => leavesAsItIs(t, opening),
+  );
+}
+
+test('a full queue is sent before another datagram is taken, and each refusal comes back with its tag', {
+  skip: rootOnly('ping'),
+}, async (t) => {
+  const { ns } = await hostLab(t);
+  const [here, there, nowhere] = ['10.78.0.1', '10.78.0.2', '198.51.100.9'];
+  await ns.host.output('ping', ['-c', '1', '-W', '5', there]);
+  const texts = [there, nowhere].map((destination) => ipv4({ source: here, destination }, udp({})).toString('hex'));
+  const longest = ipv4({ source: here, destination: nowhere }, udp({}, Buffer.alloc(65_507))).toString('base64');
+  const script = `
+    const sender = (await import('${QUEUED}')).openQueuedSender();
+    const [sent, refused] = ${JSON.stringify(texts)}.map((text) => Buffer.from(text, 'hex'));
+    const longest = Buffer.from('${longest}', 'base64');
+    let tags = [];
+    sender.reportTo({ onRefused: (tag, length) => tags.push([tag, length]) });
+    const say = (...values) => { console.log(JSON.stringify([...values, tags])); tags = []; };
+    for (let i = 0; i < 256; i++) sender.send(i % 100 === 7 ? refused : sent, sent.length, -i);
+    say();
+    say(sender.send(refused, refused.length, 2 ** 31 - 1));
+    say(sender.flush(), sender.flush());
+    for (let i = 0; i < 8; i++) sender.send(longest, longest.length, i);
+    say();
+    say(sender.send(longest, longest.length, 8));
+    sender.close();
+    say();
+    say(sender.send(sent, sent.length, 9), sender.flush());`;
+  const printed = await ns.host.output(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script]);
+  const [short, long] = [28, 65_535];
+  const eight = Array.from({ length: 8 }, (_, tag) => [tag, long]);
+  assert.deepEqual(
+    printed
+      .trim()
+      .split('\n')
+      .map((line): unknown => JSON.parse(line)),
+    [
+      [[]],
+      [
+        true,
+        [
+          [-7, short],
+          [-107, short],
+          [-207, short],
+        ],
+      ],
+      [1, 0, [[2 ** 31 - 1, short]]],
+      [[]],
+      [true, eight],
+      [[[8, long]]],
+      [true, 1, [[9, short]]],
+    ],
+  );
+});
+
+/** Fails unless datagrams arrive as they were given to the `sender` that `opening` makes. */
+async function leavesAsItIs(t: TestContext, opening: string): Promise<void> {
   const { ns } = await hostLab(t);
   const [here4, peer4, here6, peer6] = ['10.78.0.1', '10.78.0.2', 'fd78::1', 'fd78::2'];
   const payload = Buffer.from('a datagram of its own making');
@@ -39,13 +107,13 @@ test('IPv4 and IPv6 datagrams leave with their headers as they are', { skip: roo
   for (const address of [peer4, peer6]) await ns.host.output('ping', ['-c', '1', '-W', '5', address]);
   const seen = await watch(ns.peer, ns.host);
   const script = `
-    import { RawSender } from ${JSON.stringify(MODULE)};
-    const sender = new RawSender();
+    ${opening}
     const texts = ${JSON.stringify(datagrams.map((datagram) => datagram.toString('hex')))};
-    const answers = texts.map((text) => sender.send(Buffer.from(text, 'hex'), text.length / 2));
+    const answers = texts.map((text) => sender.send(Buffer.from(text, 'hex'), text.length / 2, 0));
+    sender.flush?.();
     const bad = ['', '45', '75'.repeat(20), '60'.repeat(39)].map((text) => Buffer.from(text, 'hex'));
-    console.log(JSON.stringify([answers, bad.map((octets) => sender.send(octets, octets.length))]));
-    console.log(sender.send(Buffer.alloc(20, 0x45), 21));
+    console.log(JSON.stringify([answers, bad.map((octets) => sender.send(octets, octets.length, 0))]));
+    console.log(sender.send(Buffer.alloc(20, 0x45), 21, 0));
     sender.close();`;
   const args = ['--import', 'tsx', '--input-type=module', '-e', script];
   const printed = await ns.host.output(process.execPath, args);
@@ -55,4 +123,4 @@ test('IPv4 and IPv6 datagrams leave with their headers as they are', { skip: roo
     (await seen.frames()).filter(isOurs).map((frame) => frame.toString('hex', ETHERNET_HEADER)),
     datagrams.map((datagram) => datagram.toString('hex')),
   );
-});
+}

@@ -178,11 +178,17 @@ export function layRig(t: TestContext, options: RigOptions = {}): Rig {
       sender === undefined
         ? null
         : {
-            send(datagram, length) {
-              const isSent = sender.send(datagram, length);
+            send(datagram, length, tag) {
+              const isSent = sender.send(datagram, length, tag);
               raw += isSent ? 1 : 0;
               return isSent;
             },
+            flush() {
+              const refused = sender.flush?.() ?? 0;
+              raw -= refused;
+              return refused;
+            },
+            reportTo: (sink) => sender.reportTo?.(sink),
           },
     now: options.now ?? (() => 0),
   });

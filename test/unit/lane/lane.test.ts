@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FRAME_CHECKSUM_PARTIAL } from '../../../src/drivers/contract.ts';
+import type { RefusalSink } from '../../../src/drivers/queued-sender.ts';
 import {
   DEST_REM_BCAST,
   DEST_REM_MCAST,
@@ -17,6 +18,7 @@ import {
   INVALID_IF_INDEX,
   IPR_FLAG_CHECKSUM_OFFLOAD,
 } from '../../../src/firewall/constants.ts';
+import type { DatagramSender } from '../../../src/lane/egress.ts';
 import { LEDGER_COUNTERS } from '../../../src/lane/ledger.ts';
 import { ethernet, icmpv4, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
 import { checkIpv4, checkIpv6, destination, icmp, tcp as isTcp, source } from '../../support/packet-checker.ts';
@@ -32,6 +34,30 @@ const MULTICAST = Buffer.from('01005e000001', 'hex');
 const pass = () => hook('pass', () => FORWARD);
 const drop = () => hook('drop', () => DROP);
 const reject = () => hook('reject', () => ICMP_ON_DROP);
+
+/** A sender that queues as the native one does, in front of a kernel that can be told to refuse. */
+class Queue implements DatagramSender {
+  readonly sent: Buffer[] = [];
+  isRefusing = false;
+  readonly #waiting: { readonly datagram: Buffer; readonly tag: number }[] = [];
+  #sink: RefusalSink | null = null;
+
+  reportTo(sink: RefusalSink): void {
+    this.#sink = sink;
+  }
+
+  send(datagram: Buffer, length: number, tag: number): boolean {
+    this.#waiting.push({ datagram: Buffer.from(datagram.subarray(0, length)), tag });
+    return true;
+  }
+
+  flush(): number {
+    const waiting = this.#waiting.splice(0);
+    if (!this.isRefusing) this.sent.push(...waiting.map(({ datagram }) => datagram));
+    else for (const { datagram, tag } of waiting) this.#sink?.onRefused(tag, datagram.length);
+    return this.isRefusing ? waiting.length : 0;
+  }
+}
 
 /** The counters that are not 0, octets left out. */
 function booked({ row }: Rig, way = 0): Record<string, number> {
@@ -380,6 +406,58 @@ describe('packets that hooks make', () => {
     }
     const long = layRig(t, { sender: { send: () => true } });
     assert.equal(long.lane.inject(Buffer.alloc(65_536)), false);
+  });
+
+  test('wait for the end of the batch they were made in, and otherwise leave at once', async (t) => {
+    const sender = new Queue();
+    const inBatch: number[] = [];
+    const rig = layRig(t, {
+      sender,
+      hooks: () => [
+        hook('inject', () => {
+          assert.equal(rig.lane.inject(DATAGRAM), true);
+          inBatch.push(sender.sent.length);
+          return FORWARD;
+        }),
+      ],
+    });
+    await rig.pass(FRAME, FRAME);
+    assert.deepEqual([inBatch[0], sender.sent.length], [0, 2]);
+    assert.equal(rig.lane.inject(DATAGRAM), true);
+    assert.deepEqual(sender.sent, [DATAGRAM, DATAGRAM, DATAGRAM]);
+    assert.deepEqual(booked(rig), { received: 2, forwarded: 2, sent: 5, injected: 3 });
+  });
+
+  test('are counted as refused when the kernel refuses them after all, and ICMP errors as not sent', async (t) => {
+    const way = { reject: 'raw', rejectPort: -1 } as const;
+    const ways = [bridgeWay(), bridgeWay({ inPort: 1, outPort: 0, otherPort: 1, ...way })];
+    const sender = new Queue();
+    const rig = layRig(t, {
+      ways,
+      sender,
+      hooks: () => [
+        hook('inject', () => {
+          assert.equal(rig.lane.inject(DATAGRAM), true);
+          return ICMP_ON_DROP;
+        }),
+      ],
+    });
+    await rig.pass({ port: 1, bytes: FRAME });
+    assert.deepEqual(booked(rig, 1), { received: 1, rejected: 1, icmpErrors: 1, injected: 1, sent: 2 });
+    const { sentOctets } = rig.row(1);
+    sender.isRefusing = true;
+    await rig.pass({ port: 1, bytes: FRAME });
+    assert.equal(rig.lane.inject(DATAGRAM), false);
+    assert.deepEqual(booked(rig, 1), {
+      received: 2,
+      rejected: 2,
+      icmpErrors: 1,
+      injected: 1,
+      injectRefused: 2,
+      sent: 2,
+    });
+    assert.equal(rig.row(1).sentOctets, sentOctets);
+    assert.deepEqual(booked(rig, 0), {});
   });
 
   test('are booked on a way that sends, so that the row of a tap still adds up', async (t) => {

@@ -1,0 +1,109 @@
+/*
+ * The step from JavaScript values to C++ ones and back: numbers, typed arrays, handles, errors. The exports: addon.cc.
+ *
+ * A wrong value is told by false or null, never by reading outside; the caller throws. System errors become an Error with
+ * `syscall`, `errno` and `code`.
+ *
+ * Rule: main thread only. A handle is used only while it is among the known ones of its kind.
+ */
+#ifndef FIREHOOK_NATIVE_NAPI_VALUES_H_
+#define FIREHOOK_NATIVE_NAPI_VALUES_H_
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+#include <node_api.h>
+#include <uv.h>
+
+#include "ring.h"
+
+namespace firehook {
+
+inline napi_value ThrowType(napi_env env, const char* what) {
+  napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", what);
+  return nullptr;
+}
+
+inline napi_value ThrowSystem(napi_env env, const SystemError& error) {
+  napi_value message;
+  napi_value code;
+  napi_value value;
+  napi_value result;
+  const std::string text = std::string(error.call) + ": " + strerror(error.number);
+  napi_create_string_utf8(env, text.c_str(), text.size(), &message);
+  napi_create_string_utf8(env, uv_err_name(-error.number), NAPI_AUTO_LENGTH, &code);
+  napi_create_error(env, code, message, &result);
+  napi_create_string_utf8(env, error.call, NAPI_AUTO_LENGTH, &value);
+  napi_set_named_property(env, result, "syscall", value);
+  napi_create_int32(env, error.number, &value);
+  napi_set_named_property(env, result, "errno", value);
+  napi_throw(env, result);
+  return nullptr;
+}
+
+template <size_t N>
+bool Arguments(napi_env env, napi_callback_info info, napi_value (&values)[N]) {
+  size_t count = N;
+  return napi_get_cb_info(env, info, &count, values, nullptr, nullptr) == napi_ok && count == N;
+}
+
+inline bool ToUint(napi_env env, napi_value value, uint32_t* out) {
+  double number;
+  if (napi_get_value_double(env, value, &number) != napi_ok) return false;
+  if (!(number >= 0 && number <= 4294967295.0) || number != static_cast<double>(static_cast<uint32_t>(number))) return false;
+  *out = static_cast<uint32_t>(number);
+  return true;
+}
+
+/** The elements of a typed array of the given type. */
+template <typename T>
+bool ToArray(napi_env env, napi_value value, napi_typedarray_type wanted, T** data, size_t* length) {
+  bool is = false;
+  if (napi_is_typedarray(env, value, &is) != napi_ok || !is) return false;
+  napi_typedarray_type type;
+  void* memory = nullptr;
+  if (napi_get_typedarray_info(env, value, &type, length, &memory, nullptr, nullptr) != napi_ok) return false;
+  *data = static_cast<T*>(memory);
+  return type == wanted;
+}
+
+/** Handles of a kind that JavaScript has not let go of: a pointer is used only if it is among them. */
+template <typename Handle>
+std::vector<Handle*>& Known() {
+  thread_local std::vector<Handle*> known;
+  return known;
+}
+
+/** What an object wraps; null for an object of another kind. Type tags would say the same, at 100 ns a call. */
+template <typename Handle>
+Handle* ToHandle(napi_env env, napi_value value) {
+  napi_valuetype type;
+  void* data = nullptr;
+  if (napi_typeof(env, value, &type) != napi_ok || type != napi_object) return nullptr;
+  if (napi_unwrap(env, value, &data) != napi_ok) return nullptr;
+  for (Handle* handle : Known<Handle>()) {
+    if (handle == data) return handle;
+  }
+  return nullptr;
+}
+
+template <typename Handle>
+void Forget(Handle* handle) {
+  std::vector<Handle*>& known = Known<Handle>();
+  known.erase(std::remove(known.begin(), known.end(), handle), known.end());
+  delete handle;
+}
+
+template <typename Handle>
+napi_value Wrap(napi_env env, Handle* data, napi_finalize finalize) {
+  Known<Handle>().push_back(data);
+  napi_value object;
+  napi_create_object(env, &object);
+  napi_wrap(env, object, data, finalize, nullptr, nullptr);
+  return object;
+}
+
+}  // namespace firehook
+
+#endif  // FIREHOOK_NATIVE_NAPI_VALUES_H_

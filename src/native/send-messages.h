@@ -1,0 +1,29 @@
+/*
+ * Hands a batch of messages to a socket with sendmmsg(2), past those that the kernel refuses.
+ *
+ * Rule: it never waits for longer than a few milliseconds; what cannot go is marked, and the messages behind it still go.
+ */
+#ifndef FIREHOOK_NATIVE_SEND_MESSAGES_H_
+#define FIREHOOK_NATIVE_SEND_MESSAGES_H_
+
+#include <cstdint>
+#include <sys/socket.h>
+
+namespace firehook {
+
+/** Most messages that one system call takes. */
+constexpr uint32_t kSendBatch = 256;
+/** What is asked of the kernel for the sending buffer of a socket, in octets. */
+constexpr int kSendBuffer = 8 * 1024 * 1024;
+/** `msg_len` of a message that was not sent: none that is sent is empty. */
+constexpr unsigned int kNotSent = 0;
+
+/**
+ * Sends `count` messages in order. Sets `msg_len` of each to the octets sent, or to kNotSent.
+ * Waits a little for a full queue. Returns the number of messages that were not sent: all, when `fd` is negative.
+ */
+uint32_t SendMessages(int fd, mmsghdr* messages, uint32_t count);
+
+}  // namespace firehook
+
+#endif  // FIREHOOK_NATIVE_SEND_MESSAGES_H_
