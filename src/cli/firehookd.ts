@@ -15,6 +15,7 @@ import { ConfigError, type LoadedConfig, loadConfig } from '../config/load-confi
 import { attachInterfaces } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
 import { lockPort } from '../supervisor/attach-lock.ts';
+import { assertCpus } from '../supervisor/lane-cpus.ts';
 import { findUser } from '../supervisor/lane-user.ts';
 import { readLinks } from '../supervisor/links.ts';
 import { findTraces, readLeftovers, undoPort } from '../supervisor/plumbing.ts';
@@ -83,6 +84,7 @@ async function run(file: string, { config, warnings }: LoadedConfig): Promise<vo
 async function check(file: string, { config, warnings }: LoadedConfig): Promise<void> {
   for (const warning of warnings) process.stderr.write(`firehookd: warning: ${warning}\n`);
   const user = process.getuid?.() === 0 ? findUser(config.lane.user) : null;
+  assertCpus(config.lane.cpus);
   const hooks = await tryHooks(config, path.dirname(path.resolve(file)), user, await bundleAll(config));
   const running = hooks.map(({ name, priority }) => `${name} (${priority})`).join(', ');
   process.stdout.write(`${file}: ok; hooks in running order: ${running === '' ? 'none' : running}\n`);

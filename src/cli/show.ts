@@ -5,7 +5,7 @@
  */
 
 import type { LedgerRow } from '../lane/ledger.ts';
-import type { HooksReport, PoolReport, StatsReport, StatusReport } from '../supervisor/reports.ts';
+import type { HooksReport, LaneReport, PoolReport, StatsReport, StatusReport } from '../supervisor/reports.ts';
 import { type Cell, table } from './table.ts';
 
 /** `firehook status`. */
@@ -22,8 +22,9 @@ export function showStatus(report: StatusReport): string {
       'lane',
       report.lane.pid === null
         ? `down; ${report.lane.lastError ?? 'starting'}`
-        : `pid ${report.lane.pids.join(', ')}, user ${report.lane.user}, restarted ${report.lane.restarts} times`,
+        : `pid ${report.lanes.map(pinned).join(', ')}, user ${report.lane.user}, restarted ${report.lane.restarts} times`,
     ],
+    ...ringLines(report.lanes).map((line): [string, string] => ['ring', line]),
     ['lease', report.lease],
     ['hooks', report.hooks.length === 0 ? 'none' : report.hooks.join(', ')],
     [
@@ -35,6 +36,26 @@ export function showStatus(report: StatusReport): string {
     ...report.warnings.map((warning): [string, string] => ['warning', warning]),
   ];
   return table(lines);
+}
+
+function pinned({ pid, cpu }: LaneReport): string {
+  return cpu === null ? `${pid}` : `${pid} on CPU ${cpu}`;
+}
+
+/** One line for a ring that all lanes have alike. */
+function ringLines(lanes: readonly LaneReport[]): string[] {
+  const pidsOf = new Map<string, number[]>();
+  for (const { pid, rings } of lanes) {
+    for (const { way, mib, slots, ms, lineRate } of rings) {
+      const size = `${mib} MiB, ${slots.toLocaleString('en-US')} slots, ${ms} ms at ${lineRate / 1000} Gbit/s`;
+      const line = `${way}: ${size}`;
+      pidsOf.set(line, [...(pidsOf.get(line) ?? []), pid]);
+    }
+  }
+  return Array.from(pidsOf, ([line, pids]) => {
+    if (lanes.length === 1) return line;
+    return pids.length === lanes.length ? `${line}, in each lane` : `${line}, in pid ${pids.join(', ')}`;
+  });
 }
 
 /** `firehook stats`: the ledger, and whether it adds up. */

@@ -14,6 +14,12 @@ import { closestKey } from './closest-key.ts';
 /** Longest value that is quoted whole in a message, in characters. */
 const SHOWN_LENGTH = 60;
 
+/** Largest ring, in MiB. Each lane has one for each way. */
+export const MAX_RING_MIB = 1024;
+
+/** Largest CPU number that Linux has been built for (NR_CPUS of x86-64, less one). */
+const MAX_CPU = 8191;
+
 /** Levels of the log, the most talkative first. */
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
@@ -72,6 +78,17 @@ export const configSchema = object({
   lanes: integer(1, 64)
     .default(1)
     .describe('Processes that run hooks. More than 1 needs a driver that can share a port.'),
+  ring: object({
+    mib: integer(1, MAX_RING_MIB)
+      .optional()
+      .describe('Memory of each ring of afpacket, in MiB; 32 where neither this nor ring.ms is given.'),
+    ms: integer(1, 10_000)
+      .optional()
+      .describe("The same in milliseconds of the port's line rate: the longest stall of a lane that loses nothing."),
+  })
+    .prefault({})
+    .superRefine(refuseBothSizes)
+    .describe('The rings that driver: afpacket reads from, one a way and lane.'),
   hooks: z
     .array(hook, expected('a list of hooks, each with module:'))
     .default([])
@@ -104,6 +121,11 @@ export const configSchema = object({
       .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,30}\$?$/, expected('a user name'))
       .default('firehook')
       .describe('The unprivileged user that hooks run as. Files that hooks read must be readable by it.'),
+    cpus: z
+      .array(integer(0, MAX_CPU), expected('a list of CPU numbers, for example [0, 1]'))
+      .min(1, expected('a list of CPU numbers, for example [0, 1]'))
+      .optional()
+      .describe('CPUs that lanes are pinned to, one each, taken in turn; without it they run on any.'),
   })
     .prefault({})
     .describe('The process that runs the hooks.'),
@@ -141,6 +163,14 @@ export const configSchema = object({
       code: 'custom',
       path: ['lanes'],
       message: `${config.lanes} needs a driver that can share a port by flow; driver: ${config.driver} cannot; use lanes: 1`,
+    });
+  }
+  if (config.driver === 'pcap' && (config.ring.mib ?? config.ring.ms) !== undefined) {
+    context.addIssue({
+      code: 'custom',
+      path: ['ring'],
+      message:
+        'is for driver: afpacket; the buffers of driver: pcap have 32 MiB; leave ring out, or use driver: afpacket',
     });
   }
 });
@@ -217,6 +247,16 @@ function object<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
 function unknownKey(typed: string, keys: readonly string[]): string {
   const near = closestKey(typed, keys);
   return near === undefined ? `unknown key; expected ${keys.join(', ')}` : `unknown key; did you mean ${near}?`;
+}
+
+/** Two sizes of one ring: neither can be the one that was meant. */
+function refuseBothSizes(
+  ring: { readonly mib?: number | undefined; readonly ms?: number | undefined },
+  context: { addIssue(issue: { code: 'custom'; path: PropertyKey[]; message: string; input: unknown }): void },
+): void {
+  if (ring.mib === undefined || ring.ms === undefined) return;
+  const message = `mib: ${ring.mib} and ms: ${ring.ms} are two sizes of one ring; expected one of them`;
+  context.addIssue({ code: 'custom', path: [], message, input: ring });
 }
 
 /** Two attaches that share an interface would steal each other's packets. */

@@ -24,21 +24,38 @@ import type { LiveDevice, LivePortOptions } from './live-port.ts';
 /** What {@link openAfpacket} takes. */
 export interface AfpacketOptions {
   readonly ports: readonly LivePortOptions[];
-  /** Lanes that share each port, flow by flow. @defaultValue 1 */
-  readonly lanes?: number;
-  /** Memory of each ring, in MiB: 32 are 16,384 slots. @defaultValue 32 */
-  readonly ringMiB?: number;
-  /** Told when the kernel refused a ring of that size and a smaller one was taken. */
-  readonly onSmallerRing?: (device: string, mib: number) => void;
+  /** A port that is not named here gets a ring of 32 MiB to itself. */
+  readonly rings?: readonly RingOptions[];
 }
 
-const MIB = 1024 * 1024;
+/** The ring that a port is to have. Plain data: it crosses a process boundary. */
+export interface RingOptions {
+  /** Id of the port. */
+  readonly port: number;
+  /** Slots of {@link SLOT_OCTETS}, a multiple of {@link BLOCK_SLOTS}. */
+  readonly slots: number;
+  /** Group of PACKET_FANOUT, 0 to 65535, which all lanes of the port name; -1 for a port that is not shared. */
+  readonly fanoutGroup: number;
+}
+
+/** The ring that a port got: fewer slots than were asked for when the kernel had no memory for them. */
+export interface RingSize {
+  /** Id of the port. */
+  readonly port: number;
+  readonly slots: number;
+}
+
 /** A frame of 1,500 octets, its headers and the ring's own fit; longer ones come through an overflow buffer. */
-const SLOT_OCTETS = 2048;
+export const SLOT_OCTETS = 2048;
+/** The kernel gives the memory of a ring in blocks of 256 KiB. */
+export const BLOCK_SLOTS = 128;
+/** 1 MiB. */
+export const SMALLEST_RING_SLOTS = 512;
+/** 32 MiB. */
+export const DEFAULT_RING_SLOTS = 16_384;
+
 /** Frames longer than a slot that one batch may hold. */
 const OVERFLOW_COUNT = 64;
-const DEFAULT_RING_MIB = 32;
-const SMALLEST_RING_MIB = 1;
 /** Numbers of a frame in the array that the addon fills. */
 const FIELDS = 8;
 /** What one batch may send out of one port: fragments and ICMP errors come on top of the frames. */
@@ -76,6 +93,8 @@ export class AfpacketDriver implements Driver {
   readonly name = 'afpacket';
   readonly capabilities: DriverCapabilities = { live: true, sharesPort: true, offloads: true };
   readonly ports: readonly DriverPort[];
+  /** Of every port that captures. */
+  readonly rings: readonly RingSize[];
 
   readonly #native: NativeModule;
   readonly #inlets: Inlet[] = [];
@@ -110,8 +129,9 @@ export class AfpacketDriver implements Driver {
         if (send !== null) {
           this.#outlets[id] = new Outlet(withSendGroup(() => guarded(send, () => native.openSender(send.ifindex, 0))));
         }
-        if (capture !== null) this.#inlets.push(new Inlet(id, openRing(native, port, capture, options)));
+        if (capture !== null) this.#inlets.push(new Inlet(id, openRing(native, port, capture, options.rings)));
       }
+      this.rings = this.#inlets.map(({ port, memory }) => ({ port, slots: memory.length / SLOT_OCTETS }));
     } catch (error) {
       this.stop();
       throw error;
@@ -355,38 +375,49 @@ function openRing(
   native: NativeModule,
   port: LivePortOptions,
   device: LiveDevice,
-  options: AfpacketOptions,
+  rings: readonly RingOptions[] = [],
 ): NativeRing {
-  const wanted = options.ringMiB ?? DEFAULT_RING_MIB;
+  const { slots: wanted, fanoutGroup } = rings.find((ring) => ring.port === port.id) ?? {
+    slots: DEFAULT_RING_SLOTS,
+    fanoutGroup: -1,
+  };
   const isOutbound = port.direction === 'outbound';
-  // The group is known by a number in the whole namespace: the index of the device that its lanes share, and the direction,
-  // because `tap` takes both from one device.
-  const fanoutGroup = (options.lanes ?? 1) > 1 ? (device.ifindex * 2 + (isOutbound ? 1 : 0)) & 0xffff : -1;
   const filter = isOutbound ? OUTGOING_ONLY : NO_FILTER;
-  for (let mib = wanted; ; mib = Math.max(SMALLEST_RING_MIB, Math.floor(mib / 2))) {
+  for (let slots = wanted; ; slots = Math.max(SMALLEST_RING_SLOTS, wholeBlocks(slots / 2))) {
     try {
-      const slots = (mib * MIB) / SLOT_OCTETS;
-      const ring = guarded(device, () =>
-        native.openRing(device.ifindex, SLOT_OCTETS, slots, OVERFLOW_COUNT, fanoutGroup, !isOutbound, filter),
-      );
-      if (mib < wanted) options.onSmallerRing?.(device.name, mib);
-      return ring;
-    } catch (error) {
-      const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-      if (code !== 'ENOMEM' || mib <= SMALLEST_RING_MIB) throw error;
+      return native.openRing(device.ifindex, SLOT_OCTETS, slots, OVERFLOW_COUNT, fanoutGroup, !isOutbound, filter);
+    } catch (cause) {
+      const { code, syscall } = cause as NodeJS.ErrnoException;
+      if (code === 'ENOMEM' && slots > SMALLEST_RING_SLOTS) continue;
+      // packet(7): a group has one device and one way to share; a device that is down joins none before Linux 6.14.
+      const isForeign = syscall === 'PACKET_FANOUT' && code === 'EINVAL';
+      throw refusal(device, cause, isForeign ? foreignGroup(device, fanoutGroup) : undefined);
     }
   }
+}
+
+function wholeBlocks(slots: number): number {
+  return Math.floor(slots / BLOCK_SLOTS) * BLOCK_SLOTS;
+}
+
+function foreignGroup({ name }: LiveDevice, group: number): string {
+  return `another program has the fanout group ${group}, or the interface is down: ip link set ${name} up, and start again; another group is drawn`;
 }
 
 function guarded<T>(device: LiveDevice, action: () => T): T {
   try {
     return action();
   } catch (cause) {
-    throw new FirehookError('FIREHOOK_DRIVER_OPEN', `${device.name}: ${(cause as Error).message}`, {
-      cause,
-      interfaceName: device.name,
-    });
+    throw refusal(device, cause);
   }
+}
+
+function refusal(device: LiveDevice, cause: unknown, advice?: string): FirehookError {
+  return new FirehookError('FIREHOOK_DRIVER_OPEN', `${device.name}: ${(cause as Error).message}`, {
+    cause,
+    interfaceName: device.name,
+    ...(advice === undefined ? {} : { advice }),
+  });
 }
 
 /** Instructions (code, jump if true, jump if false, operand) as the octets of `struct sock_filter`. */

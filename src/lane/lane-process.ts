@@ -10,7 +10,7 @@
  * @module
  */
 
-import { openAfpacket } from '../drivers/afpacket.ts';
+import { AfpacketDriver, openAfpacket } from '../drivers/afpacket.ts';
 import type { Driver } from '../drivers/contract.ts';
 import { withSendGroup } from '../drivers/effective-group.ts';
 import { openPcap } from '../drivers/pcap.ts';
@@ -18,7 +18,7 @@ import { openQueuedSender } from '../drivers/queued-sender.ts';
 import { RawSender } from '../drivers/raw-sender.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { systemPool } from '../firewall/ddk.ts';
-import { createLogger, createRateLimitedLog, type Logger } from '../telemetry/logger.ts';
+import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
 import { becomeUser } from './become-user.ts';
 import type { DatagramSender } from './egress.ts';
 import { Lane } from './lane.ts';
@@ -48,7 +48,7 @@ async function run(spec: LaneSpec): Promise<void> {
   endWithParent();
   const log = createLogger({ level: spec.logLevel, name: 'lane' });
   const limited = createRateLimitedLog(log, HOOK_LINES_PER_SECOND);
-  const driver = spec.mode === 'run' ? openDriver(spec, log) : null;
+  const driver = spec.mode === 'run' ? openDriver(spec) : null;
   const sender = spec.ways.some(({ reject }) => reject === 'raw') ? withSendGroup(() => openSender(spec)) : null;
   if (spec.user !== null) becomeUser(spec.user);
   containHooks(spec, (message) => limited('error', message));
@@ -65,7 +65,7 @@ async function run(spec: LaneSpec): Promise<void> {
   });
   if (driver === null) {
     teardown();
-    tell({ type: 'ready', hooks });
+    tell({ type: 'ready', hooks, rings: [] });
     process.disconnect();
     return;
   }
@@ -98,15 +98,12 @@ async function run(spec: LaneSpec): Promise<void> {
   };
   const done = receive(driver, lane);
   progress.writeAll(0);
-  tell({ type: 'ready', hooks });
+  tell({ type: 'ready', hooks, rings: driver instanceof AfpacketDriver ? driver.rings : [] });
   await done;
 }
 
-function openDriver({ driver, ports, lanes }: LaneSpec, log: Logger): Driver {
-  if (driver === 'pcap') return openPcap({ ports });
-  const onSmallerRing = (device: string, mib: number): void =>
-    log.warn(`${device}: the kernel has no memory for a ring of the usual size; it got one of ${mib} MiB.`);
-  return openAfpacket({ ports, lanes, onSmallerRing });
+function openDriver({ driver, ports, rings }: LaneSpec): Driver {
+  return driver === 'pcap' ? openPcap({ ports }) : openAfpacket({ ports, rings });
 }
 
 /** Each driver has the sender that needs nothing but what it needs itself. */

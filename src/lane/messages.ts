@@ -11,6 +11,7 @@
  * @module
  */
 
+import type { RingOptions, RingSize } from '../drivers/afpacket.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { HookBundle } from '../hook/bundle-hook.ts';
@@ -38,9 +39,9 @@ export interface LaneSpec {
   /** Null: stay who you are (not started by root). */
   readonly user: LaneUser | null;
   readonly driver: 'pcap' | 'afpacket';
-  /** Lanes that share the ports, this one included. */
-  readonly lanes: number;
   readonly ports: readonly LivePortOptions[];
+  /** For `afpacket`: the rings of the ports that capture. */
+  readonly rings: readonly RingOptions[];
   readonly ways: readonly Way[];
   readonly hooks: readonly HookSource[];
   readonly configFolder: string;
@@ -63,7 +64,15 @@ export interface HookInfo {
 /** From supervisor to lane. */
 export type ToLane = { readonly type: 'start'; readonly spec: LaneSpec } | { readonly type: 'stop' };
 
+/** A lane that packets can come to. */
+export interface LaneReady {
+  readonly type: 'ready';
+  readonly hooks: readonly HookInfo[];
+  /** What the kernel gave; empty with `pcap`. */
+  readonly rings: readonly RingSize[];
+}
+
 /** From lane to supervisor. */
 export type FromLane =
-  | { readonly type: 'ready'; readonly hooks: readonly HookInfo[] }
+  | LaneReady
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string; readonly exitCode: 1 | 2 | 3 | 4 };

@@ -34,7 +34,8 @@ export async function lockPort(ifindex: number, name: string): Promise<AttachLoc
   return { ifindex, release: () => server.close() };
 }
 
-function listen(server: Server, address: string): Promise<void> {
+/** Holds an address, or rejects when somebody has it. It does not keep the process. */
+export function listen(server: Server, address: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(address, resolve);

@@ -14,6 +14,7 @@ import { closeSync, openSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { RingSize } from '../drivers/afpacket.ts';
 import { FirehookError } from '../errors.ts';
 import type { FromLane, HookInfo, LaneSpec, ToLane } from '../lane/messages.ts';
 import { type LaneProgress, ProgressReader } from '../lane/progress.ts';
@@ -42,6 +43,10 @@ export class LaneChild {
   /** Resolves when the process is gone. Never rejects. */
   readonly ended: Promise<LaneEnd>;
   readonly startedAt = Date.now();
+  /** Its place among the lanes, from 0: what it has of its own (a CPU) goes by it. */
+  readonly place: number;
+  /** The CPU it is pinned to; null for any. */
+  readonly cpu: number | null;
 
   readonly #process: ChildProcess;
   readonly #progressFd: number;
@@ -49,18 +54,25 @@ export class LaneChild {
   #failure: FirehookError | null = null;
   #isStopping = false;
   #isReady = false;
+  #rings: readonly RingSize[] = [];
   #lastSequence = -1;
   #lastMoveMs = performance.now();
 
-  /** Starts a lane. It opens its sockets at once; packets come when the plumbing lets them. */
-  constructor(spec: LaneSpec) {
+  /**
+   * Starts a lane. It opens its sockets at once; packets come when the plumbing lets them.
+   *
+   * @param cpu - pins all its threads; null for any CPU
+   */
+  constructor(spec: LaneSpec, place = 0, cpu: number | null = null) {
+    this.place = place;
+    this.cpu = cpu;
     this.#progressFd = openProgressFile();
     this.#reader = new ProgressReader(this.#progressFd);
     this.#process = fork(laneProgram(), [], {
       cwd: '/',
       // No word of the daemon's environment reaches the hooks' process.
       env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' },
-      execArgv: laneExecArgv(),
+      ...laneCommand(cpu),
       // What a hook prints must not come between the lines of a report.
       stdio: ['ignore', 2, 2, this.#progressFd, 'ipc'],
       detached: false,
@@ -76,6 +88,7 @@ export class LaneChild {
           clearTimeout(timer);
           this.#lastMoveMs = performance.now();
           this.#isReady = true;
+          this.#rings = message.rings;
           resolve(message.hooks);
         }
       });
@@ -111,6 +124,11 @@ export class LaneChild {
   /** True once packets can come. */
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  /** The rings it got; empty before it is ready, and with `pcap`. */
+  get rings(): readonly RingSize[] {
+    return this.#rings;
   }
 
   /** The lane's numbers now; null before the first and after the end. */
@@ -181,8 +199,15 @@ function laneProgram(): string {
   return fileURLToPath(new URL(`../lane/lane-process${extension}`, import.meta.url));
 }
 
-/** The source needs the loader that this process was started with; the build needs nothing. */
-function laneExecArgv(): string[] {
+/**
+ * The program and what comes before the lane's own. taskset(1) becomes Node: every thread of a lane inherits the CPU, and its
+ * process id and channel are the same.
+ */
+function laneCommand(cpu: number | null): { readonly execPath: string; readonly execArgv: string[] } {
+  // The source needs the loader that this process was started with; the build needs nothing.
   const loader = path.extname(fileURLToPath(import.meta.url)) === '.ts' ? process.execArgv : [];
-  return [...loader, `--max-old-space-size=${HEAP_LIMIT_MIB}`];
+  const execArgv = [...loader, `--max-old-space-size=${HEAP_LIMIT_MIB}`];
+  const { execPath } = process;
+  if (cpu === null) return { execPath, execArgv };
+  return { execPath: 'taskset', execArgv: ['--cpu-list', String(cpu), execPath, ...execArgv] };
 }

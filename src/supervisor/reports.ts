@@ -9,6 +9,7 @@
 import { addRow, checkRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
 import type { ControlReports } from './control-server.ts';
 import type { PortCounters } from './port-counters.ts';
+import { describeRings, type RingReport } from './ring-plan.ts';
 import type { Supervisor } from './supervisor.ts';
 import type { WayTotals } from './totals.ts';
 import { version } from './version.ts';
@@ -37,9 +38,20 @@ export interface StatusReport {
     readonly restarts: number;
     readonly lastError: string | null;
   };
+  /** Every lane by itself. */
+  readonly lanes: readonly LaneReport[];
   readonly hooks: readonly string[];
   readonly policy: object;
   readonly warnings: readonly string[];
+}
+
+/** A lane in `firehook status`. */
+export interface LaneReport {
+  readonly pid: number;
+  /** Where it is pinned; null: on any CPU. */
+  readonly cpu: number | null;
+  /** What the kernel gave it, way by way; empty with `pcap`. */
+  readonly rings: readonly RingReport[];
 }
 
 /** One direction in `firehook stats`. */
@@ -133,6 +145,11 @@ export class Reports implements ControlReports {
         restarts: supervisor.laneRestarts,
         lastError: supervisor.lastLaneError,
       },
+      lanes: supervisor.lanes.map(({ pid, cpu, rings }) => ({
+        pid,
+        cpu,
+        rings: describeRings(supervisor.rings, rings),
+      })),
       hooks: supervisor.hooks.map(({ name }) => name),
       policy: config.policy,
       warnings: supervisor.warnings,

@@ -1,5 +1,5 @@
 /**
- * Runs one of the system tools that plumbing is made with: `ip`, `nft`, `tc`, `ethtool`, `getent`.
+ * Runs one of the system tools that plumbing is made with: `ip`, `nft`, `tc`, `ethtool`, `getent`, `taskset`.
  *
  * Rule: synchronous, bounded in time, never through a shell. A tool that is missing or fails is an error that quotes what
  * the tool said.
@@ -19,6 +19,7 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   tc: 'iproute2',
   ethtool: 'ethtool',
   getent: 'libc-bin',
+  taskset: 'util-linux',
 };
 
 /** What a tool printed and how it ended. */

@@ -21,7 +21,9 @@ import type { Way } from '../lane/way.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { type AttachLock, lockPort } from './attach-lock.ts';
 import { ControlServer } from './control-server.ts';
+import { FanoutGroups } from './fanout-group.ts';
 import { LaneChild } from './lane-child.ts';
+import { assertCpus, cpuAt, freePlace } from './lane-cpus.ts';
 import { findUser } from './lane-user.ts';
 import { Lease } from './lease.ts';
 import { LinkMonitor, readLinks } from './links.ts';
@@ -39,6 +41,7 @@ import {
 } from './plumbing.ts';
 import { PortCounterTotals } from './port-counters.ts';
 import { Reports } from './reports.ts';
+import { planRings, type RingPlan, smallerRings } from './ring-plan.ts';
 import { LEASE_SECONDS } from './ruleset.ts';
 import { missingTools } from './run-tool.ts';
 import { sumProgress, Totals } from './totals.ts';
@@ -54,6 +57,8 @@ const HANG_MS = 3_000;
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 30_000;
 const GOOD_WHILE_MS = 60_000;
+/** Of each kind of attach. */
+const WAYS_OF_ATTACH = 2;
 /** How often a port that went away is looked for, besides when the kernel tells of changes. */
 const LOOK_AGAIN_MS = 1_000;
 
@@ -90,6 +95,8 @@ export class Supervisor {
   /** Those that run or start. */
   lanes: readonly LaneChild[] = [];
   ways: readonly Way[] = [];
+  /** Of `afpacket`: what the lanes were told to open. */
+  rings: readonly RingPlan[] = [];
   hooks: readonly HookInfo[] = [];
   laneRestarts = 0;
   lastLaneError: string | null = null;
@@ -99,6 +106,7 @@ export class Supervisor {
   readonly #log: Logger;
   readonly #configFolder: string;
   readonly #lease: Lease;
+  readonly #groups = new FanoutGroups();
   #locks: AttachLock[] = [];
   #sources: HookSource[] = [];
   #spec: LaneSpec | null = null;
@@ -139,9 +147,11 @@ export class Supervisor {
       });
     }
     this.user = findUser(this.config.lane.user);
+    assertCpus(this.config.lane.cpus);
     this.#findAll();
     try {
       await this.#lockAll();
+      await this.#drawGroups();
       this.#sources = await bundleAll(this.config);
       await tryHooks(this.config, this.#configFolder, this.user, this.#sources);
       this.#control = await ControlServer.open(this.config.control.socket, this.config.control.mode, new Reports(this));
@@ -242,7 +252,9 @@ export class Supervisor {
     const { driver, lanes, attach } = this.config;
     const trackChanges = attach.every((one) => 'tap' in one);
     const settings = laneSpec(this.config, this.#configFolder, this.user, this.#sources);
-    this.#spec = { ...settings, mode: 'run', driver, lanes, ports, ways, trackChanges };
+    const { ids } = this.#groups;
+    this.rings = driver === 'afpacket' ? planRings(this.config.ring, ways, ids, links.values(), this.#log) : [];
+    this.#spec = { ...settings, mode: 'run', driver, ports, ways, rings: this.rings, trackChanges };
     this.ways = ways;
     try {
       await Promise.all(Array.from({ length: lanes }, () => this.#startLane()));
@@ -257,7 +269,10 @@ export class Supervisor {
   async #startLane(): Promise<void> {
     const spec = this.#spec;
     if (spec === null) return;
-    const lane = new LaneChild(spec);
+    const { cpus } = this.config.lane;
+    assertCpus(cpus);
+    const place = freePlace(this.lanes);
+    const lane = new LaneChild(spec, place, cpuAt(cpus, place));
     this.lanes = [...this.lanes, lane];
     void lane.ended.then(({ error, progress }) => {
       if (progress !== null) this.totals.add(spec.ways, this.hooks, progress);
@@ -267,6 +282,7 @@ export class Supervisor {
     });
     const hooks = await lane.ready;
     this.hooks = hooks;
+    for (const sentence of smallerRings(this.rings, lane.rings)) this.#log.warn({ pid: lane.pid }, sentence);
   }
 
   /** One of several lanes ended: the others carry its flows (PACKET_FANOUT) until another one has started. */
@@ -376,6 +392,13 @@ export class Supervisor {
       entry.attachment = now;
       prepareEntry(entry, this.config.driver);
     }
+    await this.#drawGroups();
+  }
+
+  /** For all lanes that start together; one that replaces another later finds them in the spec. */
+  async #drawGroups(): Promise<void> {
+    const { lanes, attach } = this.config;
+    await this.#groups.draw(lanes === 1 ? 0 : attach.length * WAYS_OF_ATTACH);
   }
 
   #unlock(ifindex: number): void {
@@ -443,6 +466,7 @@ export class Supervisor {
     // Stealing ends first: the lane can finish what it has.
     if (!holds) for (const entry of this.attaches) disengageEntry(entry);
     await this.#stopLanes();
+    this.#groups.release();
     if (!holds)
       for (const { attachment, isPrepared } of this.attaches) if (attachment !== null && isPrepared) undo(attachment);
     for (const lock of this.#locks) lock.release();

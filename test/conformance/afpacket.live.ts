@@ -16,4 +16,7 @@ import { liveConformance } from './live-suite.ts';
 const file = process.argv[2];
 const native = file === undefined ? loadNative() : (createRequire(import.meta.url)(file) as NativeModule);
 
-liveConformance('afpacket', (ports) => new AfpacketDriver(native, { ports, ringMiB: 8 }));
+liveConformance('afpacket', (ports) => {
+  const rings = ports.map(({ id }) => ({ port: id, slots: 4096, fanoutGroup: -1 }));
+  return new AfpacketDriver(native, { ports, rings });
+});

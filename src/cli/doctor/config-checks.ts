@@ -10,6 +10,7 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { LoadedConfig } from '../../config/load-config.ts';
 import { type AttachConfig, attachInterfaces, type Config } from '../../config/schema.ts';
+import { assertCpus, cpuAt } from '../../supervisor/lane-cpus.ts';
 import { findUser } from '../../supervisor/lane-user.ts';
 import { type Link, readLinks } from '../../supervisor/links.ts';
 import { findLinks } from '../../supervisor/plumbing.ts';
@@ -46,6 +47,7 @@ export const configChecks: readonly ConfigCheck[] = [
   { name: 'addresses', run: ({ config }) => perAttach(config, checkAddresses) },
   { name: 'LRO', run: ({ config }) => perAttach(config, checkLro) },
   { name: 'attached', run: ({ config }) => checkHeld(config) },
+  { name: 'lane CPUs', run: ({ config }) => checkCpus(config) },
   { name: 'hooks', run: checkHooks },
 ];
 
@@ -133,6 +135,13 @@ async function checkHeld(config: Config): Promise<CheckResult[]> {
     }
   }
   return results;
+}
+
+function checkCpus({ lane: { cpus }, lanes }: Config): CheckResult[] {
+  if (cpus === undefined) return [];
+  assertCpus(cpus);
+  const detail = Array.from({ length: lanes }, (_, place) => `lane ${place + 1} on CPU ${cpuAt(cpus, place)}`);
+  return [ok('lane CPUs', detail.join(', '))];
 }
 
 /** Loads and sets them up as the lane will, so that every file they want has been read by that user. */

@@ -22,6 +22,7 @@ const STATUS: StatusReport = {
     { kind: 'host', interfaces: ['eth7'], ifindexes: [], isAttached: false },
   ],
   lane: { pid: 78, pids: [78], user: 'firehook', uid: 995, restarts: 2, lastError: null },
+  lanes: [{ pid: 78, cpu: null, rings: [] }],
   hooks: ['drop-port', 'clamp-mss'],
   policy: { onDown: 'drop' },
   warnings: ['something may surprise.'],
@@ -74,6 +75,28 @@ describe('firehook status', () => {
     const text = showStatus(STATUS);
     assert.match(text, /^attach +host eth7 +\(waiting for the interface\)$/m);
     assert.match(text, /^attach +bridge lan0 and wan0$/m);
+  });
+
+  test('shows the ring of each way once where the lanes have it alike, and by lane where they do not', () => {
+    const ring = { way: 'lan0 > wan0', mib: 32, slots: 16_384, lineRate: 10_000, ms: 20.2 };
+    const small = { ...ring, mib: 0.25, slots: 128, lineRate: 2500, ms: 0.6 };
+    const lanes = [
+      { pid: 78, cpu: 0, rings: [ring, { ...ring, way: 'wan0 > lan0' }] },
+      { pid: 79, cpu: 3, rings: [small, { ...ring, way: 'wan0 > lan0' }] },
+    ];
+    const text = showStatus({ ...STATUS, lanes });
+    assert.match(text, /^lane +pid 78 on CPU 0, 79 on CPU 3, user firehook, restarted 2 times$/m);
+    assert.deepEqual(
+      Array.from(text.matchAll(/^ring +(.*)$/gm), ([, line]) => line),
+      [
+        'lan0 > wan0: 32 MiB, 16,384 slots, 20.2 ms at 10 Gbit/s, in pid 78',
+        'wan0 > lan0: 32 MiB, 16,384 slots, 20.2 ms at 10 Gbit/s, in each lane',
+        'lan0 > wan0: 0.25 MiB, 128 slots, 0.6 ms at 2.5 Gbit/s, in pid 79',
+      ],
+    );
+    const [one] = lanes;
+    assert.ok(one !== undefined);
+    assert.match(showStatus({ ...STATUS, lanes: [one] }), /^ring +lan0 > wan0: .* at 10 Gbit\/s$/m);
   });
 
   test('says why there is no lane', () => {

@@ -46,6 +46,7 @@ describe('a good configuration', () => {
       attach: [{ bridge: ['lan0', 'wan0'] }],
       driver: 'pcap',
       lanes: 1,
+      ring: {},
       hooks: [],
       policy: { onDown: 'drop', onStop: 'undo', onHookError: 'drop', nonIp: 'forward' },
       icmp: { code: 13, ratePerSecond: 100 },
@@ -56,7 +57,13 @@ describe('a good configuration', () => {
     });
   });
 
-  test('may set every key', () => {
+  test('may set the ring of afpacket in either way, and the CPUs of lanes', () => {
+    const { config } = parse(`${BRIDGE}driver: afpacket\nring: { ms: 20 }\nlane: { cpus: [3, 0, 3] }`);
+    assert.deepEqual([config.ring, config.lane.cpus], [{ ms: 20 }, [3, 0, 3]]);
+    assert.deepEqual(parse(`${BRIDGE}driver: afpacket\nring: { mib: 1024 }`).config.ring, { mib: 1024 });
+  });
+
+  test('may set every key of driver: pcap', () => {
     const { config } = parse(`
 attach:
   - bridge: [lan0, wan0]
@@ -72,7 +79,7 @@ hooks:
   - module: /srv/hooks/c.js
 policy: { onDown: forward, onStop: hold, onHookError: forward, nonIp: drop }
 icmp: { code: 0, ratePerSecond: 0 }
-lane: { user: nobody }
+lane: { user: nobody, cpus: [1] }
 control: { socket: /tmp/x.sock, mode: "660" }
 log: { level: silent }
 pool: { limitMiB: 1 }
@@ -92,7 +99,8 @@ pool: { limitMiB: 1 }
       ],
       policy: { onDown: 'forward', onStop: 'hold', onHookError: 'forward', nonIp: 'drop' },
       icmp: { code: 0, ratePerSecond: 0 },
-      lane: { user: 'nobody' },
+      ring: {},
+      lane: { user: 'nobody', cpus: [1] },
       control: { socket: '/tmp/x.sock', mode: '660' },
       log: { level: 'silent' },
       pool: { limitMiB: 1 },
@@ -113,7 +121,7 @@ describe('a bad configuration', () => {
   const anAttach = 'expected one of bridge: [a, b], host: name or tap: name';
   const attaches = 'expected a list with one or more of bridge: [a, b], host: name, tap: name';
   const aName = 'expected an interface name: 1 to 15 characters, no white space, none of / : * \\ and no quotes';
-  const keys = 'attach, driver, lanes, hooks, policy, icmp, lane, control, log, pool';
+  const keys = 'attach, driver, lanes, ring, hooks, policy, icmp, lane, control, log, pool';
   const refusals: readonly (readonly [text: string, ...problems: string[]])[] = [
     ['', `attach: is missing; ${attaches} (line 1)`],
     ['just text', `"just text" is not valid; expected a mapping with ${keys} (line 1)`],
@@ -149,6 +157,34 @@ describe('a bad configuration', () => {
     [
       `${BRIDGE}lanes: 2`,
       'lanes: 2 needs a driver that can share a port by flow; driver: pcap cannot; use lanes: 1 (line 3)',
+    ],
+    [
+      `${BRIDGE}driver: afpacket\nring:\n  mib: 32\n  ms: 20`,
+      'ring: mib: 32 and ms: 20 are two sizes of one ring; expected one of them (line 4)',
+    ],
+    [
+      `${BRIDGE}ring: { mib: 8 }`,
+      'ring: is for driver: afpacket; the buffers of driver: pcap have 32 MiB; leave ring out, or use driver: afpacket (line 3)',
+    ],
+    [
+      `${BRIDGE}driver: afpacket\nring: { mib: 1025 }`,
+      'ring.mib: 1025 is not valid; expected a whole number, from 1 to 1024 (line 4)',
+    ],
+    [
+      `${BRIDGE}driver: afpacket\nring: { ms: 0.5 }`,
+      'ring.ms: 0.5 is not valid; expected a whole number, from 1 to 10000 (line 4)',
+    ],
+    [
+      `${BRIDGE}lane: { cpus: [] }`,
+      'lane.cpus: [] is not valid; expected a list of CPU numbers, for example [0, 1] (line 3)',
+    ],
+    [
+      `${BRIDGE}lane: { cpus: 0-1 }`,
+      'lane.cpus: "0-1" is not valid; expected a list of CPU numbers, for example [0, 1] (line 3)',
+    ],
+    [
+      `${BRIDGE}lane:\n  cpus: [0, -1]`,
+      'lane.cpus[1]: -1 is not valid; expected a whole number, from 0 to 8191 (line 4)',
     ],
     [`${BRIDGE}lanes: 0`, 'lanes: 0 is not valid; expected a whole number, from 1 to 64 (line 3)'],
     [`${BRIDGE}lanes: 1.5`, 'lanes: 1.5 is not valid; expected a whole number, from 1 to 64 (line 3)'],
@@ -248,7 +284,7 @@ describe('text that is not YAML', () => {
     assert.deepEqual(parse(text).config.hooks[1]?.options, { on: true });
     assert.deepEqual(problemsOf(`${BRIDGE}icmp: &bad\n  code: 99\nlane: *bad`), [
       'icmp.code: 99 is not valid; expected a whole number, from 0 to 15 (line 4)',
-      'lane.code: unknown key; expected user (line 4)',
+      'lane.code: unknown key; expected user, cpus (line 4)',
     ]);
   });
 });

@@ -35,7 +35,7 @@ const read = (name: string) => readFileSync(new URL(`../../../${name}`, import.m
 /** Every key that holds no further keys, as `policy.onDown` and `hooks[].module`. */
 function leavesOf(node: SchemaNode, key: string, parent?: SchemaNode): Row[] {
   const alternatives = [node, ...(node.items ? [node.items] : [])].flatMap((one) => [one, ...(one.anyOf ?? [])]);
-  const prefix = node.items ? `${key}[]` : key;
+  const prefix = node.items && node.items.type !== 'integer' ? `${key}[]` : key;
   const children = alternatives.flatMap((one) =>
     Object.entries(one.properties ?? {}).flatMap(([name, child]) =>
       leavesOf(child, prefix === '' ? name : `${prefix}.${name}`, one),
@@ -59,7 +59,7 @@ function typeOf(node: SchemaNode): string {
         : `whole number, ${minimum} to ${maximum}`;
     }
     case 'array':
-      return 'two names';
+      return node.items ? 'list of CPUs' : 'two names';
     case 'object':
       return 'mapping';
     default:

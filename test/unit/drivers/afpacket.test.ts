@@ -75,12 +75,12 @@ test('the right to send is given back, and nothing stays open, when a device is 
   assert.deepEqual([process.getegid?.(), packetSockets()], before);
 });
 
-test('a ring that the kernel has no memory for becomes a smaller one, and that is told', { skip: rootOnly() }, () => {
+test('a ring that the kernel has no memory for becomes a smaller one, and that can be read', {
+  skip: rootOnly(),
+}, () => {
   const { native, asked } = refusing(2, 'ENOMEM');
-  const told: string[] = [];
-  const onSmallerRing = (device: string, mib: number) => told.push(`${device} ${mib}`);
-  const driver = new AfpacketDriver(native, { ports: [{ ...PORT, capture: LO }], onSmallerRing });
-  assert.deepEqual([asked, told], [[32, 16, 8], ['lo 8']]);
+  const driver = new AfpacketDriver(native, { ports: [{ ...PORT, id: 3, capture: LO }] });
+  assert.deepEqual([asked, driver.rings], [[32, 16, 8], [{ port: 3, slots: 4096 }]]);
   assert.deepEqual(driver.stats(), { droppedByKernel: 0 });
   driver.stop();
 });
@@ -89,11 +89,38 @@ test('a ring of one MiB that is refused is an error, and so is another reason th
   skip: rootOnly(),
 }, () => {
   const without = refusing(99, 'ENOMEM');
-  assert.throws(() => new AfpacketDriver(without.native, { ports: [{ ...PORT, capture: LO }], ringMiB: 4 }), refused);
+  const rings = [{ port: 0, slots: 2048, fanoutGroup: -1 }];
+  assert.throws(() => new AfpacketDriver(without.native, { ports: [{ ...PORT, capture: LO }], rings }), refused);
   assert.deepEqual(without.asked, [4, 2, 1]);
   const other = refusing(99, 'EPERM');
   assert.throws(() => new AfpacketDriver(other.native, { ports: [{ ...PORT, capture: LO }] }), refused);
   assert.deepEqual(other.asked, [32]);
+});
+
+test('a ring has the slots that were asked for, not rounded to a power of two', { skip: rootOnly() }, () => {
+  const rings = [{ port: 0, slots: 5 * 128, fanoutGroup: -1 }];
+  const driver = openAfpacket({ ports: [{ ...PORT, capture: LO }], rings });
+  assert.deepEqual(driver.rings, [{ port: 0, slots: 640 }]);
+  driver.stop();
+});
+
+test('a group that is used in another way is refused by its number, with what to do', { skip: rootOnly() }, () => {
+  const open = (direction: LivePortOptions['direction']) =>
+    openAfpacket({
+      ports: [{ ...PORT, direction, capture: LO }],
+      rings: [{ port: 0, slots: 512, fanoutGroup: 0xf1f1 }],
+    });
+  const first = open('inbound');
+  try {
+    const second = open('inbound');
+    second.stop();
+    assert.throws(
+      () => open('outbound'),
+      (error) => refused(error) && isFirehookError(error) && /fanout group 61937.*start again/.test(error.message),
+    );
+  } finally {
+    first.stop();
+  }
 });
 
 test('a port without a device sends nothing, says so, and can be stopped twice', async () => {

@@ -1,0 +1,75 @@
+/**
+ * Draws the numbers under which the lanes of a daemon share a port (packet(7), PACKET_FANOUT).
+ *
+ * A group is a number of 16 bits in a network namespace, and whoever names it takes part. So a number is drawn, and held
+ * like the lock of a port: by an abstract unix socket, which belongs to the same namespace and goes with the process.
+ *
+ * Rule: while a daemon holds a number, no other firehookd shares packets under it. A lane that replaces another names the
+ * number of the one that ended. A program that is none of ours and uses the number for another device is refused, or
+ * refuses us, by the kernel; the next start of all lanes draws anew.
+ *
+ * @module
+ */
+
+import { randomInt } from 'node:crypto';
+import { createServer, type Server } from 'node:net';
+import { FirehookError } from '../errors.ts';
+import { listen } from './attach-lock.ts';
+
+const GROUPS = 0x10000;
+/** Far more than daemons that find each other's numbers can explain. */
+const ATTEMPTS = 100;
+
+/** The numbers that a daemon holds. */
+export class FanoutGroups {
+  readonly #draw: () => number;
+  #servers: Server[] = [];
+  #ids: number[] = [];
+
+  /** @param draw - a number from 0 to 65535 */
+  constructor(draw: () => number = () => randomInt(GROUPS)) {
+    this.#draw = draw;
+  }
+
+  /** What is held, in the order of the draw. */
+  get ids(): readonly number[] {
+    return this.#ids;
+  }
+
+  /**
+   * Gives back what is held and draws `count` other numbers. No lane may run.
+   *
+   * @throws {@link FirehookError} FIREHOOK_LANE_FAILED when every number that was drawn is held; none is then held here
+   */
+  async draw(count: number): Promise<void> {
+    this.release();
+    for (let attempt = 0; this.#ids.length < count; attempt++) {
+      if (attempt >= ATTEMPTS + count) {
+        this.release();
+        throw new FirehookError('FIREHOOK_LANE_FAILED', 'no free fanout group', {
+          advice: 'stop another firehookd in this network namespace, or use lanes: 1',
+        });
+      }
+      await this.#hold(this.#draw());
+    }
+  }
+
+  /** Gives all back. Idempotent. */
+  release(): void {
+    for (const server of this.#servers) server.close();
+    this.#servers = [];
+    this.#ids = [];
+  }
+
+  /** Nothing happens where somebody else holds it. */
+  async #hold(id: number): Promise<void> {
+    const server = createServer((connection) => connection.destroy());
+    try {
+      await listen(server, `\0firehook/fanout/${id}`);
+      this.#servers.push(server);
+      this.#ids.push(id);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    }
+  }
+}
