@@ -9,8 +9,9 @@
  * @module
  */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { median } from './measure.ts';
+import { readResults } from './results.ts';
 import type { Series } from './rounds.ts';
 
 const WIDTH = 820;
@@ -23,11 +24,18 @@ const MARGIN = 16;
 /** What is drawn: more would be no picture. */
 const METRICS = /^(\d+-byte frames|TCP, (one flow|eight flows)|CPU a packet at \d+ kpps|round trip idle, p50)$/;
 const OURS = '#c2410c';
+/** The other drivers and peers, by the first word of their name; the rest is the kernel. */
+const COLORS: Readonly<Record<string, string>> = {
+  C: '#475569',
+  daqtest: '#0f766e',
+  python: '#7c3aed',
+  scapy: '#7c3aed',
+};
 const OTHERS = '#94a3b8';
 
 const [output, ...inputs] = process.argv.slice(2);
 if (output === undefined || inputs.length === 0) throw new Error('usage: plot.ts OUTPUT.svg FILE.json ...');
-const all = inputs.flatMap((file) => (JSON.parse(readFileSync(file, 'utf8')) as { readonly series: Series[] }).series);
+const all = inputs.flatMap((file) => readResults(file).series);
 writeFileSync(output, draw(all.filter(({ metric }) => METRICS.test(metric))));
 
 function draw(series: readonly Series[]): string {
@@ -52,6 +60,7 @@ function drawGroup({ attach, metric, unit, values }: Series, top: number): { par
   const bars = Object.entries(values)
     .map(([name, turns]) => ({ name, value: median(turns) }))
     .filter(({ value }) => Number.isFinite(value));
+  if (bars.length === 0) return { parts: [], end: top };
   const most = Math.max(...bars.map(({ value }) => value));
   const parts = [
     `<text x="${MARGIN}" y="${top + 20}" font-weight="bold">${xmlText(`${attach}: ${metric} (${unit})`)}</text>`,
@@ -59,7 +68,7 @@ function drawGroup({ attach, metric, unit, values }: Series, top: number): { par
   let y = top + TITLE;
   for (const { name, value } of bars) {
     const width = ((WIDTH - LABEL - VALUE - MARGIN) * value) / most;
-    const color = name.startsWith('firehook') ? OURS : OTHERS;
+    const color = name.startsWith('firehook') ? OURS : (COLORS[name.split(' ')[0] ?? ''] ?? OTHERS);
     const base = y + BAR - GAP;
     parts.push(
       `<text x="${LABEL - 8}" y="${base}" text-anchor="end">${xmlText(name)}</text>`,
