@@ -26,7 +26,8 @@ const OURS = 'firehook afpacket, 1 hook';
 /** What the driver is compared with, in a column of ratios each. */
 const COMPARED = ['C afpacket', 'kernel bridge', 'kernel fwd', 'daqtest afpacket', 'no firewall'];
 /** Ends of the names of series that have tables of their own. */
-const SPECIAL = /, (by hooks|by lanes|detour or port)$|^each further hook/;
+const SUFFIX = /, (by hooks|by lanes|detour or port)$/;
+const FURTHER = /^each further hook/;
 const PERCENTILE = /, (p50|p99|p99\.9)$/;
 const ATTACHES = ['bridge', 'host'] as const;
 
@@ -38,7 +39,9 @@ const all = merged(results.flatMap(({ series }) => series));
 print('Machine', machineTable(results));
 print('Targets', targetTable());
 for (const attach of ATTACHES) {
-  const own = all.filter((series) => series.attach === attach && !SPECIAL.test(series.metric));
+  const own = all.filter(
+    (series) => series.attach === attach && !SUFFIX.test(series.metric) && !FURTHER.test(series.metric),
+  );
   print(
     attach === 'bridge' ? 'In a bridge' : 'On a host',
     table(own, [...contenderColumns(own), ...ratioColumns(own)]),
@@ -52,7 +55,7 @@ for (const attach of ATTACHES) {
   }
 }
 for (const attach of ATTACHES) {
-  const further = all.filter((series) => series.attach === attach && series.metric.startsWith('each further hook'));
+  const further = all.filter((series) => series.attach === attach && FURTHER.test(series.metric));
   print(`Each further hook, ${attach}`, table(further, contenderColumns(further)));
 }
 for (const [title, end] of [
@@ -118,7 +121,7 @@ function ratioColumns(series: readonly Series[]): Column[] {
 function table(series: readonly Series[], columns: readonly Column[]): string[] {
   const rows = new Map<string, Series[]>();
   for (const one of series) {
-    const name = one.metric.replace(PERCENTILE, '');
+    const name = one.metric.replace(SUFFIX, '').replace(PERCENTILE, '');
     rows.set(name, [...(rows.get(name) ?? []), one]);
   }
   if (rows.size === 0) return [];
@@ -130,9 +133,11 @@ function table(series: readonly Series[], columns: readonly Column[]): string[] 
 }
 
 function rowTitle(name: string, series: readonly Series[]): string {
-  const percentiles = series.map(({ metric }) => PERCENTILE.exec(metric)?.[1]).filter((part) => part !== undefined);
+  const percentiles = series
+    .map(({ metric }) => PERCENTILE.exec(metric.replace(SUFFIX, ''))?.[1])
+    .filter((part) => part !== undefined);
   const parts = percentiles.length === 0 ? '' : `, ${percentiles.join(' / ')}`;
-  return `${name.replace(/, (by hooks|by lanes|detour or port)$/, '')}${parts}, ${series[0]?.unit ?? ''}`;
+  return `${name}${parts}, ${series[0]?.unit ?? ''}`;
 }
 
 function format(value: number): string {

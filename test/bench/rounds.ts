@@ -11,6 +11,9 @@ import type { Contender } from './contenders.ts';
 import type { Journal } from './journal.ts';
 import { median } from './measure.ts';
 
+/** Of the longest name of a contender. */
+const NAME_WIDTH = 36;
+
 /** One number of every contender in every round. */
 export interface Series {
   /** What was measured: `64-byte frames`. */
@@ -79,7 +82,7 @@ export function table(series: Series): string {
     const ratios = series.references
       .filter((reference) => reference !== name && Number.isFinite(ratio(series, name, reference)))
       .map((reference) => `${ratio(series, name, reference).toFixed(2)} x ${reference}`);
-    return `  ${name.padEnd(28)} ${show(median(values)).padStart(9)} ${series.unit.padEnd(8)} ${ratios.join('   ')}`;
+    return `  ${name.padEnd(NAME_WIDTH)} ${show(median(values)).padStart(9)} ${series.unit.padEnd(8)} ${ratios.join('   ')}`;
   });
   return [`${series.attach}: ${series.metric}`, ...lines].join('\n');
 }

@@ -89,6 +89,15 @@ test('a target is reached on its side of the bound only', () => {
   assert.equal(reached(kpps(114), 'the same, against libdaq'), false);
 });
 
+test('the longest pause counts when it was looked for during a minute or more', () => {
+  const what = 'longest round trip at 50 kpps, over a minute';
+  const pause = (seconds: number): Series =>
+    series(`longest round trip, ${seconds} s under 50 kpps`, 'ms', { [OURS]: [9] });
+  assert.equal(reached(pause(3), what), null);
+  assert.equal(reached(pause(60), what), true);
+  assert.equal(reached(pause(120), what), true);
+});
+
 test('what could not be measured is still missing after the file', (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'firehook-test-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
