@@ -48,7 +48,7 @@ function findDaqtest(): Peer {
   const name = 'daqtest';
   // Names every module that it finds, and the version of its interface.
   const { status, stdout } = spawnSync('daqtest', ['-l'], { encoding: 'utf8' });
-  if (status !== 0) return absent(name, 'daqtest is not on PATH');
+  if (status !== 0) return absent(name, 'daqtest is not on PATH, or `daqtest -l` fails');
   const found = /^\[afpacket\]\n\s*Version: (\d+)/m.exec(stdout);
   if (found === null) return absent(name, 'daqtest -l does not list the module afpacket: give it the folder with -m');
   const library = spawnSync('pkg-config', ['--modversion', 'libdaq'], { encoding: 'utf8' });
