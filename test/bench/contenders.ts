@@ -202,12 +202,11 @@ async function contender(
     const server = target.spawn('iperf3', ['-s', '--forceflush']);
     const addresses = ADDRESSES[attach];
     // Resolves the neighbours, and shows that the way is open.
-    const isOpen = async (): Promise<boolean> => {
-      const reason = ended();
-      if (reason !== null) throw new Error(`${name}: ${reason}`);
-      return (await source.run('ping', ['-c', '1', '-W', '1', addresses[1]])).code === 0;
-    };
-    await waitFor(isOpen, { what: `the way through ${name}`, timeoutMs: READY_MS });
+    const isDecided = async (): Promise<boolean> =>
+      ended() !== null || (await source.run('ping', ['-c', '1', '-W', '1', addresses[1]])).code === 0;
+    await waitFor(isDecided, { what: `the way through ${name}`, timeoutMs: READY_MS });
+    const reason = ended();
+    if (reason !== null) throw new Error(reason);
     await waitFor(() => server.stdout.includes('listening'), { what: 'iperf3 -s', timeoutMs: READY_MS });
     const own = (await target.output('cat', ['/sys/class/net/eth0/address'])).trim();
     const mac = attach === 'host' ? own : NOBODY;
