@@ -1,5 +1,6 @@
 /**
- * What stands in the middle of a bench: firehook, a yardstick in C, a peer, or the kernel alone, each in a lab of its own.
+ * What stands in the middle of a bench: firehook, a yardstick in C or the kernel alone, each in a lab of its own; peers.ts has
+ * the others.
  *
  * ```
  *   client ── lan0 [ contender ] wan0 ── server           three namespaces each, alike for all
@@ -63,19 +64,22 @@ export interface FirehookOptions {
   readonly hooks: number;
   /** Paths of hooks that run after them. */
   readonly moreHooks?: readonly string[];
+  /** Shown in the name where it is given. @defaultValue 1 */
+  readonly lanes?: number;
 }
 
 /** The daemon. */
 export async function firehook(attach: Attach, options: FirehookOptions): Promise<Contender> {
-  const { driver, hooks: count, moreHooks = [] } = options;
+  const { driver, hooks: count, moreHooks = [], lanes } = options;
   const files = trivialHooks(count - 1);
   const chosen = count === 0 ? [] : [FILTERING_HOOK, ...Object.keys(files).map((file) => ({ module: `./${file}` }))];
   const hooks = [...chosen, ...moreHooks.map((module) => ({ module }))];
-  const name = `firehook ${driver}, ${count} ${count === 1 ? 'hook' : 'hooks'}`;
+  const spread = lanes === undefined ? '' : `, ${lanes} ${lanes === 1 ? 'lane' : 'lanes'}`;
+  const name = `firehook ${driver}, ${count} ${count === 1 ? 'hook' : 'hooks'}${spread}`;
   const start = async (ns: Namespace, what: Readonly<Record<string, unknown>>): Promise<Middle> => {
-    const daemon = await startDaemon(ns, { attach: [what], driver, hooks }, { files });
+    const daemon = await startDaemon(ns, { attach: [what], driver, hooks, lanes }, { files });
     const status = (await daemon.status()) as { readonly lane: { readonly pids: readonly number[] } };
-    return { pids: status.lane.pids, daemon };
+    return { pids: status.lane.pids, daemon, ended: () => (daemon.isRunning ? null : daemon.log) };
   };
   if (attach === 'bridge') {
     const lab = await bridgeLab();
@@ -127,48 +131,29 @@ export async function bareHost(): Promise<Contender> {
   return onHost('no firewall', await hostLab(), () => Promise.resolve(NOTHING));
 }
 
-/** libdaq's afpacket module, inline, everything let through. */
-export async function daqtest(): Promise<Contender> {
-  const lab = await bridgeLab();
-  return inBridge('daqtest afpacket', lab, () =>
-    program(lab.ns.fw, 'daqtest', ['-d', 'afpacket', '-i', 'lan0:wan0', '-M', 'inline', '-A', 'pass'], ''),
-  );
-}
-
-/** Scapy's bridge_and_sniff. */
-export async function scapyBridge(): Promise<Contender> {
-  const lab = await bridgeLab();
-  const script = 'from scapy.all import *; bridge_and_sniff("lan0", "wan0", store=False)';
-  return inBridge('scapy', lab, () => program(lab.ns.fw, 'python3', ['-c', script], ''));
-}
-
-/** Python NetfilterQueue on the kernel's bridge: accepts everything. */
-export async function netfilterQueue(): Promise<Contender> {
-  const lab = await bridgeLab();
-  const script =
-    'from netfilterqueue import NetfilterQueue as Q; q = Q(); q.bind(1, lambda p: p.accept(), 65536); q.run()';
-  return inBridge('python NetfilterQueue', lab, async () => {
-    const bridge =
-      'ip link add br0 type bridge; ip link set lan0 master br0; ip link set wan0 master br0; ip link set br0 up';
-    const table = 'table bridge bench { chain forward { type filter hook forward priority 0; queue num 1; } }';
-    await lab.ns.fw.output('sh', ['-ec', `${bridge}; nft '${table}'`]);
-    return program(lab.ns.fw, 'python3', ['-c', script], '');
-  });
-}
-
 /** What was started in the middle. */
-interface Middle {
+export interface Middle {
   readonly pids: readonly number[];
   readonly daemon: Daemon | null;
+  /** Why it does not run any more, or null. */
+  ended(): string | null;
 }
 
-const NOTHING: Middle = { pids: [], daemon: null };
+const NOTHING: Middle = { pids: [], daemon: null, ended: () => null };
 
-/** Starts a program that forwards, and waits for its word. */
-async function program(ns: Namespace, file: string, args: readonly string[], word: string): Promise<Middle> {
+/**
+ * Starts a program that forwards.
+ *
+ * @param word - what it says on standard error when it is ready; empty for one that says nothing, where the first ping tells
+ */
+export async function program(ns: Namespace, file: string, args: readonly string[], word: string): Promise<Middle> {
   const running = ns.spawn(file, args);
   await waitFor(() => running.stderr.includes(word), { what: file, timeoutMs: READY_MS });
-  return { pids: [running.pid], daemon: null };
+  return {
+    pids: [running.pid],
+    daemon: null,
+    ended: () => (running.isRunning ? null : `${file} has ended\n${running.stdout}${running.stderr}`),
+  };
 }
 
 async function behindDetours(
@@ -190,7 +175,8 @@ async function behindDetours(
   });
 }
 
-function inBridge(
+/** Starts it in the middle of a bridge; the lab goes with the contender, or when it cannot be started. */
+export function inBridge(
   name: string,
   lab: Lab<'client' | 'fw' | 'server'>,
   start: () => Promise<Middle>,
@@ -211,15 +197,16 @@ async function contender(
   start: () => Promise<Middle>,
 ): Promise<Contender> {
   try {
-    const { pids, daemon } = await start();
+    const { pids, daemon, ended } = await start();
     const probe = target.spawn('sleep', ['infinity']);
     const server = target.spawn('iperf3', ['-s', '--forceflush']);
     const addresses = ADDRESSES[attach];
     // Resolves the neighbours, and shows that the way is open.
-    await waitFor(async () => (await source.run('ping', ['-c', '1', '-W', '1', addresses[1]])).code === 0, {
-      what: `the way through ${name}`,
-      timeoutMs: READY_MS,
-    });
+    const isDecided = async (): Promise<boolean> =>
+      ended() !== null || (await source.run('ping', ['-c', '1', '-W', '1', addresses[1]])).code === 0;
+    await waitFor(isDecided, { what: `the way through ${name}`, timeoutMs: READY_MS });
+    const reason = ended();
+    if (reason !== null) throw new Error(reason);
     await waitFor(() => server.stdout.includes('listening'), { what: 'iperf3 -s', timeoutMs: READY_MS });
     const own = (await target.output('cat', ['/sys/class/net/eth0/address'])).trim();
     const mac = attach === 'host' ? own : NOBODY;

@@ -18,6 +18,8 @@ import type { Programs } from './programs.ts';
 const FRAME_CHECK = 4;
 /** Until the flood runs evenly. */
 const SETTLE_MS = 300;
+/** Nothing has arrived for this long: nothing is on its way any more. */
+const STILL_MS = 100;
 const NO_END = 4_000_000_000;
 const PING_EVERY_MS = 2;
 /** What the load is beyond the pings, in milliseconds. */
@@ -126,7 +128,7 @@ export async function measureRoundTrips(
   return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) };
 }
 
-/** CPU time that a contender without traffic takes, its supervisor included, in per cent of a core. */
+/** CPU time that a contender without traffic takes, in per cent of a core; not a number for what is not there. */
 export async function measureIdle(
   contender: Contender,
   seconds: number,
@@ -136,14 +138,14 @@ export async function measureIdle(
   await sleep(seconds * 1000);
   const ns = (performance.now() - at) * 1e6;
   return {
-    lane: ((cpuTimeNs(contender.pids) - lanes) / ns) * 100,
-    supervisor: ((cpuTimeNs(own) - supervisor) / ns) * 100,
+    lane: contender.pids.length === 0 ? Number.NaN : ((cpuTimeNs(contender.pids) - lanes) / ns) * 100,
+    supervisor: own.length === 0 ? Number.NaN : ((cpuTimeNs(own) - supervisor) / ns) * 100,
   };
 }
 
-/** The middle one; the mean of the two middle ones. */
+/** The middle one; the mean of the two middle ones. What is not a number does not count. */
 export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
+  const sorted = values.filter((value) => Number.isFinite(value)).toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   const upper = sorted[middle] ?? Number.NaN;
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
@@ -194,6 +196,6 @@ async function drained(contender: Contender): Promise<void> {
       last = now;
       return isStill;
     },
-    { what: 'the end of the stream', intervalMs: 200, timeoutMs: 30_000 },
+    { what: 'the end of the stream', intervalMs: STILL_MS, timeoutMs: 30_000 },
   );
 }

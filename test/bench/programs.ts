@@ -1,10 +1,10 @@
 /**
- * The programs that the benches need: those in C of this folder, compiled, and peers that are found on PATH.
+ * The programs in C of this folder, compiled for a run.
  *
  * @module
  */
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -33,20 +33,4 @@ export function compilePrograms(): Programs {
     afpacketForward: compile('afpacket-forward'),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
-}
-
-/** A peer and whether it is here. */
-export interface Peer {
-  readonly name: 'daqtest' | 'python NetfilterQueue' | 'scapy';
-  readonly isFound: boolean;
-}
-
-/** Looks for the peers. */
-export function findPeers(): Peer[] {
-  const runs = (file: string, ...args: string[]): boolean => spawnSync(file, args, { stdio: 'ignore' }).status === 0;
-  return [
-    { name: 'daqtest', isFound: runs('sh', '-c', 'command -v daqtest') },
-    { name: 'python NetfilterQueue', isFound: runs('python3', '-c', 'import netfilterqueue') },
-    { name: 'scapy', isFound: runs('python3', '-c', 'import scapy') },
-  ];
 }

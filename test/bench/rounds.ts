@@ -8,7 +8,11 @@
  */
 
 import type { Contender } from './contenders.ts';
+import type { Journal } from './journal.ts';
 import { median } from './measure.ts';
+
+/** Of the longest name of a contender. */
+const NAME_WIDTH = 36;
 
 /** One number of every contender in every round. */
 export interface Series {
@@ -25,25 +29,37 @@ export interface Series {
 /** What one turn of a contender gives: a number for every metric. */
 export type Turn = Readonly<Record<string, number>>;
 
-/**
- * Measures.
- *
- * @param units - metric to unit, in the order they are reported
- */
+/** How rounds are taken. */
+export interface RoundOptions {
+  /** Metric to unit, in the order they are reported. */
+  readonly units: Readonly<Record<string, string>>;
+  readonly rounds: number;
+  readonly references: readonly string[];
+  readonly journal: Journal;
+}
+
+/** Measures. A turn that fails is told to the journal and leaves its numbers out. */
 export async function takeRounds(
   contenders: readonly Contender[],
-  references: readonly string[],
-  rounds: number,
-  units: Readonly<Record<string, string>>,
+  { units, rounds, references, journal }: RoundOptions,
   measure: (contender: Contender) => Promise<Turn>,
 ): Promise<Series[]> {
+  const what = Object.keys(units)[0] ?? '';
   const turns = new Map<string, Turn[]>(contenders.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < contenders.length; i++) {
       const contender = contenders[(i + round) % contenders.length];
-      if (contender !== undefined) turns.get(contender.name)?.push(await measure(contender));
+      if (contender === undefined) continue;
+      journal.step(`${contender.attach}: ${what}, round ${round + 1} of ${rounds}, ${contender.name}`);
+      const turn = await measure(contender).catch((error: unknown): Turn => {
+        const reason = error instanceof Error ? error.message : String(error);
+        journal.warn(`${contender.attach}, ${what}, round ${round + 1}: ${contender.name}: ${reason}`);
+        return {};
+      });
+      turns.get(contender.name)?.push(turn);
     }
   }
+  journal.clear();
   return Object.entries(units).map(([metric, unit]) => ({
     metric,
     unit,
@@ -66,11 +82,13 @@ export function table(series: Series): string {
     const ratios = series.references
       .filter((reference) => reference !== name && Number.isFinite(ratio(series, name, reference)))
       .map((reference) => `${ratio(series, name, reference).toFixed(2)} x ${reference}`);
-    return `  ${name.padEnd(28)} ${show(median(values)).padStart(9)} ${series.unit.padEnd(8)} ${ratios.join('   ')}`;
+    return `  ${name.padEnd(NAME_WIDTH)} ${show(median(values)).padStart(9)} ${series.unit.padEnd(8)} ${ratios.join('   ')}`;
   });
   return [`${series.attach}: ${series.metric}`, ...lines].join('\n');
 }
 
-function show(value: number): string {
-  return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
+/** Three digits that count. */
+export function show(value: number): string {
+  const size = Math.abs(value);
+  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2);
 }
