@@ -59,6 +59,18 @@ export interface Packet {
    * Ownership: takes `chain`, whatever the verdict; the runtime frees both.
    */
   replace(chain: IPRcvBuf): void;
+  /**
+   * A copy of the datagram for a hook that wants it beyond its call: what {@link Packet.bytes} shows now, in one buffer
+   * of the pool. Checksum offload: the copy's transport checksum is completed, so that it is a valid datagram by itself;
+   * where that cannot be (a fragment, a packet that the capture cut) `ipr_flags` keeps `IPR_FLAG_CHECKSUM_OFFLOAD`.
+   *
+   * To be called from within `onPacket` only. Cost: a descriptor, and O(length) for the copy and its checksum.
+   *
+   * Ownership: returns owned, booked on the hook under the tag `'peeK'`, shown `Keep`. Free it with `IPFreeBuff`, or
+   * hand it over with {@link Packet.replace} of this packet or a later one.
+   * @returns null when the pool is exhausted, or for a super-frame longer than 65,535 octets
+   */
+  keep(): IPRcvBuf | null;
 }
 
 /** An address inside a packet: comparable octets, and text on demand. Borrowed like the packet. */
