@@ -281,6 +281,22 @@ napi_value Next(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/** setFilter(ring, filter: Uint8Array) */
+napi_value SetFilter(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  uint8_t* filter;
+  size_t length;
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "setFilter(ring, filter)");
+  auto* handle = ToOpenRing(env, arguments[0]);
+  if (handle == nullptr || !ToArray(env, arguments[1], napi_uint8_array, &filter, &length) || length == 0 || length % 8 != 0 ||
+      length > 4096 * 8) {
+    return ThrowType(env, "setFilter(ring, filter)");
+  }
+  SystemError error;
+  if (!handle->ring.SetFilter(std::vector<uint8_t>(filter, filter + length), &error)) return ThrowSystem(env, error);
+  return nullptr;
+}
+
 /** release(ring, count) */
 napi_value Release(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
@@ -434,7 +450,7 @@ NAPI_MODULE_INIT() {
       {"next", Next},
       {"dropped", Dropped},         {"watch", Watch},             {"setWatching", SetWatching},
       {"closeRing", CloseRing},     {"openSender", OpenSender},   {"send", Send},
-      {"closeSender", CloseSender},
+      {"closeSender", CloseSender}, {"setFilter", SetFilter},
   };
   for (const auto& entry : table) {
     napi_value function;

@@ -48,6 +48,12 @@ export interface NativeModule {
    * @returns frames taken; -1 when a turn has lasted a millisecond and it is the event loop's
    */
   next(ring: NativeRing, fields: Uint32Array, max: number, done: number): number;
+  /**
+   * Puts a filter in the place of the one there is, if any. Frames that are in the ring already stay. Needs no privilege.
+   *
+   * @param filter - classic BPF, 8 octets an instruction, at least one
+   */
+  setFilter(ring: NativeRing, filter: Uint8Array): void;
   /** Gives the oldest `count` frames back to the kernel. */
   release(ring: NativeRing, count: number): void;
   /** Frames dropped because the ring was full, since it was opened. */
