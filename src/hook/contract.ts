@@ -9,6 +9,7 @@
 
 import type { FORWARD_ACTION } from '../firewall/constants.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
+import type { Interest } from '../wire/interest.ts';
 
 /** FORWARD 0, DROP 1 or ICMP_ON_DROP 2. Anything else, a promise included, is a hook fault. */
 export type Verdict = FORWARD_ACTION;
@@ -128,6 +129,13 @@ export interface HookDefinition<Options = unknown> {
   readonly name: string;
   /** Larger runs first. The `priority` of the config wins. Default 0. */
   readonly priority?: number;
+  /**
+   * The packets it wants to see, one set or several. A promise: outside of them it would answer FORWARD and change
+   * nothing. The runtime may spare it those packets, and need not.
+   *
+   * @defaultValue everything
+   */
+  readonly interest?: Interest | readonly Interest[];
   /** Called once before the first packet. May read files. A throw refuses the hook. */
   setup?(options: Options, runtime: HookRuntime): void | Promise<void>;
   /** The verdict on one packet. Synchronous: a promise is a hook fault. */
