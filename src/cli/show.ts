@@ -26,6 +26,9 @@ export function showStatus(report: StatusReport): string {
     ],
     ['lease', report.lease],
     ['hooks', report.hooks.length === 0 ? 'none' : report.hooks.join(', ')],
+    ...(report.kernelFilter === null
+      ? []
+      : [['filter', `tap: the kernel hands over ${report.kernelFilter}`] satisfies [string, string]]),
     [
       'policy',
       Object.entries(report.policy)

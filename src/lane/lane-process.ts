@@ -18,6 +18,7 @@ import { RawSender } from '../drivers/raw-sender.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { systemPool } from '../firewall/ddk.ts';
 import { createLogger, createRateLimitedLog, type Logger } from '../telemetry/logger.ts';
+import { formatInterests, type Interest } from '../wire/interest.ts';
 import { becomeUser } from './become-user.ts';
 import { Lane } from './lane.ts';
 import { hookLine, loadChain } from './load-chain.ts';
@@ -52,7 +53,7 @@ async function run(spec: LaneSpec): Promise<void> {
   containHooks(spec, (message) => limited('error', message));
 
   let lane: Lane | null = null;
-  const { chain, hooks, teardown } = await loadChain({
+  const { chain, hooks, interests, teardown } = await loadChain({
     hooks: spec.hooks,
     folder: spec.configFolder,
     onHookError: spec.policy.onHookError,
@@ -63,7 +64,7 @@ async function run(spec: LaneSpec): Promise<void> {
   });
   if (driver === null) {
     teardown();
-    tell({ type: 'ready', hooks });
+    tell({ type: 'ready', hooks, kernelFilter: null });
     process.disconnect();
     return;
   }
@@ -92,9 +93,10 @@ async function run(spec: LaneSpec): Promise<void> {
     progress.writeAll(lane.packets);
     process.exit(0);
   };
+  const kernelFilter = interests === null ? null : narrow(driver, interests, log);
   const done = receive(driver, lane);
   progress.writeAll(0);
-  tell({ type: 'ready', hooks });
+  tell({ type: 'ready', hooks, kernelFilter });
   await done;
 }
 
@@ -103,6 +105,17 @@ function openDriver({ driver, ports, lanes }: LaneSpec, log: Logger): Driver {
   const onSmallerRing = (device: string, mib: number): void =>
     log.warn(`${device}: the kernel has no memory for a ring of the usual size; it got one of ${mib} MiB.`);
   return openAfpacket({ ports, lanes, onSmallerRing });
+}
+
+/** The filter that is in force, for people; null without one. A lane works without it, so a refusal is no failure. */
+function narrow(driver: Driver, interests: readonly Interest[], log: Logger): string | null {
+  try {
+    return driver.narrow?.(interests) === true ? formatInterests(interests) : null;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn(`No kernel filter: ${reason}. The hooks see every packet.`);
+    return null;
+  }
 }
 
 async function receive(driver: Driver, lane: Lane): Promise<void> {

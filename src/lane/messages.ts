@@ -65,5 +65,10 @@ export type ToLane = { readonly type: 'start'; readonly spec: LaneSpec } | { rea
 
 /** From lane to supervisor. */
 export type FromLane =
-  | { readonly type: 'ready'; readonly hooks: readonly HookInfo[] }
+  | {
+      readonly type: 'ready';
+      readonly hooks: readonly HookInfo[];
+      /** What the kernel hands over at the ports of `tap`, for people; null where it is everything. */
+      readonly kernelFilter: string | null;
+    }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string; readonly exitCode: 1 | 2 | 3 | 4 };

@@ -49,6 +49,7 @@ export class LaneChild {
   #failure: FirehookError | null = null;
   #isStopping = false;
   #isReady = false;
+  #kernelFilter: string | null = null;
   #lastSequence = -1;
   #lastMoveMs = performance.now();
 
@@ -76,6 +77,7 @@ export class LaneChild {
           clearTimeout(timer);
           this.#lastMoveMs = performance.now();
           this.#isReady = true;
+          this.#kernelFilter = message.kernelFilter;
           resolve(message.hooks);
         }
       });
@@ -111,6 +113,11 @@ export class LaneChild {
   /** True once packets can come. */
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  /** What the kernel hands over at the ports of `tap`; null where it is everything. */
+  get kernelFilter(): string | null {
+    return this.#kernelFilter;
   }
 
   /** The lane's numbers now; null before the first and after the end. */

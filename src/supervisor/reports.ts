@@ -38,6 +38,8 @@ export interface StatusReport {
     readonly lastError: string | null;
   };
   readonly hooks: readonly string[];
+  /** What the kernel hands over at the ports of `tap`, by the interests of the hooks; null where it is everything. */
+  readonly kernelFilter: string | null;
   readonly policy: object;
   readonly warnings: readonly string[];
 }
@@ -134,6 +136,7 @@ export class Reports implements ControlReports {
         lastError: supervisor.lastLaneError,
       },
       hooks: supervisor.hooks.map(({ name }) => name),
+      kernelFilter: supervisor.lanes[0]?.kernelFilter ?? null,
       policy: config.policy,
       warnings: supervisor.warnings,
     };

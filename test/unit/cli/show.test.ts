@@ -23,6 +23,7 @@ const STATUS: StatusReport = {
   ],
   lane: { pid: 78, pids: [78], user: 'firehook', uid: 995, restarts: 2, lastError: null },
   hooks: ['drop-port', 'clamp-mss'],
+  kernelFilter: null,
   policy: { onDown: 'drop' },
   warnings: ['something may surprise.'],
 };
@@ -74,6 +75,12 @@ describe('firehook status', () => {
     const text = showStatus(STATUS);
     assert.match(text, /^attach +host eth7 +\(waiting for the interface\)$/m);
     assert.match(text, /^attach +bridge lan0 and wan0$/m);
+  });
+
+  test('says what a kernel filter lets through, and nothing where there is none', () => {
+    assert.doesNotMatch(showStatus(STATUS), /filter/);
+    const text = showStatus({ ...STATUS, kernelFilter: 'IPv4 protocol 6, 17 port 53' });
+    assert.match(text, /^filter +tap: the kernel hands over IPv4 protocol 6, 17 port 53$/m);
   });
 
   test('says why there is no lane', () => {
