@@ -74,7 +74,12 @@ const anExtension: fc.Arbitrary<Extension> = fc.oneof(
 
 const aDatagram: fc.Arbitrary<Buffer> = fc.oneof(
   fc
-    .record({ transport: aTransport, words: fc.nat(10), offset: fc.constantFrom(0, 64, 1024), more: fc.boolean() })
+    .record({
+      transport: aTransport,
+      words: fc.nat(10),
+      offset: fc.constantFrom(0, 64, 1024, 32_768),
+      more: fc.boolean(),
+    })
     .map(({ transport, words, offset, more }) =>
       ipv4({ options: Buffer.alloc(4 * words, 1), fragmentOffset: offset, moreFragments: more }, transport),
     ),
