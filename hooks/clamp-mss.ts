@@ -26,6 +26,7 @@ let maximum = 65_535;
 
 export default defineHook<ClampMssOptions>({
   name: 'clamp-mss',
+  interest: { protocols: [PROTOCOL_TCP] },
   setup(options) {
     // 88 is the smallest value Linux takes for itself; less than that and a connection hardly moves.
     maximum = readInteger('mss', readOptions(options, ['mss']).mss, 88, 65_535);

@@ -9,12 +9,13 @@
 
 import { DROP, defineHook, FORWARD } from 'firehook';
 import { readOptions } from './_options.ts';
-import { PortRule, type PortRuleOptions } from './_port-rule.ts';
+import { PORT_RULE_INTEREST, PortRule, type PortRuleOptions } from './_port-rule.ts';
 
 let rule: PortRule | undefined;
 
 export default defineHook<PortRuleOptions>({
   name: 'drop-port',
+  interest: PORT_RULE_INTEREST,
   setup(options) {
     rule = new PortRule(readOptions(options, ['protocol', 'ports', 'direction']));
   },

@@ -9,12 +9,13 @@
 
 import { defineHook, FORWARD, ICMP_ON_DROP } from 'firehook';
 import { readOptions } from './_options.ts';
-import { PortRule, type PortRuleOptions } from './_port-rule.ts';
+import { PORT_RULE_INTEREST, PortRule, type PortRuleOptions } from './_port-rule.ts';
 
 let rule: PortRule | undefined;
 
 export default defineHook<PortRuleOptions>({
   name: 'reject-port',
+  interest: PORT_RULE_INTEREST,
   setup(options) {
     rule = new PortRule(readOptions(options, ['protocol', 'ports', 'direction']));
   },

@@ -25,7 +25,7 @@ import {
   SIZEOF_IPRCVBUF,
 } from 'firehook';
 import { optionError, readChoice, readInteger, readOptions, readText } from './_options.ts';
-import { PortRule } from './_port-rule.ts';
+import { PORT_RULE_INTEREST, PortRule } from './_port-rule.ts';
 
 /** Options of `rewrite-payload`. */
 export interface RewritePayloadOptions {
@@ -64,6 +64,7 @@ let substitute = Buffer.alloc(0);
 
 export default defineHook<RewritePayloadOptions>({
   name: 'rewrite-payload',
+  interest: PORT_RULE_INTEREST,
   setup(options) {
     const values = readOptions(options, ['protocol', 'port', 'find', 'replace', 'encoding']);
     const port = readInteger('port', values.port, 0, 65_535);

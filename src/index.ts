@@ -32,4 +32,5 @@ export { defineHook } from './hook/define-hook.ts';
 export { formatAddress, parseAddress, parseCidr } from './wire/address.ts';
 export { updateChecksum16 } from './wire/checksum.ts';
 export { fillChecksums, updateTransportChecksum16 } from './wire/datagram.ts';
+export type { Interest } from './wire/interest.ts';
 export { findOption as findTcpOption } from './wire/tcp.ts';

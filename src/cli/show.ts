@@ -27,6 +27,9 @@ export function showStatus(report: StatusReport): string {
     ...ringLines(report.lanes).map((line): [string, string] => ['ring', line]),
     ['lease', report.lease],
     ['hooks', report.hooks.length === 0 ? 'none' : report.hooks.join(', ')],
+    ...(report.kernelFilter === null
+      ? []
+      : [['filter', `tap: the kernel hands over ${report.kernelFilter}`] satisfies [string, string]]),
     [
       'policy',
       Object.entries(report.policy)

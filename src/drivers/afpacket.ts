@@ -16,9 +16,11 @@
 import { FirehookError } from '../errors.ts';
 import { loadNative } from '../native/load-native.ts';
 import type { NativeModule, NativeRing, NativeSender } from '../native/native.d.ts';
+import type { Interest } from '../wire/interest.ts';
 import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameBuffer, FrameSink } from './contract.ts';
 import { FRAME_CHECKSUM_PARTIAL, FRAME_SUPER } from './contract.ts';
 import { withSendGroup } from './effective-group.ts';
+import { compileInterests, type Instruction } from './interest-filter.ts';
 import type { LiveDevice, LivePortOptions } from './live-port.ts';
 
 /** What {@link openAfpacket} takes. */
@@ -70,13 +72,13 @@ const FLAG_OVERFLOW = 4;
 const LINKTYPE_ETHERNET = 1;
 const VLAN_TAG = 4;
 const NO_FILTER = new Uint8Array(0);
-/** Classic BPF over native words: `ld #pkttype; jeq #PACKET_OUTGOING, take, leave; take: ret #-1; leave: ret #0`. */
-const OUTGOING_ONLY = assemble([
+/** Classic BPF over native words: `ld #pkttype; jeq #PACKET_OUTGOING, next, leave; leave: ret #0; next:`. */
+const IF_OUTGOING: readonly Instruction[] = [
   [0x20, 0, 0, 0xfffff004],
-  [0x15, 0, 1, 4],
-  [0x06, 0, 0, 0xffffffff],
+  [0x15, 1, 0, 4],
   [0x06, 0, 0, 0],
-]);
+];
+const OUTGOING_ONLY = assemble([...IF_OUTGOING, [0x06, 0, 0, 0xffffffff]]);
 
 /**
  * Opens the rings and sending sockets of all ports.
@@ -98,6 +100,8 @@ export class AfpacketDriver implements Driver {
 
   readonly #native: NativeModule;
   readonly #inlets: Inlet[] = [];
+  /** Those of `tap`: what they do not capture goes its way all the same. */
+  readonly #looking: { readonly inlet: Inlet; readonly device: LiveDevice; readonly port: LivePortOptions }[] = [];
   readonly #outlets: (Outlet | null)[] = [];
   readonly #limits: number[] = [];
   readonly #made = new Uint8Array(MADE_OCTETS);
@@ -129,7 +133,10 @@ export class AfpacketDriver implements Driver {
         if (send !== null) {
           this.#outlets[id] = new Outlet(withSendGroup(() => guarded(send, () => native.openSender(send.ifindex, 0))));
         }
-        if (capture !== null) this.#inlets.push(new Inlet(id, openRing(native, port, capture, options.rings)));
+        if (capture === null) continue;
+        const inlet = new Inlet(id, openRing(native, port, capture, options.rings));
+        this.#inlets.push(inlet);
+        if (send === null && port.direction !== 'any') this.#looking.push({ inlet, device: capture, port });
       }
       this.rings = this.#inlets.map(({ port, memory }) => ({ port, slots: memory.length / SLOT_OCTETS }));
     } catch (error) {
@@ -147,6 +154,17 @@ export class AfpacketDriver implements Driver {
       if (this.#stopped) resolve();
       else for (const inlet of this.#inlets) this.#native.watch(inlet.ring, (count) => this.#onBatch(inlet, count));
     });
+  }
+
+  /** {@inheritDoc Driver.narrow} */
+  narrow(interests: readonly Interest[]): boolean {
+    const program = compileInterests(interests);
+    if (program === null) return false;
+    for (const { inlet, device, port } of this.#looking) {
+      const filter = assemble(port.direction === 'outbound' ? [...IF_OUTGOING, ...program] : program);
+      guarded(device, () => this.#native.setFilter(inlet.ring, filter));
+    }
+    return this.#looking.length > 0;
   }
 
   /** {@inheritDoc Driver.transmit} */
@@ -421,7 +439,7 @@ function refusal(device: LiveDevice, cause: unknown, advice?: string): FirehookE
 }
 
 /** Instructions (code, jump if true, jump if false, operand) as the octets of `struct sock_filter`. */
-function assemble(instructions: readonly (readonly [number, number, number, number])[]): Uint8Array {
+function assemble(instructions: readonly Instruction[]): Uint8Array {
   const octets = Buffer.alloc(instructions.length * 8);
   for (const [i, [code, ifTrue, ifFalse, operand]] of instructions.entries()) {
     octets.writeUInt16LE(code, i * 8);

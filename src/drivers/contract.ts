@@ -11,6 +11,8 @@
  * @module
  */
 
+import type { Interest } from '../wire/interest.ts';
+
 /** What a driver can do. Scripts and `doctor` print it; the lane asks it. */
 export interface DriverCapabilities {
   /** Frames come from live interfaces. */
@@ -84,6 +86,14 @@ export interface Driver {
   readonly name: string;
   readonly capabilities: DriverCapabilities;
   readonly ports: readonly DriverPort[];
+  /**
+   * Has the kernel keep back what belongs to none of the interests, at the ports of `tap` and nowhere else: a frame that is
+   * not captured there is not lost. Before `start`; frames that came earlier are handed out all the same.
+   *
+   * @returns true when such a filter is in force
+   * @throws {@link FirehookError} FIREHOOK_DRIVER_OPEN when the kernel refuses it
+   */
+  narrow?(interests: readonly Interest[]): boolean;
   /** Begins to hand frames to `sink`. Resolves at the end of the input; a live driver resolves after `stop`. */
   start(sink: FrameSink): Promise<void>;
   /**

@@ -19,6 +19,8 @@ export type PoolTag = number | string;
 export const TAG_DESCRIPTOR = 0x66504354;
 /** Tag of data buffers from `IPAllocBuff`: `'bPCT'`, shown `TCPb`. Firehook's own choice. */
 export const TAG_DATA = 0x62504354;
+/** Tag of the descriptor of a copy that `packet.keep` made: `'peeK'`, shown `Keep`. Firehook's own choice. */
+export const TAG_KEPT = 0x7065654b;
 
 const FIRST_CHARACTER = 0x20;
 const LAST_CHARACTER = 0x7e;

@@ -9,6 +9,7 @@
 
 import type { FORWARD_ACTION } from '../firewall/constants.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
+import type { Interest } from '../wire/interest.ts';
 
 /** FORWARD 0, DROP 1 or ICMP_ON_DROP 2. Anything else, a promise included, is a hook fault. */
 export type Verdict = FORWARD_ACTION;
@@ -59,6 +60,18 @@ export interface Packet {
    * Ownership: takes `chain`, whatever the verdict; the runtime frees both.
    */
   replace(chain: IPRcvBuf): void;
+  /**
+   * A copy of the datagram for a hook that wants it beyond its call: what {@link Packet.bytes} shows now, in one buffer
+   * of the pool. Checksum offload: the copy's transport checksum is completed, so that it is a valid datagram by itself;
+   * where that cannot be (a fragment, a packet that the capture cut) `ipr_flags` keeps `IPR_FLAG_CHECKSUM_OFFLOAD`.
+   *
+   * To be called from within `onPacket` only. Cost: a descriptor, and O(length) for the copy and its checksum.
+   *
+   * Ownership: returns owned, booked on the hook under the tag `'peeK'`, shown `Keep`. Free it with `IPFreeBuff`, or
+   * hand it over with {@link Packet.replace} of this packet or a later one.
+   * @returns null when the pool is exhausted, or for a super-frame longer than 65,535 octets
+   */
+  keep(): IPRcvBuf | null;
 }
 
 /** An address inside a packet: comparable octets, and text on demand. Borrowed like the packet. */
@@ -118,6 +131,13 @@ export interface HookDefinition<Options = unknown> {
   readonly name: string;
   /** Larger runs first. The `priority` of the config wins. Default 0. */
   readonly priority?: number;
+  /**
+   * The packets it wants to see, one set or several. A promise: outside of them it would answer FORWARD and change
+   * nothing. The runtime may spare it those packets, and need not.
+   *
+   * @defaultValue everything
+   */
+  readonly interest?: Interest | readonly Interest[];
   /** Called once before the first packet. May read files. A throw refuses the hook. */
   setup?(options: Options, runtime: HookRuntime): void | Promise<void>;
   /** The verdict on one packet. Synchronous: a promise is a hook fault. */

@@ -74,7 +74,7 @@ export class HookChain {
   readonly #pool: Pool;
   readonly #faultVerdict: Verdict;
   readonly #onFault: HookChainOptions['onFault'];
-  readonly #packet = new PacketView();
+  readonly #packet: PacketView;
   readonly #replacement: Replacement;
   readonly #scratch: Buffer = Buffer.alloc(MAX_DATAGRAM);
   /** A copy of the packet as the running hook got it; null when changes are not tracked. */
@@ -106,6 +106,7 @@ export class HookChain {
     this.#callbacks = this.hooks.map((hook) => (hook.kind === 'callback' ? hook.callback : null));
     this.counters = new Float64Array(this.hooks.length * HOOK_COUNTERS);
     this.#pool = options.pool;
+    this.#packet = new PacketView(options.pool);
     this.#replacement = new Replacement(options.pool);
     this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
     this.#onFault = options.onFault;

@@ -21,6 +21,7 @@ import { FirehookError } from '../errors.ts';
 import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
 import type { HookBundle } from './bundle-hook.ts';
 import { type DefinedHook, HOOK_API_VERSION, HOOK_META } from './contract.ts';
+import { interestProblem } from './interest.ts';
 
 /** Longest name of a hook, in characters: names are column heads and metric labels. */
 const MAX_NAME_LENGTH = 64;
@@ -30,7 +31,7 @@ const HOOK_NAME = /^[A-Za-z0-9-]+$/;
 /** Parameters of the Windows callback. */
 const CALLBACK_PARAMETERS = 7;
 
-const DEFINITION_KEYS = ['name', 'priority', 'setup', 'onPacket', 'teardown'];
+const DEFINITION_KEYS = ['name', 'priority', 'interest', 'setup', 'onPacket', 'teardown'];
 
 /** Parsed when the first error of a bundle is described; gone with the bundle. */
 const sourceMaps = new WeakMap<HookBundle, SourceMap>();
@@ -163,9 +164,11 @@ function checkDefinition(bundle: HookBundle, value: unknown): LoadedHook {
     );
   }
   for (const key of Object.keys(definition)) checkKey(bundle, key);
-  const { name, priority } = definition;
+  const { name, priority, interest } = definition;
   checkName(bundle, name);
   checkPriority(bundle, 'priority', priority);
+  const problem = interest === undefined ? '' : interestProblem(interest);
+  if (problem !== '') refuse(bundle, problem);
   if (definition.onPacket === undefined) refuse(bundle, 'onPacket: is missing');
   checkSynchronous(bundle, 'onPacket', definition.onPacket);
   for (const key of ['setup', 'teardown'] as const) {

@@ -12,9 +12,13 @@
  * @module
  */
 
-import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
+import { IPR_FLAG_CHECKSUM_OFFLOAD, NonPagedPool, SIZEOF_IPRCVBUF } from '../firewall/constants.ts';
+import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
+import type { Pool } from '../firewall/pool.ts';
+import { TAG_KEPT } from '../firewall/pool-tag.ts';
 import { formatAddress } from '../wire/address.ts';
 import { readU8, readU16, readU32 } from '../wire/bytes.ts';
+import { completeTransportChecksum } from '../wire/datagram.ts';
 import * as icmpv4 from '../wire/icmpv4.ts';
 import * as icmpv6 from '../wire/icmpv6.ts';
 import { IpLayout } from '../wire/ip-layout.ts';
@@ -23,6 +27,7 @@ import * as ipv6 from '../wire/ipv6.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
 import type { Address, Context, Packet } from './contract.ts';
+import { isChecksumPartial } from './replacement.ts';
 
 /** One datagram. A lane has one instance and loads packet after packet into it. */
 export class PacketView implements Packet {
@@ -36,6 +41,7 @@ export class PacketView implements Packet {
    * Ownership: the runtime frees them and calls `clearReplacement`; `load` leaves them alone, so that none is lost.
    */
   readonly abandoned: IPRcvBuf[] = [];
+  readonly #pool: Pool;
   readonly #source = new AddressView();
   readonly #destination = new AddressView();
   #chain: IPRcvBuf | null = null;
@@ -43,7 +49,11 @@ export class PacketView implements Packet {
   #layout = new IpLayout();
   #replacement: IPRcvBuf | null = null;
 
-  constructor() {
+  /**
+   * @param pool - what `keep` allocates from, on the account of `pool.owner`
+   */
+  constructor(pool: Pool) {
+    this.#pool = pool;
     this.source = this.#source;
     this.destination = this.#destination;
   }
@@ -88,6 +98,22 @@ export class PacketView implements Packet {
     const index = this.abandoned.indexOf(chain);
     if (index !== -1) this.abandoned.splice(index, 1);
     this.#replacement = chain;
+  }
+
+  keep(): IPRcvBuf | null {
+    const pool = this.#pool;
+    const { length } = this.#layout;
+    const kept = pool.allocate(NonPagedPool, SIZEOF_IPRCVBUF, TAG_KEPT);
+    if (!(kept instanceof IPRcvBuf)) return null;
+    if (pool.allocateBuffer(kept, length) !== 1 || kept.ipr_buffer === null) {
+      pool.free(kept);
+      return null;
+    }
+    this.#bytes.copy(kept.ipr_buffer, 0, 0, length);
+    // The next hook may let the packet go with its checksum still open, and the device completes it; nobody does for a copy.
+    if (isChecksumPartial(this.chain) && !completeTransportChecksum(kept.ipr_buffer, length))
+      kept.ipr_flags = IPR_FLAG_CHECKSUM_OFFLOAD;
+    return kept;
   }
 
   /** Forgets the replacement and what was abandoned, once the runtime has taken or freed them. */

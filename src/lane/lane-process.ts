@@ -18,7 +18,8 @@ import { openQueuedSender } from '../drivers/queued-sender.ts';
 import { RawSender } from '../drivers/raw-sender.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { systemPool } from '../firewall/ddk.ts';
-import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
+import { createLogger, createRateLimitedLog, type Logger } from '../telemetry/logger.ts';
+import { formatInterests, type Interest } from '../wire/interest.ts';
 import { becomeUser } from './become-user.ts';
 import type { DatagramSender } from './egress.ts';
 import { Lane } from './lane.ts';
@@ -54,7 +55,7 @@ async function run(spec: LaneSpec): Promise<void> {
   containHooks(spec, (message) => limited('error', message));
 
   let lane: Lane | null = null;
-  const { chain, hooks, teardown } = await loadChain({
+  const { chain, hooks, interests, teardown } = await loadChain({
     hooks: spec.hooks,
     folder: spec.configFolder,
     onHookError: spec.policy.onHookError,
@@ -65,7 +66,7 @@ async function run(spec: LaneSpec): Promise<void> {
   });
   if (driver === null) {
     teardown();
-    tell({ type: 'ready', hooks, rings: [] });
+    tell({ type: 'ready', hooks, rings: [], kernelFilter: null });
     process.disconnect();
     return;
   }
@@ -96,9 +97,10 @@ async function run(spec: LaneSpec): Promise<void> {
     progress.writeAll(lane.packets);
     process.exit(0);
   };
+  const kernelFilter = interests === null ? null : narrow(driver, interests, log);
   const done = receive(driver, lane);
   progress.writeAll(0);
-  tell({ type: 'ready', hooks, rings: driver instanceof AfpacketDriver ? driver.rings : [] });
+  tell({ type: 'ready', hooks, rings: driver instanceof AfpacketDriver ? driver.rings : [], kernelFilter });
   await done;
 }
 
@@ -109,6 +111,17 @@ function openDriver({ driver, ports, rings }: LaneSpec): Driver {
 /** Each driver has the sender that needs nothing but what it needs itself. */
 function openSender({ driver }: LaneSpec): DatagramSender {
   return driver === 'afpacket' ? openQueuedSender() : new RawSender();
+}
+
+/** The filter that is in force, for people; null without one. A lane works without it, so a refusal is no failure. */
+function narrow(driver: Driver, interests: readonly Interest[], log: Logger): string | null {
+  try {
+    return driver.narrow?.(interests) === true ? formatInterests(interests) : null;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn(`No kernel filter: ${reason}. The hooks see every packet.`);
+    return null;
+  }
 }
 
 async function receive(driver: Driver, lane: Lane): Promise<void> {

@@ -13,8 +13,10 @@ import { FirehookError, isFirehookError } from '../errors.ts';
 import { setPoolLimit, systemPool } from '../firewall/ddk.ts';
 import type { HookRuntime } from '../hook/contract.ts';
 import { HookChain } from '../hook/hook-chain.ts';
+import { chainInterests } from '../hook/interest.ts';
 import { assertUniqueNames, describeHookError, type LoadedHook, loadHook } from '../hook/load-hook.ts';
 import * as firehook from '../index.ts';
+import type { Interest } from '../wire/interest.ts';
 import type { HookInfo, HookSource } from './messages.ts';
 
 /** Writes one line of a hook, or about a hook; a message that costs something to make is made only if it is written. */
@@ -48,6 +50,8 @@ export interface LoadChainOptions {
 export interface LoadedChain {
   readonly chain: HookChain;
   readonly hooks: readonly HookInfo[];
+  /** What all hooks together are interested in; null for everything. */
+  readonly interests: readonly Interest[] | null;
   /** Calls every `teardown`; one that throws is logged and does not keep the others from theirs. */
   teardown(): void;
 }
@@ -90,6 +94,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
       priority: priority ?? 0,
       kind,
     })),
+    interests: chainInterests(chain.hooks),
     teardown: () => tearDown(chain.hooks, options.log),
   };
 }

@@ -70,6 +70,8 @@ export interface LaneReady {
   readonly hooks: readonly HookInfo[];
   /** What the kernel gave; empty with `pcap`. */
   readonly rings: readonly RingSize[];
+  /** What the kernel hands over at the ports of `tap`, for people; null where it is everything. */
+  readonly kernelFilter: string | null;
 }
 
 /** From lane to supervisor. */

@@ -186,6 +186,22 @@ napi_value OpenRing(napi_env env, napi_callback_info info) {
   return object;
 }
 
+/** setFilter(ring, filter: Uint8Array) */
+napi_value SetFilter(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  uint8_t* filter;
+  size_t length;
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "setFilter(ring, filter)");
+  auto* handle = ToOpenRing(env, arguments[0]);
+  if (handle == nullptr || !ToArray(env, arguments[1], napi_uint8_array, &filter, &length) || length == 0 || length % 8 != 0 ||
+      length > 4096 * 8) {
+    return ThrowType(env, "setFilter(ring, filter)");
+  }
+  SystemError error;
+  if (!handle->ring.SetFilter(std::vector<uint8_t>(filter, filter + length), &error)) return ThrowSystem(env, error);
+  return nullptr;
+}
+
 /** dropped(ring): number */
 napi_value Dropped(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
@@ -368,6 +384,7 @@ NAPI_MODULE_INIT() {
       {"openRing", OpenRing},
       {"dropped", Dropped},
       {"watch", Watch},
+      {"setFilter", SetFilter},
       {"closeRing", CloseRing},
       {"openSender", OpenSender},
       {"send", Send},

@@ -48,6 +48,12 @@ export interface NativeModule {
     ignoreOutgoing: boolean,
     filter: Uint8Array,
   ): NativeRing;
+  /**
+   * Puts a filter in the place of the one there is, if any. Frames that are in the ring already stay. Needs no privilege.
+   *
+   * @param filter - classic BPF, 8 octets an instruction, at least one
+   */
+  setFilter(ring: NativeRing, filter: Uint8Array): void;
   /** Frames dropped because the ring was full, since it was opened. */
   dropped(ring: NativeRing): number;
   /**

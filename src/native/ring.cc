@@ -115,12 +115,7 @@ bool Ring::Open(const RingOptions& options, SystemError* error) {
   if (failed == nullptr && !SetOption(fd_, SOL_SOCKET, SO_RCVBUFFORCE, kOverflowQueue)) {
     SetOption(fd_, SOL_SOCKET, SO_RCVBUF, kOverflowQueue);
   }
-  if (failed == nullptr && !options.filter.empty()) {
-    std::vector<sock_filter> code(options.filter.size() / sizeof(sock_filter));
-    memcpy(code.data(), options.filter.data(), code.size() * sizeof(sock_filter));
-    const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
-    if (!SetOption(fd_, SOL_SOCKET, SO_ATTACH_FILTER, program)) failed = "SO_ATTACH_FILTER";
-  }
+  if (failed == nullptr && !options.filter.empty() && !SetFilter(options.filter, error)) failed = error->call;
   if (failed != nullptr) {
     Fail(error, failed);
     Close();
@@ -158,6 +153,13 @@ bool Ring::Open(const RingOptions& options, SystemError* error) {
     }
   }
   return true;
+}
+
+bool Ring::SetFilter(const std::vector<uint8_t>& filter, SystemError* error) {
+  std::vector<sock_filter> code(filter.size() / sizeof(sock_filter));
+  memcpy(code.data(), filter.data(), code.size() * sizeof(sock_filter));
+  const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+  return SetOption(fd_, SOL_SOCKET, SO_ATTACH_FILTER, program) || Fail(error, "SO_ATTACH_FILTER");
 }
 
 uint8_t* Ring::Slot(uint32_t index) const {

@@ -70,6 +70,9 @@ class Ring {
    */
   uint32_t Receive(uint32_t* fields, uint32_t max);
 
+  /** Puts a filter in the place of the one there is, if any. Needs no privilege. False, with `error` set, when refused. */
+  bool SetFilter(const std::vector<uint8_t>& filter, SystemError* error);
+
   /** Gives the `count` oldest received frames back to the kernel. */
   void Release(uint32_t count);
 

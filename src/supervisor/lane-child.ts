@@ -55,6 +55,7 @@ export class LaneChild {
   #isStopping = false;
   #isReady = false;
   #rings: readonly RingSize[] = [];
+  #kernelFilter: string | null = null;
   #lastSequence = -1;
   #lastMoveMs = performance.now();
 
@@ -89,6 +90,7 @@ export class LaneChild {
           this.#lastMoveMs = performance.now();
           this.#isReady = true;
           this.#rings = message.rings;
+          this.#kernelFilter = message.kernelFilter;
           resolve(message.hooks);
         }
       });
@@ -129,6 +131,11 @@ export class LaneChild {
   /** The rings it got; empty before it is ready, and with `pcap`. */
   get rings(): readonly RingSize[] {
     return this.#rings;
+  }
+
+  /** What the kernel hands over at the ports of `tap`; null where it is everything. */
+  get kernelFilter(): string | null {
+    return this.#kernelFilter;
   }
 
   /** The lane's numbers now; null before the first and after the end. */

@@ -41,6 +41,8 @@ export interface StatusReport {
   /** Every lane by itself. */
   readonly lanes: readonly LaneReport[];
   readonly hooks: readonly string[];
+  /** What the kernel hands over at the ports of `tap`, by the interests of the hooks; null where it is everything. */
+  readonly kernelFilter: string | null;
   readonly policy: object;
   readonly warnings: readonly string[];
 }
@@ -151,6 +153,7 @@ export class Reports implements ControlReports {
         rings: describeRings(supervisor.rings, rings),
       })),
       hooks: supervisor.hooks.map(({ name }) => name),
+      kernelFilter: supervisor.lanes[0]?.kernelFilter ?? null,
       policy: config.policy,
       warnings: supervisor.warnings,
     };

@@ -10,6 +10,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemPool } from '../../src/firewall/ddk.ts';
 import { IPRcvBuf } from '../../src/firewall/ip-rcv-buf.ts';
 import { PacketView } from '../../src/hook/packet-view.ts';
 import { fillChecksums } from '../../src/wire/datagram.ts';
@@ -81,7 +82,7 @@ function pick(random: (bound: number) => number): Sample {
 }
 
 const layout = new IpLayout();
-const view = new PacketView();
+const view = new PacketView(systemPool);
 const chain = new IPRcvBuf();
 
 /** Everything a lane and a hook can learn of the frame, as numbers. */

@@ -160,6 +160,41 @@ describe('the addon', () => {
     assert.equal(readFileSync('/proc/self/net/packet', 'utf8').split('\n').length, before);
   });
 
+  test('setFilter refuses what is no filter, and the kernel what is no program; then the old one holds', () => {
+    const ring = openRing();
+    const none = new Uint8Array([6, 0, 0, 0, 0, 0, 0, 0]);
+    refusesEachWrong(
+      'setFilter',
+      [ring, none],
+      [WRONG, [...WRONG.filter((one) => !(one instanceof Uint8Array)), NONE, new Uint8Array(7), new Uint16Array(8)]],
+    );
+    refuses('setFilter', ring, new Uint8Array(8 * 4097));
+    refuses('setFilter', native.openSender(near, 0), none);
+    assert.throws(() => native.setFilter(ring, new Uint8Array(8).fill(255)), {
+      syscall: 'SO_ATTACH_FILTER',
+      code: 'EINVAL',
+      errno: 22,
+    });
+    native.closeRing(ring);
+    refuses('setFilter', ring, none);
+  });
+
+  test('a filter that is set later keeps frames back from then on, and another takes its place', async () => {
+    const ring = openRing();
+    const seen = count(ring);
+    sendFrames(3);
+    await waitFor(() => seen() === 3, { what: 'three frames' });
+    // ret #0, and ret #-1.
+    native.setFilter(ring, new Uint8Array([6, 0, 0, 0, 0, 0, 0, 0]));
+    sendFrames(3);
+    native.setFilter(ring, new Uint8Array([6, 0, 0, 0, 255, 255, 255, 255]));
+    sendFrames(2);
+    // They come after what was kept back: that would be here by then.
+    await waitFor(() => seen() >= 5, { what: 'two more' });
+    assert.equal(seen(), 5);
+    native.closeRing(ring);
+  });
+
   test('openSender refuses wrong types and numbers out of range', () => {
     refusesEachWrong('openSender', [near, 0], [[...numbers, 0, 2 ** 31], numbers]);
     assert.throws(() => native.openSender(0x7fff_fff0, 0), { syscall: 'bind', code: 'ENODEV' });

@@ -24,6 +24,7 @@ const STATUS: StatusReport = {
   lane: { pid: 78, pids: [78], user: 'firehook', uid: 995, restarts: 2, lastError: null },
   lanes: [{ pid: 78, cpu: null, rings: [] }],
   hooks: ['drop-port', 'clamp-mss'],
+  kernelFilter: null,
   policy: { onDown: 'drop' },
   warnings: ['something may surprise.'],
 };
@@ -97,6 +98,12 @@ describe('firehook status', () => {
     const [one] = lanes;
     assert.ok(one !== undefined);
     assert.match(showStatus({ ...STATUS, lanes: [one] }), /^ring +lan0 > wan0: .* at 10 Gbit\/s$/m);
+  });
+
+  test('says what a kernel filter lets through, and nothing where there is none', () => {
+    assert.doesNotMatch(showStatus(STATUS), /filter/);
+    const text = showStatus({ ...STATUS, kernelFilter: 'IPv4 protocol 6, 17 port 53' });
+    assert.match(text, /^filter +tap: the kernel hands over IPv4 protocol 6, 17 port 53$/m);
   });
 
   test('says why there is no lane', () => {

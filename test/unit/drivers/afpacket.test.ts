@@ -142,3 +142,56 @@ test('a port without a device sends nothing, says so, and can be stopped twice',
   assert.deepEqual(driver.stats(), { droppedByKernel: 0 });
   await driver.start({ onFrame: () => assert.fail('it has been stopped'), onBatchEnd: () => undefined });
 });
+
+test('interests narrow the ports of a tap, and no other', { skip: rootOnly() }, (t) => {
+  const real = loadNative();
+  const filters: number[] = [];
+  const native: NativeModule = {
+    ...real,
+    setFilter: (ring, filter) => {
+      filters.push(filter.length);
+      real.setFilter(ring, filter);
+    },
+  };
+  const open = (ports: LivePortOptions[]) => {
+    const driver = new AfpacketDriver(native, { ports });
+    t.after(() => driver.stop());
+    return driver;
+  };
+  const interests = [{ versions: [4] as const }];
+  const tooLong = [{ protocols: [6], ports: Array.from({ length: 1000 }, (_, index) => 2 * index) }];
+  const stealing = open([
+    { ...PORT, capture: LO },
+    { ...PORT, id: 1, capture: LO, send: LO },
+  ]);
+  assert.equal(stealing.narrow(interests), false);
+  assert.deepEqual(filters, []);
+
+  const tap = open([
+    { ...PORT, capture: LO, direction: 'inbound' },
+    { ...PORT, id: 1, capture: LO, direction: 'outbound' },
+    { ...PORT, id: 2, capture: LO, send: LO },
+  ]);
+  assert.equal(tap.narrow(tooLong), false);
+  assert.equal(tap.narrow(interests), true);
+  const [inbound = 0, outbound = 0] = filters;
+  // What leaves is told by three instructions more.
+  assert.deepEqual([filters.length, outbound - inbound], [2, 24]);
+});
+
+test('a filter that the kernel refuses is refused with the name of the device', { skip: rootOnly() }, (t) => {
+  const native: NativeModule = {
+    ...loadNative(),
+    setFilter: () => {
+      throw Object.assign(new Error('SO_ATTACH_FILTER: ENOMEM'), { code: 'ENOMEM' });
+    },
+  };
+  const driver = new AfpacketDriver(native, {
+    ports: [{ ...PORT, capture: LO, direction: 'inbound' }],
+  });
+  t.after(() => driver.stop());
+  assert.throws(
+    () => driver.narrow([{}]),
+    (error) => refused(error) && isFirehookError(error) && error.interfaceName === 'lo',
+  );
+});

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { PoolTag } from '../../../src/firewall/pool-tag.ts';
-import { formatTag, parseTag, TAG_DATA, TAG_DESCRIPTOR } from '../../../src/firewall/pool-tag.ts';
+import { formatTag, parseTag, TAG_DATA, TAG_DESCRIPTOR, TAG_KEPT } from '../../../src/firewall/pool-tag.ts';
 
 test("the characters 'fPCT' are the number 0x66504354, shown as TCPf", () => {
   assert.equal(parseTag('fPCT'), 0x66504354);
@@ -16,6 +16,7 @@ test("the characters 'fPCT' are the number 0x66504354, shown as TCPf", () => {
   assert.equal(formatTag(0x66504354), 'TCPf');
   assert.equal(TAG_DESCRIPTOR, 0x66504354);
   assert.equal(formatTag(TAG_DATA), 'TCPb');
+  assert.equal(formatTag(TAG_KEPT), 'Keep');
 });
 
 test('a tag shows as the octets of a little-endian ULONG', () => {

@@ -7,12 +7,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
+import { systemPool } from '../../../src/firewall/ddk.ts';
 import { compileCalls } from '../../../src/hook/compile-calls.ts';
 import type { DefinedHook } from '../../../src/hook/contract.ts';
 import { defineHook } from '../../../src/hook/define-hook.ts';
 import { ContextView, PacketView } from '../../../src/hook/packet-view.ts';
 
-const packet = new PacketView();
+const packet = new PacketView(systemPool);
 const context = new ContextView();
 
 describe('compileCalls', () => {

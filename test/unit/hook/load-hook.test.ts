@@ -75,6 +75,9 @@ describe('a bad module', () => {
     class: `the default export is a class; ${wanted}`,
     filter: 'filter: is not in this version; test the fields in onPacket',
     function: `the default export is a function; ${wanted}`,
+    'interest-empty': 'interest: is empty; leave it out, or name at least one',
+    'interest-ports': 'interest.ports: protocol 1 has none; those that have are 6, 17, 33, 132, 136',
+    'interest-text': 'interest: "udp port 53" is not valid; expected { versions, protocols, ports } or a list of such',
     'name-characters': 'name: "drop telnet" is not valid; expected 1 to 64 letters, digits and dashes',
     'name-missing': 'name: is missing',
     'name-number': 'name: 7 is not valid; expected 1 to 64 letters, digits and dashes',
@@ -101,7 +104,7 @@ describe('a bad module', () => {
     'teardown-no-function': 'teardown: is not a function',
     'throws-at-load':
       "throws when it is loaded: TypeError: Cannot read properties of null (reading 'length') (FILE:3:27)",
-    'unknown-key': 'onConnection: unknown key; expected name, priority, setup, onPacket, teardown',
+    'unknown-key': 'onConnection: unknown key; expected name, priority, interest, setup, onPacket, teardown',
   };
 
   test('is in the table, each of them', () => {

@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
+import { Pool } from '../../../src/firewall/pool.ts';
 import { ContextView, PacketView } from '../../../src/hook/packet-view.ts';
 import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
 import { extension, fragment, icmpv4, icmpv6, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
@@ -26,7 +27,7 @@ function load(view: PacketView, datagram: Buffer, captured = datagram.length): I
 }
 
 function viewOf(datagram: Buffer, captured?: number): PacketView {
-  const view = new PacketView();
+  const view = new PacketView(new Pool(1024 * 1024));
   load(view, datagram, captured);
   return view;
 }
@@ -101,7 +102,7 @@ describe('PacketView', () => {
   });
 
   test('is the same object with the same addresses for every packet', () => {
-    const view = new PacketView();
+    const view = new PacketView(new Pool(1024 * 1024));
     const { source, destination } = view;
     const first = load(view, ipv6({ source: '2001:db8::a' }, udp()));
     assert.equal(view.chain, first);

@@ -65,7 +65,7 @@ export async function driveHook<Options>(
   };
   await hook.setup?.(options as Options, runtime);
   const context = new ContextView();
-  const packet = new PacketView();
+  const packet = new PacketView(systemPool);
   const layout = new IpLayout();
 
   function pass(datagram: Uint8Array, timestampMs = 1_700_000_000_000, missing = 0): Passage {
