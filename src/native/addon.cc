@@ -303,6 +303,42 @@ napi_value Dropped(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/** setFence(ring, descriptor) */
+napi_value SetFence(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  uint32_t descriptor;
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "setFence(ring, descriptor)");
+  auto* handle = ToOpenRing(env, arguments[0]);
+  if (handle == nullptr || !ToUint(env, arguments[1], &descriptor) || descriptor > 0x7fffffff) {
+    return ThrowType(env, "setFence(ring, descriptor)");
+  }
+  SystemError error;
+  if (!handle->ring.SetFence(static_cast<int>(descriptor), &error)) return ThrowSystem(env, error);
+  return nullptr;
+}
+
+/** lookAtFence(ring): number */
+napi_value LookAtFence(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "lookAtFence(ring)");
+  auto* handle = ToOpenRing(env, arguments[0]);
+  if (handle == nullptr) return ThrowType(env, "lookAtFence(ring)");
+  napi_value result;
+  napi_create_double(env, static_cast<double>(handle->ring.LookAtFence()), &result);
+  return result;
+}
+
+/** fenced(ring): number */
+napi_value Fenced(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "fenced(ring)");
+  auto* handle = ToOpenRing(env, arguments[0]);
+  if (handle == nullptr) return ThrowType(env, "fenced(ring)");
+  napi_value result;
+  napi_create_double(env, static_cast<double>(handle->ring.Fenced()), &result);
+  return result;
+}
+
 /** watch(ring, callback): calls back whenever frames are waiting; setWatching(ring, on) pauses and resumes. */
 napi_value Watch(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
@@ -431,7 +467,8 @@ NAPI_MODULE_INIT() {
     napi_callback function;
   } table[] = {
       {"openRing", OpenRing},       {"receive", Receive},         {"release", Release},
-      {"next", Next},
+      {"next", Next},               {"setFence", SetFence},       {"fenced", Fenced},
+      {"lookAtFence", LookAtFence},
       {"dropped", Dropped},         {"watch", Watch},             {"setWatching", SetWatching},
       {"closeRing", CloseRing},     {"openSender", OpenSender},   {"send", Send},
       {"closeSender", CloseSender},

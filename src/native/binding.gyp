@@ -2,7 +2,7 @@
   "targets": [
     {
       "target_name": "firehook",
-      "sources": ["addon.cc", "ring.cc", "sender.cc"],
+      "sources": ["addon.cc", "fence.cc", "ring.cc", "sender.cc"],
       "cflags_cc": ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Wno-cast-function-type", "-fvisibility=hidden"],
       "cflags_cc!": ["-fno-exceptions"],
       "defines": ["NAPI_VERSION=8"],

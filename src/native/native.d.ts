@@ -52,6 +52,21 @@ export interface NativeModule {
   release(ring: NativeRing, count: number): void;
   /** Frames dropped because the ring was full, since it was opened. */
   dropped(ring: NativeRing): number;
+  /**
+   * Gives a ring at a user's port its fence (fence.h): `receive` and `next` give frames whose original the kernel may have
+   * sent on back unread. What was captured before is not handed out. Takes a batch only when the last one was given back.
+   *
+   * @param descriptor - of the fence's file; it may be closed afterwards
+   */
+  setFence(ring: NativeRing, descriptor: number): void;
+  /**
+   * Takes note of a new epoch also when nothing arrives: what comes from then on is handed out. To be called often.
+   *
+   * @returns the epoch that the ring is in; 0 without a fence
+   */
+  lookAtFence(ring: NativeRing): number;
+  /** Frames given back unread because of the fence. */
+  fenced(ring: NativeRing): number;
   /** Calls back from the event loop while frames are waiting. Once a ring. */
   watch(ring: NativeRing, onReadable: () => void): void;
   /** Pauses and resumes the calls. */

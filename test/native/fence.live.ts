@@ -1,0 +1,272 @@
+/**
+ * The fence of a ring: what the kernel may have sent on is never handed out, and what it certainly withheld is.
+ *
+ * Not a test file by itself: `addon.test.ts` and `asan.test.ts` run it in a namespace with `p0` and `q0`. With a path as its
+ * argument it takes the addon from there.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { closeSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { describe, test } from 'node:test';
+import { loadNative } from '../../src/native/load-native.ts';
+import type { NativeModule, NativeRing } from '../../src/native/native.d.ts';
+import { Fence } from '../../src/supervisor/fence.ts';
+import { openMemoryFile } from '../../src/supervisor/memory-file.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+/** So short that a frame of LONG octets comes through an overflow buffer. */
+const SLOT = 256;
+const SLOTS = 1024;
+const VNET = 10;
+const SHORT = 60;
+const LONG = 1000;
+const FIELDS = 8;
+const BATCH = 64;
+const HOUR_MS = 3_600_000;
+const MADE = 2;
+const NONE = new Uint8Array(0);
+
+const file = process.argv[2];
+const native = file === undefined ? loadNative() : (createRequire(import.meta.url)(file) as NativeModule);
+const [near, far] = ['p0', 'q0'].map((name) => Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8')));
+
+interface Rig {
+  readonly fence: Fence;
+  readonly ring: NativeRing;
+  /** Frames that the ring has handed out, given back at once. */
+  take(): Uint8Array[];
+  /** Sends frames filled with one octet, and waits until the ring has captured them. */
+  send(fill: number, count: number, length?: number): Promise<void>;
+  /** Opens the fence for an hour. */
+  open(): void;
+  close(): void;
+}
+
+function openRing(): NativeRing {
+  return native.openRing(near ?? 0, SLOT, SLOTS, BATCH, -1, true, NONE);
+}
+
+function sendFrames(fill: number, count: number, length: number): void {
+  const ring = native.openRing(far ?? 0, SLOT, 1, 0, -1, true, NONE);
+  const sender = native.openSender(far ?? 0, 0);
+  const made = new Uint8Array(VNET + length).fill(fill, VNET);
+  for (let left = count; left > 0; left -= BATCH) {
+    const some = Math.min(left, BATCH);
+    const entries = new Uint32Array(some * 3);
+    for (let i = 0; i < some; i++) entries.set([MADE, 0, VNET + length], i * 3);
+    assert.equal(native.send(sender, ring, entries, some, made, new Uint8Array(some)), 0);
+  }
+  native.closeSender(sender);
+  native.closeRing(ring);
+}
+
+function rig(): Rig {
+  const fence = new Fence();
+  const ring = openRing();
+  // Sees what the other one gives back unread: the frames are there when this one has them.
+  const witness = openRing();
+  native.setFence(ring, fence.laneFd);
+  const fields = new Uint32Array(FIELDS * BATCH);
+  const takeFrom = (source: NativeRing): Uint8Array[] => {
+    const count = native.receive(source, fields, BATCH);
+    const frames = Array.from({ length: count }, (_, i) => {
+      const [start = 0, length = 0, , flags = 0] = fields.subarray(i * FIELDS);
+      const memory = (flags & 4) === 0 ? source.memory : source.overflow;
+      return new Uint8Array(memory, start, length).slice();
+    });
+    native.release(source, count);
+    return frames;
+  };
+  return {
+    fence,
+    ring,
+    take: () => takeFrom(ring),
+    async send(fill, count, length = SHORT) {
+      sendFrames(fill, count, length);
+      let seen = 0;
+      const all = () => {
+        seen += takeFrom(witness).length;
+        return seen >= count;
+      };
+      await waitFor(all, { what: `${count} frames` });
+    },
+    open: () => fence.extend(process.hrtime.bigint(), HOUR_MS),
+    close() {
+      native.closeRing(ring);
+      native.closeRing(witness);
+      fence.release();
+    },
+  };
+}
+
+/** The page of a supervisor that was killed before it opened the fence. */
+function openZeros(): number {
+  const { fd, file: path } = openMemoryFile('the fence');
+  rmSync(path);
+  writeSync(fd, new BigUint64Array(3));
+  return fd;
+}
+
+/** The octet that each frame is filled with. */
+function fills(frames: readonly Uint8Array[]): (number | undefined)[] {
+  return frames.map((frame) => frame.at(-1));
+}
+
+describe('a ring with a fence', () => {
+  test('hands out nothing while it is closed, gives everything back and counts it', async () => {
+    const { ring, take, send, close } = rig();
+    // More than the ring has slots: what is not given back would be dropped.
+    for (let round = 0; round < 5; round++) {
+      await send(2, SLOTS / 4);
+      assert.deepEqual(take(), []);
+    }
+    assert.deepEqual([native.fenced(ring), native.dropped(ring)], [(SLOTS / 4) * 5, 0]);
+    close();
+  });
+
+  test('hands out what came after the lease, and nothing of what came before', async () => {
+    const { ring, take, send, open, close } = rig();
+    await send(2, 3);
+    open();
+    assert.equal(native.lookAtFence(ring), 1);
+    await send(4, 2);
+    assert.deepEqual(fills(take()), [4, 4]);
+    assert.equal(native.fenced(ring), 3);
+    close();
+  });
+
+  test('that meets the new epoch with frames in it gives them back: nobody knows when they came', async () => {
+    const { ring, fence, take, send, open, close } = rig();
+    open();
+    native.lookAtFence(ring);
+    await send(2, 1);
+    assert.deepEqual(fills(take()), [2]);
+    await send(4, 3);
+    fence.close();
+    open();
+    await send(6, 1);
+    assert.deepEqual(take(), []);
+    await send(8, 1);
+    assert.deepEqual(fills(take()), [8]);
+    assert.equal(native.fenced(ring), 4);
+    close();
+  });
+
+  test('hands out nothing once its time is over', async () => {
+    const { ring, fence, take, send, open, close } = rig();
+    open();
+    native.lookAtFence(ring);
+    await send(2, 2);
+    fence.extend(process.hrtime.bigint() - 2_000_000n, 1);
+    assert.deepEqual(take(), []);
+    assert.equal(native.fenced(ring), 2);
+    close();
+  });
+
+  test('loses nothing when it is extended in time: what was captured before belongs to the same epoch', async () => {
+    const { ring, take, send, open, close } = rig();
+    open();
+    native.lookAtFence(ring);
+    await send(2, 2);
+    open();
+    assert.equal(native.lookAtFence(ring), 1);
+    await send(4, 1);
+    assert.deepEqual(fills(take()), [2, 2, 4]);
+    assert.equal(native.fenced(ring), 0);
+    close();
+  });
+
+  test('keeps to the fence when the descriptor is closed, and stays closed when nobody opens it any more', async () => {
+    const { ring, fence, take, send } = rig();
+    fence.extend(process.hrtime.bigint(), HOUR_MS);
+    native.lookAtFence(ring);
+    fence.release();
+    await send(2, 1);
+    assert.deepEqual(fills(take()), [2]);
+    native.setFence(ring, openZeros());
+    await send(4, 1);
+    assert.deepEqual([take(), native.lookAtFence(ring)], [[], 0]);
+    native.closeRing(ring);
+  });
+
+  test('hands out nothing of what was captured before it had the fence', async () => {
+    const { take, send, open, close, ring, fence } = rig();
+    open();
+    native.lookAtFence(ring);
+    await send(2, 3);
+    native.setFence(ring, fence.laneFd);
+    await send(4, 1);
+    assert.deepEqual(fills(take()), [4]);
+    assert.equal(native.fenced(ring), 3);
+    close();
+  });
+
+  test('gives long frames back with their copies: the next one gets its own octets', async () => {
+    const { ring, take, send, open, close } = rig();
+    await send(2, 3, LONG);
+    assert.deepEqual(take(), []);
+    await send(4, 2, LONG);
+    open();
+    native.lookAtFence(ring);
+    await send(6, 2, LONG);
+    const frames = take();
+    assert.deepEqual(fills(frames), [6, 6]);
+    assert.ok(frames.every(({ length }) => length === LONG));
+    assert.equal(native.fenced(ring), 5);
+    close();
+  });
+
+  test('hands out a batch only when the last one was given back', async () => {
+    const { ring, send, open, close } = rig();
+    open();
+    native.lookAtFence(ring);
+    await send(2, 2);
+    const fields = new Uint32Array(FIELDS);
+    assert.equal(native.receive(ring, fields, 1), 1);
+    assert.equal(native.receive(ring, fields, 1), 0);
+    assert.equal(native.lookAtFence(ring), 1);
+    native.release(ring, 1);
+    assert.equal(native.receive(ring, fields, 1), 1);
+    native.release(ring, 1);
+    assert.equal(native.fenced(ring), 0);
+    close();
+  });
+
+  test('takes a page that is half written for a closed one', async () => {
+    const fd = openZeros();
+    const ring = openRing();
+    writeSync(fd, new BigUint64Array([1n, 2n ** 63n, 2n ** 63n]), 0, 24, 0);
+    native.setFence(ring, fd);
+    sendFrames(2, 3, SHORT);
+    const fields = new Uint32Array(FIELDS * BATCH);
+    await waitFor(() => native.receive(ring, fields, BATCH) === 0 && native.fenced(ring) === 3, { what: 'the frames' });
+    ftruncateSync(fd, 23);
+    assert.throws(() => native.setFence(ring, fd), { syscall: 'fstat', code: 'EINVAL' });
+    native.closeRing(ring);
+    closeSync(fd);
+  });
+
+  test('refuses what is no ring, no descriptor and no file', () => {
+    const { ring, fence, close } = rig();
+    for (const name of ['setFence', 'fenced', 'lookAtFence'] as const) {
+      const call = native[name] as (...args: unknown[]) => unknown;
+      for (const wrong of [undefined, null, 1, {}, 'x', fence]) {
+        assert.throws(() => call(wrong, fence.laneFd), { name: 'TypeError', message: new RegExp(`^${name}`) });
+      }
+      assert.throws(() => call(), { name: 'TypeError' });
+    }
+    for (const wrong of [-1, 0.5, Number.NaN, 2 ** 31, '4', null, undefined, 4n]) {
+      assert.throws(() => native.setFence(ring, wrong as number), { name: 'TypeError', message: /^setFence/ });
+    }
+    assert.throws(() => native.setFence(ring, 0x7fff_ffff), { syscall: 'fstat', code: 'EBADF' });
+    const folder = openSync('/dev', 'r');
+    assert.throws(() => native.setFence(ring, folder), { syscall: 'fstat', code: 'EINVAL' });
+    closeSync(folder);
+    close();
+    assert.throws(() => native.setFence(ring, 0), { name: 'TypeError' });
+    assert.throws(() => native.fenced(ring), { name: 'TypeError' });
+  });
+});
