@@ -28,6 +28,8 @@ export interface AfpacketOptions {
   readonly lanes?: number;
   /** Memory of each ring, in MiB: 32 are 16,384 slots. @defaultValue 32 */
   readonly ringMiB?: number;
+  /** Descriptor of the fence's file, for ports that are fenced; borrowed. */
+  readonly fenceFd?: number;
   /** Told when the kernel refused a ring of that size and a smaller one was taken. */
   readonly onSmallerRing?: (device: string, mib: number) => void;
 }
@@ -91,6 +93,8 @@ export class AfpacketDriver implements Driver {
   #stopped = false;
   #isClosed = false;
   #dropped = 0;
+  #fenced = 0;
+  #epoch = 0;
   /** The batch being handed out: whose it is, and the frame that the sink has at the moment. */
   #inlet: Inlet | null = null;
   #frame: FrameBuffer | null = null;
@@ -112,7 +116,7 @@ export class AfpacketDriver implements Driver {
         if (send !== null) {
           this.#outlets[id] = new Outlet(withSendGroup(() => guarded(send, () => native.openSender(send.ifindex, 0))));
         }
-        if (capture !== null) this.#inlets.push(new Inlet(id, openRing(native, port, capture, options)));
+        if (capture !== null) this.#inlets.push(new Inlet(port, openRing(native, port, capture, options)));
       }
     } catch (error) {
       this.stop();
@@ -178,8 +182,8 @@ export class AfpacketDriver implements Driver {
 
   /** {@inheritDoc Driver.stats} */
   stats(): DriverStats {
-    if (!this.#isClosed) this.#countDropped();
-    return { droppedByKernel: this.#dropped };
+    if (!this.#isClosed) this.#count();
+    return { droppedByKernel: this.#dropped, fenced: this.#fenced, epoch: this.#epoch };
   }
 
   /** {@inheritDoc Driver.stop} */
@@ -192,14 +196,23 @@ export class AfpacketDriver implements Driver {
     this.#finish?.();
   }
 
-  #countDropped(): void {
+  #count(): void {
     this.#dropped = 0;
-    for (const { ring } of this.#inlets) this.#dropped += this.#native.dropped(ring);
+    this.#fenced = 0;
+    let epoch = Number.POSITIVE_INFINITY;
+    for (const { ring, isFenced } of this.#inlets) {
+      if (isFenced) {
+        epoch = Math.min(epoch, this.#native.lookAtFence(ring));
+        this.#fenced += this.#native.fenced(ring);
+      }
+      this.#dropped += this.#native.dropped(ring);
+    }
+    this.#epoch = Number.isFinite(epoch) ? epoch : 0;
   }
 
   #close(): void {
     // The last look: a closed ring has no statistics.
-    this.#countDropped();
+    this.#count();
     this.#isClosed = true;
     for (const { ring } of this.#inlets) this.#native.closeRing(ring);
     for (const outlet of this.#outlets) if (outlet != null) this.#native.closeSender(outlet.sender);
@@ -311,6 +324,7 @@ export class AfpacketDriver implements Driver {
 /** The receiving side of a port. */
 class Inlet {
   readonly port: number;
+  readonly isFenced: boolean;
   readonly ring: NativeRing;
   readonly memory: Uint8Array;
   readonly overflow: Uint8Array;
@@ -322,8 +336,9 @@ class Inlet {
   readonly #starts: number[] = [];
   readonly #others = new Map<number, FrameBuffer>();
 
-  constructor(port: number, ring: NativeRing) {
-    this.port = port;
+  constructor({ id, isFenced = false }: LivePortOptions, ring: NativeRing) {
+    this.port = id;
+    this.isFenced = isFenced;
     this.ring = ring;
     this.memory = new Uint8Array(ring.memory);
     this.overflow = new Uint8Array(ring.overflow);
@@ -381,9 +396,10 @@ function openRing(
 ): NativeRing {
   const wanted = options.ringMiB ?? DEFAULT_RING_MIB;
   const isOutbound = port.direction === 'outbound';
-  // The group is known by a number in the whole namespace: the index of the device that its lanes share, and the direction,
-  // because `tap` takes both from one device.
-  const fanoutGroup = (options.lanes ?? 1) > 1 ? (device.ifindex * 2 + (isOutbound ? 1 : 0)) & 0xffff : -1;
+  // The group is known by a number in the whole namespace: the index of the device that its lanes share, and what for,
+  // because `tap` takes both directions from one device, and may be beside a bridge.
+  const purpose = port.isFenced === true ? 2 : isOutbound ? 1 : 0;
+  const fanoutGroup = (options.lanes ?? 1) > 1 ? (device.ifindex * 4 + purpose) & 0xffff : -1;
   const filter = isOutbound ? OUTGOING_ONLY : NO_FILTER;
   for (let mib = wanted; ; mib = Math.max(SMALLEST_RING_MIB, Math.floor(mib / 2))) {
     try {
@@ -391,12 +407,24 @@ function openRing(
       const ring = guarded(device, () =>
         native.openRing(device.ifindex, SLOT_OCTETS, slots, OVERFLOW_COUNT, fanoutGroup, !isOutbound, filter),
       );
+      if (port.isFenced === true) guarded(device, () => setFence(native, ring, options.fenceFd));
       if (mib < wanted) options.onSmallerRing?.(device.name, mib);
       return ring;
     } catch (error) {
       const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
       if (code !== 'ENOMEM' || mib <= SMALLEST_RING_MIB) throw error;
     }
+  }
+}
+
+/** A fenced port without its fence would send frames twice: it is refused, and its ring closed. */
+function setFence(native: NativeModule, ring: NativeRing, fenceFd: number | undefined): void {
+  try {
+    if (fenceFd === undefined || !Number.isInteger(fenceFd) || fenceFd < 0) throw new Error('it needs the fence');
+    native.setFence(ring, fenceFd);
+  } catch (error) {
+    native.closeRing(ring);
+    throw error;
   }
 }
 

@@ -27,6 +27,8 @@ import { ProgressWriter } from './progress.ts';
 
 /** Descriptor of the progress file, as the supervisor arranges it. */
 const PROGRESS_FD = 3;
+/** Descriptor of the fence, likewise. */
+const FENCE_FD = 4;
 /** How often an idle lane shows that it is alive. */
 const IDLE_PROGRESS_MS = 50;
 /** Lines a second that hooks and hook faults may write to the log. */
@@ -80,7 +82,7 @@ async function run(spec: LaneSpec): Promise<void> {
     ledger: lane.ledger,
     chain,
     pool: systemPool,
-    kernelDropped: () => driver.stats().droppedByKernel,
+    driverStats: () => driver.stats(),
   });
   const timer = setInterval(() => progress.writeAll(lane.packets), IDLE_PROGRESS_MS);
   lane.reportTo(progress);
@@ -102,7 +104,7 @@ function openDriver({ driver, ports, lanes }: LaneSpec, log: Logger): Driver {
   if (driver === 'pcap') return openPcap({ ports });
   const onSmallerRing = (device: string, mib: number): void =>
     log.warn(`${device}: the kernel has no memory for a ring of the usual size; it got one of ${mib} MiB.`);
-  return openAfpacket({ ports, lanes, onSmallerRing });
+  return openAfpacket({ ports, lanes, fenceFd: FENCE_FD, onSmallerRing });
 }
 
 async function receive(driver: Driver, lane: Lane): Promise<void> {

@@ -10,13 +10,13 @@
  */
 
 import { type ChildProcess, fork } from 'node:child_process';
-import { closeSync, openSync, unlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, unlinkSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FirehookError } from '../errors.ts';
 import type { FromLane, HookInfo, LaneSpec, ToLane } from '../lane/messages.ts';
 import { type LaneProgress, ProgressReader } from '../lane/progress.ts';
+import { openMemoryFile } from './memory-file.ts';
 
 /** How long hooks may take to set up before the lane is given up. */
 const READY_TIMEOUT_MS = 60_000;
@@ -24,8 +24,6 @@ const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 2_000;
 /** A hook that leaks costs its lane, not the machine: beyond this much heap the lane ends and another starts. */
 const HEAP_LIMIT_MIB = 1024;
-/** File names of this process. */
-let serial = 0;
 
 /** How a lane ended. */
 export interface LaneEnd {
@@ -52,8 +50,12 @@ export class LaneChild {
   #lastSequence = -1;
   #lastMoveMs = performance.now();
 
-  /** Starts a lane. It opens its sockets at once; packets come when the plumbing lets them. */
-  constructor(spec: LaneSpec) {
+  /**
+   * Starts a lane. It opens its sockets at once; packets come when the plumbing lets them.
+   *
+   * @param fenceFd - of the fence, for its rings at users' ports; borrowed
+   */
+  constructor(spec: LaneSpec, fenceFd: number | 'ignore' = 'ignore') {
     this.#progressFd = openProgressFile();
     this.#reader = new ProgressReader(this.#progressFd);
     this.#process = fork(laneProgram(), [], {
@@ -62,7 +64,7 @@ export class LaneChild {
       env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' },
       execArgv: laneExecArgv(),
       // What a hook prints must not come between the lines of a report.
-      stdio: ['ignore', 2, 2, this.#progressFd, 'ipc'],
+      stdio: ['ignore', 2, 2, this.#progressFd, fenceFd, 'ipc'],
       detached: false,
     });
     this.ready = new Promise((resolve, reject) => {
@@ -158,21 +160,9 @@ function fromLane(message: FromLane & { type: 'failed' }): FirehookError {
 
 /** A file without a name in memory: only this process and the lane have it. */
 function openProgressFile(): number {
-  for (const folder of ['/dev/shm', '/run', tmpdir()]) {
-    serial += 1;
-    const file = path.join(folder, `firehook-${process.pid}-${serial}-${Date.now()}`);
-    try {
-      const fd = openSync(file, 'wx+', 0o600);
-      unlinkSync(file);
-      return fd;
-    } catch {
-      // Not there, or not writable: the next one.
-    }
-  }
-  throw new FirehookError(
-    'FIREHOOK_LANE_FAILED',
-    'no folder for the progress file: /dev/shm, /run and the temporary folder refuse it',
-  );
+  const { fd, file } = openMemoryFile('the progress file');
+  unlinkSync(file);
+  return fd;
 }
 
 /** The lane's program beside this file: built, or the source when the source runs. */

@@ -44,6 +44,7 @@ function stats(changes: Partial<StatsReport> = {}): StatsReport {
     ],
     total: ledger,
     kernelDropped: 0,
+    fenced: 0,
     lanes: [{ pid: 78, packets: 1234, total: ledger }],
     droppedByHooks: [
       { hook: 'drop-port', dropped: 30, rejected: 4 },

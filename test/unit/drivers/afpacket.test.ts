@@ -81,7 +81,7 @@ test('a ring that the kernel has no memory for becomes a smaller one, and that i
   const onSmallerRing = (device: string, mib: number) => told.push(`${device} ${mib}`);
   const driver = new AfpacketDriver(native, { ports: [{ ...PORT, capture: LO }], onSmallerRing });
   assert.deepEqual([asked, told], [[32, 16, 8], ['lo 8']]);
-  assert.deepEqual(driver.stats(), { droppedByKernel: 0 });
+  assert.deepEqual(driver.stats(), { droppedByKernel: 0, fenced: 0, epoch: 0 });
   driver.stop();
 });
 
@@ -112,6 +112,6 @@ test('a port without a device sends nothing, says so, and can be stopped twice',
   driver.stop();
   driver.stop();
   await done;
-  assert.deepEqual(driver.stats(), { droppedByKernel: 0 });
+  assert.deepEqual(driver.stats(), { droppedByKernel: 0, fenced: 0, epoch: 0 });
   await driver.start({ onFrame: () => assert.fail('it has been stopped'), onBatchEnd: () => undefined });
 });
