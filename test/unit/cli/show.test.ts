@@ -122,6 +122,11 @@ describe('firehook stats', () => {
     assert.match(showStats(stats({ kernelDropped: 4321 })), /The kernel dropped 4,321 frames/);
   });
 
+  test('says how many frames met the fence', () => {
+    assert.doesNotMatch(showStats(stats()), /while the lease was not certain/);
+    assert.match(showStats(stats({ fenced: 4321 })), /4,321 frames were seen .* while the lease was not certain/);
+  });
+
   test('says of a tap that its verdicts are what they would be', () => {
     const [way] = stats().ways;
     assert.ok(way !== undefined);

@@ -75,6 +75,15 @@ test('the right to send is given back, and nothing stays open, when a device is 
   assert.deepEqual([process.getegid?.(), packetSockets()], before);
 });
 
+test('a port that needs the fence is refused without one, and nothing stays open', { skip: rootOnly() }, () => {
+  const before = packetSockets();
+  for (const fenceFd of [undefined, -1, 0.5, 0x7fff_ffff]) {
+    const options = fenceFd === undefined ? {} : { fenceFd };
+    assert.throws(() => openAfpacket({ ports: [{ ...PORT, capture: LO, isFenced: true }], ...options }), refused);
+  }
+  assert.equal(packetSockets(), before);
+});
+
 test('a ring that the kernel has no memory for becomes a smaller one, and that is told', { skip: rootOnly() }, () => {
   const { native, asked } = refusing(2, 'ENOMEM');
   const told: string[] = [];
