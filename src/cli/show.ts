@@ -144,6 +144,11 @@ export function showStats(report: StatsReport): string {
     ...(report.kernelDropped > 0
       ? [`The kernel dropped ${report.kernelDropped.toLocaleString('en-US')} frames that the lane was too slow for.`]
       : []),
+    ...(report.fenced > 0
+      ? [
+          `${report.fenced.toLocaleString('en-US')} frames were seen at the ports while the lease was not certain, and left to onDown.`,
+        ]
+      : []),
     report.addsUp ? 'The ledger adds up.' : `The ledger does NOT add up:\n  ${report.problems.join('\n  ')}`,
   ].join('\n');
 }

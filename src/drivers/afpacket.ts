@@ -28,6 +28,8 @@ export interface AfpacketOptions {
   readonly ports: readonly LivePortOptions[];
   /** A port that is not named here gets a ring of 32 MiB to itself. */
   readonly rings?: readonly RingOptions[];
+  /** Descriptor of the fence's file, for ports that are fenced; borrowed. */
+  readonly fenceFd?: number;
 }
 
 /** The ring that a port is to have. Plain data: it crosses a process boundary. */
@@ -112,6 +114,8 @@ export class AfpacketDriver implements Driver {
   #stopped = false;
   #isClosed = false;
   #dropped = 0;
+  #fenced = 0;
+  #epoch = 0;
   /** The batch being handed out: whose it is, and the frame that the sink has at the moment. */
   #inlet: Inlet | null = null;
   #frame: FrameBuffer | null = null;
@@ -134,7 +138,7 @@ export class AfpacketDriver implements Driver {
           this.#outlets[id] = new Outlet(withSendGroup(() => guarded(send, () => native.openSender(send.ifindex, 0))));
         }
         if (capture === null) continue;
-        const inlet = new Inlet(id, openRing(native, port, capture, options.rings));
+        const inlet = new Inlet(port, openRing(native, port, capture, options));
         this.#inlets.push(inlet);
         if (send === null && port.direction !== 'any') this.#looking.push({ inlet, device: capture, port });
       }
@@ -209,8 +213,8 @@ export class AfpacketDriver implements Driver {
 
   /** {@inheritDoc Driver.stats} */
   stats(): DriverStats {
-    if (!this.#isClosed) this.#countDropped();
-    return { droppedByKernel: this.#dropped };
+    if (!this.#isClosed) this.#count();
+    return { droppedByKernel: this.#dropped, fenced: this.#fenced, epoch: this.#epoch };
   }
 
   /** {@inheritDoc Driver.stop} */
@@ -223,14 +227,23 @@ export class AfpacketDriver implements Driver {
     this.#finish?.();
   }
 
-  #countDropped(): void {
+  #count(): void {
     this.#dropped = 0;
-    for (const { ring } of this.#inlets) this.#dropped += this.#native.dropped(ring);
+    this.#fenced = 0;
+    let epoch = Number.POSITIVE_INFINITY;
+    for (const { ring, isFenced } of this.#inlets) {
+      if (isFenced) {
+        epoch = Math.min(epoch, this.#native.lookAtFence(ring));
+        this.#fenced += this.#native.fenced(ring);
+      }
+      this.#dropped += this.#native.dropped(ring);
+    }
+    this.#epoch = Number.isFinite(epoch) ? epoch : 0;
   }
 
   #close(): void {
     // The last look: a closed ring has no statistics.
-    this.#countDropped();
+    this.#count();
     this.#isClosed = true;
     for (const { ring } of this.#inlets) this.#native.closeRing(ring);
     for (const outlet of this.#outlets) if (outlet != null) this.#native.closeSender(outlet.sender);
@@ -324,6 +337,7 @@ export class AfpacketDriver implements Driver {
 /** The receiving side of a port. */
 class Inlet {
   readonly port: number;
+  readonly isFenced: boolean;
   readonly ring: NativeRing;
   readonly memory: Uint8Array;
   readonly overflow: Uint8Array;
@@ -334,8 +348,9 @@ class Inlet {
   readonly #starts: number[] = [];
   readonly #others = new Map<number, FrameBuffer>();
 
-  constructor(port: number, ring: NativeRing) {
-    this.port = port;
+  constructor({ id, isFenced = false }: LivePortOptions, ring: NativeRing) {
+    this.port = id;
+    this.isFenced = isFenced;
     this.ring = ring;
     this.memory = new Uint8Array(ring.memory);
     this.overflow = new Uint8Array(ring.overflow);
@@ -393,9 +408,9 @@ function openRing(
   native: NativeModule,
   port: LivePortOptions,
   device: LiveDevice,
-  rings: readonly RingOptions[] = [],
+  options: AfpacketOptions,
 ): NativeRing {
-  const { slots: wanted, fanoutGroup } = rings.find((ring) => ring.port === port.id) ?? {
+  const { slots: wanted, fanoutGroup } = options.rings?.find((ring) => ring.port === port.id) ?? {
     slots: DEFAULT_RING_SLOTS,
     fanoutGroup: -1,
   };
@@ -403,7 +418,17 @@ function openRing(
   const filter = isOutbound ? OUTGOING_ONLY : NO_FILTER;
   for (let slots = wanted; ; slots = Math.max(SMALLEST_RING_SLOTS, wholeBlocks(slots / 2))) {
     try {
-      return native.openRing(device.ifindex, SLOT_OCTETS, slots, OVERFLOW_COUNT, fanoutGroup, !isOutbound, filter);
+      const ring = native.openRing(
+        device.ifindex,
+        SLOT_OCTETS,
+        slots,
+        OVERFLOW_COUNT,
+        fanoutGroup,
+        !isOutbound,
+        filter,
+      );
+      if (port.isFenced === true) setFence(native, ring, options.fenceFd);
+      return ring;
     } catch (cause) {
       const { code, syscall } = cause as NodeJS.ErrnoException;
       if (code === 'ENOMEM' && slots > SMALLEST_RING_SLOTS) continue;
@@ -420,6 +445,17 @@ function wholeBlocks(slots: number): number {
 
 function foreignGroup({ name }: LiveDevice, group: number): string {
   return `another program has the fanout group ${group}, or the interface is down: ip link set ${name} up, and start again; another group is drawn`;
+}
+
+/** A fenced port without its fence would send frames twice: it is refused, and its ring closed. */
+function setFence(native: NativeModule, ring: NativeRing, fenceFd: number | undefined): void {
+  try {
+    if (fenceFd === undefined || !Number.isInteger(fenceFd) || fenceFd < 0) throw new Error('it needs the fence');
+    native.setFence(ring, fenceFd);
+  } catch (error) {
+    native.closeRing(ring);
+    throw error;
+  }
 }
 
 function guarded<T>(device: LiveDevice, action: () => T): T {

@@ -79,6 +79,10 @@ export interface FrameSink {
 export interface DriverStats {
   /** Frames the kernel dropped before the driver could read them. */
   readonly droppedByKernel: number;
+  /** Frames that were not handed out because the kernel may have sent them on; only of a driver with a fence. */
+  readonly fenced?: number;
+  /** Epoch of the fence that all its ports are in: they hand out what has come since it began. */
+  readonly epoch?: number;
 }
 
 /** A source and sink of frames. */

@@ -14,6 +14,8 @@ export interface LivePortOptions {
   readonly capture: LiveDevice | null;
   /** Which frames of it: those that arrive, those that leave (`tap`), or every one that comes by. */
   readonly direction: 'any' | 'inbound' | 'outbound';
+  /** It captures at a user's port, where only the fence says whether a frame is the lane's to send. @defaultValue false */
+  readonly isFenced?: boolean;
   /** Device to send on; null for a port that only receives. */
   readonly send: LiveDevice | null;
   /** Longest frame that can be sent, link header included, in octets; 0 for a port that only receives. */

@@ -30,6 +30,8 @@ import { ProgressWriter } from './progress.ts';
 
 /** Descriptor of the progress file, as the supervisor arranges it. */
 const PROGRESS_FD = 3;
+/** Descriptor of the fence, likewise. */
+const FENCE_FD = 4;
 /** How often an idle lane shows that it is alive. */
 const IDLE_PROGRESS_MS = 50;
 /** Lines a second that hooks and hook faults may write to the log. */
@@ -83,7 +85,7 @@ async function run(spec: LaneSpec): Promise<void> {
     ledger: lane.ledger,
     chain,
     pool: systemPool,
-    kernelDropped: () => driver.stats().droppedByKernel,
+    driverStats: () => driver.stats(),
   });
   const timer = setInterval(() => progress.writeAll(lane.packets), IDLE_PROGRESS_MS);
   lane.reportTo(progress);
@@ -105,7 +107,7 @@ async function run(spec: LaneSpec): Promise<void> {
 }
 
 function openDriver({ driver, ports, rings }: LaneSpec): Driver {
-  return driver === 'pcap' ? openPcap({ ports }) : openAfpacket({ ports, rings });
+  return driver === 'pcap' ? openPcap({ ports }) : openAfpacket({ ports, rings, fenceFd: FENCE_FD });
 }
 
 /** Each driver has the sender that needs nothing but what it needs itself. */

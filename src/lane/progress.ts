@@ -7,6 +7,7 @@
  *
  * ```
  *   doubles:  magic | sequence | packets | ways | hooks | tags | poolBytes | poolLimit | poolFaults | kernelDropped
+ *             fenced | epoch
  *             ways x LEDGER_WIDTH | hooks x (HOOK_COUNTERS + 3) | tags x TAG_WIDTH | sequence
  * ```
  * @module
@@ -14,15 +15,16 @@
 
 import { readSync, writeSync } from 'node:fs';
 
+import type { DriverStats } from '../drivers/contract.ts';
 import type { Pool } from '../firewall/pool.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { HOOK_COUNTERS } from '../hook/hook-chain.ts';
 import type { LedgerRow } from './ledger.ts';
 import { LEDGER_WIDTH, rowAt } from './ledger.ts';
 
-/** "FHP1" as a number; changes when the layout does. */
-const MAGIC = 0x46485031;
-const HEADER = 10;
+/** "FHP2" as a number; changes when the layout does. */
+const MAGIC = 0x46485032;
+const HEADER = 12;
 /** Hook row: the chain's counters, then allocations outstanding, their octets, refused frees. */
 const HOOK_WIDTH = HOOK_COUNTERS + 3;
 /** Tag row: tag, pool type, allocs, frees, bytes. */
@@ -71,6 +73,10 @@ export interface LaneProgress {
   readonly poolFaults: number;
   /** Frames the kernel dropped before the driver could read them. */
   readonly kernelDropped: number;
+  /** Frames given back unread because the kernel may have sent them on. */
+  readonly fenced: number;
+  /** Epoch of the fence that the lane is in; 0 where it has none. */
+  readonly epoch: number;
 }
 
 /** What {@link ProgressWriter} takes its numbers from. */
@@ -79,7 +85,7 @@ export interface ProgressSource {
   readonly chain: HookChain;
   readonly pool: Pool;
   /** May be costly: asked only when the lane is idle or a while has passed. */
-  kernelDropped(): number;
+  driverStats(): DriverStats;
 }
 
 /** Writes snapshots of a lane's counters. */
@@ -145,7 +151,10 @@ export class ProgressWriter {
     numbers[6] = totals.bytesInUse;
     numbers[7] = totals.limitBytes;
     numbers[8] = totals.faultsTotal;
-    numbers[9] = this.#source.kernelDropped();
+    const driver = this.#source.driverStats();
+    numbers[9] = driver.droppedByKernel;
+    numbers[10] = driver.fenced ?? 0;
+    numbers[11] = driver.epoch ?? 0;
     this.write(packets);
   }
 }
@@ -232,5 +241,7 @@ function decode(numbers: Float64Array): LaneProgress {
     poolLimit: at(7),
     poolFaults: at(8),
     kernelDropped: at(9),
+    fenced: at(10),
+    epoch: at(11),
   };
 }

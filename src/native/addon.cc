@@ -213,6 +213,42 @@ napi_value Dropped(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/** setFence(ring, descriptor) */
+napi_value SetFence(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  uint32_t descriptor;
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "setFence(ring, descriptor)");
+  auto* handle = ToOpenRing(env, arguments[0]);
+  if (handle == nullptr || !ToUint(env, arguments[1], &descriptor) || descriptor > 0x7fffffff) {
+    return ThrowType(env, "setFence(ring, descriptor)");
+  }
+  SystemError error;
+  if (!handle->ring.SetFence(static_cast<int>(descriptor), &error)) return ThrowSystem(env, error);
+  return nullptr;
+}
+
+/** lookAtFence(ring): number */
+napi_value LookAtFence(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "lookAtFence(ring)");
+  auto* handle = ToOpenRing(env, arguments[0]);
+  if (handle == nullptr) return ThrowType(env, "lookAtFence(ring)");
+  napi_value result;
+  napi_create_double(env, static_cast<double>(handle->ring.LookAtFence()), &result);
+  return result;
+}
+
+/** fenced(ring): number */
+napi_value Fenced(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "fenced(ring)");
+  auto* handle = ToOpenRing(env, arguments[0]);
+  if (handle == nullptr) return ThrowType(env, "fenced(ring)");
+  napi_value result;
+  napi_create_double(env, static_cast<double>(handle->ring.Fenced()), &result);
+  return result;
+}
+
 /** watch(ring, onBatch: (count) => void): calls back with each batch that arrives, once a ring. */
 napi_value Watch(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
@@ -385,6 +421,9 @@ NAPI_MODULE_INIT() {
       {"dropped", Dropped},
       {"watch", Watch},
       {"setFilter", SetFilter},
+      {"setFence", SetFence},
+      {"lookAtFence", LookAtFence},
+      {"fenced", Fenced},
       {"closeRing", CloseRing},
       {"openSender", OpenSender},
       {"send", Send},

@@ -57,6 +57,21 @@ export interface NativeModule {
   /** Frames dropped because the ring was full, since it was opened. */
   dropped(ring: NativeRing): number;
   /**
+   * Gives a ring at a user's port its fence (fence.h): frames whose original the kernel may have sent on are given
+   * back unread, and so is what was captured before.
+   *
+   * @param descriptor - of the fence's file; it may be closed afterwards
+   */
+  setFence(ring: NativeRing, descriptor: number): void;
+  /**
+   * Takes note of a new epoch also when nothing arrives: what comes from then on is handed out. To be called often.
+   *
+   * @returns the epoch that the ring is in; 0 without a fence
+   */
+  lookAtFence(ring: NativeRing): number;
+  /** Frames given back unread because of the fence. */
+  fenced(ring: NativeRing): number;
+  /**
    * Calls back with every batch of frames, without a turn of the event loop in between as long as the loop has nothing to do.
    * The frames are given back to the kernel when the call returns. Once a ring.
    */

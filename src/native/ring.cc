@@ -1,6 +1,7 @@
 /* See ring.h. */
 #include "ring.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
@@ -166,8 +167,68 @@ uint8_t* Ring::Slot(uint32_t index) const {
   return memory_ + (index / slotsPerBlock_) * blockSize_ + (index % slotsPerBlock_) * slotSize_;
 }
 
+bool Ring::SetFence(int fd, SystemError* error) {
+  const char* failed = fence_.Open(fd);
+  if (failed != nullptr) return Fail(error, failed);
+  fence_.IsOpen(&epoch_);
+  ReadStatistics();
+  stale_ = captured_ - taken_;
+  return true;
+}
+
+uint64_t Ring::LookAtFence() {
+  // Frames that are out have passed the fence; the next batch meets it.
+  if (memory_ == nullptr || !fence_.IsSet() || out_ > 0) return epoch_;
+  if (!IsWithheld()) Discard(stale_);
+  return epoch_;
+}
+
 uint32_t Ring::Receive(uint32_t* fields, uint32_t max) {
   if (memory_ == nullptr) return 0;
+  if (!fence_.IsSet()) return Take(fields, max);
+  // Slots are given back in order: nothing can be discarded behind frames that are out.
+  if (out_ > 0) return 0;
+  if (stale_ > 0) Discard(stale_);
+  if (stale_ > 0) return 0;
+  const uint32_t count = Take(fields, max);
+  // After the batch was taken: this process may have stood still for long, at any line.
+  if (count == 0 || IsWithheld()) return count;
+  fenced_ += count;
+  Release(count);
+  Discard(stale_ > 0 ? stale_ : slotCount_);
+  return 0;
+}
+
+/** True when the kernel withholds the original of each frame in the ring; with a new epoch they are stale, and it says no. */
+bool Ring::IsWithheld() {
+  uint64_t epoch = epoch_;
+  const bool isOpen = fence_.IsOpen(&epoch);
+  if (!isOpen || epoch == epoch_) return isOpen;
+  epoch_ = epoch;
+  // Whatever has a slot by now, also a frame that another CPU is still writing into its slot.
+  ReadStatistics();
+  stale_ = captured_ - taken_;
+  return false;
+}
+
+/** Gives up to `max` frames that have arrived back unread. Only while none is out. */
+void Ring::Discard(uint64_t max) {
+  for (uint64_t i = 0; i < max; i++) {
+    auto* header = reinterpret_cast<tpacket2_hdr*>(Slot(next_));
+    const uint32_t status = __atomic_load_n(&header->tp_status, __ATOMIC_ACQUIRE);
+    if ((status & TP_STATUS_USER) == 0) return;
+    // Its copy waits in the socket's queue: read away, or the next long frame would get its octets.
+    if ((status & TP_STATUS_COPY) != 0) recv(fd_, nullptr, 0, MSG_DONTWAIT | MSG_TRUNC);
+    __atomic_store_n(&header->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+    next_ = next_ + 1 == slotCount_ ? 0 : next_ + 1;
+    oldest_ = next_;
+    taken_ += 1;
+    fenced_ += 1;
+    stale_ -= std::min<uint64_t>(stale_, 1);
+  }
+}
+
+uint32_t Ring::Take(uint32_t* fields, uint32_t max) {
   uint32_t count = 0;
   while (count < max && out_ < slotCount_) {
     uint8_t* slot = Slot(next_);
@@ -204,6 +265,7 @@ uint32_t Ring::Receive(uint32_t* fields, uint32_t max) {
     out_ += 1;
     count += 1;
   }
+  taken_ += count;
   return count;
 }
 
@@ -243,11 +305,17 @@ void Ring::Release(uint32_t count) {
 }
 
 uint64_t Ring::Dropped() {
+  ReadStatistics();
+  return dropped_;
+}
+
+void Ring::ReadStatistics() {
   tpacket_stats stats{};
   socklen_t length = sizeof(stats);
-  // Reading them resets them.
-  if (fd_ >= 0 && getsockopt(fd_, SOL_PACKET, PACKET_STATISTICS, &stats, &length) == 0) dropped_ += stats.tp_drops;
-  return dropped_;
+  if (fd_ < 0 || getsockopt(fd_, SOL_PACKET, PACKET_STATISTICS, &stats, &length) != 0) return;
+  // Reading them resets them. Packets are those that got a slot and those that found none.
+  dropped_ += stats.tp_drops;
+  captured_ += stats.tp_packets - stats.tp_drops;
 }
 
 void Ring::ClearError() {
@@ -262,6 +330,7 @@ void Ring::Close() {
   memory_ = nullptr;
   memoryLength_ = 0;
   overflow_.clear();
+  fence_.Close();
   if (fd_ >= 0) close(fd_);
   fd_ = -1;
 }

@@ -8,6 +8,10 @@
  * be cut travels with the frame. A frame longer than a slot is read whole with recvmsg into an overflow buffer, in order
  * (PACKET_COPY_THRESH).
  *
+ * A ring at a user's port has a fence (fence.h): a frame whose original the kernel may have sent on is given back unread.
+ * The copy is in the ring before nftables decides about the original, so that a fence that is open after a batch was taken
+ * holds for the whole batch.
+ *
  * Rule: everything runs on the main thread. A slot belongs to this side from receive() until release(); the ring is given
  * back in the order it was filled. The Ring owns the mapping, the overflow memory and the descriptor.
  */
@@ -18,6 +22,8 @@
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "fence.h"
 
 namespace firehook {
 
@@ -64,9 +70,22 @@ class Ring {
   bool Open(const RingOptions& options, SystemError* error);
 
   /**
+   * Gives the ring a fence; what has been captured so far is never handed out. The descriptor stays the caller's.
+   * False, with `error` set, when it cannot be mapped.
+   */
+  bool SetFence(int fd, SystemError* error);
+
+  /**
+   * Takes note of a new epoch also when nothing arrives: what comes from then on is handed out.
+   * Returns the epoch the ring is in; 0 without a fence.
+   */
+  uint64_t LookAtFence();
+
+  /**
    * Fills `fields` with up to `max` frames that have arrived, kFieldCount numbers each:
    * memory offset of the frame, length, original length, flags, seconds, nanoseconds, slot, offset of the vnet header.
    * Offsets of overflow frames are into the overflow memory. Returns the number of frames.
+   * With a fence it returns none until all that it handed out before has been given back.
    */
   uint32_t Receive(uint32_t* fields, uint32_t max);
 
@@ -78,6 +97,9 @@ class Ring {
 
   /** Frames the kernel dropped because the ring was full, since Open. */
   uint64_t Dropped();
+
+  /** Frames given back unread because of the fence. */
+  uint64_t Fenced() const { return fenced_; }
 
   /** Forgets an error of the socket: poll(2) reports it until then. */
   void ClearError();
@@ -93,7 +115,11 @@ class Ring {
 
  private:
   uint8_t* Slot(uint32_t index) const;
+  uint32_t Take(uint32_t* fields, uint32_t max);
   bool ReadOverflow(const uint8_t* header, uint32_t* fields);
+  bool IsWithheld();
+  void Discard(uint64_t max);
+  void ReadStatistics();
 
   int fd_ = -1;
   uint8_t* memory_ = nullptr;
@@ -110,6 +136,14 @@ class Ring {
   /** Overflow buffers in use by the frames that are out. */
   uint32_t overflowUsed_ = 0;
   uint64_t dropped_ = 0;
+  /** Frames the kernel has given a slot to, and those that were taken from there; the difference is in the ring. */
+  uint64_t captured_ = 0;
+  uint64_t taken_ = 0;
+  Fence fence_;
+  uint64_t epoch_ = 0;
+  /** Frames to come that were captured before the epoch. */
+  uint64_t stale_ = 0;
+  uint64_t fenced_ = 0;
 };
 
 }  // namespace firehook

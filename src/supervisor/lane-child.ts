@@ -10,14 +10,14 @@
  */
 
 import { type ChildProcess, fork } from 'node:child_process';
-import { closeSync, openSync, unlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, unlinkSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RingSize } from '../drivers/afpacket.ts';
 import { FirehookError } from '../errors.ts';
 import type { FromLane, HookInfo, LaneSpec, ToLane } from '../lane/messages.ts';
 import { type LaneProgress, ProgressReader } from '../lane/progress.ts';
+import { openMemoryFile } from './memory-file.ts';
 
 /** How long hooks may take to set up before the lane is given up. */
 const READY_TIMEOUT_MS = 60_000;
@@ -25,8 +25,6 @@ const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 2_000;
 /** A hook that leaks costs its lane, not the machine: beyond this much heap the lane ends and another starts. */
 const HEAP_LIMIT_MIB = 1024;
-/** File names of this process. */
-let serial = 0;
 
 /** How a lane ended. */
 export interface LaneEnd {
@@ -62,9 +60,10 @@ export class LaneChild {
   /**
    * Starts a lane. It opens its sockets at once; packets come when the plumbing lets them.
    *
+   * @param fenceFd - of the fence, for its rings at users' ports; borrowed
    * @param cpu - pins all its threads; null for any CPU
    */
-  constructor(spec: LaneSpec, place = 0, cpu: number | null = null) {
+  constructor(spec: LaneSpec, fenceFd: number | 'ignore' = 'ignore', place = 0, cpu: number | null = null) {
     this.place = place;
     this.cpu = cpu;
     this.#progressFd = openProgressFile();
@@ -75,7 +74,7 @@ export class LaneChild {
       env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' },
       ...laneCommand(cpu),
       // What a hook prints must not come between the lines of a report.
-      stdio: ['ignore', 2, 2, this.#progressFd, 'ipc'],
+      stdio: ['ignore', 2, 2, this.#progressFd, fenceFd, 'ipc'],
       detached: false,
     });
     this.ready = new Promise((resolve, reject) => {
@@ -183,21 +182,9 @@ function fromLane(message: FromLane & { type: 'failed' }): FirehookError {
 
 /** A file without a name in memory: only this process and the lane have it. */
 function openProgressFile(): number {
-  for (const folder of ['/dev/shm', '/run', tmpdir()]) {
-    serial += 1;
-    const file = path.join(folder, `firehook-${process.pid}-${serial}-${Date.now()}`);
-    try {
-      const fd = openSync(file, 'wx+', 0o600);
-      unlinkSync(file);
-      return fd;
-    } catch {
-      // Not there, or not writable: the next one.
-    }
-  }
-  throw new FirehookError(
-    'FIREHOOK_LANE_FAILED',
-    'no folder for the progress file: /dev/shm, /run and the temporary folder refuse it',
-  );
+  const { fd, file } = openMemoryFile('the progress file');
+  unlinkSync(file);
+  return fd;
 }
 
 /** The lane's program beside this file: built, or the source when the source runs. */

@@ -3,7 +3,7 @@
  *
  * ```
  *   prepare: detours, redirect            touches nothing that carries traffic
- *   engage:  promiscuity, LRO, table      from here on the port is firehook's: alive -> detour, else onDown
+ *   engage:  promiscuity, LRO, table      from here on the port is firehook's: alive -> lane, else onDown
  *   undo:    table, then what engage switched, then the detours
  * ```
  * Rule: every step can be repeated and every undo works on what a killed run left. Everything carries the port's ifindex,
@@ -32,13 +32,14 @@ import {
   portRuleset,
   readMemory,
   removalRuleset,
+  type TakesAt,
   tableName,
 } from './ruleset.ts';
 import { runTool, tryTool } from './run-tool.ts';
 
 /** An attach of the config whose interfaces have been found. */
 export type Attachment =
-  | { readonly kind: 'bridge'; readonly links: readonly [Link, Link] }
+  | { readonly kind: 'bridge'; readonly links: readonly [Link, Link]; readonly takesAt: TakesAt }
   | { readonly kind: 'host'; readonly links: readonly [Link] }
   | { readonly kind: 'tap'; readonly links: readonly [Link] };
 
@@ -58,7 +59,7 @@ type Direction = 'in' | 'out';
 function detoursOf(attachment: Attachment): { link: Link; direction: Direction }[] {
   switch (attachment.kind) {
     case 'bridge':
-      return attachment.links.map((link) => ({ link, direction: 'in' }));
+      return attachment.takesAt === 'port' ? [] : attachment.links.map((link) => ({ link, direction: 'in' }));
     case 'host':
       return [
         { link: attachment.links[0], direction: 'in' },
@@ -111,6 +112,7 @@ export function engage(
   earlier: ReadonlyMap<number, PortMemory>,
 ): void {
   if (attachment.kind === 'tap') return;
+  const takesAt = attachment.kind === 'bridge' ? attachment.takesAt : 'detour';
   for (const link of attachment.links) {
     const other = attachment.links.find(({ ifindex }) => ifindex !== link.ifindex);
     const before = earlier.get(link.ifindex);
@@ -125,7 +127,7 @@ export function engage(
     runTool(
       'nft',
       ['-f', '-'],
-      portRuleset({ ifindex: link.ifindex, name: link.name, memory, onDown, peerName: other?.name ?? '' }),
+      portRuleset({ ifindex: link.ifindex, name: link.name, memory, onDown, peerName: other?.name ?? '', takesAt }),
     );
     if (memory.setPromiscuous) runTool('ip', ['link', 'set', link.name, 'promisc', isPort ? 'on' : 'off']);
     if (memory.unsetLro) tryTool('ethtool', ['-K', link.name, 'lro', 'off']);
@@ -209,7 +211,7 @@ export interface LaidOut {
 export function layOut(attachment: Attachment, firstPort: number, links: ReadonlyMap<string, Link>): LaidOut {
   switch (attachment.kind) {
     case 'bridge':
-      return layOutBridge(attachment.links, firstPort, links);
+      return layOutBridge(attachment, firstPort, links);
     case 'host':
       return layOutHost(attachment.links[0], firstPort, links);
     case 'tap':
@@ -227,11 +229,17 @@ export function devicesOf(attachment: Attachment): string[] {
   return [...attachment.links.map(({ name }) => name), ...detours];
 }
 
-function layOutBridge([a, b]: readonly [Link, Link], first: number, links: ReadonlyMap<string, Link>): LaidOut {
+function layOutBridge(
+  { links: [a, b], takesAt }: Attachment & { kind: 'bridge' },
+  first: number,
+  links: ReadonlyMap<string, Link>,
+): LaidOut {
+  const isAtPort = takesAt === 'port';
   const port = (id: number, link: Link): LivePortOptions => ({
     id,
-    capture: device(detourNames(link.ifindex, 'in').far, links),
-    direction: 'any',
+    capture: device(isAtPort ? link.name : detourNames(link.ifindex, 'in').far, links),
+    direction: isAtPort ? 'inbound' : 'any',
+    isFenced: isAtPort,
     send: device(link.name, links),
     maxFrameLength: link.mtu + ETHERNET_HEADER,
     captureLength: captureLength(link),

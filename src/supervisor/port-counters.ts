@@ -14,7 +14,7 @@ import { tryTool } from './run-tool.ts';
 export interface PortCounters {
   /** Taken out of the kernel's path, super-frames counted as one. */
   readonly stolen: number;
-  /** Shown to the lane's tap at the end of the detour. */
+  /** Shown to the lane's tap at the end of the detour; where it captures at the port, what was stolen there. */
   readonly offered: number;
   /** Met while no lane answered: decided by `policy.onDown`. */
   readonly whileDown: number;
@@ -55,7 +55,7 @@ export class PortCounterTotals {
     const value = (name: string): number => now.get(`${name}_${direction}`) ?? 0;
     return {
       stolen: before.stolen + value('stolen'),
-      offered: before.offered + value('offered'),
+      offered: before.offered + (now.get(`offered_${direction}`) ?? value('stolen')),
       whileDown: before.whileDown + value('down'),
     };
   }

@@ -71,6 +71,8 @@ export interface StatsReport {
   readonly ways: readonly WayReport[];
   readonly total: LedgerRow;
   readonly kernelDropped: number;
+  /** Captured at a port while the kernel may have sent them on, and given back unread. */
+  readonly fenced: number;
   /** What each running lane has done since it started. */
   readonly lanes: readonly { readonly pid: number; readonly packets: number; readonly total: LedgerRow }[];
   readonly droppedByHooks: readonly { readonly hook: string; readonly dropped: number; readonly rejected: number }[];
@@ -186,6 +188,7 @@ export class Reports implements ControlReports {
       })),
       total,
       kernelDropped: supervisor.totals.kernelDropped(progress),
+      fenced: supervisor.totals.fenced(progress),
       lanes: supervisor.lanes.flatMap((lane) => {
         const own = lane.read();
         if (own === null) return [];

@@ -4,7 +4,7 @@
  * ```
  *   table netdev firehook_<ifindex>
  *     set alive       holds the port's ifindex while the lane makes progress; elements live for one second
- *     chain ingress   on the port: alive -> fwd to the detour, else onDown
+ *     chain ingress   on the port: alive -> fwd to the detour, or drop where the lane's ring has a copy; else onDown
  *     chain egress    on a host port: the same for what leaves
  *     chain marks     on the far end of the inbound detour: marks what the lane delivers to the host
  *     chain detour_*  on the far end of each detour, after the lane's tap: counts, and lets nothing reach the host twice
@@ -23,6 +23,11 @@ const DELIVERED_MARK = 0x66685449;
 const PRIORITY = -500;
 /** How long a lease lasts. */
 export const LEASE_SECONDS = 1;
+/**
+ * So much before the end of a lease nobody relies on it any more: the kernel counts in ticks, which may be late, and between
+ * the copy of a frame and the chain it meets a virtual processor may be taken away.
+ */
+export const LEASE_MARGIN_MS = 100;
 
 /** Never stolen from a host: the neighbour and router discovery, and the multicast groups, that its links live by. */
 const HOST_EXEMPT = [
@@ -50,7 +55,12 @@ export interface PortRules {
   readonly onDown: 'drop' | 'forward';
   /** Name of a bridge's other port, '' for a host. */
   readonly peerName: string;
+  /** Where the lane captures: at the end of a detour, or at the port itself (bridge only), where it needs the fence. */
+  readonly takesAt: TakesAt;
 }
+
+/** Where a lane captures what is stolen. */
+export type TakesAt = 'detour' | 'port';
 
 /** Name of a port's table. */
 export function tableName(ifindex: number): string {
@@ -74,8 +84,7 @@ export function portRuleset(rules: PortRules): string {
     `  comment "${writeMemory(rules.memory)}"`,
     '  counter stolen_in { }',
     '  counter stolen_out { }',
-    '  counter offered_in { }',
-    '  counter offered_out { }',
+    ...(rules.takesAt === 'port' ? [] : ['  counter offered_in { }', '  counter offered_out { }']),
     '  counter down_in { }',
     '  counter down_out { }',
     '  set alive {',
@@ -99,7 +108,7 @@ export function removalRuleset(ifindex: number): string {
   return `add table netdev ${tableName(ifindex)}\ndelete table netdev ${tableName(ifindex)}\n`;
 }
 
-/** One line that renews the lease of a port, whether the element lives or has lapsed. */
+/** One line that renews the lease of a port, whether the element lives or has lapsed. Joined by `; ` they are one transaction. */
 export function leaseLine(ifindex: number): string {
   const set = `netdev ${tableName(ifindex)} alive`;
   return `add element ${set} { ${ifindex} }; delete element ${set} { ${ifindex} }; add element ${set} { ${ifindex} timeout ${LEASE_SECONDS}s }`;
@@ -129,12 +138,14 @@ function writeMemory(memory: PortMemory): string {
 function bridgeChains(rules: PortRules): string[] {
   const { near } = detourNames(rules.ifindex, 'in');
   const down = rules.onDown === 'forward' ? `fwd to "${rules.peerName}"` : 'drop';
+  // At the port the lane's ring has its copy before this chain runs.
+  const steal = rules.takesAt === 'port' ? 'drop' : `fwd to "${near}"`;
   return [
     ...chain('ingress', 'ingress', rules.name, [
-      `iif @alive counter name stolen_in fwd to "${near}"`,
+      `iif @alive counter name stolen_in ${steal}`,
       `counter name down_in ${down}`,
     ]),
-    ...farEnd(rules.ifindex, 'in'),
+    ...(rules.takesAt === 'port' ? [] : farEnd(rules.ifindex, 'in')),
   ];
 }
 

@@ -2,10 +2,10 @@
  * The root process: finds the interfaces, makes the plumbing, keeps a lane running, renews the lease, answers.
  *
  * ```
- *   start:  check ─> locks ─> bundle and try the hooks ─> socket ─> detours ─> lane ready ─> tables ─> lease
+ *   start:  check ─> locks ─> bundle and try the hooks ─> socket ─> detours ─> lane ready ─> tables ─> lease, fence
  *   run:    lane progresses ─> renew;  stands ─> let it lapse, then kill;  dies ─> lapse now, start another, more slowly
  *           a port or detour changed ─> end the lane, rebuild what is attached to it
- *   stop:   tables ─> lane empties its ring ─> detours ─> socket, locks
+ *   stop:   fence ─> tables ─> lane empties its ring ─> detours ─> socket, locks
  * ```
  * Rule: it never touches a packet and never runs a line of a hook. Nothing in the kernel is changed before everything that
  * can be refused has been; a start that fails takes back what it did.
@@ -13,32 +13,32 @@
  * @module
  */
 
-import { type AttachConfig, attachInterfaces, type Config } from '../config/schema.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Config } from '../config/schema.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
 import type { LaneProgress } from '../lane/progress.ts';
 import type { Way } from '../lane/way.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import {
+  type AttachEntry,
+  disengageEntry,
+  hasAllDevices,
+  isSame,
+  prepareEntry,
+  toAttachment,
+  tryAttachment,
+} from './attach-entry.ts';
 import { type AttachLock, lockPort } from './attach-lock.ts';
 import { ControlServer } from './control-server.ts';
 import { FanoutGroups } from './fanout-group.ts';
+import { Fence } from './fence.ts';
 import { LaneChild } from './lane-child.ts';
 import { assertCpus, cpuAt, freePlace } from './lane-cpus.ts';
 import { findUser } from './lane-user.ts';
 import { Lease } from './lease.ts';
 import { LinkMonitor, readLinks } from './links.ts';
-import {
-  type Attachment,
-  devicesOf,
-  disengagePort,
-  engage,
-  findLinks,
-  layOut,
-  prepare,
-  readLeftovers,
-  undo,
-  undoPort,
-} from './plumbing.ts';
+import { type Attachment, engage, layOut, readLeftovers, undo, undoPort } from './plumbing.ts';
 import { PortCounterTotals } from './port-counters.ts';
 import { Reports } from './reports.ts';
 import { planRings, type RingPlan, smallerRings } from './ring-plan.ts';
@@ -59,21 +59,19 @@ const MAX_DELAY_MS = 30_000;
 const GOOD_WHILE_MS = 60_000;
 /** Of each kind of attach. */
 const WAYS_OF_ATTACH = 2;
+/**
+ * A lane of a killed run, whose lock is free, sends at most until the lease of its last moment ends. Until then the ports
+ * stay as that run left them.
+ */
+const LOCK_TO_LEASE_MS = LEASE_SECONDS * 1000;
+/** How long nft and the lanes may take with the first lease, and how often that is looked at. */
+const FIRST_LEASE_MS = 10_000;
+const LOOK_FOR_LEASE_MS = 20;
 /** How often a port that went away is looked for, besides when the kernel tells of changes. */
 const LOOK_AGAIN_MS = 1_000;
 
 /** What the supervisor is doing. */
 export type SupervisorState = 'starting' | 'running' | 'lane-down' | 'waiting-for-interface' | 'stopping';
-
-/** An attach of the config and, where its interfaces exist, what is attached. */
-export interface AttachEntry {
-  readonly config: AttachConfig;
-  attachment: Attachment | null;
-  /** Its detours are there. */
-  isPrepared: boolean;
-  /** Its tables are there: its ports are firehook's. */
-  isEngaged: boolean;
-}
 
 /** What {@link Supervisor} takes. */
 export interface SupervisorOptions {
@@ -100,11 +98,11 @@ export class Supervisor {
   hooks: readonly HookInfo[] = [];
   laneRestarts = 0;
   lastLaneError: string | null = null;
-  isLeaseHeld = false;
   user: LaneUser | null = null;
 
   readonly #log: Logger;
   readonly #configFolder: string;
+  readonly #fence = new Fence();
   readonly #lease: Lease;
   readonly #groups = new FanoutGroups();
   #locks: AttachLock[] = [];
@@ -115,6 +113,8 @@ export class Supervisor {
   #renewTimer: NodeJS.Timeout | null = null;
   #restartTimer: NodeJS.Timeout | null = null;
   #delayMs = FIRST_DELAY_MS;
+  /** What nft said last when it refused a renewal. */
+  #leaseError: string | null = null;
   #isRebuilding = false;
   #rebuildAgain = false;
 
@@ -129,7 +129,15 @@ export class Supervisor {
     }));
     this.#log = options.log;
     this.#configFolder = options.configFolder;
-    this.#lease = new Lease((text) => this.#leaseFailed(text));
+    this.#lease = new Lease(this.#fence, (text) => this.#leaseFailed(text));
+  }
+
+  /** True while the kernel has confirmed that it steals, and every lane takes what it steals. */
+  get isLeaseHeld(): boolean {
+    if (!this.#fence.isOpen) return false;
+    if (this.#spec?.ports.some(({ isFenced }) => isFenced === true) !== true) return true;
+    const running = this.lanes.filter(({ isReady }) => isReady);
+    return running.every((lane) => lane.read()?.epoch === this.#fence.epoch);
   }
 
   /**
@@ -152,20 +160,21 @@ export class Supervisor {
     try {
       await this.#lockAll();
       await this.#drawGroups();
+      const lockedAt = performance.now();
       this.#sources = await bundleAll(this.config);
       await tryHooks(this.config, this.#configFolder, this.user, this.#sources);
       this.#control = await ControlServer.open(this.config.control.socket, this.config.control.mode, new Reports(this));
       this.#takeBackLeftPeers();
       for (const entry of this.attaches) prepareEntry(entry, this.config.driver);
       await this.#startLanes();
+      if (this.#hasLeftovers()) await delay(LOCK_TO_LEASE_MS - (performance.now() - lockedAt));
       this.#engageAll();
+      await this.#firstLease();
     } catch (error) {
       await this.#takeDown();
       throw error;
     }
     this.#monitor = new LinkMonitor(() => this.#lookAtLinks());
-    this.#renewTimer = setInterval(() => this.#renewOrLapse(), RENEW_MS);
-    this.#renewOrLapse();
     this.state = 'running';
     this.#log.info({ hooks: this.hooks.map(({ name }) => name) }, `Attached to ${this.#describe()}.`);
   }
@@ -205,7 +214,7 @@ export class Supervisor {
   #findAll(): void {
     const links = readLinks();
     for (const entry of this.attaches) {
-      entry.attachment = toAttachment(entry.config, links);
+      entry.attachment = toAttachment(entry.config, this.config.driver, links);
       for (const link of entry.attachment.links) {
         if (!link.isUp) this.#log.warn(`Interface ${link.name} is down: ip link set ${link.name} up.`);
       }
@@ -233,6 +242,31 @@ export class Supervisor {
       engage(entry.attachment, this.config.policy.onDown, leftovers);
     }
     this.#lease.setPorts(this.#ifindexes());
+  }
+
+  #hasLeftovers(): boolean {
+    return readLeftovers(this.#ifindexes()).size > 0;
+  }
+
+  /** Renews the lease from now on, and waits until the lanes have the traffic. */
+  async #firstLease(): Promise<void> {
+    this.#renewTimer = setInterval(() => this.#renewOrLapse(), RENEW_MS);
+    this.#renewOrLapse();
+    // A tap has none.
+    if (this.#ifindexes().length === 0) return;
+    const end = performance.now() + FIRST_LEASE_MS;
+    while (!this.isLeaseHeld && !this.#isDone()) {
+      if (this.lanes.length < this.config.lanes) {
+        throw new FirehookError('FIREHOOK_LANE_FAILED', 'it ended before it had any traffic');
+      }
+      if (this.#leaseError !== null) throw new FirehookError('FIREHOOK_ATTACH_TOOL', `nft -e -i: ${this.#leaseError}`);
+      if (performance.now() > end) {
+        throw new FirehookError('FIREHOOK_ATTACH_TOOL', 'nft -e -i did not confirm the lease', {
+          advice: 'firehook doctor tries it; nftables 1.0.1 or newer is needed',
+        });
+      }
+      await delay(LOOK_FOR_LEASE_MS);
+    }
   }
 
   get #isEngaged(): boolean {
@@ -272,7 +306,7 @@ export class Supervisor {
     const { cpus } = this.config.lane;
     assertCpus(cpus);
     const place = freePlace(this.lanes);
-    const lane = new LaneChild(spec, place, cpuAt(cpus, place));
+    const lane = new LaneChild(spec, this.#fence.laneFd, place, cpuAt(cpus, place));
     this.lanes = [...this.lanes, lane];
     void lane.ended.then(({ error, progress }) => {
       if (progress !== null) this.totals.add(spec.ways, this.hooks, progress);
@@ -371,7 +405,7 @@ export class Supervisor {
       const before = entry.attachment;
       let now: Attachment | null = null;
       try {
-        now = toAttachment(entry.config, links);
+        now = toAttachment(entry.config, this.config.driver, links);
       } catch (error) {
         if (!isFirehookError(error)) throw error;
         if (before !== null) this.#log.warn(`${error.message}.`);
@@ -414,7 +448,7 @@ export class Supervisor {
     }
     const links = readLinks();
     const isSettled = this.attaches.every(({ config, attachment }) => {
-      const now = tryAttachment(config, links);
+      const now = tryAttachment(config, this.config.driver, links);
       if (attachment === null || now === null) return attachment === now;
       return isSame(attachment, now) && hasAllDevices(attachment, links);
     });
@@ -431,8 +465,7 @@ export class Supervisor {
     if (this.lanes.length === 0 || !this.#isEngaged || this.#isRebuilding || this.state === 'stopping') return;
     const running = this.lanes.filter((lane) => lane.isReady);
     const stalls = running.map((lane) => lane.stalledMs());
-    this.isLeaseHeld = running.length > 0 && stalls.every((stalledMs) => stalledMs < STALL_MS);
-    if (this.isLeaseHeld) {
+    if (running.length > 0 && stalls.every((stalledMs) => stalledMs < STALL_MS)) {
       this.#lease.renew();
       return;
     }
@@ -444,12 +477,14 @@ export class Supervisor {
   }
 
   #lapse(): void {
-    this.isLeaseHeld = false;
     if (this.#isEngaged) this.#lease.lapse();
+    else this.#lease.close();
   }
 
   /** Most likely somebody took our table away (`nft flush ruleset`): without it nothing is stolen. */
   #leaseFailed(text: string): void {
+    this.#leaseError = text.split('\n')[0] ?? '';
+    if (this.state === 'starting') return;
     if (this.state === 'stopping' || this.#isRebuilding || !this.#isEngaged) return;
     this.#log.error(`nft: ${text.split('\n')[0]}. The tables are made again.`);
     for (const entry of this.attaches) entry.isEngaged = false;
@@ -463,13 +498,14 @@ export class Supervisor {
     this.#control?.close();
     this.#lease.stop();
     const holds = this.config.policy.onStop === 'hold' && this.state === 'stopping';
-    // Stealing ends first: the lane can finish what it has.
+    // Stealing ends first: the lane can finish what it has from a detour. At a port the closed fence has ended it already.
     if (!holds) for (const entry of this.attaches) disengageEntry(entry);
     await this.#stopLanes();
     this.#groups.release();
     if (!holds)
       for (const { attachment, isPrepared } of this.attaches) if (attachment !== null && isPrepared) undo(attachment);
     for (const lock of this.#locks) lock.release();
+    this.#fence.release();
   }
 
   #describe(): string {
@@ -477,41 +513,4 @@ export class Supervisor {
       .map(({ kind, links }) => `${kind} ${links.map(({ name }) => name).join(' and ')}`)
       .join(', ');
   }
-}
-
-function toAttachment(config: AttachConfig, links: ReturnType<typeof readLinks>): Attachment {
-  const kind = 'bridge' in config ? 'bridge' : 'host' in config ? 'host' : 'tap';
-  return { kind, links: findLinks(attachInterfaces(config), kind, links) } as unknown as Attachment;
-}
-
-function tryAttachment(config: AttachConfig, links: ReturnType<typeof readLinks>): Attachment | null {
-  try {
-    return toAttachment(config, links);
-  } catch {
-    return null;
-  }
-}
-
-function prepareEntry(entry: AttachEntry, driver: Config['driver']): void {
-  if (entry.attachment === null) return;
-  // Before it is tried: half a detour is taken back like a whole one.
-  entry.isPrepared = true;
-  prepare(entry.attachment, driver === 'pcap' ? 'cut' : 'whole');
-}
-
-function disengageEntry({ attachment, isEngaged }: AttachEntry): void {
-  if (attachment === null || attachment.kind === 'tap' || !isEngaged) return;
-  for (const { ifindex } of attachment.links) disengagePort(ifindex);
-}
-
-/** True when nothing that the plumbing was built on has changed. A link that went down or up is still the same. */
-function isSame(a: Attachment, b: Attachment): boolean {
-  return a.links.every((link, i) => {
-    const other = b.links[i];
-    return other !== undefined && link.ifindex === other.ifindex && link.mtu === other.mtu && link.mac === other.mac;
-  });
-}
-
-function hasAllDevices(attachment: Attachment, links: ReturnType<typeof readLinks>): boolean {
-  return devicesOf(attachment).every((name) => links.has(name));
 }

@@ -43,6 +43,7 @@ export class Totals {
   readonly #ways = new Map<string, { sends: boolean; row: LedgerRow }>();
   readonly #hooks = new Map<string, HookProgress>();
   #kernelDropped = 0;
+  #fenced = 0;
 
   /** Adds what an ended lane did. */
   add(ways: readonly Way[], hooks: readonly HookInfo[], progress: LaneProgress): void {
@@ -52,6 +53,7 @@ export class Totals {
       this.#hooks.set(name, { ...counters, outstanding: 0, outstandingBytes: 0 });
     }
     this.#kernelDropped += progress.kernelDropped;
+    this.#fenced += progress.fenced;
   }
 
   /** Every way of the run, with what the running lane has done so far. */
@@ -81,6 +83,11 @@ export class Totals {
   kernelDropped(progress: LaneProgress | null): number {
     return this.#kernelDropped + (progress?.kernelDropped ?? 0);
   }
+
+  /** Frames that lanes gave back unread because the kernel may have sent them on. */
+  fenced(progress: LaneProgress | null): number {
+    return this.#fenced + (progress?.fenced ?? 0);
+  }
 }
 
 /** Several lanes as if they were one; null for none. */
@@ -106,6 +113,8 @@ function addProgress(a: LaneProgress, b: LaneProgress): LaneProgress {
     poolLimit: a.poolLimit + b.poolLimit,
     poolFaults: a.poolFaults + b.poolFaults,
     kernelDropped: a.kernelDropped + b.kernelDropped,
+    fenced: a.fenced + b.fenced,
+    epoch: Math.min(a.epoch, b.epoch),
   };
 }
 

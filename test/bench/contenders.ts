@@ -91,24 +91,17 @@ export async function firehook(attach: Attach, options: FirehookOptions): Promis
 
 /** pcap_dispatch and pcap_inject in C, behind the same detours and tables. */
 export function pcapForward(programs: Programs): Promise<Contender> {
-  return behindDetours('C pcap', 'cut', programs.pcapForward, (snaplen) => [String(snaplen)]);
+  return onPlumbing('C pcap', 'cut', programs.pcapForward, (snaplen) => [String(snaplen)]);
 }
 
-/** A ring and sendmmsg in C, behind the same detours and tables. */
+/** A ring and sendmmsg in C, at the ports, as firehook's own ring takes frames in a bridge. */
 export function afpacketForward(programs: Programs): Promise<Contender> {
-  return behindDetours('C afpacket', 'whole', programs.afpacketForward, () => []);
+  return onPlumbing('C afpacket', 'port', programs.afpacketForward, () => []);
 }
 
-/** The same at the ports themselves: what the socket copies, a table drops. */
-export async function afpacketAtPorts(programs: Programs): Promise<Contender> {
-  const lab = await bridgeLab();
-  return inBridge('C afpacket at the port', lab, async () => {
-    const chains = ['lan0', 'wan0'].map(
-      (port) => `chain ${port} { type filter hook ingress device "${port}" priority 0; counter drop; }`,
-    );
-    await lab.ns.fw.output('nft', ['-f', '-'], { input: `table netdev bench {\n${chains.join('\n')}\n}\n` });
-    return program(lab.ns.fw, programs.afpacketForward, ['lan0', 'wan0', 'wan0', 'lan0'], 'ready');
-  });
+/** The same behind detours, as on a host. */
+export function afpacketBehindDetours(programs: Programs): Promise<Contender> {
+  return onPlumbing('C afpacket behind detours', 'whole', programs.afpacketForward, () => []);
 }
 
 /** The kernel's bridge; where the kernel has none, frames that nftables sends from port to port. */
@@ -156,15 +149,16 @@ export async function program(ns: Namespace, file: string, args: readonly string
   };
 }
 
-async function behindDetours(
+/** A program on the supervisor's own plumbing: at detours that cut super-frames or leave them whole, or at the ports. */
+async function onPlumbing(
   name: string,
-  superFrames: 'cut' | 'whole',
+  mode: 'cut' | 'whole' | 'port',
   file: string,
   first: (snaplen: number) => string[],
 ): Promise<Contender> {
   const lab = await bridgeLab();
   return inBridge(name, lab, async () => {
-    const plumbing = lab.ns.fw.node([PLUMB, superFrames, 'lan0', 'wan0']);
+    const plumbing = lab.ns.fw.node([PLUMB, mode, 'lan0', 'wan0']);
     await waitFor(() => plumbing.stdout.includes('\n'), { what: 'the plumbing', timeoutMs: READY_MS });
     const laidOut = JSON.parse(plumbing.stdout) as {
       readonly snaplen: number;

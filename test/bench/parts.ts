@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
   type Attach,
-  afpacketAtPorts,
+  afpacketBehindDetours,
   afpacketForward,
   bareHost,
   type Contender,
@@ -282,7 +282,7 @@ function pinned(contender: Contender): Contender {
 
 /** Frames taken at the detours against frames taken at the ports, in C. */
 function compareSteal(options: BenchOptions, tell: (series: Series) => void): Promise<void> {
-  const starts = [() => afpacketForward(options.programs), () => afpacketAtPorts(options.programs)];
+  const starts = [() => afpacketBehindDetours(options.programs), () => afpacketForward(options.programs)];
   return among(
     () => startAll(starts),
     options,

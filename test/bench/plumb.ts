@@ -2,16 +2,17 @@
  * The plumbing of a bridge without firehook's lane, for the yardstick to stand where the lane would.
  *
  * ```
- *   node --import tsx test/bench/plumb.ts cut|whole lan0 wan0
+ *   node --import tsx test/bench/plumb.ts cut|whole|port lan0 wan0
  *   prepare ─> engage ─> renew the lease, again and again ─> SIGTERM ─> undo
  * ```
  * Prints one line of JSON when it stands: the devices to capture on and to inject into. Super-frames arrive there cut, as
- * libpcap needs them, or whole. Rule: the code that makes the
+ * libpcap needs them, or whole; with `port` the devices to capture on are the ports themselves. Rule: the code that makes the
  * detours and the nft tables is the supervisor's own, so that both sides of a comparison have the same way to go.
  *
  * @module
  */
 
+import { Fence } from '../../src/supervisor/fence.ts';
 import { Lease } from '../../src/supervisor/lease.ts';
 import { readLinks } from '../../src/supervisor/links.ts';
 import { type Attachment, engage, findLinks, layOut, prepare, undo } from '../../src/supervisor/plumbing.ts';
@@ -21,15 +22,17 @@ const TAG_ROOM = 16;
 /** As often as the supervisor does it. */
 const RENEW_EVERY_MS = 200;
 
-const [superFrames, ...interfaces] = process.argv.slice(2);
+const [mode, ...interfaces] = process.argv.slice(2);
 const [a, b] = findLinks(interfaces, 'bridge', readLinks());
-if ((superFrames !== 'cut' && superFrames !== 'whole') || a === undefined || b === undefined)
-  throw new Error('usage: plumb.ts cut|whole INTERFACE INTERFACE');
-const attachment: Attachment = { kind: 'bridge', links: [a, b] };
+if ((mode !== 'cut' && mode !== 'whole' && mode !== 'port') || a === undefined || b === undefined)
+  throw new Error('usage: plumb.ts cut|whole|port INTERFACE INTERFACE');
+const attachment: Attachment = { kind: 'bridge', links: [a, b], takesAt: mode === 'port' ? 'port' : 'detour' };
 
-prepare(attachment, superFrames);
+prepare(attachment, mode === 'cut' ? 'cut' : 'whole');
 engage(attachment, 'drop', new Map());
-const lease = new Lease((text) => console.error(text));
+// The yardstick has no fence to look at: nothing lapses in a bench.
+const fence = new Fence();
+const lease = new Lease(fence, (text) => console.error(text));
 lease.setPorts([a.ifindex, b.ifindex]);
 lease.renew();
 const timer = setInterval(() => lease.renew(), RENEW_EVERY_MS);
@@ -38,6 +41,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
     clearInterval(timer);
     lease.stop();
+    fence.release();
     undo(attachment);
   });
 }

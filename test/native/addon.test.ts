@@ -10,5 +10,12 @@ import { runLiveSuite } from '../conformance/live-run.ts';
 import { rootOnly } from '../support/netns.ts';
 
 const SUITE = fileURLToPath(new URL('./addon.live.ts', import.meta.url));
+/** Of the suite of the fence. */
+const FENCE_PROMISES = 11;
+const FENCE = fileURLToPath(new URL('./fence.live.ts', import.meta.url));
 
 test('the addon refuses what it cannot do, whatever it is given', { skip: rootOnly() }, (t) => runLiveSuite(t, SUITE));
+
+test('a ring with a fence sends nothing that the kernel may have sent on', { skip: rootOnly() }, (t) =>
+  runLiveSuite(t, FENCE, [], {}, FENCE_PROMISES),
+);

@@ -13,6 +13,9 @@ import { rootOnly } from '../support/netns.ts';
 import { buildAddon } from './build-addon.ts';
 
 const SUITE = fileURLToPath(new URL('../conformance/afpacket.live.ts', import.meta.url));
+/** Of the suite of the fence. */
+const FENCE_PROMISES = 11;
+const FENCE = fileURLToPath(new URL('./fence.live.ts', import.meta.url));
 const CONTRACT = fileURLToPath(new URL('./addon.live.ts', import.meta.url));
 
 test('the addon makes no memory error while it keeps the driver contract and refuses wrong arguments', {
@@ -28,6 +31,7 @@ test('the addon makes no memory error while it keeps the driver contract and ref
   assert.match(execFileSync('nm', ['-D', addon], { encoding: 'utf8' }), /__asan_init/, 'it was built with sanitizers');
   await t.test('the driver contract', (own) => runLiveSuite(own, SUITE, [addon], env));
   await t.test('the arguments', (own) => runLiveSuite(own, CONTRACT, [addon], env));
+  await t.test('the fence', (own) => runLiveSuite(own, FENCE, [addon], env, FENCE_PROMISES));
 });
 
 function library(name: string): string {

@@ -26,6 +26,8 @@ import {
 const BRIDGE = { bridge: ['lan0', 'wan0'] };
 const FIRST_PORT = 20_000;
 const FLOWS = 24;
+/** Of 50 MB: what four senders still have in their buffers at the end of a run, up to 4 MB each, is not counted as received. */
+const MOST_OCTETS = 30_000_000;
 /** Says which flows came by in which directions, several at a time: lines are limited to a few a second. */
 const LOG_FLOWS = `
   import { defineHook, FORWARD } from 'firehook';
@@ -94,14 +96,14 @@ test('a lane that is killed leaves its share to the other, and another one start
   const daemon = await startAfpacket(ns.fw, BRIDGE, [stockHook('pass-all')], { lanes: 2 });
   await startIperf(ns.server);
   const [first = -1, second = -1] = await lanesOf(daemon, 2);
-  assert.ok((await iperf(ns.client, '10.77.0.2', '-P', '4')) > 40_000_000);
+  assert.ok((await iperf(ns.client, '10.77.0.2', '-P', '4')) > MOST_OCTETS);
   for (const killed of [first, second]) {
     process.kill(killed, 'SIGKILL');
     // Each ping has an identifier of its own and so may be any lane's.
     for (let i = 0; i < 4; i++) await pingsAgain(ns.client, '10.77.0.2');
     assert.ok(!(await lanesOf(daemon, 2, killed)).includes(killed));
   }
-  assert.ok((await iperf(ns.client, 'fd77::2', '-P', '4')) > 40_000_000);
+  assert.ok((await iperf(ns.client, 'fd77::2', '-P', '4')) > MOST_OCTETS);
   await assertPings(ns.client, '10.77.0.2', 'fd77::2');
   assert.equal((await readStatus(daemon)).lane.restarts, 2);
   assert.match(daemon.log, /2 of 2 lanes run/);

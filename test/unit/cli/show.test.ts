@@ -46,6 +46,7 @@ function stats(changes: Partial<StatsReport> = {}): StatsReport {
     ],
     total: ledger,
     kernelDropped: 0,
+    fenced: 0,
     lanes: [{ pid: 78, packets: 1234, total: ledger }],
     droppedByHooks: [
       { hook: 'drop-port', dropped: 30, rejected: 4 },
@@ -149,6 +150,11 @@ describe('firehook stats', () => {
 
   test('says when the kernel had to drop', () => {
     assert.match(showStats(stats({ kernelDropped: 4321 })), /The kernel dropped 4,321 frames/);
+  });
+
+  test('says how many frames met the fence', () => {
+    assert.doesNotMatch(showStats(stats()), /while the lease was not certain/);
+    assert.match(showStats(stats({ fenced: 4321 })), /4,321 frames were seen .* while the lease was not certain/);
   });
 
   test('says of a tap that its verdicts are what they would be', () => {

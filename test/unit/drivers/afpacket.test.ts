@@ -75,13 +75,22 @@ test('the right to send is given back, and nothing stays open, when a device is 
   assert.deepEqual([process.getegid?.(), packetSockets()], before);
 });
 
+test('a port that needs the fence is refused without one, and nothing stays open', { skip: rootOnly() }, () => {
+  const before = packetSockets();
+  for (const fenceFd of [undefined, -1, 0.5, 0x7fff_ffff]) {
+    const options = fenceFd === undefined ? {} : { fenceFd };
+    assert.throws(() => openAfpacket({ ports: [{ ...PORT, capture: LO, isFenced: true }], ...options }), refused);
+  }
+  assert.equal(packetSockets(), before);
+});
+
 test('a ring that the kernel has no memory for becomes a smaller one, and that can be read', {
   skip: rootOnly(),
 }, () => {
   const { native, asked } = refusing(2, 'ENOMEM');
   const driver = new AfpacketDriver(native, { ports: [{ ...PORT, id: 3, capture: LO }] });
   assert.deepEqual([asked, driver.rings], [[32, 16, 8], [{ port: 3, slots: 4096 }]]);
-  assert.deepEqual(driver.stats(), { droppedByKernel: 0 });
+  assert.deepEqual(driver.stats(), { droppedByKernel: 0, fenced: 0, epoch: 0 });
   driver.stop();
 });
 
@@ -139,7 +148,7 @@ test('a port without a device sends nothing, says so, and can be stopped twice',
   driver.stop();
   driver.stop();
   await done;
-  assert.deepEqual(driver.stats(), { droppedByKernel: 0 });
+  assert.deepEqual(driver.stats(), { droppedByKernel: 0, fenced: 0, epoch: 0 });
   await driver.start({ onFrame: () => assert.fail('it has been stopped'), onBatchEnd: () => undefined });
 });
 

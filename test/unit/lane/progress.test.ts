@@ -36,7 +36,12 @@ function reported(t: TestContext, options: RigOptions = {}): Rig & { file: File;
   const rig = layRig(t, options);
   const file = temporaryFile(t);
   const { chain, pool } = rig;
-  const writer = new ProgressWriter(file.fd, { ledger: rig.lane.ledger, chain, pool, kernelDropped: () => 17 });
+  const writer = new ProgressWriter(file.fd, {
+    ledger: rig.lane.ledger,
+    chain,
+    pool,
+    driverStats: () => ({ droppedByKernel: 17, fenced: 18, epoch: 19 }),
+  });
   return { ...rig, file, writer };
 }
 
@@ -81,7 +86,7 @@ describe('a snapshot', () => {
       pool.usage().map(({ tag, type, allocs, frees, bytes }) => ({ tag, type, allocs, frees, bytes })),
     );
     assert.deepEqual([progress.poolBytes, progress.poolLimit], [164, pool.limitBytes]);
-    assert.deepEqual([progress.poolFaults, progress.kernelDropped], [0, 17]);
+    assert.deepEqual([progress.poolFaults, progress.kernelDropped, progress.fenced, progress.epoch], [0, 17, 18, 19]);
   });
 
   test('of the packet path alone keeps what was last said of pool and kernel', async (t) => {

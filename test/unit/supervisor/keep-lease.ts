@@ -2,15 +2,25 @@
  * A program for the test of the lease: holds a real {@link Lease} in its namespace and does what signals tell it.
  *
  * ```
- *   node keep-lease.ts IFINDEX      SIGUSR2 renew | SIGHUP lapse | SIGTERM stop     prints what nft complains of
+ *   node keep-lease.ts IFINDEX      SIGUSR2 renew | SIGHUP lapse | SIGTERM stop     prints what nft complains of,
+ *                                                                                     and the fence whenever it changes
  * ```
  * @module
  */
 
+import { Fence } from '../../../src/supervisor/fence.ts';
 import { Lease } from '../../../src/supervisor/lease.ts';
 
-const lease = new Lease((text) => console.log(`error: ${text}`));
-const awake = setInterval(() => undefined, 60_000);
+/** More often than a lease can be renewed and lapse. */
+const LOOK_EVERY_MS = 5;
+
+const fence = new Fence();
+const lease = new Lease(fence, (text) => {
+  tellFence();
+  console.log(`error: ${text}`);
+});
+let told = '';
+const awake = setInterval(tellFence, LOOK_EVERY_MS);
 lease.setPorts([Number(process.argv[2])]);
 process.on('SIGUSR2', () => lease.renew());
 process.on('SIGHUP', () => lease.lapse());
@@ -20,3 +30,9 @@ process.on('SIGTERM', () => {
   clearInterval(awake);
 });
 console.log('ready');
+
+function tellFence(): void {
+  const now = `fence ${fence.epoch} ${fence.isOpen ? 'open' : 'closed'}`;
+  if (now !== told) console.log(now);
+  told = now;
+}

@@ -27,10 +27,8 @@ test('a lease is kept, ended, and survives the death of its helper and of the ta
     ],
   });
   const ifindex = Number(await ns.fw.output('cat', ['/sys/class/net/lan0/ifindex']));
-  const [near, far] = [`fh${ifindex}i0`, `fh${ifindex}i1`];
-  await ns.fw.output('ip', ['link', 'add', near, 'type', 'veth', 'peer', 'name', far]);
   const memory = { kind: 'bridge', peer: 0, setPromiscuous: false, unsetLro: false } as const;
-  const table = portRuleset({ ifindex, name: 'lan0', memory, onDown: 'drop', peerName: 'wan0' });
+  const table = portRuleset({ ifindex, name: 'lan0', memory, onDown: 'drop', peerName: 'wan0', takesAt: 'port' });
   const feed = (input: string) => ns.fw.output('nft', ['-f', '-'], { input });
   await feed(table);
 
@@ -58,9 +56,12 @@ test('a lease is kept, ended, and survives the death of its helper and of the ta
   };
 
   await held('at first');
+  await waitFor(() => keeper.stdout.includes('fence 1 open'), { what: 'the fence to be open', timeoutMs: SLOW });
   say('lapse');
   await waitFor(async () => !(await isHeld()), { what: 'the lease to end', timeoutMs: SLOW });
+  await waitFor(() => keeper.stdout.includes('fence 1 closed'), { what: 'the fence to be closed', timeoutMs: SLOW });
   await held('again');
+  await waitFor(() => keeper.stdout.includes('fence 2 open'), { what: 'another epoch', timeoutMs: SLOW });
 
   const [helper] = await waitFor(
     async () => {
@@ -69,13 +70,32 @@ test('a lease is kept, ended, and survives the death of its helper and of the ta
     },
     { what: 'one helper', timeoutMs: SLOW },
   );
-  process.kill(Number(helper), 'SIGKILL');
+  const stopped = Number(helper);
+  process.kill(stopped, 'SIGSTOP');
+  await waitFor(async () => !(await isHeld()), { what: 'the lease to lapse', timeoutMs: SLOW });
+  await waitFor(() => keeper.stdout.includes('fence 2 closed'), { what: 'the fence to be closed', timeoutMs: SLOW });
+  await held('by a helper that does not hang');
+  const epochs = () => [...keeper.stdout.matchAll(/fence (\d+) open/g)].map((match) => Number(match[1]));
+  await waitFor(() => (epochs().at(-1) ?? 0) > 2, { what: 'another epoch', timeoutMs: SLOW });
+  const [heir] = await waitFor(
+    async () => {
+      const found = await helpers();
+      return found.length === 1 && found[0] !== helper && found;
+    },
+    { what: 'another helper', timeoutMs: SLOW },
+  );
+  process.kill(Number(heir), 'SIGKILL');
   await held('by another helper');
   assert.doesNotMatch(keeper.stdout, /error/);
 
   await feed(removalRuleset(ifindex));
   say('renew');
   await waitFor(() => keeper.stdout.includes('error: '), { what: 'nft to complain', timeoutMs: SLOW });
+  const lastOpen = keeper.stdout.lastIndexOf('open');
+  assert.ok(
+    keeper.stdout.lastIndexOf('closed') > lastOpen,
+    'the fence is closed as soon as the table is known to be gone',
+  );
   await feed(table);
   await held('in the new table');
 

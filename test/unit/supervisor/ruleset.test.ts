@@ -23,6 +23,7 @@ import { waitFor } from '../../support/wait-for.ts';
 const NO_MEMORY = { peer: 0, setPromiscuous: false, unsetLro: false };
 
 const bridge = (onDown: 'drop' | 'forward', ifindex = 7): PortRules => ({
+  takesAt: 'detour',
   ifindex,
   name: 'lan0',
   memory: { kind: 'bridge', peer: 8, setPromiscuous: true, unsetLro: false },
@@ -30,7 +31,13 @@ const bridge = (onDown: 'drop' | 'forward', ifindex = 7): PortRules => ({
   peerName: 'wan0',
 });
 
+const bridgeAtPort = (onDown: 'drop' | 'forward', ifindex = 7): PortRules => ({
+  ...bridge(onDown, ifindex),
+  takesAt: 'port',
+});
+
 const host = (onDown: 'drop' | 'forward', ifindex = 7): PortRules => ({
+  takesAt: 'detour',
   ifindex,
   name: 'lan0',
   memory: { kind: 'host', ...NO_MEMORY },
@@ -56,6 +63,15 @@ describe('the text', () => {
       'counter name down_in drop',
     ]);
     assert.doesNotMatch(portRuleset(bridge('drop')), /chain (egress|marks|detour_out)/);
+  });
+
+  test('of a bridge port that is captured at the port itself drops what the lane has a copy of, and knows no detour', () => {
+    assert.deepEqual(chainOf(portRuleset(bridgeAtPort('forward')), 'ingress'), [
+      'iif @alive counter name stolen_in drop',
+      'counter name down_in fwd to "wan0"',
+    ]);
+    assert.deepEqual(chainOf(portRuleset(bridgeAtPort('drop')), 'ingress').at(-1), 'counter name down_in drop');
+    assert.doesNotMatch(portRuleset(bridgeAtPort('drop')), /fh7|offered|chain (egress|marks|detour)/);
   });
 
   test('of a host port steals unicast IP only, after what the lane delivers and what links live by', () => {
@@ -142,7 +158,7 @@ describe('the real nft', () => {
 
   const feed = (ns: Namespace, input: string, ...args: string[]) => ns.output('nft', [...args, '-f', '-'], { input });
 
-  for (const [kind, rules] of Object.entries({ bridge, host })) {
+  for (const [kind, rules] of Object.entries({ bridge, 'captured bridge': bridgeAtPort, host })) {
     for (const onDown of ['drop', 'forward'] as const) {
       test(`takes the table of a ${kind} port with onDown ${onDown}, again and again, and gives it back`, {
         skip,

@@ -43,6 +43,8 @@ function progress(ways: LedgerRow[], hooks: HookProgress[], kernelDropped = 0): 
     poolLimit: 0,
     poolFaults: 0,
     kernelDropped,
+    fenced: kernelDropped * 2,
+    epoch: 1,
   };
 }
 
@@ -74,6 +76,7 @@ test('what ended lanes did is added once, by the names of ways and hooks', () =>
     ],
   );
   assert.deepEqual([totals.kernelDropped(null), totals.kernelDropped(now)], [11, 18]);
+  assert.deepEqual([totals.fenced(null), totals.fenced(now)], [22, 36]);
 });
 
 test('what an ended lane held in its pool went with it', () => {
