@@ -1,0 +1,237 @@
+/**
+ * Offload state under `driver: afpacket`: what a frame's virtio-net header says passes through untouched, and what a hook
+ * edits or replaces goes out right.
+ *
+ * The reference is a cable: a frame sent straight from client to server, without anything of firehook in between.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { sendFrames, startCapture } from '../../support/frames.ts';
+import { createLab, type Lab, type Namespace, rootOnly } from '../../support/netns.ts';
+import {
+  completed,
+  datagramIn,
+  type OffloadedSpec,
+  offloaded,
+  QINQ,
+  VLAN,
+  VNET_HEADER,
+} from '../../support/offloads.ts';
+import { checkIpv4, checkIpv6, tcp, udp } from '../../support/packet-checker.ts';
+import { assertAddsUp, hex, PATIENCE_MS, startAfpacket, statsWhen, stockHook } from './live-afpacket.ts';
+
+type OffloadLab = Lab<'client' | 'fw' | 'server'>;
+
+const BRIDGE = { bridge: ['lan0', 'wan0'] };
+const ETHER_TYPES = [0x0800, 0x86dd, VLAN[0], QINQ[0]];
+/** Has the kernel complete checksums and cut super-frames on the way into a veth. */
+const CUT = 'tx off tso off gso off tx-udp-segmentation off gro off';
+const TAGS = [[], [VLAN], [QINQ, VLAN]] as const;
+/** A slot of the ring holds 2,048 octets: the header of the ring, the frame and its tag. */
+const LENGTHS = [
+  { what: 'short', length: 33, segment: 0 },
+  { what: 'super-frame that fits a slot', length: 1400, segment: 500 },
+  { what: 'super-frame longer than a slot', length: 9001, segment: 1300 },
+] as const;
+
+/** The ends say nothing by themselves. `direct` is a cable beside the bridge. */
+function lab(t: TestContext, mtu = 1500): Promise<OffloadLab> {
+  return createLab(
+    t,
+    {
+      namespaces: { client: {}, fw: {}, server: {} },
+      links: [
+        [
+          { in: 'client', name: 'eth0' },
+          { in: 'fw', name: 'lan0' },
+        ],
+        [
+          { in: 'fw', name: 'wan0' },
+          { in: 'server', name: 'eth0' },
+        ],
+        [
+          { in: 'client', name: 'direct' },
+          { in: 'server', name: 'direct' },
+        ],
+      ],
+    },
+    { mtu },
+  );
+}
+
+function octets(length: number): Buffer {
+  return Buffer.from(Array.from({ length }, (_, index) => index % 251));
+}
+
+/** Every version, protocol, stack of tags and length. */
+function everyKind(): OffloadedSpec[] {
+  const specs: OffloadedSpec[] = [];
+  for (const version of [4, 6] as const) {
+    for (const protocol of ['tcp', 'udp'] as const) {
+      for (const tags of TAGS) {
+        for (const { length, segment } of LENGTHS) {
+          specs.push({ version, protocol, tags, segment, payload: octets(length), dontFragment: protocol === 'tcp' });
+        }
+      }
+    }
+  }
+  return specs;
+}
+
+/** What arrives at `device` of `to`, virtio-net header first, when `from` sends out of its device of that name. */
+async function seen(
+  from: Namespace,
+  to: Namespace,
+  device: string,
+  frames: readonly Buffer[],
+  count: number,
+): Promise<Buffer[]> {
+  const capture = await startCapture(to, device, {
+    count,
+    etherTypes: ETHER_TYPES,
+    timeoutMs: PATIENCE_MS,
+    vnet: true,
+  });
+  await sendFrames(from, device, frames, { vnet: true });
+  return capture.frames();
+}
+
+test('what a virtio-net header says arrives as through a cable, both ways', { skip: rootOnly() }, async (t) => {
+  const { ns } = await lab(t, 3000);
+  const daemon = await startAfpacket(ns.fw, BRIDGE, [stockHook('pass-all')]);
+  const frames = everyKind().map(offloaded);
+  // Longer than a slot and not to be cut, and checksums that are final.
+  for (const version of [4, 6] as const) {
+    frames.push(offloaded({ version, protocol: 'udp', payload: octets(2500), tags: [VLAN] }));
+    frames.push(offloaded({ version, protocol: 'udp', payload: octets(2500), isPartial: false }));
+  }
+  for (const [from, to] of [
+    [ns.client, ns.server],
+    [ns.server, ns.client],
+  ] as const) {
+    const cable = await seen(from, to, 'direct', frames, frames.length);
+    assert.equal(cable.length, frames.length);
+    // The cable itself keeps what it is given.
+    assert.deepEqual(
+      hex(cable.map((frame) => frame.subarray(VNET_HEADER))),
+      hex(frames.map((frame) => frame.subarray(VNET_HEADER))),
+    );
+    assert.deepEqual(hex(await seen(from, to, 'eth0', frames, frames.length)), hex(cable));
+  }
+  const { total } = await statsWhen(daemon, 'all frames', (stats) => stats.total.received >= 2 * frames.length);
+  assert.equal(total.forwarded, 2 * frames.length);
+  await assertAddsUp(daemon);
+});
+
+/** How a hook that changes octets in place keeps the checksums right; the header of IPv4 is right in any case. */
+const WAYS_TO_UPDATE = {
+  'word by word': 'each(packet, edits)',
+  anew: 'write(packet, edits); fillChecksums(packet.bytes, packet.length)',
+  'not at all': 'write(packet, edits); if (packet.version === 4) fillHeader(packet.bytes)',
+} as const;
+
+/** Edits the last word of the destination, port 9000, the first word of the payload and the time to live. */
+const editor = (update: string): string => `
+  import { defineHook, FORWARD, fillChecksums, updateChecksum16, updateTransportChecksum16 } from 'firehook';
+  const HEADER_CHECKSUM = 10;
+  function fillHeader(bytes) {
+    bytes.writeUInt16BE(0, HEADER_CHECKSUM);
+    let sum = 0;
+    for (let at = 0; at < 20; at += 2) sum += bytes.readUInt16BE(at);
+    while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+    bytes.writeUInt16BE(sum ^ 0xffff, HEADER_CHECKSUM);
+  }
+  function write({ bytes }, edits) {
+    for (const [at, word] of edits) bytes.writeUInt16BE(word, at);
+  }
+  function each(packet, edits) {
+    const { bytes, protocol, transportOffset, version } = packet;
+    for (const [at, word, isCovered] of edits) {
+      const old = bytes.readUInt16BE(at);
+      bytes.writeUInt16BE(word, at);
+      if (isCovered) updateTransportChecksum16(bytes, transportOffset, protocol, old, word);
+      if (version === 4 && at < transportOffset) {
+        bytes.writeUInt16BE(updateChecksum16(bytes.readUInt16BE(HEADER_CHECKSUM), old, word), HEADER_CHECKSUM);
+      }
+    }
+  }
+  export default defineHook({
+    name: 'edit-all',
+    onPacket(packet) {
+      if (packet.destinationPort !== 9000) return FORWARD;
+      const isIpv4 = packet.version === 4;
+      const life = isIpv4 ? 8 : 6;
+      const edits = [
+        [packet.transportOffset - 2, 9, true],
+        [packet.transportOffset + 2, 9001, true],
+        [packet.payloadOffset, 0xffee, true],
+        // Its octet stands first in the word of IPv4, second in that of IPv6.
+        [life, packet.bytes.readUInt16BE(life) - (isIpv4 ? 0x100 : 1), false],
+      ];
+      ${update};
+      return FORWARD;
+    },
+  });`;
+
+/** What {@link editor} makes of a frame. */
+function edited(spec: OffloadedSpec): OffloadedSpec {
+  const payload = Buffer.from(spec.payload);
+  payload.writeUInt16BE(0xffee, 0);
+  return { ...spec, payload, port: 9001, ttl: 63, destination: spec.version === 4 ? '10.77.0.9' : 'fd77::9' };
+}
+
+/** Datagrams that a frame is cut into. */
+function segmentsOf({ payload, segment = 0 }: OffloadedSpec): number {
+  return segment === 0 ? 1 : Math.ceil(payload.length / segment);
+}
+
+/** Fails unless `given` arrives behind the bridge as `wanted` does behind the cable, cut and with right checksums. */
+async function assertArrives(
+  ns: OffloadLab['ns'],
+  given: readonly OffloadedSpec[],
+  wanted: readonly OffloadedSpec[],
+): Promise<void> {
+  const count = wanted.reduce((sum, spec) => sum + segmentsOf(spec), 0);
+  const cable = await seen(ns.client, ns.server, 'direct', wanted.map(offloaded), count);
+  for (const frame of cable) assertRight(frame);
+  const bridged = await seen(ns.client, ns.server, 'eth0', given.map(offloaded), count);
+  assert.deepEqual(withoutState(bridged), withoutState(cable));
+}
+
+/** The frames as they are on a wire: the checksums of all of them are final. */
+function withoutState(frames: readonly Buffer[]): string[] {
+  return hex(frames.map(completed));
+}
+
+/** Fails unless the checksums of a frame are right. */
+function assertRight(frame: Buffer): void {
+  const datagram = datagramIn(completed(frame));
+  const isIpv4 = datagram.readUInt8(0) >> 4 === 4;
+  const transport = datagram[isIpv4 ? 9 : 6] === 6 ? tcp() : udp();
+  if (isIpv4) checkIpv4(datagram, transport);
+  else checkIpv6(datagram, transport);
+}
+
+/** Super-frames are cut and checksums completed behind the bridge and in the cable. */
+async function cutBehind(ns: OffloadLab['ns']): Promise<void> {
+  await ns.fw.output('sh', ['-c', `ethtool -K wan0 ${CUT}`]);
+  await ns.client.output('sh', ['-c', `ethtool -K direct ${CUT}`]);
+}
+
+for (const [how, update] of Object.entries(WAYS_TO_UPDATE)) {
+  test(`what a hook edits in place goes out right when it updates checksums ${how}`, {
+    skip: rootOnly(),
+  }, async (t) => {
+    const { ns } = await lab(t);
+    const daemon = await startAfpacket(ns.fw, BRIDGE, [editor(update)]);
+    await cutBehind(ns);
+    const specs = everyKind();
+    await assertArrives(ns, specs, specs.map(edited));
+    const { total } = await assertAddsUp(daemon);
+    assert.equal(total.forwarded, specs.length);
+    assert.equal(total.hookFaults, 0);
+  });
+}
