@@ -46,6 +46,11 @@ const QUEUE = 256;
 /** Frames that were made (replacements, fragments, ICMP errors) are copied here until they are sent, in octets. */
 const MADE_OCTETS = 1024 * 1024;
 const VNET = 10;
+/** Values of a virtio-net header (virtio 1.2, 5.1.6), and where the checksum stands in each transport header. */
+const NEEDS_CHECKSUM = 1;
+const GSO_UDP = 5;
+const UDP_CHECKSUM = 6;
+const TCP_CHECKSUM = 16;
 const IN_RING = 0;
 const IN_OVERFLOW = 1;
 const MADE = 2;
@@ -148,8 +153,17 @@ export class AfpacketDriver implements Driver {
     const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
     const at = this.#frameVnet;
     // virtio-net header: flags, gso type, header length, gso size, checksum start; in the order of this machine.
-    if (((memory[at] as number) & 1) === 0) return -1;
+    if (((memory[at] as number) & NEEDS_CHECKSUM) === 0) return -1;
     return (memory[at + 6] as number) | ((memory[at + 7] as number) << 8);
+  }
+
+  /** {@inheritDoc Driver.segmentSize} */
+  segmentSize(): number {
+    const inlet = this.#inlet;
+    if (inlet === null) return 0;
+    const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
+    const at = this.#frameVnet;
+    return memory[at + 1] === 0 ? 0 : (memory[at + 4] as number) | ((memory[at + 5] as number) << 8);
   }
 
   /** {@inheritDoc Driver.transmitSuper} */
@@ -162,10 +176,14 @@ export class AfpacketDriver implements Driver {
     // As the frame that it replaces is to be cut; where the checksum starts is the new frame's own.
     const source = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
     this.#made.set(source.subarray(this.#frameVnet, this.#frameVnet + VNET), at);
+    this.#made[at] = NEEDS_CHECKSUM;
     this.#made[at + 2] = 0;
     this.#made[at + 3] = 0;
     this.#made[at + 6] = checksumStart & 0xff;
     this.#made[at + 7] = checksumStart >> 8;
+    // The source may have had a final one, and then says nothing of where it stands.
+    this.#made[at + 8] = this.#made[at + 1] === GSO_UDP ? UDP_CHECKSUM : TCP_CHECKSUM;
+    this.#made[at + 9] = 0;
     return this.#queue(outlet, MADE, at, VNET + length, purpose);
   }
 

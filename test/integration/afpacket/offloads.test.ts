@@ -235,3 +235,113 @@ for (const [how, update] of Object.entries(WAYS_TO_UPDATE)) {
     assert.equal(total.hookFaults, 0);
   });
 }
+
+/** Puts a chain of three buffers in the place of every packet to port 9000; octets are added at the end, or taken away. */
+const replacer = (change: number, settle: string): string => `
+  import {
+    defineHook, DROP, ExAllocatePoolWithTag, FORWARD, fillChecksums, IPAllocBuff, NonPagedPool, SIZEOF_IPRCVBUF,
+  } from 'firehook';
+  function allocate(data) {
+    const descriptor = ExAllocatePoolWithTag(NonPagedPool, SIZEOF_IPRCVBUF, 'fPCT');
+    if (descriptor === null || IPAllocBuff(descriptor, data.length) !== 1) throw new Error('the pool is exhausted');
+    data.copy(descriptor.ipr_buffer);
+    return descriptor;
+  }
+  export default defineHook({
+    name: 'replace-all',
+    onPacket(packet) {
+      if (packet.destinationPort !== 9000) return FORWARD;
+      const length = packet.length + (${change});
+      const made = Buffer.alloc(length, 0x7a);
+      packet.bytes.copy(made, 0, 0, Math.min(length, packet.length));
+      if (packet.version === 4) made.writeUInt16BE(length, 2);
+      else made.writeUInt16BE(length - 40, 4);
+      if (packet.protocol === 17) made.writeUInt16BE(length - packet.transportOffset, packet.transportOffset + 4);
+      fillChecksums(made, length);
+      const head = allocate(made.subarray(0, packet.payloadOffset));
+      head.ipr_next = allocate(made.subarray(packet.payloadOffset, packet.payloadOffset + 7));
+      head.ipr_next.ipr_next = allocate(made.subarray(packet.payloadOffset + 7));
+      ${settle};
+      packet.replace(head);
+      return FORWARD;
+    },
+  });`;
+
+/** What {@link replacer} makes of a frame. */
+function replaced(spec: OffloadedSpec, change: number): OffloadedSpec {
+  const payload = Buffer.alloc(spec.payload.length + change, 0x7a);
+  payload.set(spec.payload.subarray(0, payload.length));
+  return { ...spec, payload };
+}
+
+const IS_FINAL = '';
+/** The descriptor says that the checksum is not final, so that the field may hold anything. */
+const IS_NOT_FINAL = `
+  head.ipr_flags = 2;
+  head.ipr_buffer.writeUInt16BE(0xbad, packet.transportOffset + (packet.protocol === 6 ? 16 : 6))`;
+
+for (const [change, settle] of [
+  [700, IS_FINAL],
+  [700, IS_NOT_FINAL],
+  [-21, IS_FINAL],
+  [-690, IS_NOT_FINAL],
+] as const) {
+  const title = `a chain ${Math.abs(change)} octets ${change > 0 ? 'longer' : 'shorter'} goes out right`;
+  test(`${title}, its checksum ${settle === '' ? '' : 'not '}final`, { skip: rootOnly() }, async (t) => {
+    const { ns } = await lab(t);
+    const daemon = await startAfpacket(ns.fw, BRIDGE, [replacer(change, settle)]);
+    await cutBehind(ns);
+    const specs = everyKind().filter(({ payload }) => payload.length + change > 7);
+    for (const version of [4, 6] as const) {
+      specs.push({ version, protocol: 'tcp', payload: octets(4000), segment: 1000, isPartial: false });
+    }
+    await assertArrives(
+      ns,
+      specs,
+      specs.map((spec) => replaced(spec, change)),
+    );
+    const { total } = await assertAddsUp(daemon);
+    assert.deepEqual([total.replaced, total.forwarded, total.hookFaults], [specs.length, specs.length, 0]);
+  });
+}
+
+/** Puts a datagram of UDP in the place of every packet to port 9000. */
+const BECOME_UDP = `
+  import {
+    defineHook, ExAllocatePoolWithTag, FORWARD, fillChecksums, IPAllocBuff, NonPagedPool, SIZEOF_IPRCVBUF,
+  } from 'firehook';
+  export default defineHook({
+    name: 'become-udp',
+    onPacket(packet) {
+      if (packet.destinationPort !== 9000) return FORWARD;
+      const length = packet.transportOffset + 8 + 900;
+      const made = ExAllocatePoolWithTag(NonPagedPool, SIZEOF_IPRCVBUF, 'fPCT');
+      if (made === null || IPAllocBuff(made, length) !== 1) throw new Error('the pool is exhausted');
+      const bytes = made.ipr_buffer;
+      bytes.fill(0x75, 0, length);
+      packet.bytes.copy(bytes, 0, 0, packet.transportOffset + 4);
+      if (packet.version === 4) bytes.writeUInt16BE(length, 2);
+      else bytes.writeUInt16BE(length - 40, 4);
+      bytes[packet.version === 4 ? 9 : 6] = 17;
+      bytes.writeUInt16BE(908, packet.transportOffset + 4);
+      fillChecksums(bytes, length);
+      packet.replace(made);
+      return FORWARD;
+    },
+  });`;
+
+test('a super-frame of TCP that becomes one datagram of UDP goes out as that', { skip: rootOnly() }, async (t) => {
+  const { ns } = await lab(t);
+  const daemon = await startAfpacket(ns.fw, BRIDGE, [BECOME_UDP]);
+  await cutBehind(ns);
+  const given: OffloadedSpec[] = [];
+  for (const version of [4, 6] as const) {
+    for (const tags of TAGS) given.push({ version, tags, protocol: 'tcp', payload: octets(1400), segment: 500 });
+  }
+  const wanted = given.map((spec): OffloadedSpec => {
+    return { ...spec, protocol: 'udp', payload: Buffer.alloc(900, 0x75), segment: 0 };
+  });
+  await assertArrives(ns, given, wanted);
+  const { total } = await assertAddsUp(daemon);
+  assert.deepEqual([total.forwarded, total.lost], [given.length, 0]);
+});
