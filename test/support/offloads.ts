@@ -11,6 +11,7 @@
  */
 
 import { ethernet, ipv4, ipv6, tcp, udp } from './packet-builder.ts';
+import { checkIpv4, checkIpv6, tcp as isTcp, udp as isUdp } from './packet-checker.ts';
 
 /** Octets of a virtio-net header. */
 export const VNET_HEADER = 10;
@@ -86,8 +87,17 @@ export function completed(frame: Buffer): Buffer {
   return done;
 }
 
+/** Fails unless the checksums of the frame behind a virtio-net header are right, once completed. */
+export function assertRight(frame: Buffer): void {
+  const datagram = datagramIn(completed(frame));
+  const isIpv4 = datagram.readUInt8(0) >> 4 === 4;
+  const transport = datagram[isIpv4 ? 9 : 6] === 6 ? isTcp() : isUdp();
+  if (isIpv4) checkIpv4(datagram, transport);
+  else checkIpv6(datagram, transport);
+}
+
 /** The datagram of a frame without a virtio-net header, behind whatever tags there are. */
-export function datagramIn(frame: Buffer): Buffer {
+function datagramIn(frame: Buffer): Buffer {
   let at = MAC_ADDRESSES;
   while ([VLAN[0], QINQ[0]].includes(frame.readUInt16BE(at) as 0x8100)) at += TAG;
   return frame.subarray(at + 2);

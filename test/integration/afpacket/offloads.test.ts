@@ -12,15 +12,14 @@ import { type TestContext, test } from 'node:test';
 import { sendFrames, startCapture } from '../../support/frames.ts';
 import { createLab, type Lab, type Namespace, rootOnly } from '../../support/netns.ts';
 import {
+  assertRight,
   completed,
-  datagramIn,
   type OffloadedSpec,
   offloaded,
   QINQ,
   VLAN,
   VNET_HEADER,
 } from '../../support/offloads.ts';
-import { checkIpv4, checkIpv6, tcp, udp } from '../../support/packet-checker.ts';
 import { assertAddsUp, hex, PATIENCE_MS, startAfpacket, statsWhen, stockHook } from './live-afpacket.ts';
 
 type OffloadLab = Lab<'client' | 'fw' | 'server'>;
@@ -204,15 +203,6 @@ async function assertArrives(
 /** The frames as they are on a wire: the checksums of all of them are final. */
 function withoutState(frames: readonly Buffer[]): string[] {
   return hex(frames.map(completed));
-}
-
-/** Fails unless the checksums of a frame are right. */
-function assertRight(frame: Buffer): void {
-  const datagram = datagramIn(completed(frame));
-  const isIpv4 = datagram.readUInt8(0) >> 4 === 4;
-  const transport = datagram[isIpv4 ? 9 : 6] === 6 ? tcp() : udp();
-  if (isIpv4) checkIpv4(datagram, transport);
-  else checkIpv6(datagram, transport);
 }
 
 /** Super-frames are cut and checksums completed behind the bridge and in the cable. */
