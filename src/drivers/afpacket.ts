@@ -60,6 +60,8 @@ export const DEFAULT_RING_SLOTS = 16_384;
 
 /** Frames longer than a slot that one batch may hold. */
 const OVERFLOW_COUNT = 64;
+/** What the addon takes. */
+const LARGEST_RING_SLOTS = 2 ** 20;
 /** Numbers of a frame in the array that the addon fills. */
 const FIELDS = 8;
 /** What one batch may send out of one port: fragments and ICMP errors come on top of the frames. */
@@ -67,6 +69,13 @@ const QUEUE = 256;
 /** Frames that were made (replacements, fragments, ICMP errors) are copied here until they are sent, in octets. */
 const MADE_OCTETS = 1024 * 1024;
 const VNET = 10;
+/** Values of a virtio-net header (virtio 1.2, 5.1.6), and where the checksum stands in each transport header. */
+const NEEDS_CHECKSUM = 1;
+const GSO_UDP = 5;
+const UDP_CHECKSUM = 6;
+const TCP_CHECKSUM = 16;
+const MAX_U16 = 0xffff;
+const MAX_IFINDEX = 0x7fff_ffff;
 const IN_RING = 0;
 const IN_OVERFLOW = 1;
 const MADE = 2;
@@ -124,6 +133,7 @@ export class AfpacketDriver implements Driver {
 
   constructor(native: NativeModule, options: AfpacketOptions) {
     this.#native = native;
+    checkOptions(options);
     this.ports = options.ports.map(({ id, send, maxFrameLength }) => ({
       id,
       linktype: LINKTYPE_ETHERNET,
@@ -174,7 +184,7 @@ export class AfpacketDriver implements Driver {
   /** {@inheritDoc Driver.transmit} */
   transmit(port: number, frame: Buffer, length: number, purpose = 0): boolean {
     const outlet = this.#outlets[port] ?? null;
-    if (outlet === null || this.#stopped) return false;
+    if (outlet === null || this.#stopped || !(length >= 0 && length <= frame.length)) return false;
     if (frame === this.#frame) return this.#queue(outlet, this.#frameSpace, this.#frameVnet, VNET + length, purpose);
     // As the kernel measures it: one 802.1Q tag may come on top.
     const room = frame[12] === 0x81 && frame[13] === 0 ? VLAN_TAG : 0;
@@ -190,24 +200,39 @@ export class AfpacketDriver implements Driver {
     const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
     const at = this.#frameVnet;
     // virtio-net header: flags, gso type, header length, gso size, checksum start; in the order of this machine.
-    if (((memory[at] as number) & 1) === 0) return -1;
+    if (((memory[at] as number) & NEEDS_CHECKSUM) === 0) return -1;
     return (memory[at + 6] as number) | ((memory[at + 7] as number) << 8);
+  }
+
+  /** {@inheritDoc Driver.segmentSize} */
+  segmentSize(): number {
+    const inlet = this.#inlet;
+    if (inlet === null) return 0;
+    const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
+    const at = this.#frameVnet;
+    return memory[at + 1] === 0 ? 0 : (memory[at + 4] as number) | ((memory[at + 5] as number) << 8);
   }
 
   /** {@inheritDoc Driver.transmitSuper} */
   transmitSuper(port: number, frame: Buffer, length: number, checksumStart: number, purpose = 0): boolean {
     const outlet = this.#outlets[port] ?? null;
     const inlet = this.#inlet;
-    if (outlet === null || inlet === null || this.#stopped) return false;
+    if (outlet === null || inlet === null || this.#stopped || !(length <= frame.length)) return false;
+    const source = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
+    const checksumOffset = source[this.#frameVnet + 1] === GSO_UDP ? UDP_CHECKSUM : TCP_CHECKSUM;
+    if (!(checksumStart >= 0 && checksumStart <= MAX_U16 && checksumStart + checksumOffset + 2 <= length)) return false;
     const at = this.#keep(frame, length);
     if (at < 0) return false;
     // As the frame that it replaces is to be cut; where the checksum starts is the new frame's own.
-    const source = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
     this.#made.set(source.subarray(this.#frameVnet, this.#frameVnet + VNET), at);
+    this.#made[at] = NEEDS_CHECKSUM;
     this.#made[at + 2] = 0;
     this.#made[at + 3] = 0;
     this.#made[at + 6] = checksumStart & 0xff;
     this.#made[at + 7] = checksumStart >> 8;
+    // The source may have had a final one, and then says nothing of where it stands.
+    this.#made[at + 8] = checksumOffset;
+    this.#made[at + 9] = 0;
     return this.#queue(outlet, MADE, at, VNET + length, purpose);
   }
 
@@ -456,6 +481,29 @@ function setFence(native: NativeModule, ring: NativeRing, fenceFd: number | unde
     native.closeRing(ring);
     throw error;
   }
+}
+
+/** What goes into the addon is in range before it is asked; the addon checks again. */
+function checkOptions({ ports, rings = [] }: AfpacketOptions): void {
+  for (const { port, slots, fanoutGroup } of rings) {
+    checkWhole(`port ${port}: slots`, slots, SMALLEST_RING_SLOTS, LARGEST_RING_SLOTS);
+    checkWhole(`port ${port}: fanoutGroup`, fanoutGroup, -1, MAX_U16);
+  }
+  for (const { id, capture, send, maxFrameLength } of ports) {
+    checkWhole('port', id, 0, MAX_U16);
+    checkWhole(`port ${id}: maxFrameLength`, maxFrameLength, 0, MADE_OCTETS - VNET);
+    for (const device of [capture, send]) {
+      if (device !== null) checkWhole(`${device.name}: ifindex`, device.ifindex, 1, MAX_IFINDEX);
+    }
+  }
+}
+
+function checkWhole(what: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new FirehookError(
+    'FIREHOOK_DRIVER_OPEN',
+    `${what}: ${value} is not valid; expected a whole number from ${least} to ${most}`,
+  );
 }
 
 function guarded<T>(device: LiveDevice, action: () => T): T {

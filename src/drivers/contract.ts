@@ -114,6 +114,8 @@ export interface Driver {
    * A driver without it has its frames completed before they are transmitted.
    */
   checksumStart?(): number;
+  /** Octets of payload in each segment of the super-frame being handed out; 0 where it is none. */
+  segmentSize?(): number;
   /**
    * Sends a frame that stands for the super-frame being handed out and is to be cut as that one was. Only where
    * `capabilities.offloads` and `capabilities.live` hold.

@@ -81,7 +81,8 @@ export class QueuedSender {
    * @returns false when it is no IP datagram, or one of a family that this host does not have
    */
   send(datagram: Buffer, length: number, tag: number): boolean {
-    if (length < IPV4_HEADER || length > datagram.length || length > MAX_DATAGRAM) return false;
+    if (!Number.isInteger(length) || length < IPV4_HEADER || length > datagram.length || length > MAX_DATAGRAM)
+      return false;
     const version = (datagram[0] as number) >>> 4;
     if (version === 6 ? length < IPV6_HEADER || !this.#sockets.hasIpv6 : version !== 4) return false;
     if (this.#count === QUEUE || this.#used + length > MEMORY_OCTETS) this.flush();

@@ -19,6 +19,7 @@ import { isChecksumPartial } from '../hook/replacement.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
 import { LINKTYPE_ETHERNET } from '../wire/link.ts';
+import { headerLength as tcpHeaderLength } from '../wire/tcp.ts';
 import { forbidsFragments, fragmentPayload, writeFragment } from './fragment.ts';
 import { buildTooBig, buildUnreachable, MAX_ICMP_ERROR, mayAnswer } from './icmp-error.ts';
 import {
@@ -46,6 +47,7 @@ const MAC = 6;
 const VLAN_TAG = 4;
 const TCP = 6;
 const UDP = 17;
+const UDP_HEADER = 8;
 
 /** What a frame is, for `transmit` to hand back when it could not be sent after all. */
 const FORWARDED_PACKET = 0;
@@ -130,13 +132,22 @@ export class Egress implements RefusalSink {
     }
     let size = length;
     const limit = this.#frameLimit(port, frame);
-    if (length > limit && !isSuper) {
+    if (isSuper) {
+      if (layout !== null && !this.#segmentsFit(frame, offset, layout, offset, limit)) {
+        // An answer quotes no more than the head of it.
+        frame.copy(this.#datagram, 0, offset, Math.min(length, offset + MAX_ICMP_ERROR));
+        this.#refuse(way, base, port, frame, offset, layout, isUnicastLink);
+        return;
+      }
+    } else if (length > limit) {
       // Padding behind the datagram need not go out.
       size = layout === null ? length : offset + layout.length;
       if (size > limit) {
         if (layout === null || offset > LINK_ROOM || layout.length > MAX_DATAGRAM) this.#lose(base, LOST_TOO_LONG);
         else {
           frame.copy(this.#datagram, 0, offset, size);
+          // Fragments have no checksum of their own: it has to be final before.
+          if ((this.#driver.checksumStart?.() ?? -1) >= 0) completeTransportChecksum(this.#datagram, layout.length);
           this.#tooLong(way, base, port, frame, offset, layout.length, layout, isUnicastLink);
         }
         return;
@@ -172,6 +183,7 @@ export class Egress implements RefusalSink {
       return;
     }
     gatherChain(chain, this.#gathered, LINK_ROOM);
+    if (isSuper && this.#forwardSuper(way, base, port, frame, length, offset, size, isUnicastLink)) return;
     if (isChecksumPartial(chain)) completeTransportChecksum(this.#datagram, size);
     const limit = this.#frameLimit(port, frame);
     if (offset + size > limit) {
@@ -183,7 +195,6 @@ export class Egress implements RefusalSink {
       // Padding behind the datagram need not go out.
       size = layout.length;
       if (offset + size > limit) {
-        if (isSuper && this.#sendSuper(base, port, frame, offset, size, layout)) return;
         this.#tooLong(way, base, port, frame, offset, size, layout, isUnicastLink);
         return;
       }
@@ -204,18 +215,57 @@ export class Egress implements RefusalSink {
     }
   }
 
-  /** A replacement of a super-frame goes out as one, where the driver can have it cut. False when it cannot. */
-  #sendSuper(base: number, port: number, frame: Buffer, offset: number, size: number, layout: IpLayout): boolean {
+  /**
+   * A replacement of a super-frame goes out as one, however short it is: UDP would become one datagram otherwise.
+   *
+   * @returns false where the driver cannot have it cut; otherwise it is sent or lost, and booked
+   */
+  #forwardSuper(
+    way: Way,
+    base: number,
+    port: number,
+    frame: Buffer,
+    length: number,
+    offset: number,
+    size: number,
+    isUnicastLink: boolean,
+  ): boolean {
     const driver = this.#driver;
-    if (driver.transmitSuper === undefined || (layout.protocol !== TCP && layout.protocol !== UDP)) return false;
-    fillPseudoSum(this.#datagram, layout);
+    const datagram = this.#datagram;
+    const layout = this.#layout;
+    if (driver.transmitSuper === undefined || !parseIpLayout(frame, offset, length - offset, length - offset, layout))
+      return false;
+    const { protocol } = layout;
+    // Only a datagram of its own kind can be cut as the super-frame was to be.
+    if (!parseIpLayout(datagram, 0, size, size, layout) || layout.protocol !== protocol || layout.isFragment)
+      return false;
+    if (protocol !== TCP && protocol !== UDP) return false;
+    if (!this.#segmentsFit(datagram, 0, layout, offset, this.#frameLimit(port, frame))) {
+      this.#refuse(way, base, port, frame, offset, layout, isUnicastLink);
+      return true;
+    }
+    const total = offset + layout.length;
+    fillPseudoSum(datagram, layout);
     frame.copy(this.#gathered, LINK_ROOM - offset, 0, offset);
     const made = this.#gatheredAt(offset);
-    if (!driver.transmitSuper(port, made, offset + size, offset + layout.transportOffset, FORWARDED_PACKET))
-      return false;
-    this.#countSent(base, offset + size);
-    this.#add(base + FORWARDED, 1);
+    if (driver.transmitSuper(port, made, total, offset + layout.transportOffset, FORWARDED_PACKET)) {
+      this.#countSent(base, total);
+      this.#add(base + FORWARDED, 1);
+    } else this.#lose(base, LOST_SEND_ERROR);
     return true;
+  }
+
+  /**
+   * Whether what a super-frame is cut into fits the way out: nobody tells where it does not.
+   *
+   * @param start - octet of `bytes` where the datagram starts
+   * @param linkHeader - octets of the link header
+   */
+  #segmentsFit(bytes: Buffer, start: number, layout: IpLayout, linkHeader: number, limit: number): boolean {
+    const segment = this.#driver.segmentSize?.() ?? 0;
+    const at = start + layout.transportOffset;
+    const header = layout.protocol === TCP ? tcpHeaderLength(bytes, at) : UDP_HEADER;
+    return linkHeader + layout.transportOffset + header + segment <= limit;
   }
 
   /** Answers a rejected packet, where the rules and the rate allow it. The packet itself is booked by the caller. */
@@ -286,6 +336,21 @@ export class Egress implements RefusalSink {
       this.#sendFragments(base, port, frame, offset, datagram, size, layout.headerLength, mtu);
       return;
     }
+    this.#refuse(way, base, port, frame, offset, layout, isUnicastLink);
+  }
+
+  /** The loss of a packet that cannot be made to fit, and the answer to it; its head is in `#datagram`. */
+  #refuse(
+    way: Way,
+    base: number,
+    port: number,
+    frame: Buffer,
+    offset: number,
+    layout: IpLayout,
+    isUnicastLink: boolean,
+  ): void {
+    const datagram = this.#datagram;
+    const mtu = this.#frameLimit(port, frame) - offset;
     this.#lose(base, LOST_TOO_LONG);
     // A port that sends nothing has no MTU to tell.
     if (mtu <= 0 || !this.#mayAnswerNow(way, base, datagram, layout, isUnicastLink)) return;

@@ -25,6 +25,8 @@ export interface CaptureOptions {
   readonly etherTypes?: readonly number[];
   /** Frames that arrive at the interface, that leave by it, or both. @defaultValue in */
   readonly direction?: 'both' | 'in' | 'out';
+  /** Each frame comes behind its virtio-net header, ten octets in network byte order. @defaultValue false */
+  readonly vnet?: boolean;
 }
 
 /** An armed capture. */
@@ -37,18 +39,26 @@ export interface Capture {
  * Sends frames out of an interface, one after the other, as they are.
  *
  * @param frames - from the destination address on, without the checksum at the end; at least 14 octets each
+ * @param options - `vnet`: a virtio-net header stands before each frame, ten octets in network byte order
  */
-export async function sendFrames(ns: Namespace, interfaceName: string, frames: readonly Uint8Array[]): Promise<void> {
+export async function sendFrames(
+  ns: Namespace,
+  interfaceName: string,
+  frames: readonly Uint8Array[],
+  options: { readonly vnet?: boolean } = {},
+): Promise<void> {
   const input = frames.map((frame) => Buffer.from(frame).toString('hex')).join('\n');
-  await ns.output('python3', [SCRIPT, 'send', interfaceName], { input });
+  const vnet = options.vnet === true ? ['--vnet'] : [];
+  await ns.output('python3', [SCRIPT, 'send', interfaceName, ...vnet], { input });
 }
 
 /** Starts to capture on an interface; returns when nothing can be missed any more. */
 export async function startCapture(ns: Namespace, interfaceName: string, options: CaptureOptions): Promise<Capture> {
-  const { count, timeoutMs = 5000, etherTypes = [], direction = 'in' } = options;
+  const { count, timeoutMs = 5000, etherTypes = [], direction = 'in', vnet = false } = options;
   const args = [SCRIPT, 'capture', interfaceName, '--count', `${count}`, '--timeout', `${timeoutMs / 1000}`];
   const filter = etherTypes.flatMap((etherType) => ['--filter-ethertype', `${etherType}`]);
-  const running = ns.spawn('python3', [...args, '--direction', direction, ...filter]);
+  const header = vnet ? ['--vnet'] : [];
+  const running = ns.spawn('python3', [...args, '--direction', direction, ...filter, ...header]);
   await waitFor(
     () => {
       if (running.stderr.startsWith('ready')) return true;

@@ -42,7 +42,7 @@ const turnPorts = (updates: boolean): string => `
     const place = packet.transportOffset + at;
     if (packet.bytes.readUInt16BE(place) !== from) return;
     packet.bytes.writeUInt16BE(to, place);
-    if (${updates}) updateTransportChecksum16(packet.bytes, packet.protocol, packet.transportOffset, from, to);
+    if (${updates}) updateTransportChecksum16(packet.bytes, packet.transportOffset, packet.protocol, from, to);
   }
   export default defineHook({
     name: 'turn-ports',

@@ -9,7 +9,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { AfpacketDriver, openAfpacket } from '../../../src/drivers/afpacket.ts';
+import { AfpacketDriver, type AfpacketOptions, openAfpacket } from '../../../src/drivers/afpacket.ts';
 import type { LiveDevice, LivePortOptions } from '../../../src/drivers/live-port.ts';
 import { isFirehookError } from '../../../src/errors.ts';
 import { loadNative } from '../../../src/native/load-native.ts';
@@ -202,5 +202,97 @@ test('a filter that the kernel refuses is refused with the name of the device', 
   assert.throws(
     () => driver.narrow([{}]),
     (error) => refused(error) && isFirehookError(error) && error.interfaceName === 'lo',
+  );
+});
+
+test('what is out of range is refused by name before the addon is asked', () => {
+  const untouched = () => assert.fail('the addon was asked');
+  const native: NativeModule = { ...loadNative(), openRing: untouched, openSender: untouched };
+  const port = { ...PORT, capture: LO, send: LO };
+  const wrong: readonly (readonly [string, AfpacketOptions])[] = [
+    ...[0, -1, 1.5, Number.NaN, 2 ** 31].map(
+      (ifindex) => ['lo: ifindex', { ports: [{ ...port, capture: { ...LO, ifindex } }] }] as const,
+    ),
+    ['lo: ifindex', { ports: [{ ...port, send: { ...LO, ifindex: 0 } }] }],
+    ...[0, -1, 512.5, 2 ** 20 + 1, Number.POSITIVE_INFINITY].map(
+      (slots) => ['port 0: slots', { ports: [port], rings: [{ port: 0, slots, fanoutGroup: -1 }] }] as const,
+    ),
+    ...[-2, 0.5, 65_536].map(
+      (fanoutGroup) =>
+        ['port 0: fanoutGroup', { ports: [port], rings: [{ port: 0, slots: 512, fanoutGroup }] }] as const,
+    ),
+    ['port', { ports: [{ ...port, id: -1 }] }],
+    ['port 0: maxFrameLength', { ports: [{ ...port, maxFrameLength: Number.NaN }] }],
+  ];
+  for (const [what, options] of wrong) {
+    assert.throws(
+      () => new AfpacketDriver(native, options),
+      (error) => refused(error) && error instanceof Error && error.message.includes(`${what}: `),
+      what,
+    );
+  }
+});
+
+/** A driver whose addon hands out one frame, a super-frame with a final checksum, and notes what it is to send. */
+function withOneFrame(act: (driver: AfpacketDriver, frame: Buffer) => void): readonly Buffer[] {
+  const sent: Buffer[] = [];
+  const memory = new ArrayBuffer(4096);
+  const overflow = new ArrayBuffer(0);
+  const fields = new ArrayBuffer(32);
+  // Frame at octet 100 of 60 octets, its virtio-net header ten octets before: super-frame of TCP over IPv4, 40 a segment.
+  new Uint32Array(fields).set([100, 60, 60, 2, 0, 0, 0, 90]);
+  new Uint8Array(memory).set([0, 1, 54, 0, 40, 0, 0, 0, 0, 0], 90);
+  const native: NativeModule = {
+    ...loadNative(),
+    openRing: () => ({ memory, overflow, fields }),
+    openSender: () => ({}),
+    watch: (_ring, onBatch) => onBatch(1),
+    dropped: () => 0,
+    closeRing: () => undefined,
+    closeSender: () => undefined,
+    send: (_sender, _ring, entries, count, made) => {
+      for (let i = 0; i < count; i++) {
+        const [space, start = 0, length = 0] = entries.subarray(i * 3, i * 3 + 3);
+        sent.push(Buffer.from(space === 2 ? made : new Uint8Array(memory)).subarray(start, start + length));
+      }
+      return 0;
+    },
+  };
+  const driver = new AfpacketDriver(native, { ports: [{ ...PORT, capture: LO, send: LO }] });
+  void driver.start({ onFrame: (frame) => act(driver, frame), onBatchEnd: () => undefined });
+  driver.stop();
+  return sent;
+}
+
+test('a length that the frame does not have is not sent', { skip: rootOnly() }, () => {
+  const sent = withOneFrame((driver, frame) => {
+    for (const given of [frame, Buffer.alloc(60)]) {
+      for (const length of [-1, given.length + 1, Number.NaN, 2 ** 32]) {
+        assert.equal(driver.transmit(0, given, length), false, String(length));
+        assert.equal(driver.transmitSuper(0, given, length, 34), false, String(length));
+      }
+    }
+    for (const start of [-1, 43, 0x1_0000, Number.NaN]) {
+      assert.equal(driver.transmitSuper(0, Buffer.alloc(60), 60, start), false, String(start));
+    }
+    assert.equal(driver.transmit(0, frame, 60), true);
+  });
+  assert.deepEqual(
+    sent.map(({ length }) => length),
+    [70],
+  );
+});
+
+test('what stands for a super-frame says where its checksum is, also where that of the frame was final', {
+  skip: rootOnly(),
+}, () => {
+  const sent = withOneFrame((driver) => {
+    assert.equal(driver.segmentSize(), 40);
+    assert.equal(driver.checksumStart(), -1);
+    assert.equal(driver.transmitSuper(0, Buffer.alloc(200), 200, 34), true);
+  });
+  assert.deepEqual(
+    sent.map((frame) => [...frame.subarray(0, 10)]),
+    [[1, 1, 0, 0, 40, 0, 34, 0, 16, 0]],
   );
 });
