@@ -52,11 +52,11 @@ export interface LaneOptions {
   readonly icmp: { readonly code: number; readonly ratePerSecond: number };
   /** Way out for `reject: 'raw'` and for packets that hooks make; null where there is none. */
   readonly sender: DatagramSender | null;
-  /** Milliseconds on a clock that never jumps back; replay gives the file's. Read once per ICMP error. */
+  /** Milliseconds on a clock that never jumps back; replay gives the file's. Read once per ICMP error and every 64 packets. */
   readonly now: () => number;
 }
 
-/** Packets between two snapshots of the progress file. */
+/** Packets between two looks at whether a snapshot of the progress file is due. */
 const PROGRESS_EVERY = 64;
 
 /** Bits of the destination type (firewall-hook.md 2): broadcast sets 0x03, multicast 0x05, both beside 0x08 for remote. */
@@ -80,6 +80,7 @@ export class Lane implements FrameSink {
   /** Row that packets made by hooks are booked on: they belong to no way, but in a row of `tap` nothing may be sent. */
   readonly #injectBase: number;
   readonly #isLive: boolean;
+  readonly #now: () => number;
   readonly #forwardsNonIp: boolean;
   readonly #icmpCode: number;
   readonly #wayOfPort: (Way | null)[] = [];
@@ -102,6 +103,7 @@ export class Lane implements FrameSink {
     this.#driver = options.driver;
     this.#chain = options.chain;
     this.#isLive = options.driver.capabilities.live;
+    this.#now = options.now;
     this.#forwardsNonIp = options.nonIp === 'forward';
     this.#icmpCode = options.icmp.code;
     this.ways = options.ways;
@@ -117,7 +119,7 @@ export class Lane implements FrameSink {
     this.#egress = new Egress(options.driver, this.ledger, options.icmp.ratePerSecond, options.sender, options.now);
   }
 
-  /** Has a snapshot written every 64 packets from now on. */
+  /** Has a snapshot written from now on: after every 64 packets, if the last one is a while ago. */
   reportTo(progress: ProgressWriter): void {
     this.#progress = progress;
   }
@@ -153,7 +155,8 @@ export class Lane implements FrameSink {
     add(ledger, base + RECEIVED, 1);
     add(ledger, base + RECEIVED_OCTETS, length);
     this.#handle(way, base, frame, length, originalLength, port, flags, seconds, nanoseconds);
-    if (this.#progress !== null && this.packets % PROGRESS_EVERY === 0) this.#progress.write(this.packets);
+    if (this.#progress !== null && this.packets % PROGRESS_EVERY === 0)
+      this.#progress.writeWhenDue(this.packets, this.#now());
   }
 
   /** {@inheritDoc FrameSink.onBatchEnd} */

@@ -99,14 +99,18 @@ describe('a snapshot', () => {
     assert.equal(progress?.ways[0]?.forwarded, 1);
   });
 
-  test('is written by the lane every 64 packets', async (t) => {
-    const { writer, file, lane, pass } = reported(t);
+  test('is written by the lane every 64 packets, if the last one is a while ago', async (t) => {
+    const clock = { ms: 0 };
+    const { writer, file, lane, pass } = reported(t, { now: () => clock.ms });
     lane.reportTo(writer);
     const reader = new ProgressReader(file.fd);
     await pass(...Array<Buffer>(63).fill(FRAME));
     assert.equal(reader.read(), null);
     await pass(...Array<Buffer>(66).fill(FRAME));
-    assert.deepEqual([reader.read()?.sequence, reader.read()?.packets], [2, 128]);
+    assert.deepEqual([reader.read()?.sequence, reader.read()?.packets], [1, 64]);
+    clock.ms += 5;
+    await pass(...Array<Buffer>(64).fill(FRAME));
+    assert.deepEqual([reader.read()?.sequence, reader.read()?.packets], [2, 192]);
   });
 
   test('moves its sequence number even when nothing happened', (t) => {
