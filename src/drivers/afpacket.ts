@@ -66,7 +66,11 @@ const LARGEST_RING_SLOTS = 2 ** 20;
 const FIELDS = 8;
 /** What one batch may send out of one port: fragments and ICMP errors come on top of the frames. */
 const QUEUE = 256;
-/** Frames that were made (replacements, fragments, ICMP errors) are copied here until they are sent, in octets. */
+/** Places in the queue of an outlet. */
+const COUNT = 0;
+const LOST = 1;
+const ENTRIES = 2;
+/** Memory of an outlet for frames that were made, in octets: as much as the addon gives. */
 const MADE_OCTETS = 1024 * 1024;
 const VNET = 10;
 /** Values of a virtio-net header (virtio 1.2, 5.1.6), and where the checksum stands in each transport header. */
@@ -115,8 +119,6 @@ export class AfpacketDriver implements Driver {
   readonly #looking: { readonly inlet: Inlet; readonly device: LiveDevice; readonly port: LivePortOptions }[] = [];
   readonly #outlets: (Outlet | null)[] = [];
   readonly #limits: number[] = [];
-  readonly #made = new Uint8Array(MADE_OCTETS);
-  #madeUsed = 0;
   #sink: FrameSink | null = null;
   #finish: (() => void) | null = null;
   #fail: ((error: unknown) => void) | null = null;
@@ -166,7 +168,7 @@ export class AfpacketDriver implements Driver {
       this.#finish = resolve;
       this.#fail = reject;
       if (this.#stopped) resolve();
-      else for (const inlet of this.#inlets) this.#native.watch(inlet.ring, (count) => this.#onBatch(inlet, count));
+      else for (const inlet of this.#inlets) this.#watch(inlet);
     });
   }
 
@@ -189,7 +191,7 @@ export class AfpacketDriver implements Driver {
     // As the kernel measures it: one 802.1Q tag may come on top.
     const room = frame[12] === 0x81 && frame[13] === 0 ? VLAN_TAG : 0;
     if (length > (this.#limits[port] as number) + room) return false;
-    const at = this.#keep(frame, length);
+    const at = this.#keep(outlet, frame, length);
     return at >= 0 && this.#queue(outlet, MADE, at, VNET + length, purpose);
   }
 
@@ -221,18 +223,19 @@ export class AfpacketDriver implements Driver {
     const source = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
     const checksumOffset = source[this.#frameVnet + 1] === GSO_UDP ? UDP_CHECKSUM : TCP_CHECKSUM;
     if (!(checksumStart >= 0 && checksumStart <= MAX_U16 && checksumStart + checksumOffset + 2 <= length)) return false;
-    const at = this.#keep(frame, length);
+    const at = this.#keep(outlet, frame, length);
     if (at < 0) return false;
+    const { made } = outlet;
     // As the frame that it replaces is to be cut; where the checksum starts is the new frame's own.
-    this.#made.set(source.subarray(this.#frameVnet, this.#frameVnet + VNET), at);
-    this.#made[at] = NEEDS_CHECKSUM;
-    this.#made[at + 2] = 0;
-    this.#made[at + 3] = 0;
-    this.#made[at + 6] = checksumStart & 0xff;
-    this.#made[at + 7] = checksumStart >> 8;
+    made.set(source.subarray(this.#frameVnet, this.#frameVnet + VNET), at);
+    made[at] = NEEDS_CHECKSUM;
+    made[at + 2] = 0;
+    made[at + 3] = 0;
+    made[at + 6] = checksumStart & 0xff;
+    made[at + 7] = checksumStart >> 8;
     // The source may have had a final one, and then says nothing of where it stands.
-    this.#made[at + 8] = checksumOffset;
-    this.#made[at + 9] = 0;
+    made[at + 8] = checksumOffset;
+    made[at + 9] = 0;
     return this.#queue(outlet, MADE, at, VNET + length, purpose);
   }
 
@@ -274,18 +277,40 @@ export class AfpacketDriver implements Driver {
     for (const outlet of this.#outlets) if (outlet != null) this.#native.closeSender(outlet.sender);
   }
 
+  #watch(inlet: Inlet): void {
+    const onBatch = (count: number): void => this.#onBatch(inlet, count);
+    const onLost = (): void => this.#onLost(inlet);
+    this.#native.watch(inlet.ring, onBatch, onLost);
+  }
+
+  /** What is queued when this returns goes out at once. */
   #onBatch(inlet: Inlet, count: number): void {
     if (this.#sink === null) return;
     this.#inlet = inlet;
+    for (const outlet of this.#outlets) if (outlet !== null) outlet.madeUsed = 0;
     try {
       this.#handOut(inlet, count);
     } catch (error) {
       this.#sink = null;
       this.#fail?.(error);
     }
-    this.#flush(inlet);
+    if (this.#stopped && !this.#isClosed) {
+      for (const outlet of this.#outlets) if (outlet !== null) this.#flush(outlet, inlet);
+      this.#close();
+    }
     this.#inlet = null;
-    if (this.#stopped && !this.#isClosed) this.#close();
+  }
+
+  /** Frames that had been queued were not sent. */
+  #onLost(inlet: Inlet): void {
+    for (const outlet of this.#outlets) {
+      if (outlet === null || outlet.queue[LOST] === 0) continue;
+      outlet.queue[LOST] = 0;
+      for (let i = 0; i < QUEUE; i++) {
+        if (outlet.failed[i] === 1) this.#sink?.onSendFailed?.(inlet.port, outlet.purposes[i] as number);
+      }
+      outlet.failed.fill(0);
+    }
   }
 
   #handOut(inlet: Inlet, count: number): void {
@@ -313,49 +338,39 @@ export class AfpacketDriver implements Driver {
   }
 
   #queue(outlet: Outlet, space: number, start: number, length: number, purpose: number): boolean {
+    const inlet = this.#inlet;
+    if (inlet === null) return false;
+    const { queue } = outlet;
     // More than one frame out for each in fills the queue before the batch ends.
-    if (outlet.count === QUEUE && this.#inlet !== null) this.#send(outlet, this.#inlet);
-    if (this.#inlet === null) return false;
-    const at = outlet.count * 3;
-    outlet.entries[at] = space;
-    outlet.entries[at + 1] = start;
-    outlet.entries[at + 2] = length;
-    outlet.purposes[outlet.count] = purpose;
-    outlet.count += 1;
+    if (queue[COUNT] === QUEUE) this.#flush(outlet, inlet);
+    const count = queue[COUNT] as number;
+    const at = ENTRIES + count * 3;
+    queue[at] = space;
+    queue[at + 1] = start;
+    queue[at + 2] = length;
+    outlet.purposes[count] = purpose;
+    queue[COUNT] = count + 1;
     return true;
   }
 
   /** Copies a made frame to where it stays until it is sent; its offset, -1 when there is no room. */
-  #keep(frame: Buffer, length: number): number {
-    if (this.#madeUsed + VNET + length > MADE_OCTETS) {
-      if (this.#inlet !== null) this.#flush(this.#inlet);
-      if (this.#madeUsed + VNET + length > MADE_OCTETS) return -1;
+  #keep(outlet: Outlet, frame: Buffer, length: number): number {
+    const { made } = outlet;
+    if (outlet.madeUsed + VNET + length > made.length) {
+      if (VNET + length > made.length || this.#inlet === null) return -1;
+      this.#flush(outlet, this.#inlet);
+      outlet.madeUsed = 0;
     }
-    const at = this.#madeUsed;
-    this.#made.fill(0, at, at + VNET);
-    frame.copy(this.#made, at + VNET, 0, length);
-    this.#madeUsed = at + VNET + length;
+    const at = outlet.madeUsed;
+    made.fill(0, at, at + VNET);
+    frame.copy(made, at + VNET, 0, length);
+    outlet.madeUsed = at + VNET + length;
     return at;
   }
 
-  /** Everything that is queued goes out. */
-  #flush(inlet: Inlet): void {
-    const outlets = this.#outlets;
-    for (let i = 0; i < outlets.length; i++) {
-      const outlet = outlets[i] ?? null;
-      if (outlet !== null && outlet.count > 0) this.#send(outlet, inlet);
-    }
-    this.#madeUsed = 0;
-  }
-
-  #send(outlet: Outlet, inlet: Inlet): void {
-    const count = outlet.count;
-    outlet.count = 0;
-    const lost = this.#native.send(outlet.sender, inlet.ring, outlet.entries, count, this.#made, outlet.failed);
-    if (lost === 0) return;
-    for (let i = 0; i < count; i++) {
-      if (outlet.failed[i] === 1) this.#sink?.onSendFailed?.(inlet.port, outlet.purposes[i] as number);
-    }
+  /** Everything that is queued at an outlet goes out, before the batch ends. */
+  #flush(outlet: Outlet, inlet: Inlet): void {
+    if ((outlet.queue[COUNT] as number) > 0 && this.#native.flush(outlet.sender, inlet.ring) > 0) this.#onLost(inlet);
   }
 }
 
@@ -409,13 +424,19 @@ class Inlet {
 /** The sending side of a port. */
 class Outlet {
   readonly sender: NativeSender;
-  readonly entries = new Uint32Array(QUEUE * 3);
+  /** {@link COUNT}, {@link LOST}, and from {@link ENTRIES} on three numbers a frame. */
+  readonly queue: Uint32Array;
+  readonly failed: Uint8Array;
+  /** Frames that were made (replacements, fragments, ICMP errors) are copied here until they are sent. */
+  readonly made: Uint8Array;
+  madeUsed = 0;
   readonly purposes = new Uint8Array(QUEUE);
-  readonly failed = new Uint8Array(QUEUE);
-  count = 0;
 
   constructor(sender: NativeSender) {
     this.sender = sender;
+    this.queue = new Uint32Array(sender.queue);
+    this.failed = new Uint8Array(sender.failed);
+    this.made = new Uint8Array(sender.made);
   }
 }
 

@@ -6,6 +6,7 @@
  *
  * Rule: main thread only. Memory that JavaScript has a view of is detached before it is unmapped or freed.
  */
+#include <algorithm>
 #include <node_api.h>
 #include <uv.h>
 
@@ -34,7 +35,7 @@ using firehook::Wrap;
 
 namespace {
 
-/** Where an entry of send() points. */
+/** Where an entry of a sender's queue points. */
 enum Space : uint32_t { kInRing = 0, kInOverflow = 1, kMade = 2 };
 
 /** Frames handed out at a time. Batches of 16, 64 and 256 measure the same. */
@@ -44,6 +45,8 @@ struct RingHandle : PollSource {
   Ring ring;
   napi_env env = nullptr;
   napi_ref callback = nullptr;
+  /** Called when frames of a batch were not sent. */
+  napi_ref onLost = nullptr;
   /** The object that wraps this, held while it is watched. */
   napi_ref object = nullptr;
   napi_ref memory = nullptr;
@@ -57,8 +60,23 @@ struct RingHandle : PollSource {
   void OnError() override { ring.ClearError(); }
 };
 
+/** Octets of the memory that frames are made in; more are sent by and by. */
+constexpr size_t kMadeOctets = 1024 * 1024;
+/** Numbers of an entry of a sender's queue: space, offset of the vnet header in it, octets from there on. */
+constexpr uint32_t kEntry = 3;
+
 struct SenderHandle {
   Sender sender;
+  /** What JavaScript has views of. The queue: frames in it, frames of the last flush that were not sent, then the entries. */
+  uint32_t queue[2 + firehook::kSendBatch * kEntry] = {};
+  uint8_t failed[firehook::kSendBatch] = {};
+  std::vector<uint8_t> made = std::vector<uint8_t>(kMadeOctets);
+  napi_ref arrays[3] = {};
+  /** What Flush makes of the queue: the entries that may be sent, where each stands in it, and which were not sent. */
+  uint8_t* starts[firehook::kSendBatch] = {};
+  uint32_t lengths[firehook::kSendBatch] = {};
+  uint32_t places[firehook::kSendBatch] = {};
+  uint8_t gone[firehook::kSendBatch] = {};
 };
 
 struct DatagramSenderHandle {
@@ -94,6 +112,7 @@ void CloseRingHandle(napi_env env, RingHandle* handle) {
   if (handle->callback != nullptr) {
     PollerOf(env).Remove(handle);
     napi_delete_reference(env, handle->callback);
+    napi_delete_reference(env, handle->onLost);
     napi_delete_reference(env, handle->object);
   }
   handle->callback = nullptr;
@@ -103,6 +122,45 @@ void CloseRingHandle(napi_env env, RingHandle* handle) {
   handle->ring.Close();
 }
 
+void CloseSenderHandle(napi_env env, SenderHandle* handle) {
+  for (napi_ref& array : handle->arrays) Detach(env, &array);
+  handle->queue[0] = 0;
+  handle->sender.Close();
+}
+
+/** Sends what is in the queue of a sender. What points outside its memory is not sent. Returns frames not sent. */
+uint32_t Flush(SenderHandle* handle, Ring& ring) {
+  const uint32_t count = std::min(handle->queue[0], firehook::kSendBatch);
+  handle->queue[0] = 0;
+  uint8_t* const bases[] = {ring.memory(), ring.overflow(), handle->made.data()};
+  const size_t sizes[] = {ring.memoryLength(), ring.overflowLength(), handle->made.size()};
+  uint32_t good = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    const uint32_t* entry = handle->queue + 2 + i * kEntry;
+    const uint32_t space = entry[0];
+    handle->failed[i] = 1;
+    if (space > kMade || entry[1] > sizes[space] || entry[2] > sizes[space] - entry[1] || entry[2] < firehook::kVnetHeader) continue;
+    handle->starts[good] = bases[space] + entry[1];
+    handle->lengths[good] = entry[2];
+    handle->places[good] = i;
+    good += 1;
+  }
+  handle->queue[1] = handle->sender.Send(handle->starts, handle->lengths, good, handle->gone) + (count - good);
+  for (uint32_t i = 0; i < good; i++) handle->failed[handle->places[i]] = handle->gone[i];
+  return handle->queue[1];
+}
+
+/** Calls into JavaScript; what is thrown there is an uncaught exception. */
+void Call(napi_env env, napi_ref reference, size_t count, const napi_value* arguments) {
+  napi_value function;
+  napi_value global;
+  napi_get_reference_value(env, reference, &function);
+  napi_get_global(env, &global);
+  if (napi_make_callback(env, nullptr, global, function, count, arguments, nullptr) != napi_pending_exception) return;
+  napi_value error;
+  if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+}
+
 /** One call into JavaScript a batch; what it made of nextTick and promises runs before the next. */
 bool RingHandle::HandOut() {
   const uint32_t count = ring.Receive(batch, kBatch);
@@ -110,18 +168,16 @@ bool RingHandle::HandOut() {
   napi_handle_scope scope;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return false;
   napi_value self;
-  napi_value function;
-  napi_value global;
   napi_value argument;
   // On the stack, so that this is not collected when the callback closes the ring and lets go of it.
   napi_get_reference_value(env, object, &self);
-  napi_get_reference_value(env, callback, &function);
-  napi_get_global(env, &global);
   napi_create_uint32(env, count, &argument);
-  if (napi_make_callback(env, nullptr, global, function, 1, &argument, nullptr) == napi_pending_exception) {
-    napi_value error;
-    if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+  Call(env, callback, 1, &argument);
+  uint32_t lost = 0;
+  for (SenderHandle* sender : firehook::Known<SenderHandle>()) {
+    if (sender->queue[0] > 0) lost += Flush(sender, ring);
   }
+  if (lost > 0 && onLost != nullptr && ring.fd() >= 0) Call(env, onLost, 0, nullptr);
   ring.Release(count);
   napi_close_handle_scope(env, scope);
   return true;
@@ -249,18 +305,19 @@ napi_value Fenced(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/** watch(ring, onBatch: (count) => void): calls back with each batch that arrives, once a ring. */
+/** watch(ring, onBatch: (count) => void, onLost: () => void): calls back with each batch that arrives, once a ring. */
 napi_value Watch(napi_env env, napi_callback_info info) {
-  napi_value arguments[2];
-  napi_valuetype type;
-  if (!Arguments(env, info, arguments)) return ThrowType(env, "watch(ring, onBatch)");
+  napi_value arguments[3];
+  napi_valuetype types[2];
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "watch(ring, onBatch, onLost)");
   auto* handle = ToOpenRing(env, arguments[0]);
-  if (handle == nullptr || handle->callback != nullptr ||
-      napi_typeof(env, arguments[1], &type) != napi_ok || type != napi_function) {
-    return ThrowType(env, "watch(ring, onBatch)");
+  if (handle == nullptr || handle->callback != nullptr || napi_typeof(env, arguments[1], &types[0]) != napi_ok ||
+      napi_typeof(env, arguments[2], &types[1]) != napi_ok || types[0] != napi_function || types[1] != napi_function) {
+    return ThrowType(env, "watch(ring, onBatch, onLost)");
   }
   napi_create_reference(env, arguments[0], 1, &handle->object);
   napi_create_reference(env, arguments[1], 1, &handle->callback);
+  napi_create_reference(env, arguments[2], 1, &handle->onLost);
   PollerOf(env).Add(handle);
   return nullptr;
 }
@@ -291,47 +348,40 @@ napi_value OpenSender(napi_env env, napi_callback_info info) {
     delete handle;
     return ThrowSystem(env, error);
   }
-  return Wrap(
-      env, handle, [](napi_env, void* data, void*) { Forget(static_cast<SenderHandle*>(data)); });
+  napi_value object = Wrap(
+      env, handle,
+      [](napi_env finalEnv, void* data, void*) {
+        auto* last = static_cast<SenderHandle*>(data);
+        CloseSenderHandle(finalEnv, last);
+        Forget(last);
+      });
+  const struct {
+    const char* name;
+    void* memory;
+    size_t length;
+  } arrays[] = {
+      {"queue", handle->queue, sizeof(handle->queue)},
+      {"failed", handle->failed, sizeof(handle->failed)},
+      {"made", handle->made.data(), handle->made.size()},
+  };
+  for (size_t i = 0; i < 3; i++) {
+    napi_value array;
+    napi_create_external_arraybuffer(env, arrays[i].memory, arrays[i].length, nullptr, nullptr, &array);
+    napi_create_reference(env, array, 1, &handle->arrays[i]);
+    napi_set_named_property(env, object, arrays[i].name, array);
+  }
+  return object;
 }
 
-/**
- * send(sender, ring, entries: Uint32Array, count, made: Uint8Array, failed: Uint8Array): frames not sent
- * An entry is space, offset of the vnet header in it, octets from there on.
- */
-napi_value Send(napi_env env, napi_callback_info info) {
-  napi_value arguments[6];
-  uint32_t* entries;
-  size_t entriesLength;
-  uint32_t count;
-  uint8_t* made;
-  size_t madeLength;
-  uint8_t* failed;
-  size_t failedLength;
-  if (!Arguments(env, info, arguments)) return ThrowType(env, "send(sender, ring, entries, count, made, failed)");
+/** flush(sender, ring): frames not sent */
+napi_value FlushSender(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "flush(sender, ring)");
   auto* handle = ToHandle<SenderHandle>(env, arguments[0]);
   auto* source = ToOpenRing(env, arguments[1]);
-  if (handle == nullptr || source == nullptr || !ToArray(env, arguments[2], napi_uint32_array, &entries, &entriesLength) ||
-      !ToUint(env, arguments[3], &count) || !ToArray(env, arguments[4], napi_uint8_array, &made, &madeLength) ||
-      !ToArray(env, arguments[5], napi_uint8_array, &failed, &failedLength) || count > firehook::kSendBatch ||
-      count > entriesLength / 3 || count > failedLength) {
-    return ThrowType(env, "send(sender, ring, entries, count, made, failed)");
-  }
-  uint8_t* const bases[] = {source->ring.memory(), source->ring.overflow(), made};
-  const size_t sizes[] = {source->ring.memoryLength(), source->ring.overflowLength(), madeLength};
-  uint8_t* starts[firehook::kSendBatch];
-  uint32_t lengths[firehook::kSendBatch];
-  for (uint32_t i = 0; i < count; i++) {
-    const uint32_t* entry = entries + i * 3;
-    const uint32_t space = entry[0];
-    if (space > kMade || entry[1] > sizes[space] || entry[2] > sizes[space] - entry[1] || entry[2] < firehook::kVnetHeader) {
-      return ThrowType(env, "send: an entry points outside its memory");
-    }
-    starts[i] = bases[space] + entry[1];
-    lengths[i] = entry[2];
-  }
+  if (handle == nullptr || source == nullptr) return ThrowType(env, "flush(sender, ring)");
   napi_value result;
-  napi_create_uint32(env, handle->sender.Send(starts, lengths, count, failed), &result);
+  napi_create_uint32(env, Flush(handle, source->ring), &result);
   return result;
 }
 
@@ -341,7 +391,7 @@ napi_value CloseSender(napi_env env, napi_callback_info info) {
   if (!Arguments(env, info, arguments)) return ThrowType(env, "closeSender(sender)");
   auto* handle = ToHandle<SenderHandle>(env, arguments[0]);
   if (handle == nullptr) return ThrowType(env, "closeSender(sender)");
-  handle->sender.Close();
+  CloseSenderHandle(env, handle);
   return nullptr;
 }
 
@@ -426,7 +476,7 @@ NAPI_MODULE_INIT() {
       {"fenced", Fenced},
       {"closeRing", CloseRing},
       {"openSender", OpenSender},
-      {"send", Send},
+      {"flush", FlushSender},
       {"closeSender", CloseSender},
       {"openDatagramSender", OpenDatagramSender},
       {"sendDatagrams", SendDatagrams},

@@ -18,9 +18,17 @@ export interface NativeRing {
   readonly fields: ArrayBuffer;
 }
 
-/** A sending socket on one device. Opaque; made by `openSender`. */
+/** A sending socket on one device, and its queue. Made by `openSender`; all arrays are detached by `closeSender`. */
 export interface NativeSender {
-  readonly closeSender?: never;
+  /**
+   * 32-bit numbers: frames in the queue (at most 256), frames of the last flush that were not sent, then three numbers a
+   * frame: 0 `memory` of the ring, 1 its `overflow`, 2 `made`; offset of the vnet header in it; octets from there on.
+   */
+  readonly queue: ArrayBuffer;
+  /** An octet for each frame of the last flush: 1 was not sent, also because it pointed outside its memory. */
+  readonly failed: ArrayBuffer;
+  /** 1 MiB for frames that are made. */
+  readonly made: ArrayBuffer;
 }
 
 /** Raw sockets for IP datagrams, one a family. Opaque; made by `openDatagramSender`. */
@@ -73,27 +81,21 @@ export interface NativeModule {
   fenced(ring: NativeRing): number;
   /**
    * Calls back with every batch of frames, without a turn of the event loop in between as long as the loop has nothing to do.
-   * The frames are given back to the kernel when the call returns. Once a ring.
+   * When the call returns, the queues of all senders are flushed and the frames are given back to the kernel. Once a ring.
+   *
+   * @param onLost - called before the frames are given back when some were not sent
    */
-  watch(ring: NativeRing, onBatch: (count: number) => void): void;
+  watch(ring: NativeRing, onBatch: (count: number) => void, onLost: () => void): void;
   closeRing(ring: NativeRing): void;
   /** @param mark - SO_MARK of what is sent; 0 for none */
   openSender(ifindex: number, mark: number): NativeSender;
   /**
-   * Sends frames with their vnet headers; at most 256.
+   * Sends what is in the queue, and empties it: only needed before the batch ends, when it is full.
    *
-   * @param entries - three numbers a frame: 0 ring, 1 overflow, 2 `made`; offset of the vnet header in it; octets from there
-   * @param failed - set to 1 for each frame that was not sent, to 0 for the others
+   * @param ring - whose memory the entries point into
    * @returns frames not sent
    */
-  send(
-    sender: NativeSender,
-    ring: NativeRing,
-    entries: Uint32Array,
-    count: number,
-    made: Uint8Array,
-    failed: Uint8Array,
-  ): number;
+  flush(sender: NativeSender, ring: NativeRing): number;
   closeSender(sender: NativeSender): void;
   /** @param mark - SO_MARK of what is sent; 0 for none */
   openDatagramSender(mark: number): NativeDatagramSender;

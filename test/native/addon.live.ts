@@ -43,6 +43,8 @@ const far = indexOf('q0');
 /** No value that any export takes as its first argument, other handles apart. */
 const WRONG = [undefined, null, 1, 'x', true, {}, [], () => undefined, new Uint8Array(8), Symbol('x'), 1n];
 
+function ignore(): void {}
+
 function indexOf(name: string): number {
   return Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8'));
 }
@@ -76,14 +78,20 @@ function shown(args: readonly unknown[]): string {
     .join(', ');
 }
 
+/** Puts entries (space, start, length) into the queue of a sender and flushes it; frames not sent. */
+function send(sender: NativeSender, ring: NativeRing, entries: readonly (readonly number[])[]): number {
+  const queue = new Uint32Array(sender.queue);
+  queue.set(entries.flat(), 2);
+  queue[0] = entries.length;
+  return native.flush(sender, ring);
+}
+
 /** Sends frames into the far end of the cable; they arrive at `p0`. */
 function sendFrames(count: number): void {
   const ring = openRing(far, 0);
   const sender = native.openSender(far, 0);
-  const made = new Uint8Array(VNET + FRAME).fill(2, VNET);
-  const entries = new Uint32Array(count * 3);
-  for (let i = 0; i < count; i++) entries.set([MADE, 0, VNET + FRAME], i * 3);
-  assert.equal(native.send(sender, ring, entries, count, made, new Uint8Array(count)), 0);
+  new Uint8Array(sender.made).fill(2, VNET, VNET + FRAME);
+  assert.equal(send(sender, ring, Array<number[]>(count).fill([MADE, 0, VNET + FRAME])), 0);
   native.closeSender(sender);
   native.closeRing(ring);
 }
@@ -91,9 +99,14 @@ function sendFrames(count: number): void {
 /** Watches the ring; the number of frames it has handed out so far. */
 function count(ring: NativeRing): () => number {
   let seen = 0;
-  native.watch(ring, (frames) => {
-    seen += frames;
-  });
+  const onLost = () => assert.fail('nothing is sent');
+  native.watch(
+    ring,
+    (frames) => {
+      seen += frames;
+    },
+    onLost,
+  );
   return () => seen;
 }
 
@@ -207,13 +220,13 @@ describe('the addon', () => {
     const heir = Object.create(ring) as NativeRing;
     for (const foreign of [...WRONG, sender, likeRing, heir]) {
       refuses('dropped', foreign);
-      refuses('watch', foreign, () => undefined);
+      refuses('watch', foreign, ignore, ignore);
       refuses('closeRing', foreign);
-      refuses('send', sender, foreign, new Uint32Array(3), 0, NONE, NONE);
+      refuses('flush', sender, foreign);
     }
     const sockets = native.openDatagramSender(0);
     for (const foreign of [...WRONG, ring, sockets]) {
-      refuses('send', foreign, ring, new Uint32Array(3), 0, NONE, NONE);
+      refuses('flush', foreign, ring);
       refuses('closeSender', foreign);
     }
     for (const foreign of [...WRONG, ring, sender, { hasIpv6: true }, Object.create(sockets)]) {
@@ -252,16 +265,15 @@ describe('the addon', () => {
     native.closeRing(ring);
   });
 
-  test('send refuses entries that point outside, at no header or at no memory', () => {
+  test('what points outside its memory, at no header or at no memory is not sent, and the others are', () => {
     const ring = openRing();
     const sender = native.openSender(near, 0);
-    const made = new Uint8Array(100);
-    const failed = new Uint8Array(4);
-    const send =
-      (...entry: number[]) =>
-      () =>
-        native.send(sender, ring, Uint32Array.from(entry), 1, made, failed);
-    const sizes = { [RING]: ring.memory.byteLength, [OVERFLOW]: ring.overflow.byteLength, [MADE]: made.length };
+    const sizes = {
+      [RING]: ring.memory.byteLength,
+      [OVERFLOW]: ring.overflow.byteLength,
+      [MADE]: sender.made.byteLength,
+    };
+    const good = [MADE, 0, VNET + FRAME];
     for (const space of [RING, OVERFLOW, MADE] as const) {
       const size = sizes[space];
       for (const [start, length] of [
@@ -274,167 +286,86 @@ describe('the addon', () => {
         [2 ** 32 - 1, VNET],
         [VNET, 2 ** 32 - 1],
       ] as const) {
-        assert.throws(send(space, start, length), { name: 'TypeError' }, `${space}, ${start}, ${length}`);
+        assert.equal(send(sender, ring, [good, [space, start, length], good]), 1, `${space}, ${start}, ${length}`);
+        assert.deepEqual([...new Uint8Array(sender.failed).subarray(0, 3)], [0, 1, 0]);
+        assert.deepEqual([...new Uint32Array(sender.queue).subarray(0, 2)], [0, 1]);
       }
     }
-    assert.throws(send(3, 0, 20), { name: 'TypeError' });
-    assert.throws(send(2 ** 32 - 1, 0, 20), { name: 'TypeError' });
-    refusesEachWrong(
-      'send',
-      [sender, ring, Uint32Array.of(MADE, 0, 74), 1, made, failed],
-      [
-        [],
-        [],
-        [...WRONG, new Uint32Array(2), new Float64Array(3)],
-        [...numbers, 2, 257],
-        [...WRONG.filter((one) => !(one instanceof Uint8Array)), new Int8Array(100)],
-        [...WRONG.filter((one) => !(one instanceof Uint8Array)), NONE],
-      ],
+    for (const space of [3, 2 ** 32 - 1]) assert.equal(send(sender, ring, [[space, 0, 20]]), 1);
+    refusesEachWrong('flush', [sender, ring], []);
+    native.closeRing(ring);
+    native.closeSender(sender);
+  });
+
+  test('a queue that says it is longer than it can be sends what it can hold', () => {
+    const ring = openRing();
+    const sender = native.openSender(near, 0);
+    const queue = new Uint32Array(sender.queue);
+    for (let at = 2; at < queue.length; at += 3) queue.set([MADE, 0, VNET + FRAME], at);
+    queue[0] = 2 ** 32 - 1;
+    assert.equal(native.flush(sender, ring), 0);
+    assert.equal(queue[0], 0);
+    native.closeRing(ring);
+    native.closeSender(sender);
+  });
+
+  test('a queue whose arrays were detached sends what it last held, and closes', () => {
+    const ring = openRing();
+    const sender = native.openSender(near, 0);
+    for (const array of [sender.queue, sender.failed, sender.made]) structuredClone(array, { transfer: [array] });
+    assert.equal(native.flush(sender, ring), 0);
+    native.closeSender(sender);
+    native.closeRing(ring);
+  });
+
+  test('each frame that did not go is marked, and the others are sent', () => {
+    const ring = openRing();
+    const sender = native.openSender(near, 0);
+    const lengths = [FRAME, 3000, 0, FRAME];
+    assert.equal(
+      send(
+        sender,
+        ring,
+        lengths.map((length) => [MADE, 0, VNET + length]),
+      ),
+      2,
     );
+    assert.deepEqual([...new Uint8Array(sender.failed).subarray(0, 4)], [0, 1, 1, 0]);
     native.closeRing(ring);
     native.closeSender(sender);
   });
 
-  test('send refuses memory that was detached', () => {
+  test('what is queued in a batch goes out when its call returns, and what does not is told', async () => {
     const ring = openRing();
+    const back = openRing(far, 0);
     const sender = native.openSender(near, 0);
-    for (const which of [2, 4, 5]) {
-      const args: unknown[] = [sender, ring, Uint32Array.of(MADE, 0, 74), 1, new Uint8Array(100), new Uint8Array(1)];
-      const { buffer } = args[which] as Uint8Array;
-      structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
-      refuses('send', ...args);
-    }
-    native.closeRing(ring);
+    const arrived = count(back);
+    const told: number[] = [];
+    native.watch(
+      ring,
+      () => {
+        const queue = new Uint32Array(sender.queue);
+        queue.set([MADE, 0, VNET + FRAME, MADE, 0, VNET + 3000], 2);
+        queue[0] = 2;
+      },
+      () => told.push(...new Uint8Array(sender.failed).subarray(0, 2)),
+    );
+    sendFrames(1);
+    await waitFor(() => arrived() === 1, { what: 'the frame' });
+    assert.deepEqual(told, [0, 1]);
+    for (const handle of [ring, back]) native.closeRing(handle);
     native.closeSender(sender);
   });
 
-  test('send marks each frame that did not go, and sends the others', () => {
-    const ring = openRing();
-    const sender = native.openSender(near, 0);
-    const made = new Uint8Array(VNET + 3000);
-    const entries = Uint32Array.of(MADE, 0, VNET + FRAME, MADE, 0, VNET + 3000, MADE, 0, VNET, MADE, 0, VNET + FRAME);
-    const failed = new Uint8Array(4).fill(7);
-    assert.equal(native.send(sender, ring, entries, 4, made, failed), 2);
-    assert.deepEqual([...failed], [0, 1, 1, 0]);
-    native.closeRing(ring);
-    native.closeSender(sender);
-  });
-
-  test('a closed sender sends nothing and may be closed again', () => {
+  test('a closed sender has no arrays, sends nothing and may be closed again', () => {
     const ring = openRing();
     const sender: NativeSender = native.openSender(near, 0);
+    new Uint32Array(sender.queue)[0] = 1;
     native.closeSender(sender);
     native.closeSender(sender);
-    const failed = new Uint8Array(1);
-    assert.equal(native.send(sender, ring, Uint32Array.of(MADE, 0, 70), 1, new Uint8Array(70), failed), 1);
-    assert.equal(failed[0], 1);
+    assert.deepEqual([sender.queue.byteLength, sender.failed.byteLength, sender.made.byteLength], [0, 0, 0]);
+    assert.equal(native.flush(sender, ring), 0);
     native.closeRing(ring);
-  });
-
-  test('openDatagramSender refuses a mark that is none, and opens a socket a family', () => {
-    refusesEachWrong('openDatagramSender', [0], [numbers]);
-    const before = rawSockets();
-    const sockets = native.openDatagramSender(0x1234);
-    assert.equal(sockets.hasIpv6, true);
-    assert.equal(rawSockets(), before + 2);
-    native.closeDatagramSender(sockets);
-    native.closeDatagramSender(sockets);
-    assert.equal(rawSockets(), before);
-  });
-
-  test('sendDatagrams refuses entries that point outside, and more of them than there are', () => {
-    const sockets = native.openDatagramSender(0);
-    const memory = new Uint8Array(100);
-    const failed = new Uint8Array(4);
-    for (const [start, length] of [
-      [100, 1],
-      [101, 0],
-      [0, 101],
-      [1, 100],
-      [2 ** 32 - 1, 1],
-      [1, 2 ** 32 - 1],
-    ] as const) {
-      refuses('sendDatagrams', sockets, memory, Uint32Array.of(0, 20, start, length), 2, failed);
-    }
-    refusesEachWrong(
-      'sendDatagrams',
-      [sockets, memory, Uint32Array.of(0, 20), 1, failed],
-      [
-        [],
-        [...WRONG.filter((one) => !(one instanceof Uint8Array)), new Int8Array(100), NONE],
-        [...WRONG, new Uint32Array(1), new Int32Array(2)],
-        [...numbers, 2, 257],
-        [...WRONG.filter((one) => !(one instanceof Uint8Array)), NONE],
-      ],
-    );
-    for (const which of [1, 2, 4]) {
-      const args: unknown[] = [sockets, new Uint8Array(100), Uint32Array.of(0, 20), 1, new Uint8Array(1)];
-      const { buffer } = args[which] as Uint8Array;
-      structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
-      refuses('sendDatagrams', ...args);
-    }
-    native.closeDatagramSender(sockets);
-  });
-
-  test('sendDatagrams marks each that did not go, and sends the others in order to the address they name', async () => {
-    const sockets = native.openDatagramSender(0);
-    const text = (number: number) => Buffer.from(`number ${number}`);
-    const to4 = (destination: string, number: number) =>
-      ipv4({ source: destination, destination }, udp(PORT, text(number)));
-    const to6 = (destination: string, number: number) =>
-      ipv6({ source: destination, destination }, udp(PORT, text(number)));
-    const datagrams = [
-      to4('127.0.0.1', 0),
-      // No route, no header, no version, a header that ends too early, nothing at all.
-      to4('192.0.2.1', 1),
-      to4('127.0.0.1', 2).subarray(0, 19),
-      Buffer.alloc(60, 0x75),
-      to6('::1', 3),
-      to6('::1', 4).subarray(0, 39),
-      to6('2001:db8::1', 5),
-      Buffer.alloc(0),
-      to6('::1', 6),
-      to4('127.0.0.1', 7),
-    ];
-    const heard = [await hear('udp4', '127.0.0.1'), await hear('udp6', '::1')] as const;
-    const failed = new Uint8Array(datagrams.length).fill(7);
-    const { memory, entries } = packed(datagrams);
-    assert.equal(native.sendDatagrams(sockets, memory, entries, datagrams.length, failed), 6);
-    assert.deepEqual([...failed], [0, 1, 1, 1, 0, 1, 1, 1, 0, 0]);
-    await waitFor(() => heard[0].texts.length >= 2 && heard[1].texts.length >= 2, { what: 'four datagrams' });
-    assert.deepEqual(
-      [heard[0].texts, heard[1].texts],
-      [
-        ['number 0', 'number 7'],
-        ['number 3', 'number 6'],
-      ],
-    );
-    for (const { close } of heard) close();
-    native.closeDatagramSender(sockets);
-  });
-
-  test('a closed datagram sender sends nothing', () => {
-    const sockets = native.openDatagramSender(0);
-    native.closeDatagramSender(sockets);
-    const { memory, entries } = packed([ipv4({ source: '127.0.0.1', destination: '127.0.0.1' }, udp(PORT))]);
-    const failed = new Uint8Array(1);
-    assert.equal(native.sendDatagrams(sockets, memory, entries, 1, failed), 1);
-    assert.equal(failed[0], 1);
-  });
-
-  test('a datagram sender that nobody holds any more is given back', async () => {
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    const before = rawSockets();
-    for (let i = 0; i < 3; i++) native.openDatagramSender(0);
-    assert.equal(rawSockets(), before + 6);
-    await waitFor(
-      () => {
-        collect();
-        return rawSockets() <= before;
-      },
-      { what: 'six sockets to be given back' },
-    );
   });
 
   test('a closed ring is refused everywhere, has no memory, and may be closed again', () => {
@@ -447,26 +378,31 @@ describe('the addon', () => {
     const sizes = [view.length, ring.memory.byteLength, ring.overflow.byteLength, ring.fields.byteLength];
     assert.deepEqual(sizes, [0, 0, 0, 0]);
     refuses('dropped', ring);
-    refuses('watch', ring, () => undefined);
-    refuses('send', sender, ring, new Uint32Array(3), 0, NONE, NONE);
+    refuses('watch', ring, ignore, ignore);
+    refuses('flush', sender, ring);
     native.closeSender(sender);
   });
 
-  test('watch takes one function a ring', () => {
+  test('watch takes two functions a ring, once', () => {
     const ring = openRing();
-    refusesEachWrong('watch', [ring, () => undefined], [[], WRONG.filter((one) => typeof one !== 'function')]);
-    native.watch(ring, () => undefined);
-    refuses('watch', ring, () => undefined);
+    const wrong = WRONG.filter((one) => typeof one !== 'function');
+    refusesEachWrong('watch', [ring, ignore, ignore], [[], wrong, wrong]);
+    native.watch(ring, ignore, ignore);
+    refuses('watch', ring, ignore, ignore);
     native.closeRing(ring);
   });
 
   test('a ring may be closed from within its own callback', async () => {
     const ring = openRing();
     let calls = 0;
-    native.watch(ring, () => {
-      calls += 1;
-      native.closeRing(ring);
-    });
+    native.watch(
+      ring,
+      () => {
+        calls += 1;
+        native.closeRing(ring);
+      },
+      ignore,
+    );
     sendFrames(3);
     await waitFor(() => calls > 0, { what: 'the callback' });
     await setImmediate();
@@ -479,7 +415,7 @@ describe('the addon', () => {
     const order: string[] = [];
     const server = createServer((socket) => socket.end('x')).listen(0, '::1');
     const ends: Promise<unknown>[] = [];
-    native.watch(ring, (frames) => {
+    const onBatch = (frames: number) => {
       if (order.length > 0) return;
       order.push(`batch ${frames > 0}`);
       process.nextTick(() => order.push('tick'));
@@ -489,7 +425,8 @@ describe('the addon', () => {
       ends.push(once(connect((server.address() as AddressInfo).port, '::1').resume(), 'end'));
       ends.push(once(spawn('true'), 'exit'));
       ends.push(readFile('/proc/self/status'));
-    });
+    };
+    native.watch(ring, onBatch, ignore);
     await setImmediate();
     sendFrames(1);
     await waitFor(() => ends.length > 0, { what: 'the batch' });
@@ -503,15 +440,15 @@ describe('the addon', () => {
     const ring = openRing();
     const flood = native.openSender(far, 0);
     const source = openRing(far, 0);
-    const made = new Uint8Array(VNET + FRAME).fill(2, VNET);
+    new Uint8Array(flood.made).fill(2, VNET, VNET + FRAME);
     let isOver = false;
     let turns = 0;
     // Every batch brings the next one.
-    const again = (): number =>
-      native.send(flood, source, Uint32Array.of(MADE, 0, VNET + FRAME), 1, made, new Uint8Array(1));
-    native.watch(ring, () => {
+    const again = (): number => send(flood, source, [[MADE, 0, VNET + FRAME]]);
+    const onBatch = () => {
       if (!isOver) again();
-    });
+    };
+    native.watch(ring, onBatch, ignore);
     again();
     await waitFor(
       () => {
@@ -528,17 +465,17 @@ describe('the addon', () => {
   test('rings that are watched together are all heard, and one may close the other', async () => {
     const [first, second, third] = [openRing(), openRing(), openRing()];
     const seen = [0, 0, 0];
-    native.watch(first, () => {
-      seen[0] = 1;
-    });
-    native.watch(second, () => {
+    const hear = (which: number) => () => {
+      seen[which] = 1;
+    };
+    native.watch(first, hear(0), ignore);
+    const closeBoth = () => {
       seen[1] = 1;
       native.closeRing(first);
       native.closeRing(second);
-    });
-    native.watch(third, () => {
-      seen[2] = 1;
-    });
+    };
+    native.watch(second, closeBoth, ignore);
+    native.watch(third, hear(2), ignore);
     sendFrames(5);
     await waitFor(() => seen.every((one) => one === 1), { what: 'a batch of each' });
     native.closeRing(third);

@@ -242,21 +242,32 @@ function withOneFrame(act: (driver: AfpacketDriver, frame: Buffer) => void): rea
   // Frame at octet 100 of 60 octets, its virtio-net header ten octets before: super-frame of TCP over IPv4, 40 a segment.
   new Uint32Array(fields).set([100, 60, 60, 2, 0, 0, 0, 90]);
   new Uint8Array(memory).set([0, 1, 54, 0, 40, 0, 0, 0, 0, 0], 90);
+  const sender = {
+    queue: new ArrayBuffer(4 * (2 + 256 * 3)),
+    failed: new ArrayBuffer(256),
+    made: new ArrayBuffer(4096),
+  };
+  const queue = new Uint32Array(sender.queue);
+  const flush = (): number => {
+    for (let i = 0; i < (queue[0] ?? 0); i++) {
+      const [space, start = 0, length = 0] = queue.subarray(2 + i * 3);
+      sent.push(Buffer.from(new Uint8Array(space === 2 ? sender.made : memory)).subarray(start, start + length));
+    }
+    queue[0] = 0;
+    return 0;
+  };
   const native: NativeModule = {
     ...loadNative(),
     openRing: () => ({ memory, overflow, fields }),
-    openSender: () => ({}),
-    watch: (_ring, onBatch) => onBatch(1),
+    openSender: () => sender,
+    watch: (_ring, onBatch) => {
+      onBatch(1);
+      flush();
+    },
     dropped: () => 0,
     closeRing: () => undefined,
     closeSender: () => undefined,
-    send: (_sender, _ring, entries, count, made) => {
-      for (let i = 0; i < count; i++) {
-        const [space, start = 0, length = 0] = entries.subarray(i * 3, i * 3 + 3);
-        sent.push(Buffer.from(space === 2 ? made : new Uint8Array(memory)).subarray(start, start + length));
-      }
-      return 0;
-    },
+    flush,
   };
   const driver = new AfpacketDriver(native, { ports: [{ ...PORT, capture: LO, send: LO }] });
   void driver.start({ onFrame: (frame) => act(driver, frame), onBatchEnd: () => undefined });
