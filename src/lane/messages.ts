@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { RingOptions, RingSize } from '../drivers/afpacket.ts';
+import type { RingOptions, RingSize } from '../drivers/afpacket-ring.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { HookBundle } from '../hook/bundle-hook.ts';

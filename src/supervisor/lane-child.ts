@@ -13,7 +13,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { closeSync, unlinkSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { RingSize } from '../drivers/afpacket.ts';
+import type { RingSize } from '../drivers/afpacket-ring.ts';
 import { FirehookError } from '../errors.ts';
 import type { FromLane, HookInfo, LaneSpec, ToLane } from '../lane/messages.ts';
 import { type LaneProgress, ProgressReader } from '../lane/progress.ts';

@@ -19,7 +19,7 @@ import {
   type RingSize,
   SLOT_OCTETS,
   SMALLEST_RING_SLOTS,
-} from '../drivers/afpacket.ts';
+} from '../drivers/afpacket-ring.ts';
 import type { Way } from '../lane/way.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Link } from './links.ts';
