@@ -7,8 +7,8 @@
  */
 
 import { addRow, checkRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
+import type { PortCounters } from '../plumbing/port-counters.ts';
 import type { ControlReports } from './control-server.ts';
-import type { PortCounters } from './port-counters.ts';
 import { describeRings, type RingReport } from './ring-plan.ts';
 import type { Supervisor } from './supervisor.ts';
 import type { WayTotals } from './totals.ts';

@@ -19,7 +19,7 @@ import { FirehookError, isFirehookError } from '../errors.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
 import type { LaneProgress } from '../lane/progress.ts';
 import type { Way } from '../lane/way.ts';
-import type { Logger } from '../telemetry/logger.ts';
+import { type Attachment, engage, layOut, readLeftovers, undo, undoPort } from '../plumbing/attach.ts';
 import {
   type AttachEntry,
   disengageEntry,
@@ -28,22 +28,22 @@ import {
   prepareEntry,
   toAttachment,
   tryAttachment,
-} from './attach-entry.ts';
-import { type AttachLock, lockPort } from './attach-lock.ts';
+} from '../plumbing/attach-entry.ts';
+import { type AttachLock, lockPort } from '../plumbing/attach-lock.ts';
+import { Lease } from '../plumbing/lease.ts';
+import { LinkMonitor, readLinks } from '../plumbing/links.ts';
+import { PortCounterTotals } from '../plumbing/port-counters.ts';
+import { LEASE_SECONDS } from '../plumbing/ruleset.ts';
+import { missingTools } from '../plumbing/run-tool.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import { ControlServer } from './control-server.ts';
 import { FanoutGroups } from './fanout-group.ts';
 import { Fence } from './fence.ts';
 import { LaneChild } from './lane-child.ts';
 import { assertCpus, cpuAt, freePlace } from './lane-cpus.ts';
 import { findUser } from './lane-user.ts';
-import { Lease } from './lease.ts';
-import { LinkMonitor, readLinks } from './links.ts';
-import { type Attachment, engage, layOut, readLeftovers, undo, undoPort } from './plumbing.ts';
-import { PortCounterTotals } from './port-counters.ts';
 import { Reports } from './reports.ts';
 import { planRings, type RingPlan, smallerRings } from './ring-plan.ts';
-import { LEASE_SECONDS } from './ruleset.ts';
-import { missingTools } from './run-tool.ts';
 import { sumProgress, Totals } from './totals.ts';
 import { bundleAll, laneSpec, tryHooks } from './try-hooks.ts';
 
