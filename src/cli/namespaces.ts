@@ -9,7 +9,7 @@
 
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runTool, tryTool } from '../supervisor/run-tool.ts';
+import { runTool, tryTool } from '../plumbing/run-tool.ts';
 import { undoAtExit } from './undo-at-exit.ts';
 
 /**

@@ -14,7 +14,7 @@
 import { randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 import { FirehookError } from '../errors.ts';
-import { listen } from './attach-lock.ts';
+import { listen } from '../plumbing/attach-lock.ts';
 
 const GROUPS = 0x10000;
 /** Far more than daemons that find each other's numbers can explain. */

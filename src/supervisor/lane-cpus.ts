@@ -12,7 +12,7 @@
 
 import { readFileSync } from 'node:fs';
 import { FirehookError } from '../errors.ts';
-import { tryTool } from './run-tool.ts';
+import { tryTool } from '../plumbing/run-tool.ts';
 
 const ONLINE = '/sys/devices/system/cpu/online';
 const OWN_STATUS = '/proc/self/status';

@@ -6,7 +6,7 @@
 
 import { FirehookError } from '../errors.ts';
 import type { LaneUser } from '../lane/messages.ts';
-import { tryTool } from './run-tool.ts';
+import { tryTool } from '../plumbing/run-tool.ts';
 
 /**
  * Looks a user up, in whatever the system takes its users from.

@@ -7,8 +7,8 @@
  */
 
 import { addRow, checkRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
+import type { PortCounters } from '../plumbing/port-counters.ts';
 import type { ControlReports } from './control-server.ts';
-import type { PortCounters } from './port-counters.ts';
 import { describeRings, type RingReport } from './ring-plan.ts';
 import type { Supervisor } from './supervisor.ts';
 import type { WayTotals } from './totals.ts';
@@ -135,7 +135,7 @@ export class Reports implements ControlReports {
       uptimeSeconds: Math.floor((Date.now() - supervisor.startedAt) / 1000),
       driver: config.driver,
       lease: !steals ? 'none' : supervisor.isLeaseHeld ? 'held' : 'lapsed',
-      attaches: supervisor.attaches.map(({ config: attach, attachment }) => ({
+      attaches: supervisor.attaches.entries.map(({ config: attach, attachment }) => ({
         kind: Object.keys(attach)[0] ?? '',
         interfaces: Object.values(attach).flat() as string[],
         ifindexes: attachment?.links.map(({ ifindex }) => ifindex) ?? [],
@@ -262,7 +262,7 @@ export class Reports implements ControlReports {
     // What leaves a host is stolen from the port it leaves by.
     const isOutbound = laidOut.recvInterfaceIndex === 0;
     const ifindex = isOutbound ? laidOut.sendInterfaceIndex : laidOut.recvInterfaceIndex;
-    const counters = supervisor.portCounters.read(ifindex, isOutbound ? 'out' : 'in');
+    const counters = supervisor.attaches.portCounters.read(ifindex, isOutbound ? 'out' : 'in');
     return { ...counters, neverHanded: Math.max(0, counters.offered - way.row.received) };
   }
 }

@@ -21,8 +21,8 @@ import {
   SMALLEST_RING_SLOTS,
 } from '../drivers/afpacket-ring.ts';
 import type { Way } from '../lane/way.ts';
+import type { Link } from '../plumbing/links.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { Link } from './links.ts';
 
 const SLOTS_PER_MIB = (1024 * 1024) / SLOT_OCTETS;
 /** Octets of the wire that a frame takes besides its datagram. */

@@ -15,35 +15,25 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/schema.ts';
-import { FirehookError, isFirehookError } from '../errors.ts';
+import { FirehookError } from '../errors.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
 import type { LaneProgress } from '../lane/progress.ts';
 import type { Way } from '../lane/way.ts';
+import { layOut } from '../plumbing/attach.ts';
+import { Attaches } from '../plumbing/attaches.ts';
+import { Lease } from '../plumbing/lease.ts';
+import { LinkMonitor, readLinks } from '../plumbing/links.ts';
+import { LEASE_SECONDS } from '../plumbing/ruleset.ts';
+import { missingTools } from '../plumbing/run-tool.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import {
-  type AttachEntry,
-  disengageEntry,
-  hasAllDevices,
-  isSame,
-  prepareEntry,
-  toAttachment,
-  tryAttachment,
-} from './attach-entry.ts';
-import { type AttachLock, lockPort } from './attach-lock.ts';
 import { ControlServer } from './control-server.ts';
 import { FanoutGroups } from './fanout-group.ts';
 import { Fence } from './fence.ts';
 import { LaneChild } from './lane-child.ts';
 import { assertCpus, cpuAt, freePlace } from './lane-cpus.ts';
 import { findUser } from './lane-user.ts';
-import { Lease } from './lease.ts';
-import { LinkMonitor, readLinks } from './links.ts';
-import { type Attachment, engage, layOut, readLeftovers, undo, undoPort } from './plumbing.ts';
-import { PortCounterTotals } from './port-counters.ts';
 import { Reports } from './reports.ts';
 import { planRings, type RingPlan, smallerRings } from './ring-plan.ts';
-import { LEASE_SECONDS } from './ruleset.ts';
-import { missingTools } from './run-tool.ts';
 import { sumProgress, Totals } from './totals.ts';
 import { bundleAll, laneSpec, tryHooks } from './try-hooks.ts';
 
@@ -85,9 +75,8 @@ export interface SupervisorOptions {
 export class Supervisor {
   readonly config: Config;
   readonly warnings: readonly string[];
-  readonly attaches: readonly AttachEntry[];
+  readonly attaches: Attaches;
   readonly totals = new Totals();
-  readonly portCounters = new PortCounterTotals();
   readonly startedAt = Date.now();
   state: SupervisorState = 'starting';
   /** Those that run or start. */
@@ -105,7 +94,6 @@ export class Supervisor {
   readonly #fence = new Fence();
   readonly #lease: Lease;
   readonly #groups = new FanoutGroups();
-  #locks: AttachLock[] = [];
   #sources: HookSource[] = [];
   #spec: LaneSpec | null = null;
   #control: ControlServer | null = null;
@@ -121,12 +109,7 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.config = options.config;
     this.warnings = options.warnings;
-    this.attaches = options.config.attach.map((config) => ({
-      config,
-      attachment: null,
-      isPrepared: false,
-      isEngaged: false,
-    }));
+    this.attaches = new Attaches(options.config, options.log);
     this.#log = options.log;
     this.#configFolder = options.configFolder;
     this.#lease = new Lease(this.#fence, (text) => this.#leaseFailed(text));
@@ -156,18 +139,18 @@ export class Supervisor {
     }
     this.user = findUser(this.config.lane.user);
     assertCpus(this.config.lane.cpus);
-    this.#findAll();
+    this.attaches.findAll();
     try {
-      await this.#lockAll();
+      await this.attaches.lockAll();
       await this.#drawGroups();
       const lockedAt = performance.now();
       this.#sources = await bundleAll(this.config);
       await tryHooks(this.config, this.#configFolder, this.user, this.#sources);
       this.#control = await ControlServer.open(this.config.control.socket, this.config.control.mode, new Reports(this));
-      this.#takeBackLeftPeers();
-      for (const entry of this.attaches) prepareEntry(entry, this.config.driver);
+      this.attaches.takeBackLeftPeers();
+      this.attaches.prepareAll();
       await this.#startLanes();
-      if (this.#hasLeftovers()) await delay(LOCK_TO_LEASE_MS - (performance.now() - lockedAt));
+      if (this.attaches.hasLeftovers()) await delay(LOCK_TO_LEASE_MS - (performance.now() - lockedAt));
       this.#engageAll();
       await this.#firstLease();
     } catch (error) {
@@ -176,7 +159,7 @@ export class Supervisor {
     }
     this.#monitor = new LinkMonitor(() => this.#lookAtLinks());
     this.state = 'running';
-    this.#log.info({ hooks: this.hooks.map(({ name }) => name) }, `Attached to ${this.#describe()}.`);
+    this.#log.info({ hooks: this.hooks.map(({ name }) => name) }, `Attached to ${this.attaches.describe()}.`);
   }
 
   /** Takes everything back, or leaves the plumbing with `onDown` in force when `policy.onStop` is `hold`. */
@@ -200,52 +183,9 @@ export class Supervisor {
     await Promise.all(lanes.map((lane) => lane.stop()));
   }
 
-  #attached(): Attachment[] {
-    return this.attaches.flatMap(({ attachment }) => (attachment === null ? [] : [attachment]));
-  }
-
-  #ifindexes(): number[] {
-    return this.#attached().flatMap((attachment) =>
-      attachment.kind === 'tap' ? [] : attachment.links.map(({ ifindex }) => ifindex),
-    );
-  }
-
-  /** Finds the interfaces of every attach; at the start all have to be there. */
-  #findAll(): void {
-    const links = readLinks();
-    for (const entry of this.attaches) {
-      entry.attachment = toAttachment(entry.config, this.config.driver, links);
-      for (const link of entry.attachment.links) {
-        if (!link.isUp) this.#log.warn(`Interface ${link.name} is down: ip link set ${link.name} up.`);
-      }
-    }
-  }
-
-  async #lockAll(): Promise<void> {
-    for (const attachment of this.#attached()) {
-      if (attachment.kind === 'tap') continue;
-      for (const { ifindex, name } of attachment.links) this.#locks.push(await lockPort(ifindex, name));
-    }
-  }
-
-  /** A killed run may have bridged one of our ports with another one: that one is nobody's now. */
-  #takeBackLeftPeers(): void {
-    const ours = this.#ifindexes();
-    for (const ifindex of readLeftovers(ours).keys()) if (!ours.includes(ifindex)) undoPort(ifindex);
-  }
-
   #engageAll(): void {
-    const leftovers = readLeftovers(this.#ifindexes());
-    for (const entry of this.attaches) {
-      if (entry.attachment === null || entry.isEngaged) continue;
-      entry.isEngaged = true;
-      engage(entry.attachment, this.config.policy.onDown, leftovers);
-    }
-    this.#lease.setPorts(this.#ifindexes());
-  }
-
-  #hasLeftovers(): boolean {
-    return readLeftovers(this.#ifindexes()).size > 0;
+    this.attaches.engageAll();
+    this.#lease.setPorts(this.attaches.ifindexes);
   }
 
   /** Renews the lease from now on, and waits until the lanes have the traffic. */
@@ -253,7 +193,7 @@ export class Supervisor {
     this.#renewTimer = setInterval(() => this.#renewOrLapse(), RENEW_MS);
     this.#renewOrLapse();
     // A tap has none.
-    if (this.#ifindexes().length === 0) return;
+    if (this.attaches.ifindexes.length === 0) return;
     const end = performance.now() + FIRST_LEASE_MS;
     while (!this.isLeaseHeld && !this.#isDone()) {
       if (this.lanes.length < this.config.lanes) {
@@ -269,16 +209,12 @@ export class Supervisor {
     }
   }
 
-  get #isEngaged(): boolean {
-    return this.attaches.some(({ isEngaged }) => isEngaged);
-  }
-
   /** Starts the lanes over all attaches that are there, and waits until every one is ready. */
   async #startLanes(): Promise<void> {
     const links = readLinks();
     const ports: LaneSpec['ports'][number][] = [];
     const ways: Way[] = [];
-    for (const attachment of this.#attached()) {
+    for (const attachment of this.attaches.attached) {
       const laidOut = layOut(attachment, ports.length, links);
       ports.push(...laidOut.ports);
       ways.push(...laidOut.ways);
@@ -375,58 +311,28 @@ export class Supervisor {
       this.#lapse();
       await this.#stopLanes();
       if (this.#isDone()) return;
-      await this.#reattach();
+      await this.attaches.reattach();
+      await this.#drawGroups();
       if (this.#isDone()) return;
-      if (this.#attached().length > 0) {
+      if (this.attaches.attached.length > 0) {
         await this.#startLanes();
         this.#engageAll();
       }
     } while (this.#rebuildAgain && !this.#isDone());
     this.#isRebuilding = false;
     if (this.#isDone()) return;
-    const isWhole = this.attaches.every(({ attachment }) => attachment !== null);
+    const { isWhole } = this.attaches;
     this.state = !isWhole ? 'waiting-for-interface' : this.lanes.length === 0 ? 'lane-down' : 'running';
     if (this.lanes.length > 0) this.laneRestarts += 1;
     if (!isWhole) setTimeout(() => this.#lookAtLinks(), LOOK_AGAIN_MS).unref();
     this.#renewOrLapse();
     this.#log.info(
-      `${this.lanes.length === 0 ? 'No lane' : 'Lane runs again'}; attached to ${this.#describe() || 'nothing'}.`,
+      `${this.lanes.length === 0 ? 'No lane' : 'Lane runs again'}; attached to ${this.attaches.describe() || 'nothing'}.`,
     );
   }
 
   #isDone(): boolean {
     return this.state === 'stopping';
-  }
-
-  /** Undoes what is attached to interfaces that changed and attaches to those that are there. */
-  async #reattach(): Promise<void> {
-    const links = readLinks();
-    for (const entry of this.attaches) {
-      const before = entry.attachment;
-      let now: Attachment | null = null;
-      try {
-        now = toAttachment(entry.config, this.config.driver, links);
-      } catch (error) {
-        if (!isFirehookError(error)) throw error;
-        if (before !== null) this.#log.warn(`${error.message}.`);
-      }
-      if (before !== null && now !== null && isSame(before, now) && hasAllDevices(before, links)) continue;
-      if (before !== null) {
-        this.portCounters.keep(before.links.map(({ ifindex }) => ifindex));
-        undo(before);
-        for (const { ifindex } of before.links) this.#unlock(ifindex);
-      }
-      entry.attachment = null;
-      entry.isPrepared = false;
-      entry.isEngaged = false;
-      if (now === null) continue;
-      if (now.kind !== 'tap') {
-        for (const { ifindex, name } of now.links) this.#locks.push(await lockPort(ifindex, name));
-      }
-      entry.attachment = now;
-      prepareEntry(entry, this.config.driver);
-    }
-    await this.#drawGroups();
   }
 
   /** For all lanes that start together; one that replaces another later finds them in the spec. */
@@ -435,24 +341,13 @@ export class Supervisor {
     await this.#groups.draw(lanes === 1 ? 0 : attach.length * WAYS_OF_ATTACH);
   }
 
-  #unlock(ifindex: number): void {
-    for (const lock of this.#locks) if (lock.ifindex === ifindex) lock.release();
-    this.#locks = this.#locks.filter((lock) => lock.ifindex !== ifindex);
-  }
-
   /** The kernel told of a change: is anything of ours different? */
   #lookAtLinks(): void {
     if (this.state === 'stopping' || this.#isRebuilding || this.#restartTimer !== null) {
       this.#rebuildAgain = this.#isRebuilding;
       return;
     }
-    const links = readLinks();
-    const isSettled = this.attaches.every(({ config, attachment }) => {
-      const now = tryAttachment(config, this.config.driver, links);
-      if (attachment === null || now === null) return attachment === now;
-      return isSame(attachment, now) && hasAllDevices(attachment, links);
-    });
-    if (isSettled) {
+    if (this.attaches.isSettled()) {
       if (this.state === 'waiting-for-interface') setTimeout(() => this.#lookAtLinks(), LOOK_AGAIN_MS).unref();
       return;
     }
@@ -462,7 +357,7 @@ export class Supervisor {
 
   /** Renews the lease while every lane makes progress; one that hangs is killed. */
   #renewOrLapse(): void {
-    if (this.lanes.length === 0 || !this.#isEngaged || this.#isRebuilding || this.state === 'stopping') return;
+    if (this.lanes.length === 0 || !this.attaches.isEngaged || this.#isRebuilding || this.state === 'stopping') return;
     const running = this.lanes.filter((lane) => lane.isReady);
     const stalls = running.map((lane) => lane.stalledMs());
     if (running.length > 0 && stalls.every((stalledMs) => stalledMs < STALL_MS)) {
@@ -477,7 +372,7 @@ export class Supervisor {
   }
 
   #lapse(): void {
-    if (this.#isEngaged) this.#lease.lapse();
+    if (this.attaches.isEngaged) this.#lease.lapse();
     else this.#lease.close();
   }
 
@@ -485,9 +380,9 @@ export class Supervisor {
   #leaseFailed(text: string): void {
     this.#leaseError = text.split('\n')[0] ?? '';
     if (this.state === 'starting') return;
-    if (this.state === 'stopping' || this.#isRebuilding || !this.#isEngaged) return;
+    if (this.state === 'stopping' || this.#isRebuilding || !this.attaches.isEngaged) return;
     this.#log.error(`nft: ${text.split('\n')[0]}. The tables are made again.`);
-    for (const entry of this.attaches) entry.isEngaged = false;
+    this.attaches.forgetTables();
     this.#rebuild().catch((error: unknown) => this.#rebuildFailed(error));
   }
 
@@ -499,18 +394,11 @@ export class Supervisor {
     this.#lease.stop();
     const holds = this.config.policy.onStop === 'hold' && this.state === 'stopping';
     // Stealing ends first: the lane can finish what it has from a detour. At a port the closed fence has ended it already.
-    if (!holds) for (const entry of this.attaches) disengageEntry(entry);
+    if (!holds) this.attaches.disengageAll();
     await this.#stopLanes();
     this.#groups.release();
-    if (!holds)
-      for (const { attachment, isPrepared } of this.attaches) if (attachment !== null && isPrepared) undo(attachment);
-    for (const lock of this.#locks) lock.release();
+    if (!holds) this.attaches.undoAll();
+    this.attaches.releaseLocks();
     this.#fence.release();
-  }
-
-  #describe(): string {
-    return this.#attached()
-      .map(({ kind, links }) => `${kind} ${links.map(({ name }) => name).join(' and ')}`)
-      .join(', ');
   }
 }

@@ -12,10 +12,10 @@
  * @module
  */
 
+import { type Attachment, engage, findLinks, layOut, prepare, undo } from '../../src/plumbing/attach.ts';
+import { Lease } from '../../src/plumbing/lease.ts';
+import { readLinks } from '../../src/plumbing/links.ts';
 import { Fence } from '../../src/supervisor/fence.ts';
-import { Lease } from '../../src/supervisor/lease.ts';
-import { readLinks } from '../../src/supervisor/links.ts';
-import { type Attachment, engage, findLinks, layOut, prepare, undo } from '../../src/supervisor/plumbing.ts';
 
 /** What the driver adds to the capture length for VLAN tags, in octets. */
 const TAG_ROOM = 16;

@@ -11,10 +11,10 @@
  */
 
 import os from 'node:os';
-import { readLinks } from '../../supervisor/links.ts';
-import { findTraces } from '../../supervisor/plumbing.ts';
-import { detourNames, tableName } from '../../supervisor/ruleset.ts';
-import { type ToolResult, tryTool } from '../../supervisor/run-tool.ts';
+import { findTraces } from '../../plumbing/attach.ts';
+import { readLinks } from '../../plumbing/links.ts';
+import { detourNames, tableName } from '../../plumbing/ruleset.ts';
+import { type ToolResult, tryTool } from '../../plumbing/run-tool.ts';
 import { addNamespace, inNamespace, nodeCommand } from '../namespaces.ts';
 import { type Check, type CheckResult, fail, mayAttach, ok, type Subject, warn } from './check.ts';
 import { isPortHeld } from './port-held.ts';

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { lockPort } from '../../supervisor/attach-lock.ts';
+import { lockPort } from '../../plumbing/attach-lock.ts';
 
 /** Takes the port's lock for a moment: who gets it is alone. */
 export async function isPortHeld(ifindex: number): Promise<boolean> {

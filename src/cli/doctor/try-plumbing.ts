@@ -9,10 +9,10 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Attachment, engage, findLinks, findTraces, prepare, undo } from '../../plumbing/attach.ts';
+import { Lease } from '../../plumbing/lease.ts';
+import { readLinks } from '../../plumbing/links.ts';
 import { Fence } from '../../supervisor/fence.ts';
-import { Lease } from '../../supervisor/lease.ts';
-import { readLinks } from '../../supervisor/links.ts';
-import { type Attachment, engage, findLinks, findTraces, prepare, undo } from '../../supervisor/plumbing.ts';
 
 /** The kernel may take this long to confirm a lease. */
 const LEASE_TIMEOUT_MS = 5_000;

@@ -10,8 +10,8 @@
  */
 
 import { type AttachConfig, attachInterfaces, type Config } from '../config/schema.ts';
+import { type Attachment, devicesOf, disengagePort, findLinks, prepare } from './attach.ts';
 import type { Link } from './links.ts';
-import { type Attachment, devicesOf, disengagePort, findLinks, prepare } from './plumbing.ts';
 import type { TakesAt } from './ruleset.ts';
 
 /** An attach of the config and, where its interfaces exist, what is attached. */

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isFirehookError } from '../../../src/errors.ts';
-import { lockPort } from '../../../src/supervisor/attach-lock.ts';
+import { lockPort } from '../../../src/plumbing/attach-lock.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
 /** An ifindex no interface has: they count up from 1. */

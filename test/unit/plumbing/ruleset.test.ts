@@ -16,7 +16,7 @@ import {
   readMemory,
   removalRuleset,
   tableName,
-} from '../../../src/supervisor/ruleset.ts';
+} from '../../../src/plumbing/ruleset.ts';
 import { createLab, type Namespace, rootOnly } from '../../support/netns.ts';
 import { waitFor } from '../../support/wait-for.ts';
 

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { portRuleset, removalRuleset, tableName } from '../../../src/supervisor/ruleset.ts';
+import { portRuleset, removalRuleset, tableName } from '../../../src/plumbing/ruleset.ts';
 import { createLab, rootOnly } from '../../support/netns.ts';
 import { waitFor } from '../../support/wait-for.ts';
 

@@ -8,8 +8,8 @@
  * @module
  */
 
+import { Lease } from '../../../src/plumbing/lease.ts';
 import { Fence } from '../../../src/supervisor/fence.ts';
-import { Lease } from '../../../src/supervisor/lease.ts';
 
 /** More often than a lease can be renewed and lapse. */
 const LOOK_EVERY_MS = 5;

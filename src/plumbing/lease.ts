@@ -17,11 +17,23 @@
 
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import type { Fence } from './fence.ts';
 import { NftEcho } from './nft-echo.ts';
 import { LEASE_MARGIN_MS, LEASE_SECONDS, lapseLine, leaseLine } from './ruleset.ts';
 
 type Nft = ChildProcessByStdio<Writable, Readable, Readable>;
+
+/** What a lease opens and closes; `Fence` is the one that lanes look at. */
+export interface LeaseFence {
+  /**
+   * Told when the kernel has confirmed a renewal.
+   *
+   * @param sinceNs - before the lease was asked for, on the clock of `process.hrtime`
+   * @param lastsMs - for how long it is certain from then on
+   */
+  extend(sinceNs: bigint, lastsMs: number): void;
+  /** Told before a lease ends, and when nobody knows any more. */
+  close(): void;
+}
 
 /** A renewal that nft has not answered yet. */
 interface Renewal {
@@ -39,7 +51,7 @@ const HANG_NS = 3_000_000_000n;
 
 /** Renews and ends leases. */
 export class Lease {
-  readonly #fence: Fence;
+  readonly #fence: LeaseFence;
   readonly #onError: (text: string) => void;
   #nft: Nft | null = null;
   #renewals: Renewal[] = [];
@@ -50,7 +62,7 @@ export class Lease {
    * @param fence - opened and closed with the lease; borrowed
    * @param onError - called with what nft says on standard error: a table is gone, most likely
    */
-  constructor(fence: Fence, onError: (text: string) => void) {
+  constructor(fence: LeaseFence, onError: (text: string) => void) {
     this.#fence = fence;
     this.#onError = onError;
   }
