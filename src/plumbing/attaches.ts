@@ -94,7 +94,7 @@ export class Attaches {
   /**
    * Takes the locks of all ports.
    *
-   * @throws {@link FirehookError} FIREHOOK_ATTACH_BUSY; those taken by then are held until {@link Attaches.releaseLocks}
+   * @throws {@link FirehookError} FIREHOOK_ATTACH_BUSY; attaches locked by then stay so until {@link Attaches.releaseLocks}
    */
   async lockAll(): Promise<void> {
     for (const attachment of this.attached) await this.#lock(attachment);
@@ -198,7 +198,15 @@ export class Attaches {
 
   async #lock({ kind, links }: Attachment): Promise<void> {
     if (kind === 'tap') return;
-    for (const { ifindex, name } of links) this.#locks.push(await lockPort(ifindex, name));
+    const taken: AttachLock[] = [];
+    try {
+      for (const { ifindex, name } of links) taken.push(await lockPort(ifindex, name));
+    } catch (error) {
+      // All or none: half a bridge would be busy against itself at the next try.
+      for (const lock of taken) lock.release();
+      throw error;
+    }
+    this.#locks.push(...taken);
   }
 
   #unlock(ifindex: number): void {
