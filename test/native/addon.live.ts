@@ -368,6 +368,112 @@ describe('the addon', () => {
     native.closeRing(ring);
   });
 
+  test('openDatagramSender refuses a mark that is none, and opens a socket a family', () => {
+    refusesEachWrong('openDatagramSender', [0], [numbers]);
+    const before = rawSockets();
+    const sockets = native.openDatagramSender(0x1234);
+    assert.equal(sockets.hasIpv6, true);
+    assert.equal(rawSockets(), before + 2);
+    native.closeDatagramSender(sockets);
+    native.closeDatagramSender(sockets);
+    assert.equal(rawSockets(), before);
+  });
+
+  test('sendDatagrams refuses entries that point outside, and more of them than there are', () => {
+    const sockets = native.openDatagramSender(0);
+    const memory = new Uint8Array(100);
+    const failed = new Uint8Array(4);
+    for (const [start, length] of [
+      [100, 1],
+      [101, 0],
+      [0, 101],
+      [1, 100],
+      [2 ** 32 - 1, 1],
+      [1, 2 ** 32 - 1],
+    ] as const) {
+      refuses('sendDatagrams', sockets, memory, Uint32Array.of(0, 20, start, length), 2, failed);
+    }
+    refusesEachWrong(
+      'sendDatagrams',
+      [sockets, memory, Uint32Array.of(0, 20), 1, failed],
+      [
+        [],
+        [...WRONG.filter((one) => !(one instanceof Uint8Array)), new Int8Array(100), NONE],
+        [...WRONG, new Uint32Array(1), new Int32Array(2)],
+        [...numbers, 2, 257],
+        [...WRONG.filter((one) => !(one instanceof Uint8Array)), NONE],
+      ],
+    );
+    for (const which of [1, 2, 4]) {
+      const args: unknown[] = [sockets, new Uint8Array(100), Uint32Array.of(0, 20), 1, new Uint8Array(1)];
+      const { buffer } = args[which] as Uint8Array;
+      structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+      refuses('sendDatagrams', ...args);
+    }
+    native.closeDatagramSender(sockets);
+  });
+
+  test('sendDatagrams marks each that did not go, and sends the others in order to the address they name', async () => {
+    const sockets = native.openDatagramSender(0);
+    const text = (number: number) => Buffer.from(`number ${number}`);
+    const to4 = (destination: string, number: number) =>
+      ipv4({ source: destination, destination }, udp(PORT, text(number)));
+    const to6 = (destination: string, number: number) =>
+      ipv6({ source: destination, destination }, udp(PORT, text(number)));
+    const datagrams = [
+      to4('127.0.0.1', 0),
+      // No route, no header, no version, a header that ends too early, nothing at all.
+      to4('192.0.2.1', 1),
+      to4('127.0.0.1', 2).subarray(0, 19),
+      Buffer.alloc(60, 0x75),
+      to6('::1', 3),
+      to6('::1', 4).subarray(0, 39),
+      to6('2001:db8::1', 5),
+      Buffer.alloc(0),
+      to6('::1', 6),
+      to4('127.0.0.1', 7),
+    ];
+    const heard = [await hear('udp4', '127.0.0.1'), await hear('udp6', '::1')] as const;
+    const failed = new Uint8Array(datagrams.length).fill(7);
+    const { memory, entries } = packed(datagrams);
+    assert.equal(native.sendDatagrams(sockets, memory, entries, datagrams.length, failed), 6);
+    assert.deepEqual([...failed], [0, 1, 1, 1, 0, 1, 1, 1, 0, 0]);
+    await waitFor(() => heard[0].texts.length >= 2 && heard[1].texts.length >= 2, { what: 'four datagrams' });
+    assert.deepEqual(
+      [heard[0].texts, heard[1].texts],
+      [
+        ['number 0', 'number 7'],
+        ['number 3', 'number 6'],
+      ],
+    );
+    for (const { close } of heard) close();
+    native.closeDatagramSender(sockets);
+  });
+
+  test('a closed datagram sender sends nothing', () => {
+    const sockets = native.openDatagramSender(0);
+    native.closeDatagramSender(sockets);
+    const { memory, entries } = packed([ipv4({ source: '127.0.0.1', destination: '127.0.0.1' }, udp(PORT))]);
+    const failed = new Uint8Array(1);
+    assert.equal(native.sendDatagrams(sockets, memory, entries, 1, failed), 1);
+    assert.equal(failed[0], 1);
+  });
+
+  test('a datagram sender that nobody holds any more is given back', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const before = rawSockets();
+    for (let i = 0; i < 3; i++) native.openDatagramSender(0);
+    assert.equal(rawSockets(), before + 6);
+    await waitFor(
+      () => {
+        collect();
+        return rawSockets() <= before;
+      },
+      { what: 'six sockets to be given back' },
+    );
+  });
+
   test('a closed ring is refused everywhere, has no memory, and may be closed again', () => {
     const ring = openRing();
     const sender = native.openSender(near, 0);
