@@ -78,6 +78,15 @@ function shown(args: readonly unknown[]): string {
     .join(', ');
 }
 
+/** Takes memory that is the addon's away from JavaScript. Node 24 and 26 do not let it go, which is as good. */
+function detach(array: ArrayBuffer): void {
+  try {
+    structuredClone(array, { transfer: [array] });
+  } catch (error) {
+    assert.equal((error as Error).name, 'DataCloneError');
+  }
+}
+
 /** Puts entries (space, start, length) into the queue of a sender and flushes it; frames not sent. */
 function send(sender: NativeSender, ring: NativeRing, entries: readonly (readonly number[])[]): number {
   const queue = new Uint32Array(sender.queue);
@@ -241,7 +250,7 @@ describe('the addon', () => {
   test('a batch is given back when its call returns, whatever became of the array of its numbers', async () => {
     const ring = openRing();
     const seen = count(ring);
-    structuredClone(ring.fields, { transfer: [ring.fields] });
+    detach(ring.fields);
     // More than the ring has slots, several times: what was given back too early or not at all would be lost or seen twice.
     const slots = ring.memory.byteLength / SLOT;
     let sent = 0;
@@ -312,7 +321,7 @@ describe('the addon', () => {
   test('a queue whose arrays were detached sends what it last held, and closes', () => {
     const ring = openRing();
     const sender = native.openSender(near, 0);
-    for (const array of [sender.queue, sender.failed, sender.made]) structuredClone(array, { transfer: [array] });
+    for (const array of [sender.queue, sender.failed, sender.made]) detach(array);
     assert.equal(native.flush(sender, ring), 0);
     native.closeSender(sender);
     native.closeRing(ring);
