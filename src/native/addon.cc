@@ -258,15 +258,20 @@ napi_value SetFilter(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** An export that takes a ring and says a number of it. */
+napi_value NumberOfRing(napi_env env, napi_callback_info info, const char* usage, uint64_t (*number)(Ring&)) {
+  napi_value arguments[1];
+  if (!Arguments(env, info, arguments)) return ThrowType(env, usage);
+  auto* handle = ToOpenRing(env, arguments[0]);
+  if (handle == nullptr) return ThrowType(env, usage);
+  napi_value result;
+  napi_create_double(env, static_cast<double>(number(handle->ring)), &result);
+  return result;
+}
+
 /** dropped(ring): number */
 napi_value Dropped(napi_env env, napi_callback_info info) {
-  napi_value arguments[1];
-  if (!Arguments(env, info, arguments)) return ThrowType(env, "dropped(ring)");
-  auto* handle = ToOpenRing(env, arguments[0]);
-  if (handle == nullptr) return ThrowType(env, "dropped(ring)");
-  napi_value result;
-  napi_create_double(env, static_cast<double>(handle->ring.Dropped()), &result);
-  return result;
+  return NumberOfRing(env, info, "dropped(ring)", [](Ring& ring) -> uint64_t { return ring.Dropped(); });
 }
 
 /** setFence(ring, descriptor) */
@@ -285,24 +290,12 @@ napi_value SetFence(napi_env env, napi_callback_info info) {
 
 /** lookAtFence(ring): number */
 napi_value LookAtFence(napi_env env, napi_callback_info info) {
-  napi_value arguments[1];
-  if (!Arguments(env, info, arguments)) return ThrowType(env, "lookAtFence(ring)");
-  auto* handle = ToOpenRing(env, arguments[0]);
-  if (handle == nullptr) return ThrowType(env, "lookAtFence(ring)");
-  napi_value result;
-  napi_create_double(env, static_cast<double>(handle->ring.LookAtFence()), &result);
-  return result;
+  return NumberOfRing(env, info, "lookAtFence(ring)", [](Ring& ring) -> uint64_t { return ring.LookAtFence(); });
 }
 
 /** fenced(ring): number */
 napi_value Fenced(napi_env env, napi_callback_info info) {
-  napi_value arguments[1];
-  if (!Arguments(env, info, arguments)) return ThrowType(env, "fenced(ring)");
-  auto* handle = ToOpenRing(env, arguments[0]);
-  if (handle == nullptr) return ThrowType(env, "fenced(ring)");
-  napi_value result;
-  napi_create_double(env, static_cast<double>(handle->ring.Fenced()), &result);
-  return result;
+  return NumberOfRing(env, info, "fenced(ring)", [](Ring& ring) -> uint64_t { return ring.Fenced(); });
 }
 
 /** watch(ring, onBatch: (count) => void, onLost: () => void): calls back with each batch that arrives, once a ring. */
