@@ -34,9 +34,7 @@ int OpenSocket(int family, uint32_t mark, SystemError* error) {
     close(fd);
     return -1;
   }
-  if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &kSendBuffer, sizeof(kSendBuffer)) != 0) {
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
-  }
+  WidenSendBuffer(fd);
   return fd;
 }
 

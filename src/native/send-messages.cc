@@ -8,11 +8,19 @@ namespace firehook {
 
 namespace {
 
+/** What is asked of the kernel for the sending buffer of a socket, in octets. */
+constexpr int kSendBuffer = 8 * 1024 * 1024;
 /** A full queue is waited for this often, this long: then the message counts as lost, and the lane goes on. */
 constexpr int kRetries = 5;
 constexpr int kRetryMs = 2;
 
 }  // namespace
+
+void WidenSendBuffer(int fd) {
+  if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &kSendBuffer, sizeof(kSendBuffer)) != 0) {
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
+  }
+}
 
 uint32_t SendMessages(int fd, mmsghdr* messages, uint32_t count) {
   uint32_t lost = 0;

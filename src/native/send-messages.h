@@ -13,10 +13,11 @@ namespace firehook {
 
 /** Most messages that one system call takes. */
 constexpr uint32_t kSendBatch = 256;
-/** What is asked of the kernel for the sending buffer of a socket, in octets. */
-constexpr int kSendBuffer = 8 * 1024 * 1024;
 /** `msg_len` of a message that was not sent: none that is sent is empty. */
 constexpr unsigned int kNotSent = 0;
+
+/** Asks for a sending buffer that holds a batch. Without CAP_NET_ADMIN the system's limit holds, which is merely smaller. */
+void WidenSendBuffer(int fd);
 
 /**
  * Sends `count` messages in order. Sets `msg_len` of each to the octets sent, or to kNotSent.

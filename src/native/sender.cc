@@ -31,9 +31,7 @@ bool Sender::Open(const SenderOptions& options, SystemError* error) {
       setsockopt(fd_, SOL_SOCKET, SO_MARK, &options.mark, sizeof(options.mark)) != 0) {
     failed = "SO_MARK";
   }
-  if (failed == nullptr && setsockopt(fd_, SOL_SOCKET, SO_SNDBUFFORCE, &kSendBuffer, sizeof(kSendBuffer)) != 0) {
-    setsockopt(fd_, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
-  }
+  if (failed == nullptr) WidenSendBuffer(fd_);
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
   address.sll_ifindex = options.ifindex;
