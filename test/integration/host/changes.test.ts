@@ -34,6 +34,8 @@ test('an interface that goes down and up, and an address that is added later, wo
   const daemon = await startDaemon(ns.host, { attach: ATTACH, hooks: HOOKS });
   await ns.host.output('ip', ['link', 'set', 'eth0', 'down']);
   assert.equal((await ns.peer.run('ping', ['-c', '1', '-W', '1', HOST[0]])).code, 1);
+  // What waits for a neighbour would come later, and be counted.
+  await ns.peer.output('ip', ['neighbour', 'flush', 'all', 'nud', 'all']);
   await ns.host.output('ip', ['link', 'set', 'eth0', 'up']);
   // The kernel takes IPv6 addresses away with the link.
   for (const address of ['fd78::1/64', 'fd78::9/64']) {
