@@ -83,6 +83,7 @@ export function showStats(report: StatsReport): string {
   const ledger = table([
     ['packets', ...columns.map(({ name }) => name)],
     line('received', (row) => row.received),
+    ...optional('  extra segments', (row) => row.extraSegments),
     line('  forwarded', (row) => row.forwarded),
     line('  dropped', (row) => row.dropped),
     ...optional('    by a hook', (row) => row.droppedByHook),

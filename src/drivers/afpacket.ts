@@ -31,10 +31,11 @@ import {
   SMALLEST_RING_SLOTS,
 } from './afpacket-ring.ts';
 import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameBuffer, FrameSink } from './contract.ts';
-import { FRAME_CHECKSUM_PARTIAL, FRAME_SUPER } from './contract.ts';
+import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER } from './contract.ts';
 import { withSendGroup } from './effective-group.ts';
 import { compileInterests } from './interest-filter.ts';
 import type { LiveDevice, LivePortOptions } from './live-port.ts';
+import { COMPLETED, CUT, MissingCard } from './missing-card.ts';
 
 /** What {@link openAfpacket} takes. */
 export interface AfpacketOptions {
@@ -91,6 +92,7 @@ export class AfpacketDriver implements Driver {
   readonly #looking: { readonly inlet: Inlet; readonly device: LiveDevice; readonly port: LivePortOptions }[] = [];
   readonly #outlets: (Outlet | null)[] = [];
   readonly #limits: number[] = [];
+  readonly #card = new MissingCard();
   #sink: FrameSink | null = null;
   #finish: (() => void) | null = null;
   #fail: ((error: unknown) => void) | null = null;
@@ -175,6 +177,13 @@ export class AfpacketDriver implements Driver {
     // virtio-net header: flags, gso type, header length, gso size, checksum start; in the order of this machine.
     if (((memory[at] as number) & NEEDS_CHECKSUM) === 0) return -1;
     return (memory[at + 6] as number) | ((memory[at + 7] as number) << 8);
+  }
+
+  /** Octets from there to the field of the checksum. */
+  #checksumOffset(inlet: Inlet): number {
+    const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
+    const at = this.#frameVnet;
+    return (memory[at + 8] as number) | ((memory[at + 9] as number) << 8);
   }
 
   /** {@inheritDoc Driver.segmentSize} */
@@ -289,23 +298,54 @@ export class AfpacketDriver implements Driver {
     for (let i = 0, at = 0; i < count; i++, at += FIELDS) {
       const sink = this.#sink;
       if (sink === null) return;
-      const flags = fields[at + 3] as number;
-      this.#frameSpace = (flags & FLAG_OVERFLOW) === 0 ? IN_RING : IN_OVERFLOW;
+      const told = fields[at + 3] as number;
+      this.#frameSpace = (told & FLAG_OVERFLOW) === 0 ? IN_RING : IN_OVERFLOW;
       this.#frameVnet = fields[at + 7] as number;
       const frame = inlet.view(this.#frameSpace, fields[at + 6] as number, fields[at] as number);
+      const length = fields[at + 1] as number;
+      const originalLength = fields[at + 2] as number;
+      let flags = told & (FRAME_CHECKSUM_PARTIAL | FRAME_SUPER);
       this.#frame = frame;
+      if (flags !== 0 && length === originalLength) {
+        flags = this.#stepIn(inlet, frame, length, flags);
+        if (flags < 0) {
+          this.#handOutSegments(inlet, fields[at + 4] as number, fields[at + 5] as number);
+          continue;
+        }
+      }
       sink.onFrame(
         frame,
-        fields[at + 1] as number,
-        fields[at + 2] as number,
+        length,
+        originalLength,
         inlet.port,
-        flags & (FRAME_CHECKSUM_PARTIAL | FRAME_SUPER),
+        flags,
         fields[at + 4] as number,
         fields[at + 5] as number,
       );
     }
     this.#frame = null;
     this.#sink?.onBatchEnd();
+  }
+
+  /** Does what the frame's own header cannot say. Returns the flags that are left; -1 when the frame has been cut. */
+  #stepIn(inlet: Inlet, frame: FrameBuffer, length: number, flags: number): number {
+    const start = this.checksumStart();
+    const done = this.#card.stepIn(frame, length, flags, start, this.#checksumOffset(inlet), this.segmentSize());
+    if (done === CUT) return -1;
+    if (done !== COMPLETED) return flags;
+    const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
+    memory[this.#frameVnet] = 0;
+    return flags & ~FRAME_CHECKSUM_PARTIAL;
+  }
+
+  /** Segments are made: they are copied when they are sent. */
+  #handOutSegments({ port }: Inlet, seconds: number, nanoseconds: number): void {
+    const { segments, segment } = this.#card;
+    this.#frame = null;
+    for (let i = 0; i < segments.count; i++) {
+      const length = segments.write(i, segment);
+      this.#sink?.onFrame(segment, length, length, port, i === 0 ? 0 : FRAME_SEGMENT, seconds, nanoseconds);
+    }
   }
 
   #queue(outlet: Outlet, space: number, start: number, length: number, purpose: number): boolean {

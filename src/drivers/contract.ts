@@ -39,6 +39,9 @@ export const FRAME_CHECKSUM_PARTIAL = 1;
 /** Set in `flags` of a super-frame: longer than the MTU, to be cut by whoever sends it. */
 export const FRAME_SUPER = 2;
 
+/** Set in `flags` of each frame but the first that the driver cut a super-frame into. */
+export const FRAME_SEGMENT = 4;
+
 /** A buffer that frames come in. The sink may keep views of it on itself, so that they are made once a buffer. */
 export type FrameBuffer = Buffer & { views?: (Buffer | undefined)[] };
 
@@ -51,7 +54,7 @@ export interface FrameSink {
    * @param length - captured octets
    * @param originalLength - octets on the wire; larger than `length` when the capture cut it
    * @param port - id of the port of arrival
-   * @param flags - bits, `FRAME_CHECKSUM_PARTIAL` and `FRAME_SUPER`
+   * @param flags - bits, `FRAME_CHECKSUM_PARTIAL`, `FRAME_SUPER` and `FRAME_SEGMENT`
    * @param seconds - time of arrival, seconds since 1970
    * @param nanoseconds - 0-999999999
    */

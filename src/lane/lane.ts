@@ -13,7 +13,7 @@
  */
 
 import type { Driver, FrameBuffer, FrameSink } from '../drivers/contract.ts';
-import { FRAME_CHECKSUM_PARTIAL, FRAME_SUPER } from '../drivers/contract.ts';
+import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER } from '../drivers/contract.ts';
 import { DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
 import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import type { Verdict } from '../hook/contract.ts';
@@ -29,6 +29,7 @@ import {
   DROPPED_BY_HOOK,
   DROPPED_MALFORMED,
   DROPPED_NON_IP,
+  EXTRA_SEGMENTS,
   HOOK_FAULTS,
   LEDGER_WIDTH,
   LOST,
@@ -154,6 +155,7 @@ export class Lane implements FrameSink {
     const base = this.#baseOfPort[port] as number;
     add(ledger, base + RECEIVED, 1);
     add(ledger, base + RECEIVED_OCTETS, length);
+    if ((flags & FRAME_SEGMENT) !== 0) add(ledger, base + EXTRA_SEGMENTS, 1);
     this.#handle(way, base, frame, length, originalLength, port, flags, seconds, nanoseconds);
     if (this.#progress !== null && this.packets % PROGRESS_EVERY === 0)
       this.#progress.writeWhenDue(this.packets, this.#now());

@@ -6,6 +6,7 @@
  *   dropped  = by a hook + by a hook fault + malformed + not IP
  *   lost     = too long + send error + pool exhausted + cut by the capture
  *   sent     = forwarded + extra fragments + ICMP errors + injected     (frames; nothing is sent in `tap`)
+ *   received - extra segments = frames taken from the kernel            (a tunnel's super-frame is cut before the hooks)
  * ```
  * One row of numbers a way (an attach has one or two ways). Plain doubles: exact up to 2^53, no allocation to count.
  *
@@ -16,6 +17,7 @@
 export const LEDGER_COUNTERS = [
   'received',
   'receivedOctets',
+  'extraSegments',
   'forwarded',
   'dropped',
   'rejected',
@@ -56,6 +58,7 @@ function column(name: LedgerCounter): number {
 
 export const RECEIVED = column('received');
 export const RECEIVED_OCTETS = column('receivedOctets');
+export const EXTRA_SEGMENTS = column('extraSegments');
 export const FORWARDED = column('forwarded');
 export const DROPPED = column('dropped');
 export const REJECTED = column('rejected');

@@ -263,6 +263,6 @@ export class Reports implements ControlReports {
     const isOutbound = laidOut.recvInterfaceIndex === 0;
     const ifindex = isOutbound ? laidOut.sendInterfaceIndex : laidOut.recvInterfaceIndex;
     const counters = supervisor.attaches.portCounters.read(ifindex, isOutbound ? 'out' : 'in');
-    return { ...counters, neverHanded: Math.max(0, counters.offered - way.row.received) };
+    return { ...counters, neverHanded: Math.max(0, counters.offered - (way.row.received - way.row.extraSegments)) };
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Checksums of a whole datagram, for hooks that change packets and for the way out of a lane.
  *
- * The datagram starts at octet 0. Covered are the IPv4 header and TCP, UDP, ICMP and ICMPv6; other transports are left as
- * they are. A fragment has no checksum of its own that could be computed from it.
+ * The datagram starts at octet 0. Covered are the IPv4 header and TCP, UDP, SCTP, ICMP and ICMPv6; other transports are
+ * left as they are. A fragment has no checksum of its own that could be computed from it.
  *
  * Floor 0. Never throws and never allocates. Where an IPv6 routing header (type 0 or 2) has segments left, the pseudo
  * header ought to name the final destination; here it names the one in the IPv6 header.
@@ -18,6 +18,7 @@ import * as icmpv6 from './icmpv6.ts';
 import { IpLayout, parseIpLayout } from './ip-layout.ts';
 import * as ipv4 from './ipv4.ts';
 import * as ipv6 from './ipv6.ts';
+import * as sctp from './sctp.ts';
 import * as tcp from './tcp.ts';
 import * as udp from './udp.ts';
 
@@ -25,7 +26,7 @@ import * as udp from './udp.ts';
 const layout = new IpLayout();
 
 /**
- * Computes the IPv4 header checksum and the checksum of TCP, UDP, ICMP or ICMPv6 anew. A UDP datagram that had none gets
+ * Computes the IPv4 header checksum and the checksum of TCP, UDP, SCTP, ICMP or ICMPv6 anew. A UDP datagram that had none gets
  * one. Cost: O(length).
  *
  * @param length - octets of the datagram; what follows it is link padding at most
@@ -44,7 +45,7 @@ export function fillChecksums(bytes: Uint8Array, length: number): boolean {
 }
 
 /**
- * Computes the checksum of TCP, UDP, ICMP or ICMPv6 alone: for a packet whose sender left it to the network card.
+ * Computes the checksum of TCP, UDP, SCTP, ICMP or ICMPv6 alone: for a packet whose sender left it to the network card.
  * Cost: O(length).
  *
  * @param length - octets of the datagram; what follows it is link padding at most
@@ -122,6 +123,9 @@ function fillTransport(bytes: Uint8Array): void {
     }
     case ipv4.PROTOCOL_ICMP:
       if (layout.version === 4) icmpv4.fillChecksum(bytes, at, length);
+      break;
+    case ipv4.PROTOCOL_SCTP:
+      if (length >= sctp.HEADER_LENGTH) sctp.fillChecksum(bytes, at, length);
       break;
     case ipv6.NEXT_ICMPV6:
       if (layout.version === 6) icmpv6.fillChecksum(bytes, at, length, pseudoSum(bytes, length));

@@ -36,6 +36,8 @@ export const PSH = 8;
 export const ACK = 16;
 /** Flag: the urgent pointer counts. */
 export const URG = 32;
+/** Flag: congestion window reduced (RFC 3168). */
+export const CWR = 128;
 
 /** Option kind: end of the options. */
 export const OPTION_END = 0;

@@ -10,6 +10,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { COMPLETED, CUT, MissingCard } from '../../src/drivers/missing-card.ts';
 import { systemPool } from '../../src/firewall/ddk.ts';
 import { IPRcvBuf } from '../../src/firewall/ip-rcv-buf.ts';
 import { PacketView } from '../../src/hook/packet-view.ts';
@@ -29,6 +30,7 @@ import {
   tcp,
   udp,
 } from '../support/packet-builder.ts';
+import { CARRIERS, tunnel } from '../support/tunnels.ts';
 
 const { FUZZ_SEED } = process.env;
 const SEED = Number(FUZZ_SEED ?? Date.now() % 0x7fffffff);
@@ -179,4 +181,39 @@ test('filling checksums writes nothing outside of the datagram', (t) => {
     if (!isFilled) assert.equal(bytes.toString('hex'), before);
     assert.equal(bytes.toString('hex', base.length), 'a5'.repeat(GUARD), before);
   }
+});
+
+test('what a missing card does to a frame stays within it, whatever the header beside it says', (t) => {
+  t.diagnostic(`seed ${SEED}`);
+  const random = createRandom(SEED);
+  const card = new MissingCard();
+  const payload = Buffer.alloc(90, 0x61);
+  const inner = [ipv4({}, tcp({}, payload)), ipv6({}, udp({}, payload)), ipv4({}, octets(132, payload))];
+  const done = [0, 0, 0];
+  for (let count = 0; count < 50_000; count++) {
+    const datagram = inner[random(inner.length)] as Buffer;
+    const base = tunnel(CARRIERS[random(CARRIERS.length)] ?? 'ip', { outer: random(2) === 0 ? 4 : 6 }, datagram);
+    const bytes = Buffer.concat([base, Buffer.alloc(GUARD, 0xa5)]);
+    const mutations = Math.max(0, random(6) - 3);
+    for (let i = 0; i < mutations; i++) bytes[random(base.length)] = random(256);
+    const right = base.length - datagram.length + ((datagram[0] ?? 0) >>> 4 === 4 ? 20 : 40);
+    const start = random(4) === 0 ? random(0x10000) : right;
+    const field = [6, 8, 16, random(0x10000)][random(4)] ?? 0;
+    const segment = random(8) === 0 ? random(0x10000) : random(100);
+    const before = Buffer.from(bytes);
+    const what = card.stepIn(bytes, base.length, random(4), start, field, segment);
+    done[what] = (done[what] ?? 0) + 1;
+    assert.deepEqual(bytes.subarray(base.length), before.subarray(base.length));
+    if (what !== COMPLETED) assert.deepEqual(bytes, before);
+    if (what !== CUT) continue;
+    const { segments } = card;
+    const out = Buffer.alloc(segments.maxLength + GUARD, 0xa5);
+    for (let i = 0; i < segments.count; i++) {
+      const length = segments.write(i, out);
+      assert.ok(length > 0 && length <= segments.maxLength);
+      assert.equal(out.toString('hex', segments.maxLength), 'a5'.repeat(GUARD), before.toString('hex'));
+    }
+  }
+  t.diagnostic(`as they were ${done[0]}, completed ${done[COMPLETED]}, cut ${done[CUT]}`);
+  for (const number of done) assert.ok(number > 1000, 'the frames reach the code behind the checks');
 });

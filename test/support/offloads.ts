@@ -87,6 +87,22 @@ export function completed(frame: Buffer): Buffer {
   return done;
 }
 
+/**
+ * A finished frame as its sender hands it to a card that is to sum it: behind a virtio-net header, the field holding `word`.
+ *
+ * @param start - octet of the frame where the sum starts
+ * @param field - octets from there to the checksum
+ */
+export function unfinished(frame: Buffer, start: number, field: number, word: number): Buffer {
+  const vnet = Buffer.alloc(VNET_HEADER);
+  vnet[0] = NEEDS_CHECKSUM;
+  vnet.writeUInt16BE(start, 6);
+  vnet.writeUInt16BE(field, 8);
+  const given = Buffer.from(frame);
+  given.writeUInt16BE(word, start + field);
+  return Buffer.concat([vnet, given]);
+}
+
 /** Fails unless the checksums of the frame behind a virtio-net header are right, once completed. */
 export function assertRight(frame: Buffer): void {
   const datagram = datagramIn(completed(frame));
@@ -114,7 +130,7 @@ function datagramOf(spec: OffloadedSpec): Buffer {
 }
 
 /** The folded sum of the pseudo header: what stands in the field of a checksum that is not final. */
-function pseudoSum(datagram: Buffer): number {
+export function pseudoSum(datagram: Buffer): number {
   const isIpv4 = datagram.readUInt8(0) >> 4 === 4;
   const addresses = isIpv4 ? datagram.subarray(12, 20) : datagram.subarray(8, 40);
   const rest = Buffer.alloc(8);

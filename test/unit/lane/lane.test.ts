@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FRAME_CHECKSUM_PARTIAL } from '../../../src/drivers/contract.ts';
+import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT } from '../../../src/drivers/contract.ts';
 import type { RefusalSink } from '../../../src/drivers/queued-sender.ts';
 import {
   DEST_REM_BCAST,
@@ -119,6 +119,16 @@ describe('forward', () => {
     checkIpv4(completed?.subarray(14) ?? Buffer.alloc(0), isTcp());
     assert.deepEqual(untouched, partial);
     assert.deepEqual(flagsSeen, [IPR_FLAG_CHECKSUM_OFFLOAD, 0]);
+  });
+
+  test('books each frame but the first of a super-frame that the driver cut as an extra segment', async (t) => {
+    const rig = layRig(t);
+    await rig.pass(
+      FRAME,
+      { port: 0, bytes: FRAME, flags: FRAME_SEGMENT },
+      { port: 0, bytes: FRAME, flags: FRAME_SEGMENT },
+    );
+    assert.deepEqual(booked(rig), { received: 3, extraSegments: 2, forwarded: 3, sent: 3 });
   });
 
   test('books a frame that the driver refuses as lost', async (t) => {

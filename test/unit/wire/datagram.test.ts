@@ -9,6 +9,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { readU16, writeU16 } from '../../../src/wire/bytes.ts';
 import { completeTransportChecksum, fillChecksums, updateTransportChecksum16 } from '../../../src/wire/datagram.ts';
+import { crc32c } from '../../../src/wire/sctp.ts';
 import * as build from '../../support/packet-builder.ts';
 import * as check from '../../support/packet-checker.ts';
 
@@ -94,10 +95,22 @@ describe('fillChecksums', () => {
   });
 
   test('leaves other transports alone and fills the IPv4 header', () => {
-    const bytes = build.ipv4({ checksum: 0 }, build.octets(132, Buffer.alloc(12, 7)));
+    const bytes = build.ipv4({ checksum: 0 }, build.octets(33, Buffer.alloc(12, 7)));
     assert.equal(fillChecksums(bytes, bytes.length), true);
-    check.checkIpv4(bytes, check.protocol(132));
+    check.checkIpv4(bytes, check.protocol(33));
     assert.equal(bytes.toString('hex', 20), '07'.repeat(12));
+  });
+
+  test('computes the CRC32c of SCTP, where the header is whole', () => {
+    for (const length of [12, 13, 40]) {
+      const bytes = build.ipv4({}, build.octets(132, Buffer.alloc(length, 7)));
+      assert.equal(fillChecksums(bytes, bytes.length), true);
+      const zeroed = Buffer.alloc(length, 7).fill(0, 8, 12);
+      assert.equal(bytes.readUInt32LE(28), crc32c(zeroed, 0, length));
+    }
+    const short = build.ipv4({}, build.octets(132, Buffer.alloc(11, 7)));
+    assert.equal(fillChecksums(short, short.length), true);
+    assert.equal(short.toString('hex', 20), '07'.repeat(11));
   });
 
   test('refuses fragments, malformed and cut datagrams, and changes nothing in them', () => {
