@@ -121,7 +121,7 @@ export class AfpacketDriver implements Driver {
         this.#limits[id] = port.maxFrameLength;
         this.#outlets[id] = null;
         if (send !== null) {
-          this.#outlets[id] = new Outlet(withSendGroup(() => guarded(send, () => native.openSender(send.ifindex, 0))));
+          this.#outlets[id] = new Outlet(withSendGroup(() => guarded(send, () => native.openSender(send.ifindex))));
         }
         if (capture === null) continue;
         const inlet = new Inlet(port, openRing(native, port, capture, options.rings ?? [], options.fenceFd));
@@ -287,7 +287,9 @@ export class AfpacketDriver implements Driver {
       if (outlet === null || outlet.queue[LOST] === 0) continue;
       outlet.queue[LOST] = 0;
       for (let i = 0; i < QUEUE; i++) {
-        if (outlet.failed[i] === 1) this.#sink?.onSendFailed?.(inlet.port, outlet.purposes[i] as number);
+        if (outlet.failed[i] !== 1) continue;
+        const length = (outlet.queue[ENTRIES + i * 3 + 2] as number) - VNET;
+        this.#sink?.onSendFailed?.(inlet.port, outlet.purposes[i] as number, length);
       }
       outlet.failed.fill(0);
     }

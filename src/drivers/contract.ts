@@ -74,8 +74,9 @@ export interface FrameSink {
    *
    * @param port - port of arrival of the batch it belonged to
    * @param purpose - what `transmit` was given
+   * @param length - octets of the frame
    */
-  onSendFailed?(port: number, purpose: number): void;
+  onSendFailed?(port: number, purpose: number, length: number): void;
 }
 
 /** Counters a driver keeps itself, since its start. */

@@ -61,7 +61,7 @@ export class QueuedSender {
   constructor(native: NativeModule) {
     this.#native = native;
     try {
-      this.#sockets = native.openDatagramSender(0);
+      this.#sockets = native.openDatagramSender();
     } catch (cause) {
       throw new FirehookError('FIREHOOK_DRIVER_OPEN', `raw socket: ${(cause as Error).message}`, { cause });
     }

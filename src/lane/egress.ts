@@ -205,8 +205,9 @@ export class Egress implements RefusalSink {
   }
 
   /** A frame that `transmit` had taken did not go: what was booked for it is booked as lost instead. */
-  takeBack(base: number, purpose: number): void {
+  takeBack(base: number, purpose: number, length: number): void {
     this.#add(base + SENT, -1);
+    this.#add(base + SENT_OCTETS, -length);
     if (purpose === ANSWER) this.#add(base + ICMP_ERRORS, -1);
     else if (purpose === LATER_FRAGMENT) this.#add(base + EXTRA_FRAGMENTS, -1);
     else {

@@ -256,9 +256,9 @@ export class Lane implements FrameSink {
   }
 
   /** {@inheritDoc FrameSink.onSendFailed} */
-  onSendFailed(port: number, purpose: number): void {
+  onSendFailed(port: number, purpose: number, length: number): void {
     const base = this.#baseOfPort[port];
-    if (base !== undefined) this.#egress.takeBack(base, purpose);
+    if (base !== undefined) this.#egress.takeBack(base, purpose, length);
   }
 
   /** Books a packet that a hook stopped, and answers it where the verdict asks for that. */

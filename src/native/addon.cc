@@ -24,7 +24,6 @@ using firehook::PollSource;
 using firehook::Ring;
 using firehook::RingOptions;
 using firehook::Sender;
-using firehook::SenderOptions;
 using firehook::SystemError;
 using firehook::ThrowSystem;
 using firehook::ThrowType;
@@ -325,19 +324,16 @@ napi_value CloseRing(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/** openSender(ifindex, mark) */
+/** openSender(ifindex) */
 napi_value OpenSender(napi_env env, napi_callback_info info) {
-  napi_value arguments[2];
-  SenderOptions options;
+  napi_value arguments[1];
   uint32_t ifindex;
-  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &ifindex) || ifindex == 0 || ifindex > 0x7fffffff ||
-      !ToUint(env, arguments[1], &options.mark)) {
-    return ThrowType(env, "openSender(ifindex, mark)");
+  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &ifindex) || ifindex == 0 || ifindex > 0x7fffffff) {
+    return ThrowType(env, "openSender(ifindex)");
   }
-  options.ifindex = static_cast<int>(ifindex);
   auto* handle = new SenderHandle;
   SystemError error;
-  if (!handle->sender.Open(options, &error)) {
+  if (!handle->sender.Open(static_cast<int>(ifindex), &error)) {
     delete handle;
     return ThrowSystem(env, error);
   }
@@ -388,14 +384,11 @@ napi_value CloseSender(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/** openDatagramSender(mark) */
-napi_value OpenDatagramSender(napi_env env, napi_callback_info info) {
-  napi_value arguments[1];
-  uint32_t mark;
-  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &mark)) return ThrowType(env, "openDatagramSender(mark)");
+/** openDatagramSender() */
+napi_value OpenDatagramSender(napi_env env, napi_callback_info) {
   auto* handle = new DatagramSenderHandle;
   SystemError error;
-  if (!handle->sender.Open(mark, &error)) {
+  if (!handle->sender.Open(&error)) {
     delete handle;
     return ThrowSystem(env, error);
   }

@@ -17,7 +17,7 @@ constexpr uint32_t kIpv6Header = 40;
 constexpr uint32_t kIpv6Destination = 24;
 
 /** A raw socket that sends only; -1, with `error` set and nothing left open, when a call fails. */
-int OpenSocket(int family, uint32_t mark, SystemError* error) {
+int OpenSocket(int family, SystemError* error) {
   const int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
   if (fd < 0) {
     *error = SystemError{"socket", errno};
@@ -26,11 +26,8 @@ int OpenSocket(int family, uint32_t mark, SystemError* error) {
   // Nobody reads: packets of protocol 255 would fill its buffer. Classic BPF: `ret #0`.
   sock_filter nothing{BPF_RET | BPF_K, 0, 0, 0};
   const sock_fprog program{1, &nothing};
-  const char* failed = nullptr;
-  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) failed = "SO_ATTACH_FILTER";
-  if (failed == nullptr && mark != 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0) failed = "SO_MARK";
-  if (failed != nullptr) {
-    *error = SystemError{failed, errno};
+  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) {
+    *error = SystemError{"SO_ATTACH_FILTER", errno};
     close(fd);
     return -1;
   }
@@ -47,10 +44,10 @@ bool IsOfFamily(int family, const uint8_t* datagram, uint32_t length) {
 
 DatagramSender::~DatagramSender() { Close(); }
 
-bool DatagramSender::Open(uint32_t mark, SystemError* error) {
-  ipv4_ = OpenSocket(AF_INET, mark, error);
+bool DatagramSender::Open(SystemError* error) {
+  ipv4_ = OpenSocket(AF_INET, error);
   if (ipv4_ < 0) return false;
-  ipv6_ = OpenSocket(AF_INET6, mark, error);
+  ipv6_ = OpenSocket(AF_INET6, error);
   if (ipv6_ < 0 && error->number != EAFNOSUPPORT) {
     Close();
     return false;

@@ -27,8 +27,8 @@ class DatagramSender {
   DatagramSender(const DatagramSender&) = delete;
   DatagramSender& operator=(const DatagramSender&) = delete;
 
-  /** Opens the sockets; `mark` is SO_MARK, 0 for none. False, with `error` set and nothing left open, when a call fails. */
-  bool Open(uint32_t mark, SystemError* error);
+  /** Opens the sockets. False, with `error` set and nothing left open, when a call fails. */
+  bool Open(SystemError* error);
 
   bool HasIpv6() const { return ipv6_ >= 0; }
 

@@ -87,8 +87,7 @@ export interface NativeModule {
    */
   watch(ring: NativeRing, onBatch: (count: number) => void, onLost: () => void): void;
   closeRing(ring: NativeRing): void;
-  /** @param mark - SO_MARK of what is sent; 0 for none */
-  openSender(ifindex: number, mark: number): NativeSender;
+  openSender(ifindex: number): NativeSender;
   /**
    * Sends what is in the queue, and empties it: only needed before the batch ends, when it is full.
    *
@@ -97,8 +96,7 @@ export interface NativeModule {
    */
   flush(sender: NativeSender, ring: NativeRing): number;
   closeSender(sender: NativeSender): void;
-  /** @param mark - SO_MARK of what is sent; 0 for none */
-  openDatagramSender(mark: number): NativeDatagramSender;
+  openDatagramSender(): NativeDatagramSender;
   /**
    * Sends IP datagrams by the routing table, to the address in their header; at most 256, IPv4 first.
    *

@@ -20,21 +20,17 @@ bool Fail(SystemError* error, const char* call) {
 
 Sender::~Sender() { Close(); }
 
-bool Sender::Open(const SenderOptions& options, SystemError* error) {
+bool Sender::Open(int ifindex, SystemError* error) {
   // Protocol 0 in socket and address: this socket receives nothing.
   fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd_ < 0) return Fail(error, "socket");
   const int one = 1;
   const char* failed = nullptr;
   if (setsockopt(fd_, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) != 0) failed = "PACKET_VNET_HDR";
-  if (failed == nullptr && options.mark != 0 &&
-      setsockopt(fd_, SOL_SOCKET, SO_MARK, &options.mark, sizeof(options.mark)) != 0) {
-    failed = "SO_MARK";
-  }
   if (failed == nullptr) WidenSendBuffer(fd_);
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
-  address.sll_ifindex = options.ifindex;
+  address.sll_ifindex = ifindex;
   if (failed == nullptr && bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) failed = "bind";
   if (failed != nullptr) {
     Fail(error, failed);

@@ -18,12 +18,6 @@
 
 namespace firehook {
 
-struct SenderOptions {
-  int ifindex = 0;
-  /** SO_MARK; 0 for none. */
-  uint32_t mark = 0;
-};
-
 class Sender {
  public:
   Sender() = default;
@@ -31,8 +25,8 @@ class Sender {
   Sender(const Sender&) = delete;
   Sender& operator=(const Sender&) = delete;
 
-  /** Opens the socket. False, with `error` set and nothing left open, when a call fails. */
-  bool Open(const SenderOptions& options, SystemError* error);
+  /** Opens the socket on a device. False, with `error` set and nothing left open, when a call fails. */
+  bool Open(int ifindex, SystemError* error);
 
   /**
    * Sends `count` frames (kSendBatch at most): `starts[i]` points at the vnet header of frame i, `lengths[i]` counts it.

@@ -185,7 +185,7 @@ function checkAddon({ isRoot, loaded }: Subject): CheckResult[] {
     // Opening is the real proof, and root's alone.
     if (isRoot) {
       native.closeRing(native.openRing(LOOPBACK, 2048, 128, 0, -1, true, new Uint8Array(0)));
-      native.closeDatagramSender(native.openDatagramSender(0));
+      native.closeDatagramSender(native.openDatagramSender());
     }
     const seen = isRoot ? 'loads, and the kernel gives it a ring with offload state and raw IP sockets' : 'loads';
     return [ok(name, `${seen}; needed by driver: afpacket`)];

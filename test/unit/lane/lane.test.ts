@@ -137,6 +137,15 @@ describe('forward', () => {
     assert.deepEqual(booked(rig), { received: 2, lost: 2, lostSendError: 2, nonIp: 1 });
   });
 
+  test('books a frame that the driver took and could not send as lost, its octets as not sent', async (t) => {
+    const rig = layRig(t);
+    await rig.pass(FRAME, FRAME);
+    rig.driver.sent.pop();
+    rig.lane.onSendFailed(0, 0, FRAME.length);
+    assert.deepEqual(booked(rig), { received: 2, forwarded: 1, lost: 1, lostSendError: 1, sent: 1 });
+    assert.equal(rig.row().sentOctets, FRAME.length);
+  });
+
   test('sends nothing in tap, and says what it would have done', async (t) => {
     const rig = layRig(t, {
       ways: [bridgeWay({ outPort: -1, otherPort: -1, otherIndex: INDEX_B, reject: 'count', rejectPort: -1 })],
