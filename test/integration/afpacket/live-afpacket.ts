@@ -103,8 +103,3 @@ export async function ready(running: RunningProcess, word: string): Promise<void
     timeoutMs: PATIENCE_MS,
   });
 }
-
-/** Frames as text that a failing comparison shows well. */
-export function hex(frames: readonly Uint8Array[]): string[] {
-  return frames.map((frame) => Buffer.from(frame).toString('hex'));
-}

@@ -9,7 +9,7 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { sendFrames, startCapture } from '../../support/frames.ts';
+import { hex, sendFrames, startCapture } from '../../support/frames.ts';
 import { assertAddsUp, PATIENCE_MS, statsWhen, stockHook } from '../../support/live.ts';
 import { createLab, type Lab, type Namespace, rootOnly } from '../../support/netns.ts';
 import {
@@ -21,7 +21,7 @@ import {
   VLAN,
   VNET_HEADER,
 } from '../../support/offloads.ts';
-import { hex, startAfpacket } from './live-afpacket.ts';
+import { startAfpacket } from './live-afpacket.ts';
 
 type OffloadLab = Lab<'client' | 'fw' | 'server'>;
 

@@ -13,7 +13,7 @@ import type { HooksReport, PoolReport } from '../../../src/supervisor/reports.ts
 import type { Daemon, DaemonOptions } from '../../support/daemon.ts';
 import { startDaemon } from '../../support/daemon.ts';
 import type { Capture } from '../../support/frames.ts';
-import { sendFrames } from '../../support/frames.ts';
+import { hex, sendFrames } from '../../support/frames.ts';
 import { PATIENCE_MS, readStatus } from '../../support/live.ts';
 import type { Namespace, RunningProcess } from '../../support/netns.ts';
 import { waitFor } from '../../support/netns.ts';
@@ -152,11 +152,6 @@ export async function sendAndSee(
 ): Promise<string[]> {
   await sendFrames(client, 'eth0', frames);
   return hex(await capture.frames());
-}
-
-/** Frames as text that a failing comparison shows well. */
-export function hex(frames: readonly Uint8Array[]): string[] {
-  return frames.map((frame) => Buffer.from(frame).toString('hex'));
 }
 
 function readPing(output: string): PingCount {

@@ -8,12 +8,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startCapture } from '../../support/frames.ts';
+import { hex, startCapture } from '../../support/frames.ts';
 import { assertAddsUp, assertPings, ETHERNET_HEADER, PATIENCE_MS, statsWhen, stockHook } from '../../support/live.ts';
 import { bridgeLab, rootOnly } from '../../support/netns.ts';
 import {
   CLIENT_MAC,
-  hex,
   hush,
   IPV4,
   ping,

@@ -8,7 +8,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sendFrames, startCapture } from '../../support/frames.ts';
+import { hex, sendFrames, startCapture } from '../../support/frames.ts';
 import { assertAddsUp, assertPings, ETHERNET_HEADER, PATIENCE_MS, statsWhen, stockHook } from '../../support/live.ts';
 import { bridgeLab, rootOnly } from '../../support/netns.ts';
 import { extension, fragment, icmpv4, icmpv6, ipv4, ipv6, octets, udp } from '../../support/packet-builder.ts';
@@ -17,7 +17,6 @@ import {
   CLIENT,
   CLIENT_MAC,
   CLIENT6,
-  hex,
   hush,
   IPV4,
   IPV6,

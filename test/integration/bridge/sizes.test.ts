@@ -8,7 +8,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sendFrames, startCapture } from '../../support/frames.ts';
+import { hex, sendFrames, startCapture } from '../../support/frames.ts';
 import { assertAddsUp, assertPings, ETHERNET_HEADER, PATIENCE_MS, stockHook } from '../../support/live.ts';
 import type { Namespace } from '../../support/netns.ts';
 import { bridgeLab, rootOnly } from '../../support/netns.ts';
@@ -17,7 +17,6 @@ import { checkIpv4, checkIpv6, destination, icmp, isFragment, source } from '../
 import {
   CLIENT,
   CLIENT6,
-  hex,
   hush,
   IPV4,
   IPV6,

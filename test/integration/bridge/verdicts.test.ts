@@ -10,13 +10,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readU16 } from '../../../src/wire/bytes.ts';
 import * as tcpCodec from '../../../src/wire/tcp.ts';
-import { startCapture } from '../../support/frames.ts';
+import { hex, startCapture } from '../../support/frames.ts';
 import { assertAddsUp, assertPings, ETHERNET_HEADER, PATIENCE_MS, stockHook } from '../../support/live.ts';
 import type { Namespace } from '../../support/netns.ts';
 import { bridgeLab, rootOnly, waitFor } from '../../support/netns.ts';
 import { checkIpv4, checkIpv6, payload, tcp, udp } from '../../support/packet-checker.ts';
 import {
-  hex,
   hush,
   IPV4,
   IPV6,
