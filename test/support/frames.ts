@@ -47,9 +47,14 @@ export async function sendFrames(
   frames: readonly Uint8Array[],
   options: { readonly vnet?: boolean } = {},
 ): Promise<void> {
-  const input = frames.map((frame) => Buffer.from(frame).toString('hex')).join('\n');
+  const input = hex(frames).join('\n');
   const vnet = options.vnet === true ? ['--vnet'] : [];
   await ns.output('python3', [SCRIPT, 'send', interfaceName, ...vnet], { input });
+}
+
+/** Frames as text that a failing comparison shows well. */
+export function hex(frames: readonly Uint8Array[]): string[] {
+  return frames.map((frame) => Buffer.from(frame).toString('hex'));
 }
 
 /** Starts to capture on an interface; returns when nothing can be missed any more. */

@@ -7,18 +7,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Daemon } from '../../support/daemon.ts';
-import { bridgeLab, hostLab, type Namespace, rootOnly, waitFor } from '../../support/netns.ts';
 import {
   assertAddsUp,
   assertPings,
   isReached,
-  lanesOf,
   PATIENCE_MS,
   pingsAgain,
   readStatus,
-  startAfpacket,
   stockHook,
-} from './live-afpacket.ts';
+} from '../../support/live.ts';
+import { bridgeLab, hostLab, type Namespace, rootOnly, waitFor } from '../../support/netns.ts';
+import { lanesOf, startAfpacket } from './live-afpacket.ts';
 
 const BRIDGE = { bridge: ['lan0', 'wan0'] };
 const SERVER = '10.77.0.2';

@@ -7,21 +7,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { startCapture } from '../../support/frames.ts';
+import { assertAddsUp, ETHERNET_HEADER, isReached, PATIENCE_MS, statsWhen, stockHook } from '../../support/live.ts';
 import { bridgeLab, type Namespace, rootOnly, waitFor } from '../../support/netns.ts';
-import {
-  assertAddsUp,
-  BODY,
-  curl,
-  ETHERNET_HEADER,
-  isReached,
-  LOG_SUPER,
-  PATIENCE_MS,
-  ready,
-  startAfpacket,
-  startHttp,
-  statsWhen,
-  stockHook,
-} from './live-afpacket.ts';
+import { BODY, curl, LOG_SUPER, ready, startAfpacket, startHttp } from './live-afpacket.ts';
 
 const BRIDGE = { bridge: ['lan0', 'wan0'] };
 /** Octet of the flags in a TCP header. */

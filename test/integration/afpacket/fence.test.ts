@@ -12,19 +12,17 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Daemon } from '../../support/daemon.ts';
-import { bridgeLab, type Namespace, type RunningProcess, rootOnly, waitFor } from '../../support/netns.ts';
 import {
   assertAddsUp,
   assertPings,
-  lanesOf,
   PATIENCE_MS,
   pingsAgain,
   readStatus,
-  ready,
-  startAfpacket,
   statsWhen,
   stockHook,
-} from './live-afpacket.ts';
+} from '../../support/live.ts';
+import { bridgeLab, type Namespace, type RunningProcess, rootOnly, waitFor } from '../../support/netns.ts';
+import { lanesOf, ready, startAfpacket } from './live-afpacket.ts';
 
 const BRIDGE = { bridge: ['lan0', 'wan0'] };
 const SERVER = '10.77.0.2';

@@ -6,10 +6,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sendFrames, startCapture } from '../../support/frames.ts';
+import { hex, sendFrames, startCapture } from '../../support/frames.ts';
+import { assertAddsUp, PATIENCE_MS, statsWhen, stockHook } from '../../support/live.ts';
 import { bridgeLab, type Namespace, rootOnly } from '../../support/netns.ts';
 import { ethernet, fragment, icmpv4, ipv4, ipv6, octets, udp } from '../../support/packet-builder.ts';
-import { assertAddsUp, hex, PATIENCE_MS, startAfpacket, statsWhen, stockHook } from './live-afpacket.ts';
+import { startAfpacket } from './live-afpacket.ts';
 
 const CLIENT = '10.77.0.1';
 const SERVER = '10.77.0.2';

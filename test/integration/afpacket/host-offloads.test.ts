@@ -8,9 +8,10 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { sendUdpSuperDatagram, startCapture } from '../../support/frames.ts';
+import { assertAddsUp, PATIENCE_MS } from '../../support/live.ts';
 import { hostLab, type Namespace, rootOnly, waitFor } from '../../support/netns.ts';
 import { assertRight, NEEDS_CHECKSUM } from '../../support/offloads.ts';
-import { assertAddsUp, BODY, curl, LOG_SUPER, PATIENCE_MS, ready, startAfpacket, startHttp } from './live-afpacket.ts';
+import { BODY, curl, LOG_SUPER, ready, startAfpacket, startHttp } from './live-afpacket.ts';
 
 const HOST = { host: 'eth0' };
 const PEER_MAC = '02:00:00:00:01:01';

@@ -6,19 +6,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { assertAddsUp, assertPings, pingsAgain, statsWhen, stockHook } from '../../support/live.ts';
 import { hostLab, type Namespace, rootOnly, routerLab } from '../../support/netns.ts';
-import {
-  assertAddsUp,
-  assertPings,
-  BODY,
-  curl,
-  pingsAgain,
-  ready,
-  startAfpacket,
-  startHttp,
-  statsWhen,
-  stockHook,
-} from './live-afpacket.ts';
+import { BODY, curl, ready, startAfpacket, startHttp } from './live-afpacket.ts';
 
 const DROP_4000 = stockHook('drop-port', { protocol: 'udp', ports: [4000] });
 

@@ -9,20 +9,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sendFrames } from '../../support/frames.ts';
+import { assertAddsUp, assertPings, ETHERNET_HEADER, PATIENCE_MS, statsWhen, stockHook } from '../../support/live.ts';
 import { hostLab, type Namespace, type RunningProcess, rootOnly, waitFor } from '../../support/netns.ts';
 import { ethernet, ipv4, ipv6, type Transport, udp } from '../../support/packet-builder.ts';
 import { checkIpv4, checkIpv6, destination, icmp, payload, source } from '../../support/packet-checker.ts';
 import { listen, watch, wayOf } from '../host/live-host.ts';
-import {
-  assertAddsUp,
-  assertPings,
-  ETHERNET_HEADER,
-  PATIENCE_MS,
-  ready,
-  startAfpacket,
-  statsWhen,
-  stockHook,
-} from './live-afpacket.ts';
+import { ready, startAfpacket } from './live-afpacket.ts';
 
 const HOST = '10.78.0.1';
 const PEER = '10.78.0.2';

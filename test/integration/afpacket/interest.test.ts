@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { sendFrames } from '../../support/frames.ts';
+import { assertAddsUp, assertPings, readStatus, statsWhen, stockHook } from '../../support/live.ts';
 import { bridgeLab, hostLab, type Namespace, rootOnly } from '../../support/netns.ts';
 import {
   ethernet,
@@ -20,7 +21,7 @@ import {
   tcp,
   udp,
 } from '../../support/packet-builder.ts';
-import { assertAddsUp, assertPings, readStatus, startAfpacket, statsWhen, stockHook } from './live-afpacket.ts';
+import { startAfpacket } from './live-afpacket.ts';
 
 const TAP = { tap: 'eth0' };
 const WAYS = ['eth0 in', 'eth0 out'] as const;

@@ -9,18 +9,10 @@ import { test } from 'node:test';
 import type { PoolReport } from '../../../src/supervisor/reports.ts';
 import type { Daemon } from '../../support/daemon.ts';
 import { sendFrames } from '../../support/frames.ts';
+import { assertAddsUp, assertPings, PATIENCE_MS, statsWhen } from '../../support/live.ts';
 import { bridgeLab, rootOnly, waitFor } from '../../support/netns.ts';
 import { ethernet, ipv4, udp } from '../../support/packet-builder.ts';
-import {
-  assertAddsUp,
-  assertPings,
-  BODY,
-  curl,
-  PATIENCE_MS,
-  startAfpacket,
-  startHttp,
-  statsWhen,
-} from './live-afpacket.ts';
+import { BODY, curl, startAfpacket, startHttp } from './live-afpacket.ts';
 
 const BRIDGE = { bridge: ['lan0', 'wan0'] };
 const SERVER = '10.77.0.2';

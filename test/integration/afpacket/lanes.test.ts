@@ -7,21 +7,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Daemon } from '../../support/daemon.ts';
-import { bridgeLab, type Namespace, rootOnly, waitFor } from '../../support/netns.ts';
 import {
   assertAddsUp,
   assertPings,
-  iperf,
-  lanesOf,
   PATIENCE_MS,
   pingsAgain,
   readStats,
   readStatus,
-  ready,
-  startAfpacket,
-  startIperf,
   stockHook,
-} from './live-afpacket.ts';
+} from '../../support/live.ts';
+import { bridgeLab, type Namespace, rootOnly, waitFor } from '../../support/netns.ts';
+import { iperf, lanesOf, ready, startAfpacket, startIperf } from './live-afpacket.ts';
 
 const BRIDGE = { bridge: ['lan0', 'wan0'] };
 const FIRST_PORT = 20_000;

@@ -1,21 +1,16 @@
 /**
- * What the tests of `driver: afpacket` share: daemons with hooks written in the test, their reports, traffic to send.
+ * What only the tests of `driver: afpacket` share: daemons with hooks written in the test, their lanes, traffic to send.
  *
- * Rule: nothing here asserts a promise of its own but one, that the ledger adds up; every test ends with it.
+ * Rule: nothing here decides whether a test passes; it starts, sends and waits. What is asked of a daemon of any driver is
+ * in `test/support/live.ts`.
  *
  * @module
  */
 
-import assert from 'node:assert/strict';
-import { fileURLToPath } from 'node:url';
-import type { StatsReport, StatusReport } from '../../../src/supervisor/reports.ts';
 import { type Daemon, startDaemon } from '../../support/daemon.ts';
+import { PATIENCE_MS, readStatus } from '../../support/live.ts';
 import { type Namespace, type RunningProcess, waitFor } from '../../support/netns.ts';
 
-/** A shared machine may be slow to start processes; a test never waits for less. */
-export const PATIENCE_MS = 45_000;
-/** Octets of an untagged Ethernet header. */
-export const ETHERNET_HEADER = 14;
 /** Octets that the HTTP server of {@link startHttp} sends: several super-frames. */
 export const BODY: string = 'All work and no play makes Jack a dull boy.\n'.repeat(25_000);
 
@@ -65,49 +60,6 @@ export function startAfpacket(
   return startDaemon(ns, { attach: [attach], driver: 'afpacket', hooks, ...config }, { files, timeoutMs: PATIENCE_MS });
 }
 
-/** A config entry for a stock hook. */
-export function stockHook(name: string, options?: Readonly<Record<string, unknown>>): object {
-  const module = fileURLToPath(new URL(`../../../hooks/${name}.ts`, import.meta.url));
-  return options === undefined ? { module } : { module, options };
-}
-
-/** What `firehook stats` says now. */
-export async function readStats(daemon: Daemon): Promise<StatsReport> {
-  return (await daemon.stats()) as unknown as StatsReport;
-}
-
-/** What `firehook status` says now. */
-export async function readStatus(daemon: Daemon): Promise<StatusReport> {
-  return (await daemon.status()) as unknown as StatusReport;
-}
-
-/** Waits until the reported numbers are as wanted: an idle lane writes them down twenty times a second. */
-export async function statsWhen(
-  daemon: Daemon,
-  what: string,
-  isAsWanted: (stats: StatsReport) => boolean,
-): Promise<StatsReport> {
-  let last: StatsReport | undefined;
-  try {
-    return await waitFor(
-      async () => {
-        last = await readStats(daemon);
-        return isAsWanted(last) && last;
-      },
-      { what, timeoutMs: PATIENCE_MS },
-    );
-  } catch (error) {
-    throw new Error(`${what}: last seen ${JSON.stringify(last)}\n${daemon.log}`, { cause: error });
-  }
-}
-
-/** Fails unless the ledger accounts for every packet. */
-export async function assertAddsUp(daemon: Daemon): Promise<StatsReport> {
-  const stats = await statsWhen(daemon, 'a ledger that adds up', ({ addsUp }) => addsUp);
-  assert.deepEqual(stats.problems, []);
-  return stats;
-}
-
 /** Waits until the daemon runs with its lease held and `count` lanes, none of which is `gone`; returns their pids. */
 export function lanesOf(daemon: Daemon, count = 1, gone = -1): Promise<readonly number[]> {
   return waitFor(
@@ -119,24 +71,6 @@ export function lanesOf(daemon: Daemon, count = 1, gone = -1): Promise<readonly 
     },
     { what: `${count} lanes`, timeoutMs: PATIENCE_MS },
   );
-}
-
-/** Fails unless each of three pings is answered exactly once. */
-export async function assertPings(ns: Namespace, ...addresses: string[]): Promise<void> {
-  for (const address of addresses) {
-    const { stdout } = await ns.run('ping', ['-n', '-c', '3', '-i', '0.1', '-W', '5', address]);
-    assert.match(stdout, /3 packets transmitted, 3 received, 0% packet loss/, stdout);
-  }
-}
-
-/** Waits until a ping is answered, for traffic that has to come back. */
-export async function pingsAgain(ns: Namespace, address: string): Promise<void> {
-  await waitFor(async () => await isReached(ns, address), { what: `an answer of ${address}`, timeoutMs: PATIENCE_MS });
-}
-
-/** Whether one ping is answered. */
-export async function isReached(ns: Namespace, address: string): Promise<boolean> {
-  return (await ns.run('ping', ['-n', '-c', '1', '-W', '1', address])).code === 0;
 }
 
 /** Starts a server for {@link curl}. */
@@ -168,9 +102,4 @@ export async function ready(running: RunningProcess, word: string): Promise<void
     what: `${running.title.slice(0, 60)} to be ready`,
     timeoutMs: PATIENCE_MS,
   });
-}
-
-/** Frames as text that a failing comparison shows well. */
-export function hex(frames: readonly Uint8Array[]): string[] {
-  return frames.map((frame) => Buffer.from(frame).toString('hex'));
 }

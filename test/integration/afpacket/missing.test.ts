@@ -13,9 +13,9 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { CheckResult } from '../../../src/cli/doctor/check.ts';
 import type { DoctorReport } from '../../../src/cli/doctor.ts';
+import { assertPings, PATIENCE_MS, stockHook } from '../../support/live.ts';
 import { hostLab, rootOnly, waitFor } from '../../support/netns.ts';
 import { socket as runSocket } from '../host/live-host.ts';
-import { assertPings, PATIENCE_MS, stockHook } from './live-afpacket.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 

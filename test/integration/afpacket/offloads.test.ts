@@ -9,7 +9,8 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { sendFrames, startCapture } from '../../support/frames.ts';
+import { hex, sendFrames, startCapture } from '../../support/frames.ts';
+import { assertAddsUp, PATIENCE_MS, statsWhen, stockHook } from '../../support/live.ts';
 import { createLab, type Lab, type Namespace, rootOnly } from '../../support/netns.ts';
 import {
   assertRight,
@@ -20,7 +21,7 @@ import {
   VLAN,
   VNET_HEADER,
 } from '../../support/offloads.ts';
-import { assertAddsUp, hex, PATIENCE_MS, startAfpacket, statsWhen, stockHook } from './live-afpacket.ts';
+import { startAfpacket } from './live-afpacket.ts';
 
 type OffloadLab = Lab<'client' | 'fw' | 'server'>;
 

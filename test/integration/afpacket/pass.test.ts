@@ -9,21 +9,9 @@ import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import type { Daemon } from '../../support/daemon.ts';
 import { sendUdpSuperDatagram, startCapture } from '../../support/frames.ts';
+import { assertAddsUp, assertPings, ETHERNET_HEADER, PATIENCE_MS, readStats } from '../../support/live.ts';
 import { bridgeLab, hostLab, type Namespace, rootOnly } from '../../support/netns.ts';
-import {
-  assertAddsUp,
-  assertPings,
-  BODY,
-  curl,
-  ETHERNET_HEADER,
-  iperf,
-  LOG_SUPER,
-  PATIENCE_MS,
-  readStats,
-  startAfpacket,
-  startHttp,
-  startIperf,
-} from './live-afpacket.ts';
+import { BODY, curl, iperf, LOG_SUPER, startAfpacket, startHttp, startIperf } from './live-afpacket.ts';
 
 const DIGEST = createHash('sha256').update(BODY).digest('hex');
 

@@ -12,17 +12,9 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { DoctorReport } from '../../../src/cli/doctor.ts';
 import { startDaemon } from '../../support/daemon.ts';
+import { assertAddsUp, assertPings, PATIENCE_MS, readStatus, statsWhen, stockHook } from '../../support/live.ts';
 import { bridgeLab, hostLab, type Namespace, rootOnly } from '../../support/netns.ts';
-import {
-  assertAddsUp,
-  assertPings,
-  lanesOf,
-  PATIENCE_MS,
-  readStatus,
-  startAfpacket,
-  statsWhen,
-  stockHook,
-} from './live-afpacket.ts';
+import { lanesOf, startAfpacket } from './live-afpacket.ts';
 
 const FIREHOOK = fileURLToPath(new URL('../../../bin/firehook', import.meta.url));
 const FIREHOOKD = fileURLToPath(new URL('../../../bin/firehookd', import.meta.url));

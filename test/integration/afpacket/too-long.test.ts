@@ -10,9 +10,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { sendFrames, startCapture } from '../../support/frames.ts';
+import { assertAddsUp, PATIENCE_MS, statsWhen, stockHook } from '../../support/live.ts';
 import { bridgeLab, type Namespace, rootOnly, waitFor } from '../../support/netns.ts';
 import { type OffloadedSpec, offloaded, QINQ, VLAN } from '../../support/offloads.ts';
-import { assertAddsUp, PATIENCE_MS, ready, startAfpacket, statsWhen, stockHook } from './live-afpacket.ts';
+import { ready, startAfpacket } from './live-afpacket.ts';
 
 const BRIDGE = { bridge: ['lan0', 'wan0'] };
 const SERVER = '10.77.0.2';

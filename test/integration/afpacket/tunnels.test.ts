@@ -12,22 +12,13 @@ import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import * as sctpCodec from '../../../src/wire/sctp.ts';
 import type { Daemon } from '../../support/daemon.ts';
-import { sendFrames, sendUdpSuperDatagram, startCapture } from '../../support/frames.ts';
+import { hex, sendFrames, sendUdpSuperDatagram, startCapture } from '../../support/frames.ts';
+import { assertAddsUp, assertPings, ETHERNET_HEADER, PATIENCE_MS } from '../../support/live.ts';
 import { bridgeLab, hostLab, type Namespace, rootOnly } from '../../support/netns.ts';
 import { pseudoSum, unfinished, VNET_HEADER } from '../../support/offloads.ts';
 import { ethernet, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
 import { CARRIERS, tunnel } from '../../support/tunnels.ts';
-import {
-  assertAddsUp,
-  assertPings,
-  BODY,
-  curl,
-  ETHERNET_HEADER,
-  hex,
-  PATIENCE_MS,
-  startAfpacket,
-  startHttp,
-} from './live-afpacket.ts';
+import { BODY, curl, startAfpacket, startHttp } from './live-afpacket.ts';
 
 const DIGEST = createHash('sha256').update(BODY).digest('hex');
 /** Ends of the tunnel: the client's, the server's, and of each family. */

@@ -1,19 +1,20 @@
 /**
- * What the tests of the bridge attach share: a daemon between `lan0` and `wan0`, its reports, pings, crafted frames.
+ * What only the tests of the bridge attach share: a daemon between `lan0` and `wan0`, its lane, pings that may get lost,
+ * crafted frames.
  *
- * Rule: nothing here asserts a promise of its own but one, that the ledger adds up; every test ends with it.
+ * Rule: nothing here asserts a promise of its own. What is asked of a daemon of any attach is in `test/support/live.ts`.
  *
  * @module
  */
 
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { HooksReport, PoolReport, StatsReport, StatusReport } from '../../../src/supervisor/reports.ts';
+import type { HooksReport, PoolReport } from '../../../src/supervisor/reports.ts';
 import type { Daemon, DaemonOptions } from '../../support/daemon.ts';
 import { startDaemon } from '../../support/daemon.ts';
 import type { Capture } from '../../support/frames.ts';
-import { sendFrames } from '../../support/frames.ts';
+import { hex, sendFrames } from '../../support/frames.ts';
+import { PATIENCE_MS, readStatus } from '../../support/live.ts';
 import type { Namespace, RunningProcess } from '../../support/netns.ts';
 import { waitFor } from '../../support/netns.ts';
 import type { EthernetOptions } from '../../support/packet-builder.ts';
@@ -27,25 +28,13 @@ export const SERVER6 = 'fd77::2';
 export const CLIENT_MAC: Buffer = Buffer.from('020000000101', 'hex');
 export const SERVER_MAC: Buffer = Buffer.from('020000000202', 'hex');
 
-/** Octets of an untagged Ethernet header. */
-export const ETHERNET_HEADER = 14;
 export const IPV4 = 0x0800;
 export const IPV6 = 0x86dd;
 export const VLAN = 0x8100;
 
-/** A shared machine may be slow to start processes; a test never waits for less. */
-export const PATIENCE_MS = 45_000;
-
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-
-/** Path of a hook in `hooks/`. */
-export function stockHook(name: string): string {
-  return path.join(ROOT, 'hooks', `${name}.ts`);
-}
-
 /** Path of a hook in `test/fixtures/hooks/live/`. */
 export function liveHook(name: string): string {
-  return path.join(ROOT, 'test/fixtures/hooks/live', `${name}.ts`);
+  return fileURLToPath(new URL(`../../fixtures/hooks/live/${name}.ts`, import.meta.url));
 }
 
 /** Starts a daemon that bridges `lan0` and `wan0`, unless the config says otherwise. */
@@ -83,16 +72,6 @@ export async function hush(client: Namespace, server: Namespace): Promise<void> 
   }
 }
 
-/** What `firehook stats` says now. */
-export async function readStats(daemon: Daemon): Promise<StatsReport> {
-  return (await daemon.stats()) as unknown as StatsReport;
-}
-
-/** What `firehook status` says now. */
-export async function readStatus(daemon: Daemon): Promise<StatusReport> {
-  return (await daemon.status()) as unknown as StatusReport;
-}
-
 /** What `firehook hooks` says now. */
 export async function readHooks(daemon: Daemon): Promise<HooksReport['hooks']> {
   const { code, stdout, stderr } = await daemon.cli('hooks', '--json');
@@ -105,26 +84,6 @@ export async function readPool(daemon: Daemon): Promise<PoolReport> {
   const { code, stdout, stderr } = await daemon.cli('pool', '--json');
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout) as PoolReport;
-}
-
-/** Waits until the reported numbers are as wanted: an idle lane writes them down twenty times a second. */
-export async function statsWhen(
-  daemon: Daemon,
-  what: string,
-  isAsWanted: (stats: StatsReport) => boolean,
-): Promise<StatsReport> {
-  let last: StatsReport | undefined;
-  try {
-    return await waitFor(
-      async () => {
-        last = await readStats(daemon);
-        return isAsWanted(last) ? last : null;
-      },
-      { what, timeoutMs: PATIENCE_MS },
-    );
-  } catch (error) {
-    throw new Error(`${what}: last seen ${JSON.stringify(last)}`, { cause: error });
-  }
 }
 
 /** Waits until a lane other than `previousPid` runs and its lease is held; returns its pid. */
@@ -145,14 +104,6 @@ export async function lanePid(daemon: Daemon): Promise<number> {
   return pid;
 }
 
-/** Fails unless the ledger accounts for every packet. */
-export async function assertAddsUp(daemon: Daemon): Promise<StatsReport> {
-  const stats = await readStats(daemon);
-  assert.deepEqual(stats.problems, []);
-  assert.equal(stats.addsUp, true);
-  return stats;
-}
-
 /** What `ping` counted. */
 export interface PingCount {
   readonly sent: number;
@@ -164,21 +115,6 @@ export interface PingCount {
 export async function ping(ns: Namespace, address: string, count = 3, ...options: string[]): Promise<PingCount> {
   const { stdout } = await ns.run('ping', ['-n', '-c', `${count}`, '-i', '0.1', '-W', '2', ...options, address]);
   return readPing(stdout);
-}
-
-/** Fails unless every ping is answered exactly once. */
-export async function assertPings(ns: Namespace, ...addresses: string[]): Promise<void> {
-  for (const address of addresses) {
-    assert.deepEqual(await ping(ns, address), { sent: 3, received: 3, duplicates: 0 }, `ping ${address}`);
-  }
-}
-
-/** Waits until a ping is answered, for traffic that has to come back. */
-export async function pingsAgain(ns: Namespace, address: string): Promise<void> {
-  await waitFor(async () => (await ping(ns, address, 1)).received === 1, {
-    what: `an answer of ${address}`,
-    timeoutMs: PATIENCE_MS,
-  });
 }
 
 /** Starts to ping ten times a second until {@link stopPing}. */
@@ -216,11 +152,6 @@ export async function sendAndSee(
 ): Promise<string[]> {
   await sendFrames(client, 'eth0', frames);
   return hex(await capture.frames());
-}
-
-/** Frames as text that a failing comparison shows well. */
-export function hex(frames: readonly Uint8Array[]): string[] {
-  return frames.map((frame) => Buffer.from(frame).toString('hex'));
 }
 
 function readPing(output: string): PingCount {

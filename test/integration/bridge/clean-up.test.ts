@@ -9,25 +9,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { assertAddsUp, assertPings, PATIENCE_MS, pingsAgain, stockHook } from '../../support/live.ts';
 import type { Namespace } from '../../support/netns.ts';
 import { bridgeLab, rootOnly, waitFor } from '../../support/netns.ts';
-import {
-  assertAddsUp,
-  assertPings,
-  lanePid,
-  PATIENCE_MS,
-  ping,
-  pingsAgain,
-  SERVER,
-  SERVER6,
-  startBridge,
-  startPing,
-  stockHook,
-  stopPing,
-} from './bridge-daemon.ts';
+import { lanePid, ping, SERVER, SERVER6, startBridge, startPing, stopPing } from './bridge-daemon.ts';
 
 const FIREHOOKD = 'bin/firehookd';
-const HOOKS = [{ module: stockHook('pass-all') }];
+const HOOKS = [stockHook('pass-all')];
 const skip = rootOnly('ping');
 
 test('SIGTERM and SIGINT take everything back', { skip }, async (t) => {

@@ -8,24 +8,18 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startCapture } from '../../support/frames.ts';
+import { hex, startCapture } from '../../support/frames.ts';
+import { assertAddsUp, assertPings, ETHERNET_HEADER, PATIENCE_MS, statsWhen, stockHook } from '../../support/live.ts';
 import { bridgeLab, rootOnly } from '../../support/netns.ts';
 import {
-  assertAddsUp,
-  assertPings,
   CLIENT_MAC,
-  ETHERNET_HEADER,
-  hex,
   hush,
   IPV4,
-  PATIENCE_MS,
   ping,
   SERVER,
   SERVER6,
   sendAndSee,
   startBridge,
-  statsWhen,
-  stockHook,
   toServer,
   udp4,
   udp6,
@@ -38,7 +32,7 @@ const QINQ = 0x88a8;
 const EXPERIMENTAL = 0x88b5;
 const BLOCKED = 9999;
 const FREE = 5999;
-const DROP_PORT = { module: stockHook('drop-port'), options: { protocol: 'udp', ports: [BLOCKED] } };
+const DROP_PORT = stockHook('drop-port', { protocol: 'udp', ports: [BLOCKED] });
 const MIN_FRAME = 60;
 
 test('a bridge carries frames octet for octet', { skip: rootOnly('ping') }, async (t) => {

@@ -9,26 +9,20 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startCapture } from '../../support/frames.ts';
+import { hex, startCapture } from '../../support/frames.ts';
+import { assertAddsUp, assertPings, ETHERNET_HEADER, PATIENCE_MS, statsWhen, stockHook } from '../../support/live.ts';
 import { bridgeLab, rootOnly } from '../../support/netns.ts';
 import { checkIpv4, payload, udp } from '../../support/packet-checker.ts';
 import {
-  assertAddsUp,
-  assertPings,
-  ETHERNET_HEADER,
-  hex,
   hush,
   IPV4,
   liveHook,
-  PATIENCE_MS,
   readHooks,
   readPool,
   SERVER,
   SERVER6,
   sendAndSee,
   startBridge,
-  statsWhen,
-  stockHook,
   toServer,
   udp4,
 } from './bridge-daemon.ts';
@@ -44,7 +38,7 @@ const NOWHERE = 4107;
 const FREE = 5999;
 
 const HOOKS = [
-  { module: stockHook('pass-all'), priority: -5 },
+  { ...stockHook('pass-all'), priority: -5 },
   { module: liveHook('trigger') },
   { module: liveHook('shout') },
 ];

@@ -12,17 +12,12 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { Daemon } from '../../support/daemon.ts';
 import { sendFrames } from '../../support/frames.ts';
+import { assertAddsUp, assertPings, PATIENCE_MS, pingsAgain, readStats, readStatus } from '../../support/live.ts';
 import { bridgeLab, rootOnly, waitFor } from '../../support/netns.ts';
 import {
-  assertAddsUp,
-  assertPings,
   laneAfter,
   lanePid,
   liveHook,
-  PATIENCE_MS,
-  pingsAgain,
-  readStats,
-  readStatus,
   SERVER,
   SERVER6,
   startBridge,

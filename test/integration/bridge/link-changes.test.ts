@@ -8,23 +8,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { assertAddsUp, assertPings, PATIENCE_MS, pingsAgain, readStatus, stockHook } from '../../support/live.ts';
 import type { Namespace } from '../../support/netns.ts';
 import { bridgeLab, rootOnly, waitFor } from '../../support/netns.ts';
-import {
-  assertAddsUp,
-  assertPings,
-  PATIENCE_MS,
-  pingsAgain,
-  readStatus,
-  SERVER,
-  SERVER6,
-  startBridge,
-  stockHook,
-} from './bridge-daemon.ts';
+import { SERVER, SERVER6, startBridge } from './bridge-daemon.ts';
 
 test('a bridge follows its ports', { skip: rootOnly('ping') }, async (t) => {
   const { ns } = await bridgeLab(t);
-  const daemon = await startBridge(ns.fw, { hooks: [{ module: stockHook('pass-all') }] });
+  const daemon = await startBridge(ns.fw, { hooks: [stockHook('pass-all')] });
   await assertPings(ns.client, SERVER, SERVER6);
   const becomes = (state: string) =>
     waitFor(async () => (await readStatus(daemon)).state === state, { what: state, timeoutMs: PATIENCE_MS });

@@ -10,23 +10,11 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { sendUdpSuperDatagram, startCapture } from '../../support/frames.ts';
+import { assertAddsUp, assertPings, ETHERNET_HEADER, PATIENCE_MS, statsWhen, stockHook } from '../../support/live.ts';
 import type { Namespace, RunningProcess } from '../../support/netns.ts';
 import { bridgeLab, rootOnly, waitFor } from '../../support/netns.ts';
 import { checkIpv4, checkIpv6, destinationPort, udp } from '../../support/packet-checker.ts';
-import {
-  assertAddsUp,
-  assertPings,
-  ETHERNET_HEADER,
-  hush,
-  IPV4,
-  IPV6,
-  PATIENCE_MS,
-  SERVER,
-  SERVER6,
-  startBridge,
-  statsWhen,
-  stockHook,
-} from './bridge-daemon.ts';
+import { hush, IPV4, IPV6, SERVER, SERVER6, startBridge } from './bridge-daemon.ts';
 
 const BODY = 'All work and no play makes Jack a dull boy.\n'.repeat(25_000);
 const DIGEST = createHash('sha256').update(BODY).digest('hex');
@@ -46,7 +34,7 @@ test('a bridge passes what real clients send', {
 }, async (t) => {
   const { ns } = await bridgeLab(t);
   assert.match(await ns.client.output('ethtool', ['-k', 'eth0']), /^tcp-segmentation-offload: on/m);
-  const daemon = await startBridge(ns.fw, { hooks: [{ module: stockHook('pass-all') }] });
+  const daemon = await startBridge(ns.fw, { hooks: [stockHook('pass-all')] });
 
   await t.test('ping is answered once for each request', async () => {
     await assertPings(ns.client, SERVER, SERVER6);

@@ -8,29 +8,23 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sendFrames, startCapture } from '../../support/frames.ts';
+import { hex, sendFrames, startCapture } from '../../support/frames.ts';
+import { assertAddsUp, assertPings, ETHERNET_HEADER, PATIENCE_MS, statsWhen, stockHook } from '../../support/live.ts';
 import { bridgeLab, rootOnly } from '../../support/netns.ts';
 import { extension, fragment, icmpv4, icmpv6, ipv4, ipv6, octets, udp } from '../../support/packet-builder.ts';
 import { checkIpv4, checkIpv6, destination, icmp, payload, source } from '../../support/packet-checker.ts';
 import {
-  assertAddsUp,
-  assertPings,
   CLIENT,
   CLIENT_MAC,
   CLIENT6,
-  ETHERNET_HEADER,
-  hex,
   hush,
   IPV4,
   IPV6,
   liveHook,
-  PATIENCE_MS,
   SERVER,
   SERVER_MAC,
   SERVER6,
   startBridge,
-  statsWhen,
-  stockHook,
   toServer,
   udp4,
   udp6,
@@ -49,7 +43,7 @@ test('a bridge answers rejected packets by the rules of ICMP', { skip: rootOnly(
   const { ns } = await bridgeLab(t);
   const daemon = await startBridge(ns.fw, {
     hooks: [
-      { module: stockHook('reject-port'), options: { protocol: 'udp', ports: [PORT] } },
+      stockHook('reject-port', { protocol: 'udp', ports: [PORT] }),
       { module: liveHook('reject-marked') },
       { module: liveHook('reject-tcp'), options: { protocol: 'tcp', ports: [PORT] } },
     ],
@@ -161,7 +155,7 @@ test('a bridge answers rejected packets by the rules of ICMP', { skip: rootOnly(
 test('no more ICMP errors go out than icmp.ratePerSecond allows', { skip: rootOnly('ping') }, async (t) => {
   const { ns } = await bridgeLab(t);
   const daemon = await startBridge(ns.fw, {
-    hooks: [{ module: stockHook('reject-port'), options: { protocol: 'udp', ports: [PORT] } }],
+    hooks: [stockHook('reject-port', { protocol: 'udp', ports: [PORT] })],
     icmp: { code: 10, ratePerSecond: 5 },
   });
   await hush(ns.client, ns.server);

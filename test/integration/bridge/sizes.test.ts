@@ -8,32 +8,27 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sendFrames, startCapture } from '../../support/frames.ts';
+import { hex, sendFrames, startCapture } from '../../support/frames.ts';
+import { assertAddsUp, assertPings, ETHERNET_HEADER, PATIENCE_MS, stockHook } from '../../support/live.ts';
 import type { Namespace } from '../../support/netns.ts';
 import { bridgeLab, rootOnly } from '../../support/netns.ts';
 import { ipv4, udp } from '../../support/packet-builder.ts';
 import { checkIpv4, checkIpv6, destination, icmp, isFragment, source } from '../../support/packet-checker.ts';
 import {
-  assertAddsUp,
-  assertPings,
   CLIENT,
   CLIENT6,
-  ETHERNET_HEADER,
-  hex,
   hush,
   IPV4,
   IPV6,
-  PATIENCE_MS,
   SERVER,
   SERVER6,
   startBridge,
-  stockHook,
   toServer,
   udp4,
   udp6,
 } from './bridge-daemon.ts';
 
-const PASS_ALL = { hooks: [{ module: stockHook('pass-all') }] };
+const PASS_ALL = { hooks: [stockHook('pass-all')] };
 const SMALL_MTU = 1400;
 
 test('a bridge of jumbo ports passes jumbo frames', { skip: rootOnly('ping') }, async (t) => {

@@ -8,19 +8,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { assertAddsUp, assertPings, stockHook } from '../../support/live.ts';
 import { createLab, rootOnly } from '../../support/netns.ts';
-import {
-  assertAddsUp,
-  assertPings,
-  lanePid,
-  ping,
-  startBridge,
-  startPing,
-  stockHook,
-  stopPing,
-} from './bridge-daemon.ts';
+import { lanePid, ping, startBridge, startPing, stopPing } from './bridge-daemon.ts';
 
-const HOOKS = [{ module: stockHook('pass-all') }];
+const HOOKS = [stockHook('pass-all')];
 
 test('daemons do not touch what is another one’s', { skip: rootOnly('ping') }, async (t) => {
   const { ns } = await createLab(t, {

@@ -10,27 +10,22 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readU16 } from '../../../src/wire/bytes.ts';
 import * as tcpCodec from '../../../src/wire/tcp.ts';
-import { startCapture } from '../../support/frames.ts';
+import { hex, startCapture } from '../../support/frames.ts';
+import { assertAddsUp, assertPings, ETHERNET_HEADER, PATIENCE_MS, stockHook } from '../../support/live.ts';
 import type { Namespace } from '../../support/netns.ts';
 import { bridgeLab, rootOnly, waitFor } from '../../support/netns.ts';
 import { checkIpv4, checkIpv6, payload, tcp, udp } from '../../support/packet-checker.ts';
 import {
-  assertAddsUp,
-  assertPings,
-  ETHERNET_HEADER,
-  hex,
   hush,
   IPV4,
   IPV6,
   liveHook,
-  PATIENCE_MS,
   ping,
   readHooks,
   SERVER,
   SERVER6,
   sendAndSee,
   startBridge,
-  stockHook,
   toServer,
   udp4,
   udp6,
@@ -42,24 +37,22 @@ const LAST_PORT = 5999;
 
 const HOOKS = [
   {
-    module: stockHook('rewrite-payload'),
+    ...stockHook('rewrite-payload', { protocol: 'udp', port: 7000, find: 'colour', replace: 'color' }),
     priority: 10,
-    options: { protocol: 'udp', port: 7000, find: 'colour', replace: 'color' },
   },
   {
     module: liveHook('rewrite-tcp'),
     priority: 20,
     options: { protocol: 'tcp', port: 8080, find: 'hello', replace: 'howdy' },
   },
-  { module: stockHook('clamp-mss'), priority: 30, options: { mss: MSS } },
+  { ...stockHook('clamp-mss', { mss: MSS }), priority: 30 },
   {
-    module: stockHook('rate-limit'),
+    ...stockHook('rate-limit', { packetsPerSecond: 0.001, burst: 5, protocol: 'udp', ports: [4000] }),
     priority: 40,
-    options: { packetsPerSecond: 0.001, burst: 5, protocol: 'udp', ports: [4000] },
   },
-  { module: stockHook('block-list'), priority: 50, options: { file: './blocked.txt', match: 'source' } },
+  { ...stockHook('block-list', { file: './blocked.txt', match: 'source' }), priority: 50 },
   { module: liveHook('drop-udp'), priority: 60, options: { protocol: 'udp', ports: [9999] } },
-  { module: stockHook('drop-port'), priority: 70, options: { protocol: 'tcp', ports: [2323] } },
+  { ...stockHook('drop-port', { protocol: 'tcp', ports: [2323] }), priority: 70 },
 ];
 
 /** HTTP on every port that is asked for, and an echo of UDP datagrams on 7000. */

@@ -7,11 +7,11 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { ETHERNET_HEADER } from '../../support/live.ts';
 import { hostLab, rootOnly } from '../../support/netns.ts';
 import { ipv4, ipv6, udp } from '../../support/packet-builder.ts';
 import { watch } from '../host/live-host.ts';
 
-const ETHERNET_HEADER = 14;
 const RAW = new URL('../../../src/drivers/raw-sender.ts', import.meta.url).href;
 const QUEUED = new URL('../../../src/drivers/queued-sender.ts', import.meta.url).href;
 

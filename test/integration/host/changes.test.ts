@@ -8,9 +8,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Daemon } from '../../support/daemon.ts';
 import { startDaemon } from '../../support/daemon.ts';
+import { assertAddsUp, assertPings, readStats, stockHook } from '../../support/live.ts';
 import type { Namespace } from '../../support/netns.ts';
 import { hostLab, rootOnly, waitFor } from '../../support/netns.ts';
-import { assertAddsUp, assertPings, kernelState, listen, socket, statsOf, stockHook, wayOf } from './live-host.ts';
+import { kernelState, listen, socket, wayOf } from './live-host.ts';
 
 const skip = rootOnly('ping');
 const ATTACH = [{ host: 'eth0' }];
@@ -49,7 +50,7 @@ test('an interface that goes down and up, and an address that is added later, wo
 test('a changed MAC address rebuilds the attach, and traffic returns', { skip }, async (t) => {
   const { ns } = await hostLab(t);
   const daemon = await startDaemon(ns.host, { attach: ATTACH, hooks: HOOKS });
-  for (const address of HOST) await assertPings(ns.peer, address, 2);
+  await assertPings(ns.peer, ...HOST);
   await ns.host.output('ip', ['link', 'set', 'eth0', 'address', '02:00:00:00:77:77']);
   const isRebuilt = async () => (await restartsOf(daemon)) === 1;
   await waitFor(isRebuilt, { what: 'the lane to be rebuilt', timeoutMs: 30_000 });
@@ -108,11 +109,11 @@ async function assertMeetsHooks(
   daemon: Daemon,
   addresses: readonly string[],
 ): Promise<void> {
-  const before = await statsOf(daemon);
+  const before = await readStats(daemon);
   for (const address of addresses) {
     const stopped = await listen(ns.host, 'udp-listen', address, '7700');
     const passed = await listen(ns.host, 'udp-listen', address, '7701');
-    await assertPings(ns.peer, address, 3);
+    await assertPings(ns.peer, address);
     await socket(ns.peer, 'udp-send', address, '7700', '00');
     await socket(ns.peer, 'udp-send', address, '7701', '01');
     await waitFor(() => passed.stdout === '01\n', { what: 'the datagram that may pass' });

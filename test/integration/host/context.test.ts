@@ -19,9 +19,10 @@ import {
   SIZEOF_FIREWALL_CONTEXT_T,
 } from '../../../src/firewall/constants.ts';
 import { startDaemon } from '../../support/daemon.ts';
+import { assertAddsUp, statsWhen, stockHook } from '../../support/live.ts';
 import type { Namespace } from '../../support/netns.ts';
 import { bridgeLab, hostLab, rootOnly, routerLab, waitFor } from '../../support/netns.ts';
-import { assertAddsUp, fixtureHook, listen, socket, stockHook, waitForStats, wayOf } from './live-host.ts';
+import { fixtureHook, listen, socket, wayOf } from './live-host.ts';
 
 const skip = rootOnly();
 /** Octets of the payload and of a stamp in it; see `_stamp.ts` among the fixture hooks. */
@@ -89,7 +90,7 @@ test('a datagram that a hook sends leaves the host, and does not meet the hooks 
     await listen(ns.host, 'udp-listen', host ?? '', '7001');
     await socket(ns.peer, 'udp-send', host ?? '', '7001', 'cafe');
     await waitFor(() => answered.stdout === 'cafe\n', { what: `the datagram of the hook's own making to ${peer}` });
-    await waitForStats(daemon, 'it to be counted', ({ total }) => total.injected === index + 1);
+    await statsWhen(daemon, 'it to be counted', ({ total }) => total.injected === index + 1);
   }
   assert.match(daemon.log, /send returned true/);
   assert.doesNotMatch(daemon.log, /met its own datagram/);
@@ -108,7 +109,7 @@ test('a daemon that only bridges has no way out for the datagrams of hooks, and 
   await socket(ns.client, 'udp-send', '10.77.0.2', '7001', 'cafe');
   await waitFor(() => asked.stdout === 'cafe\n', { what: 'the datagram to pass' });
   await waitFor(() => daemon.log.includes('send returned false'), { what: 'the hook to be refused' });
-  const stats = await waitForStats(daemon, 'the refusal', ({ total }) => total.injectRefused === 1);
+  const stats = await statsWhen(daemon, 'the refusal', ({ total }) => total.injectRefused === 1);
   assert.equal(stats.total.injected, 0);
   await assertAddsUp(daemon);
 });

@@ -1,8 +1,9 @@
 /**
- * What the tests of `host` and `tap` share: the hooks and sockets they use, the ledger and the state of the kernel as they
- * compare them.
+ * What only the tests of `host` and `tap` share: the hooks and sockets they use, a way of the ledger and the state of the
+ * kernel as they compare them.
  *
- * Rule: nothing here decides whether a test passes except {@link assertAddsUp}; everything else only starts or reads.
+ * Rule: nothing here decides whether a test passes; it only starts or reads. What is asked of a daemon of any attach is in
+ * `test/support/live.ts`.
  *
  * @module
  */
@@ -10,7 +11,6 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import type { StatsReport, WayReport } from '../../../src/supervisor/reports.ts';
-import type { Daemon } from '../../support/daemon.ts';
 import { sendFrames, startCapture } from '../../support/frames.ts';
 import type { Namespace, RunningProcess } from '../../support/netns.ts';
 import { waitFor } from '../../support/netns.ts';
@@ -27,45 +27,11 @@ export function fixtureHook(name: string, options?: Readonly<Record<string, unkn
   return options === undefined ? { module } : { module, options };
 }
 
-/** A config entry for a stock hook. */
-export function stockHook(name: string, options?: Readonly<Record<string, unknown>>): object {
-  const module = fileURLToPath(new URL(`../../../hooks/${name}.ts`, import.meta.url));
-  return options === undefined ? { module } : { module, options };
-}
-
-/** `firehook stats`, with its type. */
-export async function statsOf(daemon: Daemon): Promise<StatsReport> {
-  return (await daemon.stats()) as unknown as StatsReport;
-}
-
-/** Fails, with what is wrong, unless the ledger adds up; returns it. Every test with a daemon ends with this. */
-export async function assertAddsUp(daemon: Daemon): Promise<StatsReport> {
-  const stats = await statsOf(daemon);
-  assert.deepEqual(stats.problems, []);
-  assert.equal(stats.addsUp, true);
-  return stats;
-}
-
 /** The way of that name, for example `eth0 in`. */
 export function wayOf(stats: StatsReport, name: string): WayReport {
   const way = stats.ways.find((candidate) => candidate.name === name);
   assert.ok(way !== undefined, `no way "${name}" among ${stats.ways.map((candidate) => candidate.name).join(', ')}`);
   return way;
-}
-
-/** Waits until a number of the stats has reached what is wanted; the progress file is up to 50 ms behind. */
-export async function waitForStats(
-  daemon: Daemon,
-  what: string,
-  isThere: (stats: StatsReport) => boolean,
-): Promise<StatsReport> {
-  return await waitFor(
-    async () => {
-      const stats = await statsOf(daemon);
-      return isThere(stats) && stats;
-    },
-    { what, timeoutMs: 20_000, intervalMs: 50 },
-  );
 }
 
 /**
@@ -100,13 +66,6 @@ export async function socket(ns: Namespace, ...args: readonly string[]): Promise
 /** Starts a command of `sockets.py` that takes its time. */
 export function startSocket(ns: Namespace, ...args: readonly string[]): RunningProcess {
   return ns.spawn('python3', [SOCKETS, ...args]);
-}
-
-/** Fails unless every ping of `count` came back, and came back once. */
-export async function assertPings(ns: Namespace, address: string, count = 5): Promise<void> {
-  const { stdout } = await ns.run('ping', ['-c', `${count}`, '-i', '0.1', '-W', '5', address]);
-  // With a duplicate ping says "5 received, +1 duplicates, 0% packet loss".
-  assert.match(stdout, new RegExp(`${count} packets transmitted, ${count} received, 0% packet loss`), stdout);
 }
 
 /**

@@ -8,9 +8,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startDaemon } from '../../support/daemon.ts';
+import { assertAddsUp, assertPingCount, stockHook } from '../../support/live.ts';
 import type { Namespace } from '../../support/netns.ts';
 import { hostLab, rootOnly, routerLab, waitFor } from '../../support/netns.ts';
-import { assertAddsUp, assertPings, listen, socket, startSocket, stockHook, wayOf } from './live-host.ts';
+import { listen, socket, startSocket, wayOf } from './live-host.ts';
 
 const skip = rootOnly('ping');
 
@@ -40,7 +41,7 @@ test('rules on iifname count each packet once, and a socket bound to the interfa
   );
   const daemon = await startDaemon(ns.host, { attach: [{ host: 'eth0' }], hooks: [stockHook('pass-all')] });
   for (const address of ['10.78.0.1', 'fd78::1']) {
-    await assertPings(ns.peer, address);
+    await assertPingCount(ns.peer, 5, address);
     const bound = await listen(ns.host, 'udp-listen', address, '7500', '--device', 'eth0', '--answer');
     assert.equal(await socket(ns.peer, 'udp-ask', address, '7500', 'beef'), 'beef');
     await bound.stop();
@@ -93,7 +94,7 @@ test('masquerade, DNAT and connection tracking work on a router whose outer inte
     ['10.79.2.2', '10.79.2.1', 'EHOSTUNREACH'],
     ['fd79:2::2', 'fd79:2::1', 'EACCES'],
   ] as const) {
-    await assertPings(ns.inside, outside);
+    await assertPingCount(ns.inside, 5, outside);
     await assertTrickles(ns.inside, outside, '7603');
     await assertTrickles(ns.outside, router, '7600');
     // The refusal quotes the packet as masquerade left it; conntrack knows it as related and brings it to the sender.

@@ -12,10 +12,11 @@ import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startDaemon } from '../../support/daemon.ts';
+import { assertAddsUp, assertPings, stockHook } from '../../support/live.ts';
 import type { Namespace, Result } from '../../support/netns.ts';
 import { hostLab, rootOnly } from '../../support/netns.ts';
 import { AS_NOBODY } from '../../support/nobody.ts';
-import { assertAddsUp, assertPings, fixtureHook, kernelState, stockHook } from './live-host.ts';
+import { fixtureHook, kernelState } from './live-host.ts';
 
 const skip = rootOnly();
 const FIREHOOKD = fileURLToPath(new URL('../../../bin/firehookd', import.meta.url));
@@ -153,7 +154,7 @@ test('refuses an interface and a control socket that another daemon has, which g
     /cannot open the control socket: .*another firehookd answers there; stop it, or give this one another/,
   );
   assert.equal(await stateWithoutCounters(ns.host), before);
-  await assertPings(ns.peer, '10.78.0.1', 3);
+  await assertPings(ns.peer, '10.78.0.1');
   await assertAddsUp(daemon);
 });
 

@@ -7,28 +7,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startDaemon } from '../../support/daemon.ts';
+import { assertAddsUp, assertPingCount, ETHERNET_HEADER, readStats, statsWhen, stockHook } from '../../support/live.ts';
 import type { Namespace } from '../../support/netns.ts';
 import { hostLab, rootOnly, waitFor } from '../../support/netns.ts';
 import { checkIpv4, checkIpv6, destination, icmp, source } from '../../support/packet-checker.ts';
-import {
-  assertAddsUp,
-  assertPings,
-  fixtureHook,
-  listen,
-  socket,
-  startSocket,
-  statsOf,
-  stockHook,
-  waitForStats,
-  watch,
-  wayOf,
-} from './live-host.ts';
+import { fixtureHook, listen, socket, startSocket, watch, wayOf } from './live-host.ts';
 
 const skip = rootOnly('ping');
 const HOST = ['10.78.0.1', 'fd78::1'] as const;
 const PEER = ['10.78.0.2', 'fd78::2'] as const;
 const ATTACH = [{ host: 'eth0' }];
-const ETHERNET_HEADER = 14;
 /** Nearly three megabytes in which no two places look the same. */
 const PAGE = Array.from({ length: 400_000 }, (_, n) => n).join();
 const MEGABYTES = 20;
@@ -36,9 +24,9 @@ const MEGABYTES = 20;
 test('ping and HTTP pass in both directions, each packet once', { skip: rootOnly('ping', 'curl') }, async (t) => {
   const { ns } = await hostLab(t);
   const daemon = await startDaemon(ns.host, { attach: ATTACH, hooks: [stockHook('pass-all')] });
-  for (const address of HOST) await assertPings(ns.peer, address);
-  for (const address of PEER) await assertPings(ns.host, address);
-  const pinged = await statsOf(daemon);
+  await assertPingCount(ns.peer, 5, ...HOST);
+  await assertPingCount(ns.host, 5, ...PEER);
+  const pinged = await readStats(daemon);
   // Five requests and five answers, each way, each family: nothing else is unicast here, and nothing is seen twice.
   for (const way of ['eth0 in', 'eth0 out']) assert.equal(wayOf(pinged, way).ledger.forwarded, 20);
 
@@ -116,7 +104,7 @@ test('a dropped packet does not arrive, inbound and outbound', { skip }, async (
     await socket(ns.host, 'udp-send', PEER[index] ?? '', '7100', '00');
     await socket(ns.peer, 'udp-send', address, '7101', '01');
     await waitFor(() => passed.stdout === '01\n', { what: 'the datagram that may pass' });
-    await waitForStats(daemon, 'both drops', ({ total }) => total.dropped === 2 * (index + 1));
+    await statsWhen(daemon, 'both drops', ({ total }) => total.dropped === 2 * (index + 1));
     assert.equal(inside.stdout + outside.stdout, '');
   }
   const stats = await assertAddsUp(daemon);

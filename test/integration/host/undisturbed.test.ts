@@ -8,9 +8,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startDaemon } from '../../support/daemon.ts';
 import { sendFrames } from '../../support/frames.ts';
+import { assertAddsUp, assertPingCount, readStats } from '../../support/live.ts';
 import { hostLab, rootOnly, waitFor } from '../../support/netns.ts';
 import { ethernet, ipv4, udp } from '../../support/packet-builder.ts';
-import { assertAddsUp, assertPings, fixtureHook, listen, socket, statsOf, watch } from './live-host.ts';
+import { fixtureHook, listen, socket, watch } from './live-host.ts';
 
 const skip = rootOnly('ping');
 const MDNS = ['224.0.0.251', '5353'] as const;
@@ -34,7 +35,7 @@ test('neighbours, multicast, broadcast and link-local IPv6 go on while every uni
     }
     const own = await there.output('ip', ['-6', '-o', 'address', 'show', 'dev', 'eth0', 'scope', 'link']);
     const linkLocal = /inet6 (fe80:[0-9a-f:]+)/.exec(own)?.[1] ?? '';
-    await assertPings(here, `${linkLocal}%eth0`);
+    await assertPingCount(here, 5, `${linkLocal}%eth0`);
 
     const [listening, sending] = here === ns.peer ? ['10.78.0.1', '10.78.0.2'] : ['10.78.0.2', '10.78.0.1'];
     const joined = await listen(there, 'udp-listen', ...MDNS, '--join', `${MDNS[0]}@${listening}`);
@@ -73,6 +74,6 @@ test('tagged frames pass untouched, both ways', { skip }, async (t) => {
       [dot1q, qinq].map((frame) => frame.toString('hex')),
     );
   }
-  assert.equal((await statsOf(daemon)).total.received, 0);
+  assert.equal((await readStats(daemon)).total.received, 0);
   await assertAddsUp(daemon);
 });

@@ -8,18 +8,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HooksReport } from '../../../src/supervisor/reports.ts';
 import { startDaemon } from '../../support/daemon.ts';
+import { assertAddsUp, assertPingCount, assertPings, statsWhen, stockHook } from '../../support/live.ts';
 import { hostLab, rootOnly } from '../../support/netns.ts';
-import {
-  assertAddsUp,
-  assertPings,
-  fixtureHook,
-  kernelState,
-  listen,
-  socket,
-  stockHook,
-  waitForStats,
-  wayOf,
-} from '../host/live-host.ts';
+import { fixtureHook, kernelState, listen, socket, wayOf } from '../host/live-host.ts';
 
 const skip = rootOnly('ping');
 const ATTACH = [{ tap: 'eth0' }];
@@ -31,9 +22,9 @@ test('a tap counts what a hook would drop, in both directions, and the traffic p
   const before = await kernelState(ns.host);
   const daemon = await startDaemon(ns.host, { attach: ATTACH, hooks: [fixtureHook('drop-everything')] });
   assert.equal(await kernelState(ns.host), before);
-  for (const address of HOST) await assertPings(ns.peer, address);
+  await assertPingCount(ns.peer, 5, ...HOST);
   // libpcap loses the first packet or two after it has set the filter of a direction (docs/kernel-notes.md).
-  await waitForStats(daemon, 'the pings', (stats) => WAYS.every((way) => wayOf(stats, way).ledger.droppedByHook >= 8));
+  await statsWhen(daemon, 'the pings', (stats) => WAYS.every((way) => wayOf(stats, way).ledger.droppedByHook >= 8));
 
   const stats = await assertAddsUp(daemon);
   for (const name of WAYS) {
@@ -63,7 +54,7 @@ test('rewrites and refusals on a tap are counted as would-be, and reach nobody',
     ],
   });
   for (const address of HOST) {
-    await assertPings(ns.peer, address, 3);
+    await assertPings(ns.peer, address);
     await listen(ns.host, 'udp-listen', address, '7000', '--answer');
     const blank = '00'.repeat(60);
     assert.equal(await socket(ns.peer, 'udp-ask', address, '7000', blank), blank);
@@ -74,7 +65,7 @@ test('rewrites and refusals on a tap are counted as would-be, and reach nobody',
   await listen(ns.host, 'tcp-serve', '::', '7801');
   for (const address of HOST) assert.equal(await socket(ns.peer, 'tcp-connect', address, '7801'), 'connected');
 
-  await waitForStats(daemon, 'the packets', ({ total }) => total.replaced === 4 && total.rejected >= 2);
+  await statsWhen(daemon, 'the packets', ({ total }) => total.replaced === 4 && total.rejected >= 2);
   const { hooks } = JSON.parse((await daemon.cli('hooks', '--json')).stdout) as HooksReport;
   const counted = (name: string) => hooks.find((hook) => hook.name === name);
   // There and back, over IPv4 and IPv6.
