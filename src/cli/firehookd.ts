@@ -16,6 +16,7 @@ import { attachInterfaces } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
 import { findTraces, readLeftovers, undoPort } from '../plumbing/attach.ts';
 import { lockPort } from '../plumbing/attach-lock.ts';
+import { kernelWarnings } from '../plumbing/kernel.ts';
 import { readLinks } from '../plumbing/links.ts';
 import { assertCpus } from '../supervisor/lane-cpus.ts';
 import { findUser } from '../supervisor/lane-user.ts';
@@ -62,7 +63,9 @@ function loadListing(file: string): LoadedConfig {
   }
 }
 
-async function run(file: string, { config, warnings }: LoadedConfig): Promise<void> {
+async function run(file: string, loaded: LoadedConfig): Promise<void> {
+  const { config } = loaded;
+  const warnings = [...loaded.warnings, ...kernelWarnings(config)];
   const log = createLogger({ level: config.log.level });
   for (const warning of warnings) log.warn(warning);
   const supervisor = new Supervisor({ config, configFolder: path.dirname(path.resolve(file)), warnings, log });
@@ -82,7 +85,8 @@ async function run(file: string, { config, warnings }: LoadedConfig): Promise<vo
 }
 
 async function check(file: string, { config, warnings }: LoadedConfig): Promise<void> {
-  for (const warning of warnings) process.stderr.write(`firehookd: warning: ${warning}\n`);
+  for (const warning of [...warnings, ...kernelWarnings(config)])
+    process.stderr.write(`firehookd: warning: ${warning}\n`);
   const user = process.getuid?.() === 0 ? findUser(config.lane.user) : null;
   assertCpus(config.lane.cpus);
   const hooks = await tryHooks(config, path.dirname(path.resolve(file)), user, await bundleAll(config));

@@ -24,6 +24,7 @@ import {
   LOCAL_IF_INDEX,
 } from '../firewall/constants.ts';
 import type { Way } from '../lane/way.ts';
+import { hasKernel, KERNEL_WITH_UDP_SUPER } from './kernel.ts';
 import { type Link, readLinks } from './links.ts';
 import {
   detourNames,
@@ -95,6 +96,10 @@ export function prepare(attachment: Attachment, superFrames: 'cut' | 'whole'): v
       // With these off the kernel cuts super-frames and completes checksums on the way into the detour.
       runTool('ethtool', ['-K', near, 'tx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off']);
       runTool('ethtool', ['-K', far, 'gro', 'off']);
+    } else {
+      // A packet socket drops the super-frames that a virtio-net header has no word for, unless they are cut here.
+      runTool('ethtool', ['-K', near, 'tx-sctp-segmentation', 'off']);
+      if (!hasKernel(KERNEL_WITH_UDP_SUPER)) runTool('ethtool', ['-K', near, 'tx-udp-segmentation', 'off']);
     }
     for (const end of [far, near]) runTool('ip', ['link', 'set', end, 'up']);
     if (deliversToHost) redirectToHost(near, link.name);

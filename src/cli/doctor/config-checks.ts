@@ -11,6 +11,7 @@ import path from 'node:path';
 import type { LoadedConfig } from '../../config/load-config.ts';
 import { type AttachConfig, attachInterfaces, type Config } from '../../config/schema.ts';
 import { findLinks } from '../../plumbing/attach.ts';
+import { kernelWarnings } from '../../plumbing/kernel.ts';
 import { type Link, readLinks } from '../../plumbing/links.ts';
 import { runTool, tryTool } from '../../plumbing/run-tool.ts';
 import { assertCpus, cpuAt } from '../../supervisor/lane-cpus.ts';
@@ -39,7 +40,10 @@ export interface ConfigCheck {
 export const configChecks: readonly ConfigCheck[] = [
   {
     name: 'config',
-    run: ({ file, warnings }) => [ok('config', file), ...warnings.map((text) => warn('config', text, ''))],
+    run: ({ file, config, warnings }) => [
+      ok('config', file),
+      ...[...warnings, ...kernelWarnings(config)].map((text) => warn('config', text, '')),
+    ],
   },
   { name: 'file modes', run: ({ file, config }) => checkModes(file, config) },
   { name: 'interfaces', run: ({ config }) => perAttach(config, checkInterfaces) },

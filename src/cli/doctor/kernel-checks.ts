@@ -12,15 +12,13 @@
 
 import os from 'node:os';
 import { findTraces } from '../../plumbing/attach.ts';
+import { hasKernel, KERNEL_WITH_EGRESS } from '../../plumbing/kernel.ts';
 import { readLinks } from '../../plumbing/links.ts';
 import { detourNames, tableName } from '../../plumbing/ruleset.ts';
 import { type ToolResult, tryTool } from '../../plumbing/run-tool.ts';
 import { addNamespace, inNamespace, nodeCommand } from '../namespaces.ts';
 import { type Check, type CheckResult, fail, mayAttach, ok, type Subject, warn } from './check.ts';
 import { isPortHeld } from './port-held.ts';
-
-/** Egress hooks of the netdev family came with this version. */
-const LEAST_KERNEL = [5, 16] as const;
 
 type Command = readonly [command: readonly string[], input?: string];
 
@@ -88,13 +86,12 @@ export const kernelChecks: readonly Check[] = [
  * @internal
  */
 export function checkVersion(release: string, subject: Subject): CheckResult {
-  const [major = 0, minor = 0] = release.split('.').map((part) => Number.parseInt(part, 10));
-  if (major > LEAST_KERNEL[0] || (major === LEAST_KERNEL[0] && minor >= LEAST_KERNEL[1])) return ok('kernel', release);
+  if (hasKernel(KERNEL_WITH_EGRESS, release)) return ok('kernel', release);
   const report = mayAttach('host', subject) ? fail : warn;
   return report(
     'kernel',
     `${release} has no egress hooks, so host cannot work`,
-    `boot ${LEAST_KERNEL.join('.')} or newer`,
+    `boot ${KERNEL_WITH_EGRESS.join('.')} or newer`,
   );
 }
 

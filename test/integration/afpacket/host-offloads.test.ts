@@ -7,6 +7,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { hasKernel, KERNEL_WITH_UDP_SUPER } from '../../../src/plumbing/kernel.ts';
+import { detourNames } from '../../../src/plumbing/ruleset.ts';
 import { sendUdpSuperDatagram, startCapture } from '../../support/frames.ts';
 import { assertAddsUp, PATIENCE_MS } from '../../support/live.ts';
 import { hostLab, type Namespace, rootOnly, waitFor } from '../../support/netns.ts';
@@ -18,6 +20,8 @@ const PEER_MAC = '02:00:00:00:01:01';
 const HOST_MAC = '02:00:00:00:01:02';
 const ETHER_TYPES = [0x0800, 0x86dd];
 const DIGEST = createHash('sha256').update(BODY).digest('hex');
+/** An older kernel's packet sockets drop such datagrams: firehook has them cut, and a capture would not see them. */
+const KNOWS_UDP_SUPER = hasKernel(KERNEL_WITH_UDP_SUPER);
 /** Prints the length and the first octet of each datagram. */
 const LENGTHS = `
   const { createSocket } = require('node:dgram');
@@ -44,27 +48,44 @@ test('UDP super-datagrams arrive whole at a host with afpacket, and leave it', {
     await ready(printer, 'ready');
     for (const address of addresses) {
       for (const { size, segment, wanted } of cases) {
-        const capture = await startCapture(to, 'eth0', {
-          count: 1,
-          etherTypes: [address.includes(':') ? 0x86dd : 0x0800],
-          timeoutMs: PATIENCE_MS,
-          vnet: true,
-        });
+        const capture = KNOWS_UDP_SUPER
+          ? await startCapture(to, 'eth0', {
+              count: 1,
+              etherTypes: [address.includes(':') ? 0x86dd : 0x0800],
+              timeoutMs: PATIENCE_MS,
+              vnet: true,
+            })
+          : null;
         const before = printer.stdout.length;
         await sendUdpSuperDatagram(from, address, 9000, size, segment);
         const text = () => printer.stdout.slice(before).trim().split(/\s+/);
         await waitFor(() => text().length === wanted.length, { what: `${address} ${size}`, timeoutMs: PATIENCE_MS });
         assert.deepEqual(text(), wanted);
-        for (const frame of await capture.frames()) {
+        for (const frame of (await capture?.frames()) ?? []) {
           assertRight(frame);
           assert.deepEqual([frame[0], frame[1], frame.readUInt16BE(4)], [NEEDS_CHECKSUM, 5, segment]);
         }
       }
     }
   }
-  assert.match(daemon.log, /saw a super-frame/);
+  if (KNOWS_UDP_SUPER) assert.match(daemon.log, /saw a super-frame/);
   const { total } = await assertAddsUp(daemon);
   assert.equal(total.lost, 0);
+});
+
+test('what a packet socket has no word for is cut on the way into a detour', {
+  skip: rootOnly('ethtool'),
+}, async (t) => {
+  const { ns } = await hostLab(t);
+  await startAfpacket(ns.host, HOST, [LOG_SUPER]);
+  const links = JSON.parse(await ns.host.output('ip', ['-j', 'link', 'show'])) as { ifindex: number; ifname: string }[];
+  const { ifindex } = links.find(({ ifname }) => ifname === 'eth0') ?? { ifindex: 0 };
+  for (const direction of ['in', 'out'] as const) {
+    const features = await ns.host.output('ethtool', ['-k', detourNames(ifindex, direction).near]);
+    assert.match(features, /^tx-sctp-segmentation: off$/m);
+    assert.match(features, KNOWS_UDP_SUPER ? /^tx-udp-segmentation: on$/m : /^tx-udp-segmentation: off$/m);
+    assert.match(features, /^tcp-segmentation-offload: on$/m);
+  }
 });
 
 /**

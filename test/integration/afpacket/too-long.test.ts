@@ -10,10 +10,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { sendFrames, startCapture } from '../../support/frames.ts';
-import { assertAddsUp, PATIENCE_MS, statsWhen, stockHook } from '../../support/live.ts';
+import { assertAddsUp, PATIENCE_MS, readStats, statsWhen, stockHook } from '../../support/live.ts';
 import { bridgeLab, type Namespace, rootOnly, waitFor } from '../../support/netns.ts';
 import { type OffloadedSpec, offloaded, QINQ, VLAN } from '../../support/offloads.ts';
-import { ready, startAfpacket } from './live-afpacket.ts';
+import { BODY, curl, ready, startAfpacket, startHttp } from './live-afpacket.ts';
 
 const BRIDGE = { bridge: ['lan0', 'wan0'] };
 const SERVER = '10.77.0.2';
@@ -186,3 +186,33 @@ test('a replacement of a super-frame goes out as long as its segments fit, and i
   assert.deepEqual([total.lostTooLong, total.lost], [2, 2]);
   await assertAddsUp(daemon);
 });
+
+test('super-frames of BIG TCP, too long for a packet socket, are lost and counted; the rest of a connection goes on', {
+  skip: rootOnly('curl'),
+}, async (t) => {
+  const { ns } = await bridgeLab(t);
+  await setLongestSuperFrame(ns.client, 185_000);
+  const daemon = await startAfpacket(ns.fw, BRIDGE, []);
+  await startHttp(ns.server);
+  // How long they get is up to the kernel, which watches how the connection does.
+  const { total } = await waitFor(
+    async () => {
+      await curl(ns.client, `[${SERVER6}]`, BODY);
+      const stats = await readStats(daemon);
+      return stats.total.lost > 0 ? stats : null;
+    },
+    { what: 'a super-frame of BIG TCP', timeoutMs: PATIENCE_MS },
+  );
+  assert.equal(total.lost, total.lostTruncated + total.lostTooLong);
+  await setLongestSuperFrame(ns.client, 65_536);
+  const { total: before } = await assertAddsUp(daemon);
+  await curl(ns.client, `[${SERVER6}]`, BODY);
+  const { total: after } = await assertAddsUp(daemon);
+  assert.equal(after.lost, before.lost);
+  assert.ok(after.forwarded > before.forwarded);
+});
+
+/** What is longer than 64 KiB is BIG TCP, which only IPv6 has by this setting. */
+async function setLongestSuperFrame(ns: Namespace, octets: number): Promise<void> {
+  await ns.output('ip', ['link', 'set', 'eth0', 'gso_max_size', String(octets)]);
+}
