@@ -6,6 +6,8 @@
  * @module
  */
 
+import { setEffectiveGroup } from '../native/identity.ts';
+
 /** The group: a number that no system hands out ("fhTX" in ASCII). It needs no name. */
 export const SEND_GROUP = 0x66685458;
 
@@ -13,10 +15,10 @@ export const SEND_GROUP = 0x66685458;
 export function withSendGroup<T>(action: () => T): T {
   const before = process.getegid?.();
   if (before === undefined || process.getuid?.() !== 0) return action();
-  process.setegid?.(SEND_GROUP);
+  setEffectiveGroup(SEND_GROUP);
   try {
     return action();
   } finally {
-    process.setegid?.(before);
+    setEffectiveGroup(before);
   }
 }

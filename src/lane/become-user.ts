@@ -7,6 +7,7 @@
  */
 
 import { FirehookError } from '../errors.ts';
+import { setUser } from '../native/identity.ts';
 import type { LaneUser } from './messages.ts';
 
 /**
@@ -16,9 +17,7 @@ import type { LaneUser } from './messages.ts';
  */
 export function becomeUser(user: LaneUser): void {
   try {
-    process.setgroups?.([]);
-    process.setgid?.(user.gid);
-    process.setuid?.(user.uid);
+    setUser(user.uid, user.gid);
   } catch (cause) {
     throw new FirehookError('FIREHOOK_LANE_FAILED', `cannot become user ${user.name}: ${(cause as Error).message}`, {
       cause,

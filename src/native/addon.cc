@@ -1,5 +1,5 @@
 /*
- * The export table of the native AF_PACKET driver. Nothing else; how values are read and made: napi-values.h.
+ * The export table of the native addon: the AF_PACKET driver, and who the process is. Nothing else; how values are read and made: napi-values.h.
  *
  * Every argument has been checked in TypeScript (src/drivers/afpacket.ts) and is checked again here: a wrong one is a
  * TypeError, never an access outside. System errors become an Error with `syscall` and `errno`. Declaration: native.d.ts.
@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "datagram-sender.h"
+#include "identity.h"
 #include "napi-values.h"
 #include "poller.h"
 #include "ring.h"
@@ -446,6 +447,31 @@ napi_value CloseDatagramSender(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** setEffectiveGroup(group) */
+napi_value SetEffectiveGroup(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  uint32_t group;
+  // The number of all ones means "leave it" to the kernel.
+  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &group) || group == UINT32_MAX) {
+    return ThrowType(env, "setEffectiveGroup(group)");
+  }
+  SystemError error;
+  return firehook::SetEffectiveGroup(group, &error) ? nullptr : ThrowSystem(env, error);
+}
+
+/** becomeUser(user, group) */
+napi_value BecomeUser(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  uint32_t user;
+  uint32_t group;
+  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &user) || !ToUint(env, arguments[1], &group) ||
+      user == UINT32_MAX || group == UINT32_MAX) {
+    return ThrowType(env, "becomeUser(user, group)");
+  }
+  SystemError error;
+  return firehook::BecomeUser(user, group, &error) ? nullptr : ThrowSystem(env, error);
+}
+
 }  // namespace
 
 NAPI_MODULE_INIT() {
@@ -467,6 +493,8 @@ NAPI_MODULE_INIT() {
       {"openDatagramSender", OpenDatagramSender},
       {"sendDatagrams", SendDatagrams},
       {"closeDatagramSender", CloseDatagramSender},
+      {"setEffectiveGroup", SetEffectiveGroup},
+      {"becomeUser", BecomeUser},
   };
   for (const auto& entry : table) {
     napi_value function;

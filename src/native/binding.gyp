@@ -2,7 +2,7 @@
   "targets": [
     {
       "target_name": "firehook",
-      "sources": ["addon.cc", "datagram-sender.cc", "fence.cc", "poller.cc", "ring.cc", "send-messages.cc", "sender.cc"],
+      "sources": ["addon.cc", "datagram-sender.cc", "fence.cc", "identity.cc", "poller.cc", "ring.cc", "send-messages.cc", "sender.cc"],
       "cflags_cc": ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Wno-cast-function-type", "-fvisibility=hidden"],
       "cflags_cc!": ["-fno-exceptions"],
       "defines": ["NAPI_VERSION=8"],

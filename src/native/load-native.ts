@@ -2,7 +2,7 @@
  * Loads the native addon: the one place that knows where it may lie.
  *
  * Rule: an addon that is missing or was built for another Node is an error that names every path tried, and why each
- * failed. Nothing else of firehook depends on it: `driver: pcap` works without.
+ * failed. `driver: pcap` works without it, but for a Node.js that cannot change the user of a process (`identity.ts`).
  *
  * @module
  */

@@ -112,4 +112,8 @@ export interface NativeModule {
     failed: Uint8Array,
   ): number;
   closeDatagramSender(sender: NativeDatagramSender): void;
+  /** setegid(2), for the whole process. `identity.ts` says when. */
+  setEffectiveGroup(group: number): void;
+  /** Real, effective and saved user and group of the whole process, and no supplementary groups. There is no way back. */
+  becomeUser(user: number, group: number): void;
 }

@@ -70,8 +70,8 @@ export class LaneChild {
     this.#reader = new ProgressReader(this.#progressFd);
     this.#process = fork(laneProgram(), [], {
       cwd: '/',
-      // No word of the daemon's environment reaches the hooks' process.
-      env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' },
+      // No word of the daemon's environment reaches the hooks' process. A kernel thread of io_uring would stay root there.
+      env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', UV_USE_IO_URING: '0' },
       ...laneCommand(cpu),
       // What a hook prints must not come between the lines of a report.
       stdio: ['ignore', 2, 2, this.#progressFd, fenceFd, 'ipc'],

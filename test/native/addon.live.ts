@@ -222,6 +222,21 @@ describe('the addon', () => {
     assert.throws(() => native.openSender(0x7fff_fff0), { syscall: 'bind', code: 'ENODEV' });
   });
 
+  test('the exports that change the identity refuse wrong types and numbers out of range', () => {
+    const before = [process.getegid?.(), process.getuid?.(), process.getgroups?.()];
+    // The last one would mean "leave it".
+    refusesEachWrong('setEffectiveGroup', [0], [[...numbers, 2 ** 32 - 1]]);
+    refusesEachWrong(
+      'becomeUser',
+      [0, 0],
+      [
+        [...numbers, 2 ** 32 - 1],
+        [...numbers, 2 ** 32 - 1],
+      ],
+    );
+    assert.deepEqual([process.getegid?.(), process.getuid?.(), process.getgroups?.()], before);
+  });
+
   test('a handle of the other kind, and what only looks like one, is refused everywhere', () => {
     const ring = openRing();
     const sender = native.openSender(near);

@@ -1,0 +1,82 @@
+/**
+ * Who this process is to the kernel: changed by Node.js, or by the addon where this Node.js was built not to.
+ *
+ * A Node.js that was built with the libuv of its distribution, as Debian 13 does, refuses every change: it cannot ask that
+ * libuv whether it uses io_uring, whose kernel thread would go on with the old rights.
+ *
+ * Rule: where libuv may use io_uring nobody changes anything, the addon neither.
+ *
+ * @see CVE-2024-22017; the Node.js documentation of UV_USE_IO_URING
+ * @module
+ */
+
+import { FirehookError } from '../errors.ts';
+import { loadNative } from './load-native.ts';
+import type { NativeModule } from './native.d.ts';
+
+/** From this version on libuv has no such kernel thread unless it is asked for. */
+const UV_WITHOUT_THREAD = [1, 49] as const;
+
+/**
+ * Changes the effective group. Needs root, or the group among its own.
+ *
+ * @throws {@link FirehookError} FIREHOOK_LANE_FAILED, or what the kernel says
+ */
+export function setEffectiveGroup(group: number): void {
+  change(
+    () => process.setegid?.(group),
+    (native) => native.setEffectiveGroup(group),
+  );
+}
+
+/**
+ * Changes user and group for good, and leaves all supplementary groups. Needs root.
+ *
+ * @throws {@link FirehookError} FIREHOOK_LANE_FAILED, or what the kernel says
+ */
+export function setUser(user: number, group: number): void {
+  change(
+    () => {
+      process.setgroups?.([]);
+      process.setgid?.(group);
+      process.setuid?.(user);
+    },
+    (native) => native.becomeUser(user, group),
+  );
+}
+
+function change(byNode: () => void, byAddon: (native: NativeModule) => void): void {
+  try {
+    byNode();
+  } catch (cause) {
+    // What the kernel refuses has a `syscall` as well.
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_INVALID_STATE') throw cause;
+    byAddon(addonInstead(cause));
+  }
+}
+
+function addonInstead(cause: unknown): NativeModule {
+  const refusal = `this Node.js refuses: ${(cause as Error).message}`;
+  if (mayUseIoUring(process.env['UV_USE_IO_URING'], process.versions.uv)) {
+    throw new FirehookError('FIREHOOK_LANE_FAILED', refusal, { cause, advice: 'start it with UV_USE_IO_URING=0' });
+  }
+  try {
+    return loadNative();
+  } catch (missing) {
+    const detail = `${refusal} The native addon would do it, but: ${(missing as Error).message}`;
+    throw new FirehookError('FIREHOOK_LANE_FAILED', detail, { cause: missing, advice: 'npm run build:native' });
+  }
+}
+
+/**
+ * True unless libuv has certainly no kernel thread of io_uring.
+ *
+ * @param wanted - UV_USE_IO_URING as the process was started with
+ * @param uv - version of libuv
+ * @internal
+ */
+export function mayUseIoUring(wanted: string | undefined, uv: string): boolean {
+  if (wanted !== undefined) return (Number.parseInt(wanted, 10) || 0) !== 0;
+  const [major = 0, minor = 0] = uv.split('.').map(Number);
+  return major < UV_WITHOUT_THREAD[0] || (major === UV_WITHOUT_THREAD[0] && minor < UV_WITHOUT_THREAD[1]);
+}
