@@ -10,7 +10,6 @@
  * @module
  */
 
-import { FirehookError } from '../errors.ts';
 import { loadNative } from './load-native.ts';
 import type { NativeModule } from './native.d.ts';
 
@@ -20,7 +19,7 @@ const UV_WITHOUT_THREAD = [1, 49] as const;
 /**
  * Changes the effective group. Needs root, or the group among its own.
  *
- * @throws {@link FirehookError} FIREHOOK_LANE_FAILED, or what the kernel says
+ * @throws Error when the kernel refuses, or neither Node.js nor the addon can do it
  */
 export function setEffectiveGroup(group: number): void {
   change(
@@ -32,7 +31,7 @@ export function setEffectiveGroup(group: number): void {
 /**
  * Changes user and group for good, and leaves all supplementary groups. Needs root.
  *
- * @throws {@link FirehookError} FIREHOOK_LANE_FAILED, or what the kernel says
+ * @throws Error when the kernel refuses, or neither Node.js nor the addon can do it
  */
 export function setUser(user: number, group: number): void {
   change(
@@ -45,26 +44,40 @@ export function setUser(user: number, group: number): void {
   );
 }
 
-function change(byNode: () => void, byAddon: (native: NativeModule) => void): void {
+/** False for a Node.js that refuses to change the identity of a process, whatever the process may do. */
+export function canNodeChange(): boolean {
+  const own = process.getegid?.();
+  if (own === undefined) return false;
   try {
-    byNode();
-  } catch (cause) {
-    // What the kernel refuses has a `syscall` as well.
-    if ((cause as NodeJS.ErrnoException).code !== 'ERR_INVALID_STATE') throw cause;
-    byAddon(addonInstead(cause));
+    process.setegid?.(own);
+    return true;
+  } catch (error) {
+    return !isRefusal(error);
   }
 }
 
-function addonInstead(cause: unknown): NativeModule {
-  const refusal = `this Node.js refuses: ${(cause as Error).message}`;
-  if (mayUseIoUring(process.env['UV_USE_IO_URING'], process.versions.uv)) {
-    throw new FirehookError('FIREHOOK_LANE_FAILED', refusal, { cause, advice: 'start it with UV_USE_IO_URING=0' });
+function isRefusal(error: unknown): boolean {
+  // What the kernel refuses has a code of the kernel.
+  return (error as NodeJS.ErrnoException).code === 'ERR_INVALID_STATE';
+}
+
+function change(byNode: () => void, byAddon: (native: NativeModule) => void): void {
+  try {
+    byNode();
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    byAddon(addonInstead(error as Error));
   }
+}
+
+function addonInstead(refusal: Error): NativeModule {
+  if (mayUseIoUring(process.env['UV_USE_IO_URING'], process.versions.uv))
+    throw new Error(`this Node.js refuses (${refusal.message}); start it with UV_USE_IO_URING=0`);
   try {
     return loadNative();
-  } catch (missing) {
-    const detail = `${refusal} The native addon would do it, but: ${(missing as Error).message}`;
-    throw new FirehookError('FIREHOOK_LANE_FAILED', detail, { cause: missing, advice: 'npm run build:native' });
+  } catch (cause) {
+    const detail = 'and the native addon, which would do it instead, cannot be loaded; npm run build:native';
+    throw new Error(`this Node.js refuses (${refusal.message}), ${detail}`, { cause });
   }
 }
 

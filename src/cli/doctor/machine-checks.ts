@@ -12,6 +12,7 @@ import { version as esbuildVersion, transformSync } from 'esbuild';
 import { libpcapVersion } from '../../drivers/pcap.ts';
 import { RawSender } from '../../drivers/raw-sender.ts';
 import { isFirehookError } from '../../errors.ts';
+import { canNodeChange } from '../../native/identity.ts';
 import { loadNative } from '../../native/load-native.ts';
 import { findUser } from '../../supervisor/lane-user.ts';
 import { type Check, type CheckResult, fail, failure, ok, type Subject, warn } from './check.ts';
@@ -176,10 +177,11 @@ function checkPackage(packageName: string, look: () => string, { loaded }: Subje
   }
 }
 
-/** Only `driver: afpacket` wants it: with a configuration that says so its lack is a failure. */
+/** Its lack is a failure where `driver: afpacket` wants it, and where Node.js cannot change the user of a lane. */
 function checkAddon({ isRoot, loaded }: Subject): CheckResult[] {
   const name = 'native addon';
-  const report = loaded?.config.driver === 'afpacket' ? fail : warn;
+  const isForUser = !canNodeChange();
+  const report = isForUser || loaded?.config.driver === 'afpacket' ? fail : warn;
   try {
     const native = loadNative();
     // Opening is the real proof, and root's alone.
@@ -188,7 +190,10 @@ function checkAddon({ isRoot, loaded }: Subject): CheckResult[] {
       native.closeDatagramSender(native.openDatagramSender());
     }
     const seen = isRoot ? 'loads, and the kernel gives it a ring with offload state and raw IP sockets' : 'loads';
-    return [ok(name, `${seen}; needed by driver: afpacket`)];
+    const users = isForUser
+      ? 'driver: afpacket, and to change the user of lanes, which this Node.js refuses'
+      : 'driver: afpacket';
+    return [ok(name, `${seen}; needed by ${users}`)];
   } catch (error) {
     const { detail, advice } = failure(name, error);
     if (isFirehookError(error)) return [report(name, detail, advice)];
