@@ -74,10 +74,11 @@ function addonInstead(refusal: Error): NativeModule {
   if (mayUseIoUring(process.env['UV_USE_IO_URING'], process.versions.uv))
     throw new Error(`this Node.js refuses (${refusal.message}); start it with UV_USE_IO_URING=0`);
   try {
-    return loadNative();
+    return loadNative('');
   } catch (cause) {
-    const detail = 'and the native addon, which would do it instead, cannot be loaded; npm run build:native';
-    throw new Error(`this Node.js refuses (${refusal.message}), ${detail}`, { cause });
+    throw new Error(`this Node.js refuses (${refusal.message}), and without the addon: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 

@@ -20,9 +20,10 @@ let loaded: NativeModule | null = null;
 /**
  * The addon, loaded once.
  *
+ * @param otherwise - what can be done instead of building it
  * @throws {@link FirehookError} FIREHOOK_DRIVER_MISSING naming the paths tried
  */
-export function loadNative(): NativeModule {
+export function loadNative(otherwise = 'or use driver: pcap'): NativeModule {
   if (loaded !== null) return loaded;
   const require = createRequire(import.meta.url);
   const attempts: string[] = [];
@@ -36,6 +37,6 @@ export function loadNative(): NativeModule {
     }
   }
   throw new FirehookError('FIREHOOK_DRIVER_MISSING', `native addon; tried ${attempts.join('; ')}`, {
-    advice: 'build it: npm run build:native; or use driver: pcap',
+    advice: ['build it: npm run build:native', otherwise].filter(Boolean).join('; '),
   });
 }
