@@ -146,7 +146,8 @@ for (const updates of [true, false]) {
         });
         for (const transfer of client === ns.host ? [post, get] : [get, post]) await transfer(host);
         const frames = await capture.frames();
-        for (const frame of frames) if (isTcp(frame)) assertRight(frame);
+        // The kernel sums what it answers for a closed connection itself: there a hook that forgets the checksum breaks it.
+        for (const frame of frames) if (isTcp(frame) && (updates || frame[0] === NEEDS_CHECKSUM)) assertRight(frame);
         assert.ok(frames.some((frame) => isTcp(frame) && frame[0] === NEEDS_CHECKSUM && frame[1] !== 0));
       }
     }
