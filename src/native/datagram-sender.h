@@ -15,8 +15,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "ring.h"
 #include "send-messages.h"
+#include "system-error.h"
 
 namespace firehook {
 

@@ -1,21 +1,10 @@
 /* See identity.h. */
 #include "identity.h"
 
-#include <cerrno>
 #include <grp.h>
 #include <unistd.h>
 
 namespace firehook {
-
-namespace {
-
-bool Fail(SystemError* error, const char* call) {
-  error->call = call;
-  error->number = errno;
-  return false;
-}
-
-}  // namespace
 
 bool SetEffectiveGroup(gid_t group, SystemError* error) {
   return setegid(group) == 0 || Fail(error, "setegid");

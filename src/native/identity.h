@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-#include "ring.h"
+#include "system-error.h"
 
 namespace firehook {
 

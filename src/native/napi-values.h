@@ -16,7 +16,7 @@
 #include <node_api.h>
 #include <uv.h>
 
-#include "ring.h"
+#include "system-error.h"
 
 namespace firehook {
 

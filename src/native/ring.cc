@@ -41,12 +41,6 @@ constexpr uint8_t kNoGso = 0;
 /** PACKET_FANOUT_FLAG_IGNORE_OUTGOING (linux/if_packet.h since 5.18; known to the kernel since 4.20 as the flag below). */
 constexpr int kFanoutIgnoreOutgoing = 0x4000;
 
-bool Fail(SystemError* error, const char* call) {
-  error->call = call;
-  error->number = errno;
-  return false;
-}
-
 template <typename T>
 bool SetOption(int fd, int level, int option, const T& value) {
   return setsockopt(fd, level, option, &value, sizeof(value)) == 0;

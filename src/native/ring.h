@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "fence.h"
+#include "system-error.h"
 
 namespace firehook {
 
@@ -51,12 +52,6 @@ struct RingOptions {
   bool ignoreOutgoing = true;
   /** Classic BPF, 8 octets an instruction; empty for none. */
   std::vector<uint8_t> filter;
-};
-
-/** What went wrong: the system call and its errno. */
-struct SystemError {
-  const char* call = nullptr;
-  int number = 0;
 };
 
 class Ring {

@@ -8,16 +8,6 @@
 
 namespace firehook {
 
-namespace {
-
-bool Fail(SystemError* error, const char* call) {
-  error->call = call;
-  error->number = errno;
-  return false;
-}
-
-}  // namespace
-
 Sender::~Sender() { Close(); }
 
 bool Sender::Open(int ifindex, SystemError* error) {

@@ -13,8 +13,8 @@
 #include <cstdint>
 #include <sys/socket.h>
 
-#include "ring.h"
 #include "send-messages.h"
+#include "system-error.h"
 
 namespace firehook {
 
