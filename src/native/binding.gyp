@@ -2,7 +2,10 @@
   "targets": [
     {
       "target_name": "firehook",
-      "sources": ["addon.cc", "datagram-sender.cc", "fence.cc", "identity.cc", "poller.cc", "ring.cc", "send-messages.cc", "sender.cc"],
+      "sources": [
+        "addon.cc", "packet-exports.cc", "datagram-exports.cc", "identity-exports.cc",
+        "datagram-sender.cc", "fence.cc", "identity.cc", "poller.cc", "ring.cc", "send-messages.cc", "sender.cc"
+      ],
       "cflags_cc": ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Wno-cast-function-type", "-fvisibility=hidden"],
       "cflags_cc!": ["-fno-exceptions"],
       "defines": ["NAPI_VERSION=8"],

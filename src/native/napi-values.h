@@ -1,5 +1,5 @@
 /*
- * The step from JavaScript values to C++ ones and back: numbers, typed arrays, handles, errors. The exports: addon.cc.
+ * The step from JavaScript values to C++ ones and back: numbers, typed arrays, handles, errors. The exports: exports.h.
  *
  * A wrong value is told by false or null, never by reading outside; the caller throws. System errors become an Error with
  * `syscall`, `errno` and `code`.

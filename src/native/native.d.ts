@@ -1,5 +1,5 @@
 /**
- * What the native addon exports: the one declaration of it. C++: addon.cc; loader: load-native.ts.
+ * What the native addon exports: the one declaration of it. C++: exports.h; loader: load-native.ts.
  *
  * @module
  */
