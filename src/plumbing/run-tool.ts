@@ -33,18 +33,22 @@ export interface ToolResult {
  * Runs a tool and says how it ended.
  *
  * @param input - its standard input
- * @throws {@link FirehookError} FIREHOOK_ATTACH_TOOL when it is not installed
+ * @throws {@link FirehookError} FIREHOOK_ATTACH_TOOL when it is not installed, or does not end in time
  */
-export function tryTool(tool: string, args: readonly string[], input = ''): ToolResult {
-  const result = spawnSync(tool, args, { input, encoding: 'utf8', timeout: TIMEOUT_MS, maxBuffer: 64 * 1024 * 1024 });
-  if (result.error !== undefined) {
-    const isMissing = (result.error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new FirehookError('FIREHOOK_ATTACH_TOOL', `${tool}: ${isMissing ? 'not installed' : result.error.message}`, {
-      cause: result.error,
-      ...(isMissing ? { advice: `apt-get install ${PACKAGE_OF[tool] ?? tool}` } : {}),
-    });
+export function tryTool(tool: string, args: readonly string[], input = '', timeoutMs: number = TIMEOUT_MS): ToolResult {
+  const result = spawnSync(tool, args, { input, encoding: 'utf8', timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 });
+  if (result.error === undefined) return { ok: result.status === 0, stdout: result.stdout, stderr: result.stderr };
+  const cause = result.error as NodeJS.ErrnoException;
+  if (isMissing(cause)) {
+    const advice = `apt-get install ${PACKAGE_OF[tool] ?? tool}`;
+    throw new FirehookError('FIREHOOK_ATTACH_TOOL', `${tool}: not installed`, { cause, advice });
   }
-  return { ok: result.status === 0, stdout: result.stdout, stderr: result.stderr };
+  if (cause.code === 'ETIMEDOUT') {
+    const detail = `${[tool, ...args].join(' ')}: not done after ${timeoutMs / 1000} s`;
+    const advice = 'try again when the machine is less busy';
+    throw new FirehookError('FIREHOOK_ATTACH_TOOL', detail, { cause, advice });
+  }
+  throw new FirehookError('FIREHOOK_ATTACH_TOOL', `${tool}: ${cause.message}`, { cause });
 }
 
 /**
@@ -69,6 +73,13 @@ export function missingTools(): string[] {
     ['ethtool', ['--version']],
   ];
   return probes
-    .filter(([tool, args]) => spawnSync(tool, args, { stdio: 'ignore', timeout: TIMEOUT_MS }).error !== undefined)
+    .filter(([tool, args]) => {
+      const { error } = spawnSync(tool, args, { stdio: 'ignore', timeout: TIMEOUT_MS });
+      return error !== undefined && isMissing(error);
+    })
     .map(([tool]) => tool);
+}
+
+function isMissing(error: NodeJS.ErrnoException): boolean {
+  return error.code === 'ENOENT';
 }
