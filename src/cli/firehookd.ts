@@ -45,7 +45,8 @@ async function main(): Promise<void> {
   const options = command.opts<Options>();
   if (options.check === true && options.undo === true)
     throw new FirehookError('FIREHOOK_USAGE', '--check and --undo exclude each other');
-  const loaded = options.check === true ? loadListing(options.config) : loadConfig(options.config);
+  const { config, warnings } = options.check === true ? loadListing(options.config) : loadConfig(options.config);
+  const loaded = { config, warnings: [...warnings, ...kernelWarnings(config)] };
   if (options.undo === true) await undo(loaded);
   else if (options.check === true) await check(options.config, loaded);
   else await run(options.config, loaded);
@@ -63,9 +64,7 @@ function loadListing(file: string): LoadedConfig {
   }
 }
 
-async function run(file: string, loaded: LoadedConfig): Promise<void> {
-  const { config } = loaded;
-  const warnings = [...loaded.warnings, ...kernelWarnings(config)];
+async function run(file: string, { config, warnings }: LoadedConfig): Promise<void> {
   const log = createLogger({ level: config.log.level });
   for (const warning of warnings) log.warn(warning);
   const supervisor = new Supervisor({ config, configFolder: path.dirname(path.resolve(file)), warnings, log });
@@ -85,8 +84,7 @@ async function run(file: string, loaded: LoadedConfig): Promise<void> {
 }
 
 async function check(file: string, { config, warnings }: LoadedConfig): Promise<void> {
-  for (const warning of [...warnings, ...kernelWarnings(config)])
-    process.stderr.write(`firehookd: warning: ${warning}\n`);
+  for (const warning of warnings) process.stderr.write(`firehookd: warning: ${warning}\n`);
   const user = process.getuid?.() === 0 ? findUser(config.lane.user) : null;
   assertCpus(config.lane.cpus);
   const hooks = await tryHooks(config, path.dirname(path.resolve(file)), user, await bundleAll(config));

@@ -65,12 +65,8 @@ napi_value SendDatagrams(napi_env env, napi_callback_info info) {
 
 /** closeDatagramSender(sender) */
 napi_value CloseDatagramSender(napi_env env, napi_callback_info info) {
-  napi_value arguments[1];
-  if (!Arguments(env, info, arguments)) return ThrowType(env, "closeDatagramSender(sender)");
-  auto* handle = ToHandle<DatagramSenderHandle>(env, arguments[0]);
-  if (handle == nullptr) return ThrowType(env, "closeDatagramSender(sender)");
-  handle->sender.Close();
-  return nullptr;
+  return CloseExport<DatagramSenderHandle>(
+      env, info, "closeDatagramSender(sender)", [](napi_env, DatagramSenderHandle* handle) { handle->sender.Close(); });
 }
 
 }  // namespace

@@ -21,14 +21,14 @@ constexpr uint32_t kIpv6Destination = 24;
 int OpenSocket(int family, SystemError* error) {
   const int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
   if (fd < 0) {
-    *error = SystemError{"socket", errno};
+    Fail(error, "socket");
     return -1;
   }
   // Nobody reads: packets of protocol 255 would fill its buffer. Classic BPF: `ret #0`.
   sock_filter nothing{BPF_RET | BPF_K, 0, 0, 0};
   const sock_fprog program{1, &nothing};
   if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) {
-    *error = SystemError{"SO_ATTACH_FILTER", errno};
+    Fail(error, "SO_ATTACH_FILTER");
     close(fd);
     return -1;
   }

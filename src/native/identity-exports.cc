@@ -7,14 +7,16 @@ namespace firehook {
 
 namespace {
 
+/** A user or group. The number of all ones means "leave it" to the kernel, and is none. */
+bool ToId(napi_env env, napi_value value, uint32_t* out) {
+  return ToUint(env, value, out) && *out != UINT32_MAX;
+}
+
 /** setEffectiveGroup(group) */
 napi_value ChangeEffectiveGroup(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
   uint32_t group;
-  // The number of all ones means "leave it" to the kernel.
-  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &group) || group == UINT32_MAX) {
-    return ThrowType(env, "setEffectiveGroup(group)");
-  }
+  if (!Arguments(env, info, arguments) || !ToId(env, arguments[0], &group)) return ThrowType(env, "setEffectiveGroup(group)");
   SystemError error;
   return SetEffectiveGroup(group, &error) ? nullptr : ThrowSystem(env, error);
 }
@@ -24,8 +26,7 @@ napi_value ChangeUser(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
   uint32_t user;
   uint32_t group;
-  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &user) || !ToUint(env, arguments[1], &group) ||
-      user == UINT32_MAX || group == UINT32_MAX) {
+  if (!Arguments(env, info, arguments) || !ToId(env, arguments[0], &user) || !ToId(env, arguments[1], &group)) {
     return ThrowType(env, "becomeUser(user, group)");
   }
   SystemError error;

@@ -20,10 +20,10 @@ let loaded: NativeModule | null = null;
 /**
  * The addon, loaded once.
  *
- * @param otherwise - what can be done instead of building it
+ * @param advice - for an operator without it
  * @throws {@link FirehookError} FIREHOOK_DRIVER_MISSING naming the paths tried
  */
-export function loadNative(otherwise = 'or use driver: pcap'): NativeModule {
+export function loadNative(advice = 'build it: npm run build:native; or use driver: pcap'): NativeModule {
   if (loaded !== null) return loaded;
   const require = createRequire(import.meta.url);
   const attempts: string[] = [];
@@ -36,7 +36,5 @@ export function loadNative(otherwise = 'or use driver: pcap'): NativeModule {
       attempts.push(`${file}: ${(error as Error).message.split('\n')[0]}`);
     }
   }
-  throw new FirehookError('FIREHOOK_DRIVER_MISSING', `native addon; tried ${attempts.join('; ')}`, {
-    advice: ['build it: npm run build:native', otherwise].filter(Boolean).join('; '),
-  });
+  throw new FirehookError('FIREHOOK_DRIVER_MISSING', `native addon; tried ${attempts.join('; ')}`, { advice });
 }

@@ -88,6 +88,17 @@ Handle* ToHandle(napi_env env, napi_value value) {
   return nullptr;
 }
 
+/** An export that takes a handle and closes it. */
+template <typename Handle>
+napi_value CloseExport(napi_env env, napi_callback_info info, const char* usage, void (*close)(napi_env, Handle*)) {
+  napi_value arguments[1];
+  if (!Arguments(env, info, arguments)) return ThrowType(env, usage);
+  auto* handle = ToHandle<Handle>(env, arguments[0]);
+  if (handle == nullptr) return ThrowType(env, usage);
+  close(env, handle);
+  return nullptr;
+}
+
 template <typename Handle>
 void Forget(Handle* handle) {
   std::vector<Handle*>& known = Known<Handle>();

@@ -293,12 +293,7 @@ napi_value Watch(napi_env env, napi_callback_info info) {
 
 /** closeRing(ring) */
 napi_value CloseRing(napi_env env, napi_callback_info info) {
-  napi_value arguments[1];
-  if (!Arguments(env, info, arguments)) return ThrowType(env, "closeRing(ring)");
-  auto* handle = ToHandle<RingHandle>(env, arguments[0]);
-  if (handle == nullptr) return ThrowType(env, "closeRing(ring)");
-  CloseRingHandle(env, handle);
-  return nullptr;
+  return CloseExport<RingHandle>(env, info, "closeRing(ring)", CloseRingHandle);
 }
 
 /** openSender(ifindex) */
@@ -353,12 +348,7 @@ napi_value FlushSender(napi_env env, napi_callback_info info) {
 
 /** closeSender(sender) */
 napi_value CloseSender(napi_env env, napi_callback_info info) {
-  napi_value arguments[1];
-  if (!Arguments(env, info, arguments)) return ThrowType(env, "closeSender(sender)");
-  auto* handle = ToHandle<SenderHandle>(env, arguments[0]);
-  if (handle == nullptr) return ThrowType(env, "closeSender(sender)");
-  CloseSenderHandle(env, handle);
-  return nullptr;
+  return CloseExport<SenderHandle>(env, info, "closeSender(sender)", CloseSenderHandle);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 /* See sender.h. */
 #include "sender.h"
 
-#include <cerrno>
 #include <cstring>
 #include <linux/if_packet.h>
 #include <unistd.h>

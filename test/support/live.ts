@@ -71,6 +71,11 @@ export async function assertAddsUp(daemon: Daemon): Promise<StatsReport> {
   return stats;
 }
 
+/** The number that the kernel has for an interface. */
+export async function ifindexOf(ns: Namespace, name: string): Promise<number> {
+  return Number(await ns.output('cat', [`/sys/class/net/${name}/ifindex`]));
+}
+
 /** Whether one ping is answered. */
 export async function isReached(ns: Namespace, address: string): Promise<boolean> {
   return (await ns.run('ping', ['-n', '-c', '1', '-W', '1', address])).code === 0;

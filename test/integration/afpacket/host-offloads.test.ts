@@ -7,21 +7,18 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { hasKernel, KERNEL_WITH_UDP_SUPER } from '../../../src/plumbing/kernel.ts';
 import { detourNames } from '../../../src/plumbing/ruleset.ts';
 import { sendUdpSuperDatagram, startCapture } from '../../support/frames.ts';
-import { assertAddsUp, PATIENCE_MS } from '../../support/live.ts';
+import { assertAddsUp, ifindexOf, PATIENCE_MS } from '../../support/live.ts';
 import { hostLab, type Namespace, rootOnly, waitFor } from '../../support/netns.ts';
 import { assertRight, NEEDS_CHECKSUM } from '../../support/offloads.ts';
-import { BODY, curl, LOG_SUPER, ready, startAfpacket, startHttp } from './live-afpacket.ts';
+import { BODY, curl, KNOWS_UDP_SUPER, LOG_SUPER, ready, startAfpacket, startHttp } from './live-afpacket.ts';
 
 const HOST = { host: 'eth0' };
 const PEER_MAC = '02:00:00:00:01:01';
 const HOST_MAC = '02:00:00:00:01:02';
 const ETHER_TYPES = [0x0800, 0x86dd];
 const DIGEST = createHash('sha256').update(BODY).digest('hex');
-/** An older kernel's packet sockets drop such datagrams: firehook has them cut, and a capture would not see them. */
-const KNOWS_UDP_SUPER = hasKernel(KERNEL_WITH_UDP_SUPER);
 /** Prints the length and the first octet of each datagram. */
 const LENGTHS = `
   const { createSocket } = require('node:dgram');
@@ -78,8 +75,7 @@ test('what a packet socket has no word for is cut on the way into a detour', {
 }, async (t) => {
   const { ns } = await hostLab(t);
   await startAfpacket(ns.host, HOST, [LOG_SUPER]);
-  const links = JSON.parse(await ns.host.output('ip', ['-j', 'link', 'show'])) as { ifindex: number; ifname: string }[];
-  const { ifindex } = links.find(({ ifname }) => ifname === 'eth0') ?? { ifindex: 0 };
+  const ifindex = await ifindexOf(ns.host, 'eth0');
   for (const direction of ['in', 'out'] as const) {
     const features = await ns.host.output('ethtool', ['-k', detourNames(ifindex, direction).near]);
     assert.match(features, /^tx-sctp-segmentation: off$/m);

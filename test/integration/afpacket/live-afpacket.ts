@@ -7,10 +7,13 @@
  * @module
  */
 
+import { hasKernel, KERNEL_WITH_UDP_SUPER } from '../../../src/plumbing/kernel.ts';
 import { type Daemon, startDaemon } from '../../support/daemon.ts';
 import { PATIENCE_MS, readStatus } from '../../support/live.ts';
 import { type Namespace, type RunningProcess, waitFor } from '../../support/netns.ts';
 
+/** An older kernel's packet sockets drop UDP super-datagrams: firehook has a host's cut, and no capture sees one whole. */
+export const KNOWS_UDP_SUPER = hasKernel(KERNEL_WITH_UDP_SUPER);
 /** Octets that the HTTP server of {@link startHttp} sends: several super-frames. */
 export const BODY: string = 'All work and no play makes Jack a dull boy.\n'.repeat(25_000);
 

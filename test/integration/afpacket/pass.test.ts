@@ -7,12 +7,20 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import { hasKernel, KERNEL_WITH_UDP_SUPER } from '../../../src/plumbing/kernel.ts';
 import type { Daemon } from '../../support/daemon.ts';
 import { sendUdpSuperDatagram, startCapture } from '../../support/frames.ts';
 import { assertAddsUp, assertPings, ETHERNET_HEADER, PATIENCE_MS, readStats } from '../../support/live.ts';
 import { bridgeLab, hostLab, type Namespace, rootOnly } from '../../support/netns.ts';
-import { BODY, curl, iperf, LOG_SUPER, startAfpacket, startHttp, startIperf } from './live-afpacket.ts';
+import {
+  BODY,
+  curl,
+  iperf,
+  KNOWS_UDP_SUPER,
+  LOG_SUPER,
+  startAfpacket,
+  startHttp,
+  startIperf,
+} from './live-afpacket.ts';
 
 const DIGEST = createHash('sha256').update(BODY).digest('hex');
 
@@ -24,7 +32,7 @@ test('a bridge with afpacket passes what real clients send', {
   await assertPings(ns.server, '10.77.0.1', 'fd77::1');
   await passes(t, daemon, ns.client, ns.server, ['10.77.0.2', 'fd77::2']);
 
-  const cannot = hasKernel(KERNEL_WITH_UDP_SUPER) ? false : 'the kernel drops it at the ring: docs/drivers.md';
+  const cannot = KNOWS_UDP_SUPER ? false : 'the kernel drops it at the ring: docs/drivers.md';
   await t.test('a UDP super-datagram arrives whole', { skip: cannot }, async () => {
     const whole = Buffer.from(Array.from({ length: 20_000 }, (_, index) => index % 251));
     for (const [address, etherType, headers] of [

@@ -10,7 +10,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import { hasKernel, KERNEL_WITH_UDP_SUPER } from '../../../src/plumbing/kernel.ts';
 import * as sctpCodec from '../../../src/wire/sctp.ts';
 import type { Daemon } from '../../support/daemon.ts';
 import { hex, sendFrames, sendUdpSuperDatagram, startCapture } from '../../support/frames.ts';
@@ -19,7 +18,7 @@ import { bridgeLab, hostLab, type Namespace, rootOnly } from '../../support/netn
 import { pseudoSum, unfinished, VNET_HEADER } from '../../support/offloads.ts';
 import { ethernet, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
 import { CARRIERS, tunnel } from '../../support/tunnels.ts';
-import { BODY, curl, startAfpacket, startHttp } from './live-afpacket.ts';
+import { BODY, curl, KNOWS_UDP_SUPER, startAfpacket, startHttp } from './live-afpacket.ts';
 
 const DIGEST = createHash('sha256').update(BODY).digest('hex');
 /** Ends of the tunnel: the client's, the server's, and of each family. */
@@ -113,7 +112,7 @@ async function passes(t: TestContext, daemon: Daemon, client: Namespace, server:
       assert.equal(await curl(client, host, BODY), DIGEST);
     });
   }
-  const cannot = hasKernel(KERNEL_WITH_UDP_SUPER) ? false : 'the kernel drops it at the ring: docs/drivers.md';
+  const cannot = KNOWS_UDP_SUPER ? false : 'the kernel drops it at the ring: docs/drivers.md';
   await t.test('a UDP super-datagram', { skip: cannot }, async () => {
     const whole = Buffer.from(Array.from({ length: 20_000 }, (_, index) => index % 251));
     const capture = await startCapture(server, 'vx0', { count: 20, etherTypes: [0x0800], timeoutMs: PATIENCE_MS });

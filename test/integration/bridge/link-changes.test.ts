@@ -8,7 +8,15 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertAddsUp, assertPings, PATIENCE_MS, pingsAgain, readStatus, stockHook } from '../../support/live.ts';
+import {
+  assertAddsUp,
+  assertPings,
+  ifindexOf,
+  PATIENCE_MS,
+  pingsAgain,
+  readStatus,
+  stockHook,
+} from '../../support/live.ts';
 import type { Namespace } from '../../support/netns.ts';
 import { bridgeLab, rootOnly, waitFor } from '../../support/netns.ts';
 import { SERVER, SERVER6, startBridge } from './bridge-daemon.ts';
@@ -96,10 +104,6 @@ async function assertPlumbing(fw: Namespace): Promise<void> {
   assert.deepEqual(new Set(tables.map((match) => Number(match[1]))), new Set(indexes), 'tables');
   const ends = [...(await fw.output('ip', ['-o', 'link'])).matchAll(/(fh\d+i\d)@/g)].map((match) => match[1]);
   assert.deepEqual(new Set(ends), new Set(indexes.flatMap((index) => [`fh${index}i0`, `fh${index}i1`])), 'detours');
-}
-
-async function ifindexOf(ns: Namespace, name: string): Promise<number> {
-  return Number(await ns.output('cat', [`/sys/class/net/${name}/ifindex`]));
 }
 
 async function rename(ns: Namespace, from: string, to: string): Promise<void> {

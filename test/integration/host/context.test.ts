@@ -19,7 +19,7 @@ import {
   SIZEOF_FIREWALL_CONTEXT_T,
 } from '../../../src/firewall/constants.ts';
 import { startDaemon } from '../../support/daemon.ts';
-import { assertAddsUp, statsWhen, stockHook } from '../../support/live.ts';
+import { assertAddsUp, ifindexOf, statsWhen, stockHook } from '../../support/live.ts';
 import type { Namespace } from '../../support/netns.ts';
 import { bridgeLab, hostLab, rootOnly, routerLab, waitFor } from '../../support/netns.ts';
 import { fixtureHook, listen, socket, wayOf } from './live-host.ts';
@@ -152,8 +152,4 @@ async function stampsOfAnswer(ns: Namespace, address: string): Promise<Stamp[]> 
       contextLength: payload.readUInt32BE(at + 12),
     };
   });
-}
-
-async function ifindexOf(ns: Namespace, name: string): Promise<number> {
-  return Number(await ns.output('cat', [`/sys/class/net/${name}/ifindex`]));
 }
