@@ -130,7 +130,10 @@ std::unique_ptr<Lease> Lease::Open(std::shared_ptr<Netlink> socket, int fenceFd,
   return made;
 }
 
-Lease::~Lease() { Close(false); }
+Lease::~Lease() {
+  // It may not have got as far as that.
+  if (thread_.joinable()) Close(false);
+}
 
 void Lease::SetBatches(std::vector<uint8_t> renew, std::vector<uint8_t> lapse) {
   std::shared_ptr<const Batches> fresh;
