@@ -187,7 +187,8 @@ export interface NativeModule {
   countTcxPrograms(ifindex: number): number;
   /**
    * Starts the thread that holds the lease of all ports (lease.h); not allowed to, without ports and without lanes. It shares the
-   * socket with `requestNetlink` and keeps it open until it ends.
+   * socket with `requestNetlink` and keeps it open until it ends. A renewal waits for the request that is under way: whoever
+   * only reads, dumps above all, does it on another socket.
    *
    * @param fenceFd - of `createMemory`, at least 24 octets: epoch, until, sum (fence.h); may be closed afterwards
    * @param onChange - called on the event loop when the lease is held or no longer held, and after each refusal of the kernel;
