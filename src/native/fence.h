@@ -6,7 +6,7 @@
  *
  * While the lease lives nftables drops the original of each captured frame, and the lane's copy is the only one. `until` is
  * the moment, on CLOCK_MONOTONIC, up to which that is certain; 0 is a closed fence. `epoch` rises whenever the lease may have
- * lapsed in between. Writer: src/supervisor/fence.ts.
+ * lapsed in between. Writer: fence-writer.h, from the thread that holds the lease.
  *
  * Rule: in doubt it is closed. The mapping is read-only, and the file's length has been checked.
  */

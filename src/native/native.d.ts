@@ -37,6 +37,17 @@ export interface NativeDatagramSender {
   readonly hasIpv6: boolean;
 }
 
+/** A netlink socket. Made by `openNetlink`. */
+export interface NativeNetlink {
+  /** Its address. Whatever it makes in nf_tables with an owner belongs to this number. */
+  readonly portId: number;
+}
+
+/** The thread that holds the lease. Opaque; made by `openLease`. */
+export interface NativeLease {
+  readonly opaque: true;
+}
+
 /** The exports. Every function throws a TypeError for a wrong argument, and an Error with `syscall`, `errno` and `code`. */
 export interface NativeModule {
   /**
@@ -116,4 +127,105 @@ export interface NativeModule {
   setEffectiveGroup(group: number): void;
   /** Real, effective and saved user and group of the whole process, and no supplementary groups. There is no way back. */
   becomeUser(user: number, group: number): void;
+  /**
+   * Opens a netlink socket with a receive buffer of 4 MiB, whose errors say what was wrong (NETLINK_EXT_ACK) and which does not
+   * repeat the request in them (NETLINK_CAP_ACK). With groups it is for `watchNetlink` only, without for `requestNetlink`.
+   *
+   * @param protocol - NETLINK_ROUTE 0, NETLINK_NETFILTER 12, NETLINK_GENERIC 16
+   * @param groups - numbers of multicast groups (RTNLGRP_*, NFNLGRP_*), at most 64
+   */
+  openNetlink(protocol: number, groups: readonly number[]): NativeNetlink;
+  /**
+   * Sends the messages as one datagram, on a thread of the pool, and resolves with every answer one behind the other: acks,
+   * errors, parts of dumps. Requests of one socket run one after another, in order. Every message needs a number (nlmsg_seq)
+   * of its own: a dump is over when NLMSG_DONE or an error with its number came. What the kernel refuses is an answer;
+   * what the socket refuses rejects with `code`: ENOBUFS when answers were lost, ETIMEDOUT when a dump stood still for ten
+   * seconds, ECANCELED when the socket was closed before it was sent.
+   *
+   * @param messages - whole messages, the last one padded to 4 octets too; copied
+   */
+  requestNetlink(netlink: NativeNetlink, messages: Uint8Array): Promise<ArrayBuffer>;
+  /**
+   * Calls back on the event loop with what the groups of the socket sent. Does not keep the process alive. Once a socket.
+   *
+   * @param onMessages - null after an overrun: messages were lost, look at everything
+   */
+  watchNetlink(netlink: NativeNetlink, onMessages: (messages: ArrayBuffer | null) => void): void;
+  /** Closes the socket when what is under way has ended. Idempotent. */
+  closeNetlink(netlink: NativeNetlink): void;
+  /**
+   * Makes a file in memory, zeroed, that has this size for ever (F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_SEAL) and that only its
+   * owner can open once more through /proc. Close-on-exec.
+   *
+   * @param name - to be seen in /proc, at most 249 octets
+   * @param octets - at most 1 GiB; the memory is had at once
+   * @returns the descriptor, for reading and writing
+   */
+  createMemory(name: string, octets: number): number;
+  /**
+   * Opens the file (made with mode 0600 where there is none; no symbolic link, plain files only, close-on-exec) and locks
+   * it (flock(2)). The lock goes with the descriptor and with the process.
+   *
+   * @returns the descriptor, or -1 where another holds the lock
+   */
+  lockFile(path: string): number;
+  /**
+   * Writes without ever waiting, and leaves the flags of the descriptor as they are. For pipes, terminals and sockets; a
+   * plain file takes everything.
+   *
+   * @returns octets written, which may be fewer than there are; 0 where it would wait
+   */
+  writeNow(fd: number, bytes: Uint8Array): number;
+  /**
+   * Sends one Ethernet frame. The socket is opened by the first call, with the effective group of then, and kept.
+   *
+   * @param mark - SO_MARK
+   * @param frame - with its Ethernet header
+   */
+  sendFrame(ifindex: number, mark: number, frame: Uint8Array): void;
+  /** Programs attached to the ingress of the device by tcx; 0 on a kernel that has no tcx (before 6.6). */
+  countTcxPrograms(ifindex: number): number;
+  /**
+   * Starts the thread that holds the lease of all ports (lease.h); not allowed to, without ports and without lanes. It shares the
+   * socket with `requestNetlink` and keeps it open until it ends. A renewal waits for the request that is under way: whoever
+   * only reads, dumps above all, does it on another socket.
+   *
+   * @param fenceFd - of `createMemory`, at least 24 octets: epoch, until, sum (fence.h); may be closed afterwards
+   * @param onChange - called on the event loop when the lease is held or no longer held, and after each refusal of the kernel;
+   * several changes may come as one call. Does not keep the process alive
+   */
+  openLease(netlink: NativeNetlink, fenceFd: number, onChange: () => void): NativeLease;
+  /**
+   * The batches of nf_tables that renew and that end the lease of all ports, each as one datagram; copied. A renewal counts
+   * when at least one message was acknowledged (NLM_F_ACK) and none refused. Both empty: no ports, and it is never held.
+   *
+   * Other batches than before close the fence until the kernel has confirmed the first renewal with them, which follows at once:
+   * a new port has no lease yet, and the fence is for all. The same ones, octet for octet, change nothing.
+   */
+  setLeaseBatches(lease: NativeLease, renew: Uint8Array, lapse: Uint8Array): void;
+  /**
+   * The progress files of the lanes, in place of those before. The 8 octets at offset 8 have to change within 400 ms, or the
+   * lease ends until they do. A file that was in the list before goes on counting.
+   *
+   * @param progressFds - of `createMemory`, at least 16 octets; may be closed afterwards
+   */
+  setLeaseLanes(lease: NativeLease, progressFds: readonly number[]): void;
+  /**
+   * False: the fence is closed when this returns, and the thread ends the lease in the kernel at once.
+   * True: it is renewed from now on, the first time at once.
+   */
+  allowLease(lease: NativeLease, allowed: boolean): void;
+  /** The main loop is alive. Without it for five seconds the lease ends until it comes. */
+  beatLease(lease: NativeLease): void;
+  /**
+   * Numbers: 1 when it is held now, otherwise 0; epoch; renewals; refusals; errno of the last refusal, 0 without any; longest time
+   * between two renewals while they were allowed, ms, the one that lasts included; times that it was lost (not by `allowLease`,
+   * `setLeaseBatches` or `closeLease`); then for each lane how long ago it was seen to move, ms, at most 200 too little.
+   */
+  leaseState(lease: NativeLease): Float64Array;
+  /**
+   * Closes the fence, ends the lease in the kernel when `lapse`, and then the thread. The other functions do nothing from then on.
+   * Waits for what the kernel is doing. Idempotent.
+   */
+  closeLease(lease: NativeLease, lapse: boolean): void;
 }

@@ -8,14 +8,12 @@
  */
 
 import assert from 'node:assert/strict';
-import { closeSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { loadNative } from '../../src/native/load-native.ts';
 import type { NativeModule, NativeRing } from '../../src/native/native.d.ts';
-import { Fence } from '../../src/supervisor/fence.ts';
-import { openMemoryFile } from '../../src/supervisor/memory-file.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 /** So short that a frame of LONG octets comes through an overflow buffer. */
@@ -35,6 +33,36 @@ const NONE = new Uint8Array(0);
 const file = process.argv[2];
 const native = file === undefined ? loadNative() : (createRequire(import.meta.url)(file) as NativeModule);
 const [near, far] = ['p0', 'q0'].map((name) => Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8')));
+
+/** The page as the process with the lease writes it; a lane has a descriptor that can only be read. */
+class Fence {
+  readonly laneFd: number;
+  readonly #fd = native.createMemory('fence', 24);
+  readonly #page = new BigUint64Array(3);
+
+  constructor() {
+    this.laneFd = openSync(`/proc/self/fd/${this.#fd}`, 'r');
+  }
+
+  extend(sinceNs: bigint, lastsMs: number): void {
+    const [epoch = 0n, untilNs = 0n] = this.#page;
+    this.#write(process.hrtime.bigint() < untilNs ? epoch : epoch + 1n, sinceNs + BigInt(lastsMs) * 1_000_000n);
+  }
+
+  close(): void {
+    this.#write(this.#page[0] ?? 0n, 0n);
+  }
+
+  release(): void {
+    closeSync(this.#fd);
+    closeSync(this.laneFd);
+  }
+
+  #write(epoch: bigint, untilNs: bigint): void {
+    this.#page.set([epoch, untilNs, epoch + untilNs]);
+    writeSync(this.#fd, this.#page, 0, 24, 0);
+  }
+}
 
 interface Rig {
   readonly fence: Fence;
@@ -115,14 +143,6 @@ function waiting(ring: NativeRing): number {
   return count;
 }
 
-/** The page of a supervisor that was killed before it opened the fence. */
-function openZeros(): number {
-  const { fd, file: path } = openMemoryFile('the fence');
-  rmSync(path);
-  writeSync(fd, new BigUint64Array(3));
-  return fd;
-}
-
 /** The octet that each frame is filled with. */
 function fills(frames: readonly Uint8Array[]): (number | undefined)[] {
   return frames.map((frame) => frame.at(-1));
@@ -199,7 +219,7 @@ describe('a ring with a fence', () => {
     fence.release();
     send(2, 1);
     assert.deepEqual(fills(await take()), [2]);
-    native.setFence(ring, openZeros());
+    native.setFence(ring, native.createMemory('fence', 24));
     send(4, 1);
     assert.deepEqual([await take(), native.lookAtFence(ring)], [[], 0]);
     native.closeRing(ring);
@@ -252,17 +272,17 @@ describe('a ring with a fence', () => {
   });
 
   test('takes a page that is half written for a closed one', async () => {
-    const fd = openZeros();
+    const fd = native.createMemory('fence', 24);
     const ring = openRing();
     writeSync(fd, new BigUint64Array([1n, 2n ** 63n, 2n ** 63n]), 0, 24, 0);
     native.setFence(ring, fd);
     sendFrames(2, 3, SHORT);
     native.watch(ring, () => assert.fail('the fence is closed'), nothingLost);
     await waitFor(() => native.fenced(ring) === 3, { what: 'the frames' });
-    ftruncateSync(fd, 23);
-    assert.throws(() => native.setFence(ring, fd), { syscall: 'fstat', code: 'EINVAL' });
+    const short = native.createMemory('fence', 23);
+    assert.throws(() => native.setFence(ring, short), { syscall: 'fstat', code: 'EINVAL' });
     native.closeRing(ring);
-    closeSync(fd);
+    for (const one of [fd, short]) closeSync(one);
   });
 
   test('refuses what is no ring, no descriptor and no file', () => {
