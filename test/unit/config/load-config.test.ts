@@ -140,6 +140,15 @@ describe('a bad configuration', () => {
     ['attach:\n  - host: ""', `attach[0].host: "" is not valid; ${aName} (line 2)`],
     ['attach:\n  - host: a234567890123456', `attach[0].host: "a234567890123456" is not valid; ${aName} (line 2)`],
     ['attach:\n  - tap: "eth 0"', `attach[0].tap: "eth 0" is not valid; ${aName} (line 2)`],
+    [
+      'attach:\n  - host: eth0\n    tolerate: [tc, bpf]',
+      'attach[0].tolerate[1]: "bpf" is not valid; expected tc, xdp, macvlan, ipvlan or master (line 3)',
+    ],
+    [
+      'attach:\n  - bridge: [lan0, wan0]\n    tolerate: tc',
+      'attach[0].tolerate: "tc" is not valid; expected a list of tc, xdp, macvlan, ipvlan and master (line 3)',
+    ],
+    ['attach:\n  - tap: eth0\n    tolerate: [tc]', 'attach[0].tolerate: unknown key; expected tap (line 3)'],
     ['attach:\n  - tap: ".."', `attach[0].tap: ".." is not valid; ${aName} (line 2)`],
     ['attach:\n  - tap: eth*', `attach[0].tap: "eth*" is not valid; ${aName} (line 2)`],
     ["attach:\n  - tap: 'e\"t'", `attach[0].tap: "e\\"t" is not valid; ${aName} (line 2)`],
@@ -378,6 +387,9 @@ describe('an operator is warned', () => {
   });
 
   test('that dropping non-IP frames on a bridge stops ARP, but not the neighbour discovery of IPv6', () => {
+    const [unread] = warningsOf(`${BRIDGE}${HOOKS}policy: { unreadable: forward }`);
+    assert.match(unread ?? '', /^policy\.unreadable: forward lets frames pass in which IP may be/);
+    assert.deepEqual(warningsOf(`attach:\n  - tap: eth0\n${HOOKS}policy: { unreadable: forward }`), []);
     const [warning, ...others] = warningsOf(`${BRIDGE}${HOOKS}policy: { nonIp: drop }`);
     assert.match(warning ?? '', /^policy\.nonIp: drop stops ARP on the bridge lan0-wan0: IPv4 hosts .*IPv6 finds/);
     assert.deepEqual(others, []);
