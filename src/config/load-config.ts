@@ -202,6 +202,11 @@ function warningsOf(config: Config): string[] {
         '(IPv6 finds its neighbours by ICMPv6, which goes to the hooks).',
     );
   }
+  if (config.policy.unreadable === 'forward' && bridges.length > 0) {
+    warnings.push(
+      'policy.unreadable: forward lets frames pass in which IP may be (MACsec, TRILL, IP in SNAP): no hook sees that IP.',
+    );
+  }
   if (config.policy.onDown === 'drop' && hosts.length > 0) {
     const names = hosts.map((attach) => attach.host).join(', ');
     warnings.push(

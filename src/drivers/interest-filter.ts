@@ -7,24 +7,18 @@
  * The frame is as the kernel shows it to a packet socket: with its link header, and without the VLAN tag that it keeps
  * beside the frame. Tags inside are stepped over with X as the base of all that follows.
  *
- * Rule: a packet of interest always passes; in doubt any packet does. IPv6 extension headers are not followed: what has
- * one passes. Reading behind the end of a frame leaves it, which befalls malformed packets only.
+ * Rule: a packet of interest always passes; in doubt any packet does. IPv6 extension headers are not followed, nor PPPoE
+ * sessions and MPLS labels: what has one passes. Reading behind the end of a frame leaves it, which befalls malformed packets only.
  *
  * @see bpf(4), linux/filter.h, Documentation/networking/filter.rst of the kernel
  * @module
  */
 
-import {
-  ETHERTYPE_IPV4,
-  ETHERTYPE_IPV6,
-  ETHERTYPE_QINQ,
-  ETHERTYPE_QINQ_OLD,
-  ETHERTYPE_VLAN,
-  MAX_VLAN_TAGS,
-  VLAN_TAG_LENGTH,
-} from '../wire/ethernet.ts';
+import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, MAX_VLAN_TAGS, VLAN_TAG_LENGTH, VLAN_TYPES } from '../wire/ethernet.ts';
 import { type Interest, versionsOf } from '../wire/interest.ts';
 import * as ipv6 from '../wire/ipv6.ts';
+import { ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM } from '../wire/mpls.ts';
+import { ETHERTYPE_PPPOE_SESSION } from '../wire/pppoe.ts';
 
 /** Code, jump if true, jump if false, operand. */
 export type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number];
@@ -53,7 +47,8 @@ const LEAVE: Instruction = [RETURN, 0, 0, 0];
 
 const ETHERNET_TYPE = 12;
 const ETHERNET_HEADER = 14;
-const VLAN_TYPES = [ETHERTYPE_VLAN, ETHERTYPE_QINQ, ETHERTYPE_QINQ_OLD];
+/** Behind these the lane looks for IP; here it would take a loop, which classic BPF has none of. */
+const TYPES_ABOUT_IP = [ETHERTYPE_PPPOE_SESSION, ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM];
 const EXTENSION_HEADERS = Array.from({ length: 256 }, (_, type) => type).filter(ipv6.isExtensionHeader);
 const FRAGMENT_FIELD = 6;
 const FRAGMENT_OFFSET_BITS = 0x1fff;
@@ -73,10 +68,11 @@ export function compileInterests(interests: readonly Interest[]): readonly Instr
   return program.length > MAX_INSTRUCTIONS ? null : program;
 }
 
-/** Sets X to where the datagram starts and A to its version; leaves what is not IP. */
+/** Sets X to where the datagram starts and A to its version; takes what may hold IP, and leaves what is not IP. */
 function findDatagram(): Instruction[] {
   return [
     ...stepOverTags(0),
+    ...whenAny(TYPES_ABOUT_IP, [TAKE]),
     [IF_EQUAL, 2, 0, ETHERTYPE_IPV4],
     [IF_EQUAL, 1, 0, ETHERTYPE_IPV6],
     LEAVE,

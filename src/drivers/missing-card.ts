@@ -18,7 +18,7 @@ import { writeU16 } from '../wire/bytes.ts';
 import { checksum } from '../wire/checksum.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
 import { PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts';
-import { LINKTYPE_ETHERNET, networkOffset } from '../wire/link.ts';
+import { LINKTYPE_ETHERNET, networkOffset, sessionHeader } from '../wire/link.ts';
 import * as sctp from '../wire/sctp.ts';
 import { TunnelSegments } from '../wire/tunnel.ts';
 import { CHECKSUM_OFFSET as UDP_CHECKSUM_OFFSET } from '../wire/udp.ts';
@@ -77,6 +77,8 @@ export class MissingCard {
     const isInner = checksumStart > network + layout.transportOffset;
     if (!isInner && layout.protocol !== PROTOCOL_SCTP) return AS_IT_IS;
     if ((flags & FRAME_SUPER) !== 0) {
+      // Each segment would need a session header of its own.
+      if (sessionHeader(frame, network, LINKTYPE_ETHERNET) !== -1) return AS_IT_IS;
       const { segments, segment } = this;
       const isCut = segments.open(frame, length, network, checksumStart, segmentSize);
       return isCut && segments.maxLength <= segment.length ? CUT : AS_IT_IS;

@@ -16,8 +16,9 @@ import { IPRcvBuf } from '../../src/firewall/ip-rcv-buf.ts';
 import { PacketView } from '../../src/hook/packet-view.ts';
 import { fillChecksums } from '../../src/wire/datagram.ts';
 import { IpLayout, parseIpLayout } from '../../src/wire/ip-layout.ts';
-import { networkOffset } from '../../src/wire/link.ts';
+import { classifyFrame, hasLabels, sessionHeader } from '../../src/wire/link.ts';
 import { findOption } from '../../src/wire/tcp.ts';
+import { llc, mpls, pppoe } from '../support/links.ts';
 import {
   ethernet,
   extension,
@@ -61,6 +62,10 @@ const CORPUS = [
   { linktype: 0, frame: Buffer.concat([Buffer.from('02000000', 'hex'), datagram]) },
   { linktype: 113, frame: Buffer.concat([Buffer.from('000000010006020000000001000086dd', 'hex'), datagram]) },
   { linktype: 276, frame: Buffer.concat([Buffer.from('0800000000000002000100060200000000010000', 'hex'), datagram]) },
+  { linktype: 1, frame: pppoe({ tags: [{ type: 0x9200, id: 0 }], padTo: 60 }, datagram) },
+  { linktype: 1, frame: pppoe({ isShort: true }, datagram) },
+  { linktype: 1, frame: mpls(3, datagram, [{ id: 7 }]) },
+  { linktype: 1, frame: llc('aaaa030000000800', datagram) },
 ]);
 
 interface Sample {
@@ -90,9 +95,9 @@ const chain = new IPRcvBuf();
 /** Everything a lane and a hook can learn of the frame, as numbers. */
 function observe(frame: Buffer, start: number, length: number, cut: number, linktype: number): number[] {
   const bytes = frame.subarray(start);
-  const offset = networkOffset(bytes, length, linktype);
-  if (offset === -1) return [-1];
-  assert.ok(offset >= 0 && offset <= length);
+  const offset = classifyFrame(bytes, length, length + cut, linktype);
+  if (offset < 0) return [offset];
+  assert.ok(offset < length);
   const available = length - offset;
   if (!parseIpLayout(bytes, offset, available, available + cut, layout)) return [offset, -1];
   checkLayout(available, available + cut);
@@ -106,6 +111,8 @@ function observe(frame: Buffer, start: number, length: number, cut: number, link
     view.tcpFlags === -1 ? -1 : findOption(datagram, layout.transportOffset, payloadOffset - layout.transportOffset, 2);
   return [
     offset,
+    sessionHeader(bytes, offset, linktype),
+    Number(hasLabels(bytes, offset, linktype)),
     ...Object.values(layout).map(Number),
     view.sourcePort,
     view.destinationPort,

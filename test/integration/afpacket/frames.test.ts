@@ -42,7 +42,7 @@ async function seen(from: Namespace, to: Namespace, frames: readonly Buffer[], w
   const capture = await startCapture(to, 'eth0', {
     count: wanted,
     timeoutMs: PATIENCE_MS,
-    etherTypes: [0x0800, 0x86dd, VLAN, QINQ, 0x88b5],
+    etherTypes: [0x0800, 0x86dd, VLAN, QINQ, 0x88cc],
   });
   await sendFrames(from, 'eth0', frames);
   return hex(await capture.frames());
@@ -64,7 +64,7 @@ test('a bridge with afpacket passes crafted frames octet for octet, both ways', 
     );
   const part6 = (offset: number, more: boolean) =>
     ipv6({ source: CLIENT6, destination: SERVER6, extensions: [fragment(offset, more)] }, octets(17, Buffer.alloc(64)));
-  const notIp = Buffer.concat([DESTINATION, SOURCE, Buffer.from([0x88, 0xb5]), Buffer.alloc(46, 3)]);
+  const notIp = Buffer.concat([DESTINATION, SOURCE, Buffer.from([0x88, 0xcc]), Buffer.alloc(46, 3)]);
   const frames = [
     frame(udp4(20)),
     frame(udp6(1400)),

@@ -46,7 +46,7 @@ describe('a good configuration', () => {
       lanes: 1,
       ring: {},
       hooks: [],
-      policy: { onDown: 'drop', onStop: 'undo', onHookError: 'drop', nonIp: 'forward' },
+      policy: { onDown: 'drop', onStop: 'undo', onHookError: 'drop', nonIp: 'forward', unreadable: 'drop' },
       icmp: { code: 13, ratePerSecond: 100 },
       lane: { user: 'firehook' },
       control: { socket: '/run/firehook/firehook.sock', mode: '0600' },
@@ -75,7 +75,7 @@ hooks:
     options: { ports: [23, "6000-6063"], deep: { list: [null, true] } }
   - module: ../b
   - module: /srv/hooks/c.js
-policy: { onDown: forward, onStop: hold, onHookError: forward, nonIp: drop }
+policy: { onDown: forward, onStop: hold, onHookError: forward, nonIp: drop, unreadable: forward }
 icmp: { code: 0, ratePerSecond: 0 }
 lane: { user: nobody, cpus: [1] }
 control: { socket: /tmp/x.sock, mode: "660" }
@@ -95,7 +95,7 @@ pool: { limitMiB: 1 }
         { module: '/etc/b' },
         { module: '/srv/hooks/c.js' },
       ],
-      policy: { onDown: 'forward', onStop: 'hold', onHookError: 'forward', nonIp: 'drop' },
+      policy: { onDown: 'forward', onStop: 'hold', onHookError: 'forward', nonIp: 'drop', unreadable: 'forward' },
       icmp: { code: 0, ratePerSecond: 0 },
       ring: {},
       lane: { user: 'nobody', cpus: [1] },
@@ -140,6 +140,15 @@ describe('a bad configuration', () => {
     ['attach:\n  - host: ""', `attach[0].host: "" is not valid; ${aName} (line 2)`],
     ['attach:\n  - host: a234567890123456', `attach[0].host: "a234567890123456" is not valid; ${aName} (line 2)`],
     ['attach:\n  - tap: "eth 0"', `attach[0].tap: "eth 0" is not valid; ${aName} (line 2)`],
+    [
+      'attach:\n  - host: eth0\n    tolerate: [tc, bpf]',
+      'attach[0].tolerate[1]: "bpf" is not valid; expected tc, xdp, macvlan, ipvlan or master (line 3)',
+    ],
+    [
+      'attach:\n  - bridge: [lan0, wan0]\n    tolerate: tc',
+      'attach[0].tolerate: "tc" is not valid; expected a list of tc, xdp, macvlan, ipvlan and master (line 3)',
+    ],
+    ['attach:\n  - tap: eth0\n    tolerate: [tc]', 'attach[0].tolerate: unknown key; expected tap (line 3)'],
     ['attach:\n  - tap: ".."', `attach[0].tap: ".." is not valid; ${aName} (line 2)`],
     ['attach:\n  - tap: eth*', `attach[0].tap: "eth*" is not valid; ${aName} (line 2)`],
     ["attach:\n  - tap: 'e\"t'", `attach[0].tap: "e\\"t" is not valid; ${aName} (line 2)`],
@@ -206,9 +215,12 @@ describe('a bad configuration', () => {
       `${BRIDGE}policy:\n  ondown: drop\n  nonip: drop\n  other: 1`,
       'policy.ondown: unknown key; did you mean onDown? (line 4)',
       'policy.nonip: unknown key; did you mean nonIp? (line 5)',
-      'policy.other: unknown key; expected onDown, onStop, onHookError, nonIp (line 6)',
+      'policy.other: unknown key; expected onDown, onStop, onHookError, nonIp, unreadable (line 6)',
     ],
-    [`${BRIDGE}policy:`, 'policy: is empty; expected a mapping with onDown, onStop, onHookError, nonIp (line 3)'],
+    [
+      `${BRIDGE}policy:`,
+      'policy: is empty; expected a mapping with onDown, onStop, onHookError, nonIp, unreadable (line 3)',
+    ],
     [`${BRIDGE}icmp: { code: 16 }`, 'icmp.code: 16 is not valid; expected a whole number, from 0 to 15 (line 3)'],
     [
       `${BRIDGE}icmp:\n  ratePerSecond: .inf`,
@@ -375,6 +387,9 @@ describe('an operator is warned', () => {
   });
 
   test('that dropping non-IP frames on a bridge stops ARP, but not the neighbour discovery of IPv6', () => {
+    const [unread] = warningsOf(`${BRIDGE}${HOOKS}policy: { unreadable: forward }`);
+    assert.match(unread ?? '', /^policy\.unreadable: forward lets frames pass in which IP may be/);
+    assert.deepEqual(warningsOf(`attach:\n  - tap: eth0\n${HOOKS}policy: { unreadable: forward }`), []);
     const [warning, ...others] = warningsOf(`${BRIDGE}${HOOKS}policy: { nonIp: drop }`);
     assert.match(warning ?? '', /^policy\.nonIp: drop stops ARP on the bridge lan0-wan0: IPv4 hosts .*IPv6 finds/);
     assert.deepEqual(others, []);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FRAME_CHECKSUM_PARTIAL, FRAME_SUPER } from '../../../src/drivers/contract.ts';
 import { AS_IT_IS, COMPLETED, CUT, MissingCard } from '../../../src/drivers/missing-card.ts';
+import { pppoe } from '../../support/links.ts';
 import { pseudoSum } from '../../support/offloads.ts';
 import { ethernet, extension, fragment, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
 import { tunnel } from '../../support/tunnels.ts';
@@ -34,7 +35,13 @@ describe('as it is', () => {
       TCP_FIELD,
     ],
     'where nothing is to be summed': () => [ethernet({}, ipv4({}, tcp({}, DATA))), -1, 0],
-    'not IP': () => [ethernet({ etherType: 0x8847 }, ipv4({}, tcp({}, DATA))), 38, TCP_FIELD],
+    'not IP': () => [ethernet({ etherType: 0x88e5 }, ipv4({}, tcp({}, DATA))), 38, TCP_FIELD],
+    'a super-frame of a tunnel in a PPPoE session': () => [
+      pppoe({}, tunnel('ip', { outer: 4 }, ipv4({}, tcp({}, DATA))).subarray(14)),
+      62,
+      TCP_FIELD,
+      5,
+    ],
     malformed: () => [ethernet({}, ipv4({ totalLength: 9999 }, octets(4, DATA))), 40, TCP_FIELD],
     'a fragment': () => [ethernet({}, ipv6({ extensions: [fragment(0, true)] }, udp({}, DATA))), 70, UDP_FIELD],
     'summed from before the transport header': () => [ethernet({}, ipv4({}, octets(47, DATA))), 30, TCP_FIELD],
