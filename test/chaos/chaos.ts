@@ -3,11 +3,12 @@
  *
  * ```
  *   npm run chaos -- [--minutes 10] [--seed N] [--attach bridge|host] [--driver afpacket|pcap] [--on-down drop|forward]
- *                    [--only "port,lane"] [--json]                                      as root, after a build
+ *                    [--only "port,lane"] [--patience SECONDS] [--json]                 as root, after a build
  * ```
- * Prints a line for each step on standard error and a table, or JSON, on standard output. Exit code 1 when a promise was
- * broken, 2 for a wrong option. Rule: in network namespaces of its own, which are gone at the end. docs/reliability.md says
- * what is promised and how it is counted.
+ * Prints a line for each step on standard error and a table, or JSON, on standard output. A step after which all is not well
+ * again within the patience is written down, and the run starts over. Exit code 1 when a promise was broken, 2 for a wrong
+ * option. Rule: in network namespaces of its own, which are gone at the end. docs/reliability.md says what is promised and
+ * how it is counted.
  *
  * @module
  */
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     driver: { type: 'string', default: 'afpacket' },
     'on-down': { type: 'string', default: 'drop' },
     only: { type: 'string' },
+    patience: { type: 'string', default: '60' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -45,6 +47,7 @@ const run = await runChaos({
   driver,
   onDown,
   ...only,
+  wellAgainMs: numberOf('patience', values.patience) * 1000,
   onStep: (step) => {
     const at = ((performance.now() - startedAt) / 1000).toFixed(1).padStart(6);
     process.stderr.write(`${at} s  ${describeStep(step)}\n`);

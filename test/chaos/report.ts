@@ -21,7 +21,7 @@ export interface Row {
   readonly duplicates: number;
   readonly medianMs: number;
   readonly maxMs: number;
-  /** How often all was not well again within a minute. */
+  /** How often all was not well again in time. */
   readonly notWell: number;
 }
 
@@ -56,7 +56,7 @@ export function brokenPromises(run: Run): string[] {
     if (onDown === 'forward' && recoveryMs > PROMISED_MS) {
       broken.push(`${what}: traffic away for ${recoveryMs.toFixed(0)} ms`);
     }
-    if (ailment !== null) broken.push(`${what}: not well again within a minute: ${ailment}`);
+    if (ailment !== null) broken.push(`${what}: not well again in time: ${ailment}`);
   }
   for (const { during, how } of run.ownEnds) broken.push(`${during}: the daemon ended by itself: ${how}`);
   return [...broken, ...run.atTheEnd];

@@ -21,7 +21,6 @@ import { Stage, type StageOptions } from './stage.ts';
 
 /** Once in so many steps there are two disturbances at a time. */
 const PAIR_ONCE_IN = 4;
-/** How long it may take until all is well again, before that is a fault and the run starts over. */
 const WELL_AGAIN_MS = 60_000;
 /** What a disturbance brings about is felt within this time: a lease that nobody renews ends after one second. */
 const FELT_WITHIN_MS = 1_200;
@@ -37,6 +36,10 @@ export interface RunOptions extends StageOptions {
   readonly seconds: number;
   /** Only disturbances whose name contains one of these. By default all. */
   readonly only?: readonly string[];
+  /** Whether a step after which all is not well ends the run, instead of a new start. @defaultValue false */
+  readonly endsWhenNotWell?: boolean;
+  /** How long it may take until all is well again, before that is a fault. @defaultValue 60000 */
+  readonly wellAgainMs?: number;
   /** Hears of each step when it is over. */
   readonly onStep?: (step: Step) => void;
 }
@@ -74,12 +77,13 @@ export interface Run {
  *
  * @throws Error when it cannot begin, or when not even a new start makes all well
  */
-export async function runChaos({ seed, seconds, only, onStep, ...options }: RunOptions): Promise<Run> {
+export async function runChaos(given: RunOptions): Promise<Run> {
+  const { seed, seconds, only, onStep, endsWhenNotWell = false, wellAgainMs = WELL_AGAIN_MS, ...options } = given;
   const random = new Random(seed);
   const steps: Step[] = [];
   const stage = await Stage.open(options);
   try {
-    const ailment = await untilWell(stage, [], 0);
+    const ailment = await untilWell(stage, [], 0, WELL_AGAIN_MS);
     if (ailment !== null) throw new Error(`not well before the first disturbance: ${ailment}`);
     steps.push(undisturbed());
     const untilMs = performance.now() + seconds * 1000;
@@ -91,10 +95,11 @@ export async function runChaos({ seed, seconds, only, onStep, ...options }: RunO
         await sleep(LOOK_EVERY_MS);
         continue;
       }
-      const step = await disturb(stage, chosen, random);
+      const step = await disturb(stage, chosen, random, wellAgainMs);
       steps.push(step);
       count(stage, steps);
       onStep?.(step);
+      if (step.ailment !== null && endsWhenNotWell) break;
       if (step.ailment !== null) await startOver(stage);
       await sleep(PAUSE_LEAST_MS + random.below(PAUSE_SPREAD_MS));
     }
@@ -142,7 +147,12 @@ async function takePossible(
   return null;
 }
 
-async function disturb(stage: Stage, chosen: readonly Disturbance[], random: Random): Promise<Step> {
+async function disturb(
+  stage: Stage,
+  chosen: readonly Disturbance[],
+  random: Random,
+  wellAgainMs: number,
+): Promise<Step> {
   const fromMs = monotonicMs();
   const ends = await Promise.allSettled(chosen.map((one) => one.apply(stage, random)));
   const failed = ends.find((end) => end.status === 'rejected');
@@ -150,7 +160,7 @@ async function disturb(stage: Stage, chosen: readonly Disturbance[], random: Ran
   const clockMs = isFromStart ? fromMs : monotonicMs();
   const ailment =
     failed === undefined
-      ? await untilWell(stage, chosen, monotonicMs() + FELT_WITHIN_MS)
+      ? await untilWell(stage, chosen, monotonicMs() + FELT_WITHIN_MS, wellAgainMs)
       : `the disturbance failed: ${failed.reason}`;
   return {
     names: chosen.map(({ name }) => name),
@@ -164,8 +174,13 @@ async function disturb(stage: Stage, chosen: readonly Disturbance[], random: Ran
 }
 
 /** Waits until all is well; what is still not well when the time is up, or null. */
-async function untilWell(stage: Stage, chosen: readonly Disturbance[], sinceMs: number): Promise<string | null> {
-  const deadline = performance.now() + WELL_AGAIN_MS;
+async function untilWell(
+  stage: Stage,
+  chosen: readonly Disturbance[],
+  sinceMs: number,
+  wellAgainMs: number,
+): Promise<string | null> {
+  const deadline = performance.now() + wellAgainMs;
   for (;;) {
     const ailment = (await stage.ailment(sinceMs)) ?? (await unmended(stage, chosen));
     if (ailment === null || performance.now() > deadline) return ailment;
@@ -182,7 +197,7 @@ async function unmended(stage: Stage, chosen: readonly Disturbance[]): Promise<s
 
 async function startOver(stage: Stage): Promise<void> {
   await stage.repair();
-  const ailment = await untilWell(stage, [], 0);
+  const ailment = await untilWell(stage, [], 0, WELL_AGAIN_MS);
   if (ailment !== null) throw new Error(`not well after a new start: ${ailment}`);
 }
 
