@@ -142,6 +142,11 @@ export class Guarded {
     return lanes;
   }
 
+  /** Lanes that are still there, whose daemon may be gone. */
+  leftLanes(): number[] {
+    return [...this.#lanes].filter(isLane);
+  }
+
   /** Sends a signal to the supervisor; nothing when there is none. */
   signal(signal: NodeJS.Signals): void {
     const { pid } = this;
@@ -167,6 +172,7 @@ export class Guarded {
   /** The orderly stop: SIGTERM. Returns its exit code; null when it had to be killed or did not run. */
   async stop(): Promise<number | null> {
     this.#isWanted = false;
+    this.lanes();
     this.#unguard();
     const child = this.#child;
     if (child === null || !isRunning(child)) return null;
@@ -180,7 +186,7 @@ export class Guarded {
   /** Ends whatever is left of it, at once. */
   async close(): Promise<void> {
     await this.kill9().catch(() => undefined);
-    for (const lane of this.#lanes) if (isLane(lane)) send(lane, 'SIGKILL');
+    for (const lane of this.leftLanes()) send(lane, 'SIGKILL');
     this.log.close();
   }
 

@@ -27,6 +27,7 @@ const FELT_WITHIN_MS = 1_200;
 const LOOK_EVERY_MS = 50;
 const PAUSE_LEAST_MS = 200;
 const PAUSE_SPREAD_MS = 600;
+const SEEDS = 0x7fffffff;
 /** The last of what was sent is still on its way. */
 const ON_THE_WAY_MS = 100;
 
@@ -154,7 +155,9 @@ async function disturb(
   wellAgainMs: number,
 ): Promise<Step> {
   const fromMs = monotonicMs();
-  const ends = await Promise.allSettled(chosen.map((one) => one.apply(stage, random)));
+  // Each has choices of its own: which of two draws first is a matter of time.
+  const own = chosen.map(() => new Random(random.below(SEEDS)));
+  const ends = await Promise.allSettled(chosen.map((one, i) => one.apply(stage, own[i] ?? random)));
   const failed = ends.find((end) => end.status === 'rejected');
   const isFromStart = chosen.every(({ clock }) => clock === 'start');
   const clockMs = isFromStart ? fromMs : monotonicMs();

@@ -193,14 +193,18 @@ export class Stage {
   async finish(): Promise<string[]> {
     const code = await this.daemon.stop();
     const wrong = code === 0 ? [] : [`the orderly stop ended with exit code ${code}`];
-    const tables = (await this.command('nft', ['list', 'tables'])).stdout.split('\n');
-    const leftTables = tables.filter((table) => table.includes('firehook_'));
-    if (leftTables.length > 0) wrong.push(`left behind: ${leftTables.join(', ')}`);
-    const ends = await this.detourEnds();
-    if (ends.length > 0) wrong.push(`left behind: ${ends.join(', ')}`);
-    if ((await this.devices()).includes(STRAY)) wrong.push(`left behind: the renamed end of a detour`);
-    const links = (await this.command('ip', ['-d', 'link', 'show'])).stdout;
-    if (/promiscuity [1-9]/.test(links)) wrong.push('left behind: promiscuity');
+    const left = async (what: RegExp, command: string, ...args: string[]) => {
+      const { code, stdout, stderr } = await this.command(command, args);
+      if (code !== 0) wrong.push(`cannot look for what is left: ${command} ${args.join(' ')}: ${stderr.trim()}`);
+      const found = stdout.split('\n').filter((line) => what.test(line));
+      wrong.push(...found.map((line) => `left behind: ${line.trim()}`));
+    };
+    await left(/firehook_/, 'nft', 'list', 'tables');
+    await left(new RegExp(`^(?:fh\\d+[io][01]|${STRAY})$`), 'ls', '/sys/class/net');
+    await left(/promiscuity [1-9]/, 'ip', '-d', 'link', 'show');
+    await left(/ (?:ingress|clsact) /, 'tc', 'qdisc', 'show');
+    const lanes = this.daemon.leftLanes();
+    if (lanes.length > 0) wrong.push(`left behind: lanes ${lanes.join(', ')}`);
     return wrong;
   }
 
