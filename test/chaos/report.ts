@@ -47,7 +47,7 @@ export function rowsOf({ steps }: Run): Row[] {
 export function brokenPromises(run: Run): string[] {
   const { onDown } = run.options;
   const broken: string[] = [];
-  for (const { names, unhooked, unhookedOn, duplicates, recoveryMs, ailment } of run.steps) {
+  for (const { names, unhooked, unhookedOn, duplicates, recoveryMs, ailment, isStatusWrong } of run.steps) {
     const what = names.join(' + ');
     if (onDown === 'drop' && unhooked > 0) {
       broken.push(`${what}: ${unhooked} packets unhooked (${unhookedOn.join('; ')})`);
@@ -56,6 +56,7 @@ export function brokenPromises(run: Run): string[] {
     if (onDown === 'forward' && recoveryMs > PROMISED_MS) {
       broken.push(`${what}: traffic away for ${recoveryMs.toFixed(0)} ms`);
     }
+    if (isStatusWrong) broken.push(`${what}: packets pass unhooked, and the status says that the hooks are in force`);
     if (ailment !== null) broken.push(`${what}: not well again in time: ${ailment}`);
   }
   for (const { during, how } of run.ownEnds) broken.push(`${during}: the daemon ended by itself: ${how}`);

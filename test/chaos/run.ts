@@ -17,6 +17,7 @@ import type { Disturbance } from './disturbances/contract.ts';
 import { DISTURBANCES } from './disturbances/index.ts';
 import { longestOutageMs } from './outages.ts';
 import { Random } from './random.ts';
+import { untilWell } from './recovery.ts';
 import { Stage, type StageOptions } from './stage.ts';
 
 /** Once in so many steps there are two disturbances at a time. */
@@ -53,6 +54,8 @@ export interface Step {
   readonly recoveryMs: number;
   /** Why all was not well again in time; null when it was. */
   readonly ailment: string | null;
+  /** Packets passed unhooked for a while, and the status said that the hooks were in force. */
+  readonly isStatusWrong: boolean;
   /** Packets that met no hook, up to now. */
   unhooked: number;
   /** Packets that came twice, up to now. */
@@ -84,7 +87,7 @@ export async function runChaos(given: RunOptions): Promise<Run> {
   const steps: Step[] = [];
   const stage = await Stage.open(options);
   try {
-    const ailment = await untilWell(stage, [], 0, WELL_AGAIN_MS);
+    const { ailment } = await untilWell(stage, [], 0, WELL_AGAIN_MS);
     if (ailment !== null) throw new Error(`not well before the first disturbance: ${ailment}`);
     steps.push(undisturbed());
     const untilMs = performance.now() + seconds * 1000;
@@ -161,46 +164,22 @@ async function disturb(
   const failed = ends.find((end) => end.status === 'rejected');
   const isFromStart = chosen.every(({ clock }) => clock === 'start');
   const clockMs = isFromStart ? fromMs : monotonicMs();
-  const ailment =
-    failed === undefined
-      ? await untilWell(stage, chosen, monotonicMs() + FELT_WITHIN_MS, wellAgainMs)
-      : `the disturbance failed: ${failed.reason}`;
+  const { ailment, isStatusWrong } = await untilWell(stage, chosen, monotonicMs() + FELT_WITHIN_MS, wellAgainMs);
   return {
     names: chosen.map(({ name }) => name),
     fromMs,
     recoveryMs: longestOutageMs(stage.forwarded, clockMs, monotonicMs() - ON_THE_WAY_MS),
-    ailment,
+    ailment: failed === undefined ? ailment : `the disturbance failed: ${failed.reason}`,
+    isStatusWrong,
     unhooked: 0,
     duplicates: 0,
     unhookedOn: [],
   };
 }
 
-/** Waits until all is well; what is still not well when the time is up, or null. */
-async function untilWell(
-  stage: Stage,
-  chosen: readonly Disturbance[],
-  sinceMs: number,
-  wellAgainMs: number,
-): Promise<string | null> {
-  const deadline = performance.now() + wellAgainMs;
-  for (;;) {
-    const ailment = (await stage.ailment(sinceMs)) ?? (await unmended(stage, chosen));
-    if (ailment === null || performance.now() > deadline) return ailment;
-    await sleep(LOOK_EVERY_MS);
-  }
-}
-
-async function unmended(stage: Stage, chosen: readonly Disturbance[]): Promise<string | null> {
-  for (const { name, isMended } of chosen) {
-    if (isMended !== undefined && !(await isMended(stage))) return `not mended: ${name}`;
-  }
-  return null;
-}
-
 async function startOver(stage: Stage): Promise<void> {
   await stage.repair();
-  const ailment = await untilWell(stage, [], 0, WELL_AGAIN_MS);
+  const { ailment } = await untilWell(stage, [], 0, WELL_AGAIN_MS);
   if (ailment !== null) throw new Error(`not well after a new start: ${ailment}`);
 }
 
@@ -234,7 +213,16 @@ function stepAt(steps: readonly Step[], atMs: number): Step | undefined {
 
 /** Stands for the time from the first "Attached" to the first disturbance. */
 function undisturbed(): Step {
-  return { names: ['(none yet)'], fromMs: 0, recoveryMs: 0, ailment: null, unhooked: 0, duplicates: 0, unhookedOn: [] };
+  return {
+    names: ['(none yet)'],
+    fromMs: 0,
+    recoveryMs: 0,
+    ailment: null,
+    isStatusWrong: false,
+    unhooked: 0,
+    duplicates: 0,
+    unhookedOn: [],
+  };
 }
 
 function isWanted(name: string, only: readonly string[] | undefined): boolean {

@@ -1,12 +1,8 @@
 /**
  * Everything that a disturbance may touch: ports, daemon, traffic; and whether all of it is well again.
  *
- * ```
- *   far end ──7002, forwarded──> firehook ──> other end      lost, received twice, back after so long
- *   far end ──7001, dropped────> firehook ─/                 whatever arrives has met no hook
- * ```
- * Rule: of everything in a namespace, in both directions, over IPv4 and IPv6 in turn. What is not judged by a hook is seen
- * by a socket, not read from a counter of firehook.
+ * Rule: what passes is seen by sockets, never read from a counter of firehook; what firehook says of itself is compared with
+ * that. Everything that a stage has made goes when it is closed.
  *
  * @module
  */
@@ -16,12 +12,14 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Namespace } from '../support/lab.ts';
 import { finish, type Result, startProcess } from '../support/processes.ts';
-import { type Flow, type FlowSpec, monotonicMs, startTraffic, type Traffic } from '../support/traffic.ts';
+import { type Flow, monotonicMs, startTraffic, type Traffic } from '../support/traffic.ts';
 import { saysHooks } from './ask.ts';
 import { Cell } from './cell.ts';
 import { Guarded } from './guarded.ts';
+import { findLeftovers } from './leftovers.ts';
 import { countLost } from './outages.ts';
 import { type AttachKind, type Cables, layCables, type Port, restorePorts } from './ports.ts';
+import { DROPPED_PORT, FORWARDED_PORT, flowsOf, HOOK } from './streams.ts';
 
 /** How firehook is set up. */
 export interface StageOptions {
@@ -30,27 +28,12 @@ export interface StageOptions {
   readonly onDown: 'drop' | 'forward';
 }
 
-/** What a detour's end is renamed to. */
-export const STRAY = 'stray0';
-
-const DROPPED_PORT = 7001;
-const FORWARDED_PORT = 7002;
 /** Of what a command of a disturbance may take. */
 const COMMAND_MS = 15_000;
 /** All is well when everything sent in this time, up to a moment ago, has arrived. */
 const WELL_MS = 400;
 const ON_THE_WAY_MS = 100;
 const LEAST_SENT = 10;
-
-const HOOK = `
-  import { DROP, defineHook, FORWARD } from 'firehook';
-  export default defineHook({
-    name: 'drop-${DROPPED_PORT}',
-    onPacket(packet) {
-      return packet.protocol === 17 && packet.destinationPort === ${DROPPED_PORT} ? DROP : FORWARD;
-    },
-  });
-`;
 
 /** A running firehookd under traffic. */
 export class Stage {
@@ -168,10 +151,16 @@ export class Stage {
       if (sentIn(flow, fromMs, untilMs) < LEAST_SENT) return `${name}: nothing is sent`;
       if (countLost(flow, fromMs, untilMs) > 0) return `${name}: packets do not arrive`;
     }
-    const unhooked = this.dropped.find(({ arrivals }) => (arrivals.at(-1)?.atMs ?? 0) >= fromMs);
+    const unhooked = this.#unhookedSince(fromMs);
     if (unhooked !== undefined) return `${unhooked.spec.name}: packets pass unhooked`;
     const status = await this.daemon.status();
     return saysHooks(status) ? null : `status: ${JSON.stringify(status)?.slice(0, 200)}`;
+  }
+
+  /** Whether packets pass unhooked at this moment while the status says that the hooks are in force. */
+  async contradicts(): Promise<boolean> {
+    if (this.#unhookedSince(monotonicMs() - WELL_MS) === undefined) return false;
+    return saysHooks(await this.daemon.status());
   }
 
   /** Starts over: nothing that firehook made is left, and a new daemon takes the ports. Not part of any promise. */
@@ -193,18 +182,7 @@ export class Stage {
   async finish(): Promise<string[]> {
     const code = await this.daemon.stop();
     const wrong = code === 0 ? [] : [`the orderly stop ended with exit code ${code}`];
-    const left = async (what: RegExp, command: string, ...args: string[]) => {
-      const { code, stdout, stderr } = await this.command(command, args);
-      if (code !== 0) wrong.push(`cannot look for what is left: ${command} ${args.join(' ')}: ${stderr.trim()}`);
-      const found = stdout.split('\n').filter((line) => what.test(line));
-      wrong.push(...found.map((line) => `left behind: ${line.trim()}`));
-    };
-    await left(/firehook_/, 'nft', 'list', 'tables');
-    await left(new RegExp(`^(?:fh\\d+[io][01]|${STRAY})$`), 'ls', '/sys/class/net');
-    await left(/promiscuity [1-9]/, 'ip', '-d', 'link', 'show');
-    await left(/ (?:ingress|clsact) /, 'tc', 'qdisc', 'show');
-    const lanes = this.daemon.leftLanes();
-    if (lanes.length > 0) wrong.push(`left behind: lanes ${lanes.join(', ')}`);
+    wrong.push(...(await findLeftovers(this)));
     return wrong;
   }
 
@@ -217,6 +195,10 @@ export class Stage {
       rmSync(this.#folder, { recursive: true, force: true });
     }
   }
+
+  #unhookedSince(fromMs: number): Flow | undefined {
+    return this.dropped.find(({ arrivals }) => (arrivals.at(-1)?.atMs ?? 0) >= fromMs);
+  }
 }
 
 function configOf({ attach, driver, onDown }: StageOptions, { ports }: Cables): Record<string, unknown> {
@@ -227,35 +209,6 @@ function configOf({ attach, driver, onDown }: StageOptions, { ports }: Cables): 
     hooks: [{ module: './hook.ts' }],
     policy: { onDown },
   };
-}
-
-/** Between the outermost ends both ways; what is dropped goes to each port of a bridge as well. */
-function flowsOf({ ports }: Cables): FlowSpec[] {
-  const [first, second] = ports;
-  if (first === undefined) return [];
-  const left = first.far;
-  const right = second?.far ?? first.own;
-  const pairs = [
-    [left, right],
-    [right, left],
-  ] as const;
-  const toPorts = second === undefined ? [] : ports.map(({ own, far }) => [far, own] as const);
-  const spec = (port: number, [from, to]: (typeof pairs)[number] | (typeof toPorts)[number]): FlowSpec => ({
-    name: `${hostOf(from.ns)} to ${hostOf(to.ns)}, port ${port}`,
-    from: from.ns,
-    to: to.ns,
-    port,
-    addresses: to.addresses.map((address) => address.split('/')[0] ?? ''),
-  });
-  return [
-    ...pairs.map((pair) => spec(FORWARDED_PORT, pair)),
-    ...[...pairs, ...toPorts].map((pair) => spec(DROPPED_PORT, pair)),
-  ];
-}
-
-/** The last part of the name of a namespace. */
-function hostOf(ns: Namespace): string {
-  return ns.name.split('-').at(-1) ?? '';
 }
 
 function sentIn(flow: Flow, fromMs: number, untilMs: number): number {

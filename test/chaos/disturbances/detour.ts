@@ -7,8 +7,9 @@
  * @module
  */
 
+import { STRAY } from '../leftovers.ts';
 import type { Random } from '../random.ts';
-import { STRAY, type Stage } from '../stage.ts';
+import type { Stage } from '../stage.ts';
 import type { Disturbance } from './contract.ts';
 
 const OTHER_MAC = '02:00:00:00:0e:0e';

@@ -44,7 +44,8 @@ for (const [index, options] of RUNS.entries()) {
       onStep: (step) => t.diagnostic(describeStep(step)),
     });
     const hurt = run.steps.filter(
-      ({ unhooked, duplicates, ailment }) => (onDown === 'drop' && unhooked > 0) || duplicates > 0 || ailment !== null,
+      ({ unhooked, duplicates, ailment, isStatusWrong }) =>
+        (onDown === 'drop' && unhooked > 0) || duplicates > 0 || ailment !== null || isStatusWrong,
     );
     const log = run.ownEnds.map(({ log }) => log).join('\n');
     assert.deepEqual(hurt.map(describeStep), [], `seed ${seed}`);

@@ -10,7 +10,17 @@ import { brokenPromises, PROMISED_MS, rowsOf, table } from '../../chaos/report.t
 import type { Run, Step } from '../../chaos/run.ts';
 
 function step(names: readonly string[], figures: Partial<Step> = {}): Step {
-  return { names, fromMs: 0, recoveryMs: 0, ailment: null, unhooked: 0, duplicates: 0, unhookedOn: [], ...figures };
+  return {
+    names,
+    fromMs: 0,
+    recoveryMs: 0,
+    ailment: null,
+    isStatusWrong: false,
+    unhooked: 0,
+    duplicates: 0,
+    unhookedOn: [],
+    ...figures,
+  };
 }
 
 function run(onDown: 'drop' | 'forward', steps: readonly Step[], rest: Partial<Run> = {}): Run {
@@ -32,12 +42,17 @@ test('traffic that is away for too long breaks the promise of onDown: forward, a
 
 test('a packet that comes twice, a daemon that ends, and what is left behind break a promise in either case', () => {
   for (const onDown of ['drop', 'forward'] as const) {
-    const found = run(onDown, [step(['a'], { duplicates: 2 }), step(['b'], { ailment: 'no traffic' })], {
-      ownEnds: [{ during: 'c', how: 'SIGSEGV', log: '' }],
-      atTheEnd: ['left behind: fh2i0'],
-    });
+    const found = run(
+      onDown,
+      [step(['a'], { duplicates: 2 }), step(['b'], { ailment: 'no traffic', isStatusWrong: true })],
+      {
+        ownEnds: [{ during: 'c', how: 'SIGSEGV', log: '' }],
+        atTheEnd: ['left behind: fh2i0'],
+      },
+    );
     assert.deepEqual(brokenPromises(found), [
       'a: 2 packets twice',
+      'b: packets pass unhooked, and the status says that the hooks are in force',
       'b: not well again in time: no traffic',
       'c: the daemon ended by itself: SIGSEGV',
       'left behind: fh2i0',
