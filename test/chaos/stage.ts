@@ -7,9 +7,6 @@
  * @module
  */
 
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import type { Namespace } from '../support/lab.ts';
 import { finish, type Result, startProcess } from '../support/processes.ts';
 import { type Flow, monotonicMs, startTraffic, type Traffic } from '../support/traffic.ts';
@@ -18,6 +15,7 @@ import { Cell } from './cell.ts';
 import { Guarded } from './guarded.ts';
 import { findLeftovers } from './leftovers.ts';
 import { countLost } from './outages.ts';
+import { OwnFolder } from './own-folder.ts';
 import { type AttachKind, type Cables, layCables, type Port, restorePorts } from './ports.ts';
 import { DROPPED_PORT, FORWARDED_PORT, flowsOf, HOOK } from './streams.ts';
 
@@ -42,7 +40,7 @@ export class Stage {
   readonly cell: Cell;
   readonly daemon: Guarded;
   readonly traffic: Traffic;
-  readonly #folder: string;
+  readonly #folder: OwnFolder;
 
   private constructor(
     options: StageOptions,
@@ -50,7 +48,7 @@ export class Stage {
     cell: Cell,
     daemon: Guarded,
     traffic: Traffic,
-    folder: string,
+    folder: OwnFolder,
   ) {
     this.options = options;
     this.cables = cables;
@@ -67,13 +65,16 @@ export class Stage {
    */
   static async open(options: StageOptions): Promise<Stage> {
     const cables = await layCables(options.attach);
-    const folder = mkdtempSync(path.join(os.tmpdir(), 'firehook-chaos-'));
-    // Lanes are another user.
-    chmodSync(folder, 0o755);
+    const folder = new OwnFolder();
     let daemon: Guarded | undefined;
     try {
       const cell = await Cell.make(cables.fw);
-      daemon = new Guarded({ folder, cell, config: configOf(options, cables), files: { 'hook.ts': HOOK } });
+      daemon = new Guarded({
+        folder: folder.path,
+        cell,
+        config: configOf(options, cables),
+        files: { 'hook.ts': HOOK },
+      });
       const traffic = await startTraffic(flowsOf(cables));
       daemon.start();
       await daemon.untilRunning();
@@ -81,7 +82,7 @@ export class Stage {
     } catch (error) {
       await daemon?.close();
       await cables.lab.remove();
-      rmSync(folder, { recursive: true, force: true });
+      folder.remove();
       throw error;
     }
   }
@@ -192,7 +193,7 @@ export class Stage {
       await this.daemon.close();
     } finally {
       await this.cables.lab.remove();
-      rmSync(this.#folder, { recursive: true, force: true });
+      this.#folder.remove();
     }
   }
 

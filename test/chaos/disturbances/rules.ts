@@ -26,12 +26,11 @@ const flushRuleset: Disturbance = {
 };
 
 const flushSet: Disturbance = {
-  name: 'the set of the lease flushed',
+  name: 'a set of netdev flushed',
   group: 'rules',
   clock: 'start',
   async apply(stage, random) {
-    const table = random.pick(await tables(stage, 'netdev'));
-    await stage.command('nft', ['flush', 'set', 'netdev', table, 'alive']);
+    await withPart(stage, random, 'netdev', 'set', (set) => `flush set ${set}`);
   },
   isPossible: hasTables,
   isMended: hasTables,
@@ -41,7 +40,7 @@ const flushSet: Disturbance = {
 function ofFamily(family: Family): Disturbance[] {
   const isPossible = async (stage: Stage) => (await tables(stage, family)).length > 0;
   const onChain = (stage: Stage, random: Random, commands: (chain: string) => string) =>
-    withChain(stage, random, family, commands);
+    withPart(stage, random, family, 'chain', commands);
   return [
     {
       name: `a table of ${family} deleted`,
@@ -92,17 +91,21 @@ async function tables(stage: Stage, family: Family): Promise<string[]> {
   return Array.from(stdout.matchAll(/(firehook_\d+)/g), ([, name = '']) => name);
 }
 
-async function withChain(
+/** Does something to a chain or a set of one of the tables. */
+async function withPart(
   stage: Stage,
   random: Random,
   family: Family,
-  commands: (chain: string) => string,
+  kind: 'chain' | 'set',
+  commands: (part: string) => string,
 ): Promise<void> {
   const names = await tables(stage, family);
   if (names.length === 0) return;
   const table = random.pick(names);
   const { stdout } = await stage.command('nft', ['list', 'table', family, table]);
-  const chains = Array.from(stdout.matchAll(/^\s*chain (\S+) \{/gm), ([, name = '']) => name);
-  if (chains.length === 0) return;
-  await stage.command('nft', ['-f', '-'], `${commands(`${family} ${table} ${random.pick(chains)}`)}\n`);
+  const parts = Array.from(stdout.matchAll(/^\s*(chain|set) (\S+) \{/gm)).flatMap(([, found, name = '']) =>
+    found === kind ? [name] : [],
+  );
+  if (parts.length === 0) return;
+  await stage.command('nft', ['-f', '-'], `${commands(`${family} ${table} ${random.pick(parts)}`)}\n`);
 }
