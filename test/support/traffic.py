@@ -10,7 +10,8 @@ arrives at one of the ports is noted. Prints `ready`, and then a line for each d
     r FLOW NUMBER MS     received
 
 Rule: the time is that of CLOCK_MONOTONIC, which is the same in all processes of a machine. A process that was not run for
-a while sends no burst afterwards. The program ends with the process that started it.
+a while sends no burst afterwards. SIGTERM ends the program when all is printed; it also ends with the process that
+started it.
 
 Source: clock_gettime(2), ipv6(7) (IPV6_V6ONLY), udp(7).
 """
@@ -18,6 +19,7 @@ Source: clock_gettime(2), ipv6(7) (IPV6_V6ONLY), udp(7).
 import json
 import os
 import select
+import signal
 import socket
 import struct
 import sys
@@ -90,10 +92,20 @@ def main():
     def note(kind, flow, number, ms):
         lines.extend(b"%s %d %d %.3f\n" % (kind, flow, number, ms))
 
+    def stop():
+        os.set_blocking(1, True)
+        while lines:
+            del lines[: os.write(1, lines)]
+        sys.exit(0)
+
+    stop_wanted = []
+    signal.signal(signal.SIGTERM, lambda *_: stop_wanted.append(True))
     os.set_blocking(1, False)
     send_at = time.monotonic()
     print_at = look_at = 0.0
     while True:
+        if stop_wanted:
+            stop()
         now = time.monotonic()
         if now >= send_at:
             for flow in flows:
