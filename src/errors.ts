@@ -105,6 +105,7 @@ export const ERRORS = {
   },
   FIREHOOK_SAVEFILE_TRUNCATED: { op: 'read', what: 'the capture file is truncated', advice: '', exitCode: 1 },
   FIREHOOK_SAVEFILE_UNWRITABLE: { op: 'write', what: 'cannot write the capture file', advice: '', exitCode: 2 },
+  FIREHOOK_SAVEFILE_INCOMPLETE: { op: 'write', what: 'the written capture is not complete', advice: '', exitCode: 1 },
 } as const satisfies Record<string, ErrorEntry>;
 
 /** One of the keys of {@link ERRORS}. */

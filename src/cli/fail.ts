@@ -9,6 +9,7 @@
 import { styleText } from 'node:util';
 import { CommanderError } from 'commander';
 import { isFirehookError } from '../errors.ts';
+import { printable } from '../telemetry/printable.ts';
 
 /** Exit code for wrong usage. */
 export const USAGE = 2;
@@ -17,7 +18,7 @@ export const USAGE = 2;
 export function fail(program: string, error: unknown): never {
   if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : USAGE);
   const message = isFirehookError(error)
-    ? error.message
+    ? printable(error.message)
     : error instanceof Error
       ? (error.stack ?? error.message)
       : String(error);

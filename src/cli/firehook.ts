@@ -8,10 +8,12 @@ import { Command } from 'commander';
 import { FirehookError } from '../errors.ts';
 import type { HooksReport, PoolReport, StatsReport, StatusReport } from '../supervisor/reports.ts';
 import { version } from '../supervisor/version.ts';
+import { printableJson } from '../telemetry/printable.ts';
 import { ask } from './client.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { fail } from './fail.ts';
+import { outliveReaders, printableLines } from './output.ts';
 import { type ReplayOptions, replay } from './replay.ts';
 import { showHooks, showPool, showStats, showStatus } from './show.ts';
 
@@ -28,7 +30,8 @@ function reportCommand<Report>(name: string, description: string, show: (report:
     const { status, body } = await ask(socket, 'GET', `/${name}`);
     if (status !== 200)
       throw new FirehookError('FIREHOOK_CONTROL_UNREACHABLE', `${socket}: answered ${status}: ${JSON.stringify(body)}`);
-    process.stdout.write(`${json === true ? JSON.stringify(body, null, 2) : show(body as Report)}\n`);
+    const text = json === true ? printableJson(JSON.stringify(body, null, 2)) : printableLines(show(body as Report));
+    process.stdout.write(`${text}\n`);
   });
 }
 
@@ -40,6 +43,7 @@ function askCommand(name: string, description: string): Command {
 }
 
 async function main(): Promise<void> {
+  outliveReaders('firehook');
   const program = new Command('firehook')
     .description('Asks a running firehookd, replays captures, examines this machine.')
     .version(version)

@@ -25,6 +25,7 @@ import { bundleAll, tryHooks } from '../supervisor/try-hooks.ts';
 import { version } from '../supervisor/version.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { fail } from './fail.ts';
+import { outliveReaders } from './output.ts';
 
 interface Options {
   readonly config: string;
@@ -45,6 +46,8 @@ async function main(): Promise<void> {
   const options = command.opts<Options>();
   if (options.check === true && options.undo === true)
     throw new FirehookError('FIREHOOK_USAGE', '--check and --undo exclude each other');
+  // A daemon outlives its readers in its own way: src/telemetry.
+  if (options.check === true || options.undo === true) outliveReaders('firehookd');
   const { config, warnings } = options.check === true ? loadListing(options.config) : loadConfig(options.config);
   const loaded = { config, warnings: [...warnings, ...kernelWarnings(config)] };
   if (options.undo === true) await undo(loaded);

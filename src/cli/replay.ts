@@ -5,12 +5,13 @@
  *   IN.pcap ─> savefile driver ─> lane (the same as live) ─> OUT.pcap: what was forwarded, byte for byte unless changed
  * ```
  * Rule: the packet path is the daemon's, so that what is seen here holds there. ICMP errors are counted, not written.
- * Hooks never run as root: started by root, it becomes the lane's user (or `nobody`) once its files are open.
+ * Hooks never run as root: started by root, it becomes the lane's user (or `nobody`) once its files are open. However it
+ * ends, the output is whole, and the report says how many packets are in it (`replay-guard.ts`).
  *
  * @module
  */
 
-import { Console } from 'node:console';
+import { constants } from 'node:os';
 import path from 'node:path';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import { defaultSettings, type Settings } from '../config/schema.ts';
@@ -30,7 +31,10 @@ import type { Way } from '../lane/way.ts';
 import { findUser } from '../supervisor/lane-user.ts';
 import { tryHooks } from '../supervisor/try-hooks.ts';
 import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
+import { printable, printableJson } from '../telemetry/printable.ts';
 import { paint } from './fail.ts';
+import { printableLines } from './output.ts';
+import { ReplayGuard } from './replay-guard.ts';
 import { type Cell, table } from './table.ts';
 
 /** What the command line says. */
@@ -45,6 +49,8 @@ export interface ReplayOptions {
 export interface ReplayReport {
   readonly input: string;
   readonly output: string | null;
+  /** Packets that are in the output, whole; null without one. */
+  readonly written: number | null;
   readonly packets: number;
   readonly total: LedgerRow;
   readonly addsUp: boolean;
@@ -59,9 +65,13 @@ export interface ReplayReport {
     readonly replaced: number;
     readonly changed: number;
     readonly faults: number;
+    /** Of its timers and promises, beside those of `onPacket`. */
+    readonly faultsOutside: number;
     readonly notFreed: number;
   }[];
-  /** Why the file could not be read to its end; null when it could. */
+  /** Faults outside `onPacket` of hooks that cannot be told. */
+  readonly otherFaults: number;
+  /** Why the replay did not come to its end, or what was wrong with a hook outside `onPacket`; null when all went well. */
   readonly error: string | null;
 }
 
@@ -72,11 +82,16 @@ const BAR_WIDTH = 30;
 /** The bar is drawn at most this often. */
 const BAR_EVERY_MS = 100;
 const HOOK_LINES_PER_SECOND = 20;
+/** Shells say it like this when a signal ended a command. */
+const SIGNAL_EXIT_CODE = 128;
 
 /**
  * Replays a file and prints what became of its packets.
  *
- * @throws {@link FirehookError} when a file or a hook is refused, and, after the report, when the input is truncated
+ * Ends the process when all went well, so that no timer of a hook keeps it.
+ *
+ * @throws {@link FirehookError} when a file or a hook is refused, and, after the report, when the input is truncated, the
+ *   output could not be written to its end, or a hook was at fault outside `onPacket`
  */
 export async function replay(input: string, options: ReplayOptions): Promise<void> {
   const loaded = options.config === undefined ? null : loadConfig(options.config);
@@ -87,18 +102,34 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   const user = process.getuid?.() === 0 ? laneUser(settings, loaded !== null) : null;
   // The output is emptied when it is opened: not for hooks that are refused.
   if (options.write !== undefined) await tryHooks(settings, folder, user, sources);
+  let guard: ReplayGuard | null = null;
+  const isDrawn = process.stderr.isTTY === true;
   const driver = openSavefile({
     input,
     ...(options.write === undefined ? {} : { output: options.write }),
-    ...(process.stderr.isTTY === true ? { onProgress: drawBar } : {}),
+    ...(isDrawn ? { onProgress: (read: number, total: number) => guard?.draw(bar(read, total)) } : {}),
   });
   // Files are open: from here on nothing needs root, and hooks must not have it.
   if (user !== null) becomeUser(user);
-  // What a hook prints must not come between the lines of a report.
-  globalThis.console = new Console(process.stderr, process.stderr);
 
+  const log = createRateLimitedLog(createLogger({ level: settings.log.level }), HOOK_LINES_PER_SECOND);
+  const names = new Map<string, string>();
+  const nameOf = (file: string): string => names.get(file) ?? path.basename(file);
+  guard = new ReplayGuard({
+    driver,
+    hooks: sources,
+    log: (hook, message) => log('error', () => hookLine(hook === null ? '(unknown)' : nameOf(hook), message)),
+  });
   const clock = { nowMs: 0 };
-  const chain = await loadHooks(sources, settings, folder);
+  let chain: LoadedChain;
+  try {
+    chain = await loadHooks(sources, settings, folder, log);
+  } catch (error) {
+    await guard.end();
+    driver.stop();
+    throw error;
+  }
+  for (const hook of chain.hooks) names.set(hook.path, hook.name);
   const lane = new Lane({
     driver,
     ways: ways(),
@@ -109,13 +140,42 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     sender: null,
     now: () => clock.nowMs,
   });
+  guard.running();
   const error = await run(driver, lane, clock);
   chain.teardown();
-  if (process.stderr.isTTY === true) process.stderr.write('\r\u001b[K');
-  const report = makeReport(input, options.write ?? null, lane, chain, error);
-  process.stdout.write(`${options.json === true ? JSON.stringify(report, null, 2) : show(report)}\n`);
-  if (error !== null) throw error;
+  await guard.end();
+  if (isDrawn) process.stderr.write('\r\u001b[K');
+  const end = endOf(error, guard);
+  const report = makeReport(input, options.write ?? null, driver.written, lane, chain, guard, end);
+  await print(options.json === true ? printableJson(JSON.stringify(report, null, 2)) : printableLines(show(report)));
+  if (guard.interruptedBy !== null) {
+    process.stderr.write(`firehook: interrupted by ${guard.interruptedBy} after ${lane.packets} packets\n`);
+    process.exit(SIGNAL_EXIT_CODE + constants.signals[guard.interruptedBy]);
+  }
+  if (end !== null) throw end;
   if (!report.addsUp) throw new FirehookError('FIREHOOK_LANE_FAILED', report.problems.join('; '));
+  process.exit();
+}
+
+/** What the command ends with; null when all went well. */
+function endOf(error: FirehookError | null, guard: ReplayGuard): FirehookError | null {
+  if (error !== null) return error;
+  if (guard.ownError !== null)
+    return new FirehookError('FIREHOOK_LANE_FAILED', oneLine(guard.ownError), { cause: guard.ownError });
+  return guard.faultSentence === '' ? null : new FirehookError('FIREHOOK_LANE_FAILED', guard.faultSentence);
+}
+
+/** An error that nobody expected, with the place it comes from. */
+function oneLine(error: Error): string {
+  const place = (error.stack ?? '').split('\n').find((line) => line.startsWith('    at '));
+  return printable(`${error.message}${place === undefined ? '' : ` (${place.trim()})`}`);
+}
+
+/** Resolves when it is printed, or when there is nobody who reads it. */
+function print(text: string): Promise<void> {
+  return new Promise((resolve) => {
+    process.stdout.write(`${text}\n`, () => resolve());
+  });
 }
 
 async function collectHooks(loaded: LoadedConfig | null, files: readonly string[]): Promise<HookSource[]> {
@@ -131,8 +191,12 @@ async function collectHooks(loaded: LoadedConfig | null, files: readonly string[
   return sources;
 }
 
-function loadHooks(sources: readonly HookSource[], settings: Settings, folder: string): Promise<LoadedChain> {
-  const log = createRateLimitedLog(createLogger({ level: settings.log.level }), HOOK_LINES_PER_SECOND);
+function loadHooks(
+  sources: readonly HookSource[],
+  settings: Settings,
+  folder: string,
+  log: ReturnType<typeof createRateLimitedLog>,
+): Promise<LoadedChain> {
   return loadChain({
     hooks: sources,
     folder,
@@ -190,7 +254,8 @@ async function run(driver: SavefileDriver, lane: Lane, clock: { nowMs: number })
     return null;
   } catch (error) {
     if (isFirehookError(error)) return error;
-    throw error;
+    const reason = error instanceof Error ? oneLine(error) : String(error);
+    return new FirehookError('FIREHOOK_LANE_FAILED', reason, { cause: error });
   } finally {
     driver.stop();
   }
@@ -199,8 +264,10 @@ async function run(driver: SavefileDriver, lane: Lane, clock: { nowMs: number })
 function makeReport(
   input: string,
   output: string | null,
+  written: number,
   lane: Lane,
   { chain, hooks }: LoadedChain,
+  guard: ReplayGuard,
   error: FirehookError | null,
 ): ReplayReport {
   const total = emptyRow();
@@ -211,11 +278,12 @@ function makeReport(
   return {
     input,
     output,
+    written: output === null ? null : written,
     packets: lane.packets,
     total,
     addsUp: problems.length === 0,
     problems,
-    hooks: hooks.map(({ name, priority }, index) => {
+    hooks: hooks.map(({ name, path: file, priority }, index) => {
       const counter = (offset: number): number => chain.counters[index * HOOK_COUNTERS + offset] ?? 0;
       return {
         name,
@@ -227,10 +295,12 @@ function makeReport(
         replaced: counter(4),
         changed: counter(5),
         faults: counter(6),
+        faultsOutside: guard.faultsOf(file),
         notFreed: systemPool.ownerUsage(index).outstanding,
       };
     }),
-    error: error?.message ?? null,
+    otherFaults: guard.faultsOf(null),
+    error: error?.message ?? (guard.interruptedBy === null ? null : `interrupted by ${guard.interruptedBy}`),
   };
 }
 
@@ -271,23 +341,24 @@ function show(report: ReplayReport): string {
               hook.rejected,
               hook.replaced,
               hook.changed,
-              hook.faults,
+              hook.faults + hook.faultsOutside,
             ]),
           ]),
         ]),
-    ...(report.output === null ? [] : [`Written: ${report.output}`]),
+    ...(report.output === null ? [] : [`Written: ${report.written} packets to ${report.output}`]),
     report.addsUp ? 'The ledger adds up.' : `The ledger does NOT add up: ${report.problems.join('; ')}`,
   ].join('\n');
 }
 
 let lastDrawnMs = 0;
 
-function drawBar(read: number, total: number): void {
+/** The bar, when it is time for it; '' when not. */
+function bar(read: number, total: number): string {
   const now = performance.now();
-  if (now - lastDrawnMs < BAR_EVERY_MS && read < total) return;
+  if (now - lastDrawnMs < BAR_EVERY_MS && read < total) return '';
   lastDrawnMs = now;
   const share = total === 0 ? 1 : Math.min(1, read / total);
   const filled = Math.round(share * BAR_WIDTH);
-  const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
-  process.stderr.write(`\r${paint('dim', bar)} ${Math.floor(share * 100)} %`);
+  const blocks = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
+  return `\r${paint('dim', blocks)} ${Math.floor(share * 100)} %`;
 }

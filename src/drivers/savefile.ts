@@ -14,7 +14,7 @@
  */
 
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { type ErrorCode, FirehookError } from '../errors.ts';
 import { emitSavefileRecord, type SavefileEvent, SavefileReader, savefileRecordLength } from '../wire/savefile.ts';
 import {
@@ -34,6 +34,8 @@ const FIRST_FRAME_OCTETS = 128 * 1024;
 /** The format's own limit: lengths are read as signed 32-bit numbers by many tools. */
 const MAX_FRAME_LENGTH = 2 ** 31 - 1;
 const OUTPUT_MODE = 0o644;
+/** How long to wait for a pipe that has nothing to read just now. */
+const PIPE_PAUSE_MS = 10;
 const NO_OPTIONS = Buffer.alloc(0);
 const NO_STATS: DriverStats = { droppedByKernel: 0 };
 
@@ -76,7 +78,9 @@ export class SavefileDriver implements Driver {
   readonly #options: SavefileOptions;
   readonly #reader: SavefileReader;
   readonly #ports: DriverPort[] = [];
-  readonly #input: number;
+  /** A pipe is opened a second time, so that waiting for its writer does not keep `stop` from being heard. */
+  #input: number;
+  readonly #isPipe: boolean;
   readonly #inputOctets: number;
   readonly #output: SavefileOutput | null;
   readonly #chunk = Buffer.allocUnsafeSlow(CHUNK_OCTETS);
@@ -104,7 +108,9 @@ export class SavefileDriver implements Driver {
     this.#reader = new SavefileReader(options.input);
     this.#input = openFile(options.input, constants.O_RDONLY, 'FIREHOOK_SAVEFILE_UNREADABLE');
     try {
-      this.#inputOctets = fstatSync(this.#input).size;
+      const input = fstatSync(this.#input);
+      this.#inputOctets = input.size;
+      this.#isPipe = input.isFIFO();
       this.#event = this.#advance();
       const error = this.#event === 'section' ? null : this.#reader.end();
       if (error !== null) {
@@ -122,6 +128,11 @@ export class SavefileDriver implements Driver {
     }
   }
 
+  /** Packets that are in the output file, whole; 0 without one. Final once `start` has ended. */
+  get written(): number {
+    return this.#output?.written ?? 0;
+  }
+
   /** One port per interface of the file. Those described between frames join as they are met. */
   get ports(): readonly DriverPort[] {
     return this.#ports;
@@ -133,7 +144,8 @@ export class SavefileDriver implements Driver {
    * Resolves at the end of the file or after `stop`; both files are closed then. An exception of the sink rejects.
    *
    * @throws {@link FirehookError} FIREHOOK_SAVEFILE_TRUNCATED or FIREHOOK_SAVEFILE_FORMAT once the frames before the
-   *   damage are handed out and written; FIREHOOK_SAVEFILE_UNREADABLE, FIREHOOK_SAVEFILE_UNWRITABLE
+   *   damage are handed out and written; FIREHOOK_SAVEFILE_UNREADABLE; FIREHOOK_SAVEFILE_INCOMPLETE when a write fails: the
+   *   output ends with the last whole record that was written then
    */
   async start(sink: FrameSink): Promise<void> {
     this.#isRunning = true;
@@ -189,7 +201,7 @@ export class SavefileDriver implements Driver {
   /**
    * Ends `start` before the next frame; what was transmitted is written.
    *
-   * @throws {@link FirehookError} FIREHOOK_SAVEFILE_UNWRITABLE when `start` never ran and the head cannot be written
+   * @throws {@link FirehookError} FIREHOOK_SAVEFILE_INCOMPLETE when `start` never ran and the head cannot be written
    */
   stop(): void {
     this.#isStopped = true;
@@ -198,18 +210,30 @@ export class SavefileDriver implements Driver {
     }
   }
 
+  /**
+   * Writes what was transmitted and closes both files, now, also from within `onFrame`: for a process that is about to end.
+   * Idempotent.
+   *
+   * @throws {@link FirehookError} FIREHOOK_SAVEFILE_INCOMPLETE
+   */
+  close(): void {
+    this.#close();
+  }
+
   async #run(sink: FrameSink): Promise<void> {
     let event = this.#event;
+    if (this.#isPipe) {
+      this.#reopenPipe();
+    }
     while (!this.#isStopped && event !== 'error') {
       if (event === 'frame') {
         this.#handOut(sink);
       } else if (event === 'more') {
         this.#output?.flush();
         this.#options.onProgress?.(this.#readOctets, this.#inputOctets);
-        if (!this.#fill()) {
+        if (!(await this.#fillInTurn())) {
           break;
         }
-        await nextTurn();
       } else {
         this.#takeDescription(event);
       }
@@ -218,6 +242,33 @@ export class SavefileDriver implements Driver {
     const error = this.#isStopped ? null : this.#reader.end();
     if (error !== null) {
       throw error;
+    }
+  }
+
+  /** From here on a read that would wait says so instead (O_NONBLOCK belongs to a description, not to the pipe). */
+  #reopenPipe(): void {
+    const again = openFile(
+      `/proc/self/fd/${this.#input}`,
+      constants.O_RDONLY | constants.O_NONBLOCK,
+      'FIREHOOK_SAVEFILE_UNREADABLE',
+    );
+    closeSync(this.#input);
+    this.#input = again;
+  }
+
+  /** Reads a chunk and lets the event loop turn; false at the end of the file, and after `stop` where a pipe is silent. */
+  async #fillInTurn(): Promise<boolean> {
+    for (;;) {
+      try {
+        const isThere = this.#fill();
+        await nextTurn();
+        return isThere;
+      } catch (error) {
+        const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+        if (code !== 'EAGAIN') throw error;
+      }
+      if (this.#isStopped) return false;
+      await pause(PIPE_PAUSE_MS);
     }
   }
 
@@ -331,10 +382,19 @@ class SavefileOutput {
   #buffer = Buffer.allocUnsafeSlow(CHUNK_OCTETS);
   #used = 0;
   #flushed = 0;
+  /** Where in the buffer each record ends. */
+  readonly #ends: number[] = [];
+  #written = 0;
+  #isClosed = false;
 
   constructor(path: string, file: number) {
     this.#path = path;
     this.#file = file;
+  }
+
+  /** Records that are in the file, whole. */
+  get written(): number {
+    return this.#written;
   }
 
   append(octets: Buffer): void {
@@ -353,6 +413,7 @@ class SavefileOutput {
   write(section: SavefileSection, record: SavefileRecord, frame: Buffer, options: Buffer): void {
     this.#reserve(savefileRecordLength(section, record.length, options.length));
     this.#used = emitSavefileRecord(section, record, frame, options, this.#buffer, this.#used);
+    this.#ends.push(this.#used);
   }
 
   /** Readers cut frames at the snaplen: a frame that a hook made longer must not lose its end that way. */
@@ -365,28 +426,55 @@ class SavefileOutput {
 
   flush(): void {
     let from = 0;
-    attempt('FIREHOOK_SAVEFILE_UNWRITABLE', this.#path, () => {
+    try {
       while (from < this.#used) {
         from += writeSync(this.#file, this.#buffer, from, this.#used - from);
       }
-    });
-    this.#flushed += this.#used;
-    this.#used = 0;
+      this.#written += this.#ends.length;
+      this.#flushed += this.#used;
+    } catch (cause) {
+      this.#endWhole(from);
+      throw incomplete(this.#path, cause);
+    } finally {
+      // Also after a failure: what could not be written is not tried again when the file is closed.
+      this.#used = 0;
+      this.#ends.length = 0;
+    }
   }
 
+  /** Idempotent. */
   close(): void {
+    if (this.#isClosed) {
+      return;
+    }
+    this.#isClosed = true;
     try {
       this.flush();
       for (const field of this.#snaplens.filter(({ raisedTo }) => raisedTo > 0)) {
         const octets = Buffer.alloc(4);
         writeWord(octets, field.raisedTo, 0, field.bigEndian);
-        attempt('FIREHOOK_SAVEFILE_UNWRITABLE', this.#path, () =>
-          writeSync(this.#file, octets, 0, octets.length, field.position),
-        );
+        try {
+          writeSync(this.#file, octets, 0, octets.length, field.position);
+        } catch (cause) {
+          throw incomplete(this.#path, cause);
+        }
       }
     } finally {
       closeSync(this.#file);
     }
+  }
+
+  /** Of the buffer only `octets` reached the file: counts the records that are whole, and takes the rest off again. */
+  #endWhole(octets: number): void {
+    const whole = this.#ends.filter((end) => end <= octets);
+    this.#written += whole.length;
+    const end = this.#flushed + (whole.at(-1) ?? 0);
+    try {
+      ftruncateSync(this.#file, end);
+    } catch {
+      // A file system that does not even do this has said what is wrong with the write.
+    }
+    this.#flushed = end;
   }
 
   #reserve(octets: number): void {
@@ -427,8 +515,15 @@ function attempt<Result>(code: ErrorCode, path: string, call: () => Result): Res
   try {
     return call();
   } catch (cause) {
-    // The text of a system error repeats the call and the path behind a comma.
-    const because = cause instanceof Error ? cause.message.split(',')[0] : String(cause);
-    throw new FirehookError(code, `"${path}": ${because}`, { cause });
+    throw new FirehookError(code, `"${path}": ${because(cause)}`, { cause });
   }
+}
+
+function incomplete(path: string, cause: unknown): FirehookError {
+  return new FirehookError('FIREHOOK_SAVEFILE_INCOMPLETE', `"${path}": ${because(cause)}`, { cause });
+}
+
+/** The text of a system error repeats the call and the path behind a comma. */
+function because(cause: unknown): string {
+  return cause instanceof Error ? (cause.message.split(',')[0] ?? '') : String(cause);
 }

@@ -5,14 +5,15 @@
  *   supervisor or CLI (root): module path ─> esbuild ─> HookBundle ─> lane (unprivileged): load-hook
  * ```
  * Floor 2. Rule: this runs with root's rights, so it reads hook code and never executes it. The lane needs no access to
- * the folders that hooks live in.
+ * the folders that hooks live in. What is read are regular files of a bounded size, in a bounded time: a named pipe, a
+ * device or a huge file is refused, for a hook as for what it imports.
  *
  * @module
  */
 
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, type Stats, statSync } from 'node:fs';
 import path from 'node:path';
-import { type BuildFailure, type BuildOptions, build, type Message, stop } from 'esbuild';
+import { type BuildFailure, type BuildOptions, build, type Message, type Plugin, stop } from 'esbuild';
 import { FirehookError } from '../errors.ts';
 
 /** What a hook module may be called. */
@@ -20,6 +21,15 @@ const MODULE_NAME = /\.(?:ts|mts|js|mjs)$/;
 
 /** Of a folder: parts of hooks (`_name`), hidden files, declarations and tests are no hooks. */
 const NO_HOOK_NAME = /^[_.]|\.d\.m?ts$|\.test\.[^.]+$/;
+
+/** A folder with more hooks than this is another folder than the one that was meant. */
+const MAX_HOOKS = 256;
+/** Most octets of one file of a hook. */
+const MAX_FILE_OCTETS = 16 * 1024 * 1024;
+/** Most octets of a hook with everything that it imports. */
+const MAX_HOOK_OCTETS = 64 * 1024 * 1024;
+/** The largest hooks bundle in a second: what takes so long reads something that does not end. */
+const PATIENCE_MS = 30_000;
 
 /** A hook as one CommonJS script. */
 export interface HookBundle {
@@ -61,15 +71,28 @@ let running = 0;
  * tests are left out.
  *
  * @param modulePath - file or folder
- * @throws {@link FirehookError} FIREHOOK_HOOK_UNREADABLE when it is not there or a folder holds no hook;
- *   FIREHOOK_HOOK_BUNDLE with file, line and column when it cannot be bundled
+ * @param patienceMs - how long bundling may take
+ * @throws {@link FirehookError} FIREHOOK_HOOK_UNREADABLE when it is not there, is no regular file, or a folder holds no hook;
+ *   FIREHOOK_HOOK_BUNDLE with file, line and column when it cannot be bundled, and when that takes too long
  */
-export async function bundleHooks(modulePath: string): Promise<HookBundle[]> {
+export async function bundleHooks(modulePath: string, patienceMs = PATIENCE_MS): Promise<HookBundle[]> {
   const files = hookFiles(path.resolve(modulePath));
   running += 1;
+  let expire: (error: FirehookError) => void = () => undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    expire = reject;
+  });
+  const timer = setTimeout(() => {
+    const detail = `${modulePath}: not done after ${patienceMs / 1000} s; something that it reads does not end`;
+    expire(new FirehookError('FIREHOOK_HOOK_BUNDLE', detail, { hook: modulePath }));
+  }, patienceMs);
   try {
-    return await Promise.all(files.map(bundleFile));
+    const bundles = Promise.all(files.map(bundleFile));
+    // When the time is up esbuild is stopped below, and what it still works on is rejected with nobody waiting for it.
+    bundles.catch(() => undefined);
+    return await Promise.race([bundles, late]);
   } finally {
+    clearTimeout(timer);
     running -= 1;
     if (running === 0) await stop();
   }
@@ -78,7 +101,15 @@ export async function bundleHooks(modulePath: string): Promise<HookBundle[]> {
 function hookFiles(modulePath: string): string[] {
   let names: string[];
   try {
-    if (!statSync(modulePath).isDirectory()) {
+    const stats = statSync(modulePath);
+    if (!stats.isDirectory()) {
+      const problem = fileProblem(stats);
+      if (problem !== '') {
+        throw new FirehookError('FIREHOOK_HOOK_UNREADABLE', `${modulePath}: ${problem}`, {
+          hook: modulePath,
+          advice: '',
+        });
+      }
       if (MODULE_NAME.test(modulePath)) return [modulePath];
       throw new FirehookError('FIREHOOK_HOOK_BUNDLE', `${modulePath}: a hook is a .ts, .mts, .js or .mjs file`, {
         hook: modulePath,
@@ -102,7 +133,53 @@ function hookFiles(modulePath: string): string[] {
       advice: 'a hook is a .ts, .mts, .js or .mjs file whose name does not start with _ or .',
     });
   }
+  if (names.length > MAX_HOOKS) {
+    throw new FirehookError('FIREHOOK_HOOK_UNREADABLE', `${modulePath}: ${names.length} hooks; at most ${MAX_HOOKS}`, {
+      hook: modulePath,
+      advice: 'name the hooks one by one, or give them a folder of their own',
+    });
+  }
   return names.map((name) => path.join(modulePath, name));
+}
+
+/** Why a file is not read; '' when it may be. */
+function fileProblem(stats: Stats): string {
+  if (!stats.isFile()) return `not a regular file but ${kindOf(stats)}`;
+  if (stats.size > MAX_FILE_OCTETS) {
+    return `${stats.size.toLocaleString('en-US')} octets; a file of a hook has at most ${MAX_FILE_OCTETS / 2 ** 20} MiB`;
+  }
+  return '';
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isFIFO()) return 'a named pipe';
+  if (stats.isSocket()) return 'a socket';
+  return stats.isDirectory() ? 'a folder' : 'a device';
+}
+
+/** Looks at every file before esbuild reads it: that would wait for a named pipe, and take in a device until memory ends. */
+function onlyRegularFiles(): Plugin {
+  return {
+    name: 'only-regular-files',
+    setup(build) {
+      let octets = 0;
+      build.onLoad({ filter: /.*/, namespace: 'file' }, ({ path: file }) => {
+        const problem = (text: string) => ({ errors: [{ text: `${file}: ${text}` }] });
+        let stats: Stats;
+        try {
+          stats = statSync(file);
+        } catch {
+          // esbuild says it in its own words.
+          return undefined;
+        }
+        octets += stats.size;
+        const found = fileProblem(stats);
+        if (found !== '') return problem(found);
+        if (octets <= MAX_HOOK_OCTETS) return undefined;
+        return problem(`with it the hook has more than ${MAX_HOOK_OCTETS / 2 ** 20} MiB`);
+      });
+    },
+  };
 }
 
 async function bundleFile(file: string): Promise<HookBundle> {
@@ -110,6 +187,7 @@ async function bundleFile(file: string): Promise<HookBundle> {
   try {
     const { outputFiles } = await build({
       ...OPTIONS,
+      plugins: [onlyRegularFiles()],
       entryPoints: [file],
       absWorkingDir: folder,
       // Nothing is written; the name makes the sources of the map relative to the folder.

@@ -5,17 +5,32 @@
  */
 
 import assert from 'node:assert/strict';
-import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ReplayReport } from '../../../src/cli/replay.ts';
+import { waitFor } from '../../support/wait-for.ts';
 import { lines, runFirehook } from './run-firehook.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url));
 const HOOKS = fileURLToPath(new URL('../../../hooks/', import.meta.url));
 const SHIPPED = fileURLToPath(new URL('../../../config/', import.meta.url));
+const FIREHOOK = fileURLToPath(new URL('../../../bin/firehook', import.meta.url));
 const DEMO = path.join(FIXTURES, 'demo.pcap');
 const PASS_ALL = path.join(HOOKS, 'pass-all.ts');
 const isRoot = process.getuid?.() === 0;
@@ -76,7 +91,7 @@ describe('--json', () => {
       { received, forwarded, dropped, droppedByHook, rejected, lost, icmpWouldBe, nonIp },
       { received: 40, forwarded: 31, dropped: 3, droppedByHook: 3, rejected: 6, lost: 0, icmpWouldBe: 6, nonIp: 1 },
     );
-    const none = { replaced: 0, changed: 0, faults: 0, notFreed: 0 };
+    const none = { replaced: 0, changed: 0, faults: 0, faultsOutside: 0, notFreed: 0 };
     assert.deepEqual(report.hooks, [
       { name: 'drop-port', priority: 2, seen: 39, forwarded: 36, dropped: 3, rejected: 0, ...none },
       { name: 'reject-port', priority: 1, seen: 36, forwarded: 30, dropped: 0, rejected: 6, ...none },
@@ -205,4 +220,250 @@ test('the capture that ships with the demo is the fixture', () => {
 test('the hooks of the demo drop names, refuse telnet and let the rest of its capture pass', () => {
   const { total } = replayJson(path.join(SHIPPED, 'demo.pcap'), '-c', path.join(SHIPPED, 'demo.yaml'));
   assert.deepEqual([total.received, total.dropped, total.rejected, total.forwarded], [40, 3, 6, 31]);
+});
+
+/** A capture that is longer than one read, and the number of its packets. */
+function longCapture(): { input: string; packets: number } {
+  const demo = readFileSync(DEMO);
+  const [head, records] = [demo.subarray(0, 24), demo.subarray(24)];
+  return {
+    input: file('long.pcap', Buffer.concat([head, ...Array.from({ length: 600 }, () => records)])),
+    packets: 24_000,
+  };
+}
+
+/** Runs a shell script with the command as its arguments, so that the script can change what the command finds. */
+function runIn(script: string, ...args: string[]): { code: number | null; stdout: string; stderr: string } {
+  const command = [process.execPath, FIREHOOK, ...args];
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', script, 'sh', ...command], {
+    encoding: 'utf8',
+    timeout: 60_000,
+    env: { ...process.env, NODE_TEST_CONTEXT: undefined, NODE_V8_COVERAGE: undefined },
+  });
+  return { code: status, stdout, stderr };
+}
+
+function hookWith(name: string, rest: string): string {
+  return file(
+    `${name}.ts`,
+    `import { defineHook, FORWARD } from 'firehook';
+     let seen = 0;
+     export default defineHook({ name: '${name}', ${rest} });`,
+  );
+}
+
+describe('a hook that is at fault outside onPacket', () => {
+  for (const [name, rest, message] of [
+    [
+      'rejects',
+      "onPacket() { if (++seen === 3) void Promise.reject(new Error('no such luck')); return FORWARD; }",
+      'no such luck',
+    ],
+    [
+      'timer',
+      "onPacket() { if (++seen === 3) setImmediate(() => { throw new TypeError('late'); }); return FORWARD; }",
+      'late',
+    ],
+    ['rejects-text', "onPacket() { if (++seen === 3) void Promise.reject('just text'); return FORWARD; }", 'just text'],
+    [
+      'teardown',
+      "onPacket: () => FORWARD, teardown() { void Promise.reject(new Error('on the way out')); }",
+      'on the way out',
+    ],
+  ] as const) {
+    test(`is counted and named, and the output is whole: ${name}`, () => {
+      const output = path.join(folder, `${name}.out.pcap`);
+      const { code, stdout, stderr } = runFirehook(
+        'replay',
+        DEMO,
+        '-w',
+        output,
+        '--hook',
+        hookWith(name, rest),
+        '--json',
+      );
+      assert.equal(code, 1, stderr);
+      const report = JSON.parse(stdout) as ReplayReport;
+      assert.deepEqual(
+        report.hooks.map(({ name, faultsOutside }) => [name, faultsOutside]),
+        [[name, 1]],
+      );
+      assert.deepEqual([report.packets, report.written, report.otherFaults], [40, 40, 0]);
+      assert.ok(readFileSync(output).equals(readFileSync(DEMO)));
+      const last = lines(stderr).at(-1) ?? '';
+      assert.match(last, /^firehook: .*1 fault of hooks outside onPacket, the last: /);
+      assert.ok(last.includes(message), last);
+      assert.doesNotMatch(stderr, /^ {4}at /m, 'no bare stack');
+    });
+  }
+
+  test('is told apart from others by its stack, and said to be unknown where there is none', () => {
+    const good = hookWith('good', 'onPacket: () => FORWARD');
+    const bad = hookWith(
+      'bad',
+      'onPacket() { if (++seen < 3) setImmediate(() => { throw new Error("x"); }); return FORWARD; }',
+    );
+    const text = hookWith('text', "onPacket() { if (++seen === 1) void Promise.reject('y'); return FORWARD; }");
+    const { code, stdout } = runFirehook('replay', DEMO, '--hook', good, '--hook', bad, '--hook', text, '--json');
+    assert.equal(code, 1);
+    const report = JSON.parse(stdout) as ReplayReport;
+    assert.deepEqual(
+      report.hooks.map(({ name, faultsOutside }) => [name, faultsOutside]),
+      [
+        ['good', 0],
+        ['bad', 2],
+        ['text', 0],
+      ],
+    );
+    assert.equal(report.otherFaults, 1);
+  });
+
+  test('cannot keep the command by a timer', () => {
+    const hook = hookWith('keeps', 'setup() { setInterval(() => undefined, 1000); }, onPacket: () => FORWARD');
+    assert.equal(runFirehook('replay', DEMO, '--hook', hook).code, 0);
+  });
+
+  test('cannot cut the output by ending the process', () => {
+    const output = path.join(folder, 'exits.out.pcap');
+    const hook = hookWith('exits', 'onPacket() { if (++seen === 10) process.exit(0); return FORWARD; }');
+    const { code, stderr } = runFirehook('replay', DEMO, '-w', output, '--hook', hook);
+    assert.equal(code, 1);
+    assert.match(stderr, /^firehook: the replay was not finished: a hook ended the process$/m);
+    // Nine that the hook let pass, and the ARP frame among them.
+    assert.deepEqual([replayJson(output).packets, replayJson(output).error], [10, null]);
+  });
+
+  test('cannot act on the terminal by what it prints, throws or logs', () => {
+    const hook = hookWith(
+      'paints',
+      `setup(_options, runtime) { runtime.log('warn', 'log\\u001b[31m\\u009b31m'); },
+       onPacket() {
+         if (++seen > 1) return FORWARD;
+         console.log('console\\u001b[31m');
+         process.stdout.write('stdout\\u001b]0;title\\u0007\\n');
+         process.stderr.write('stderr\\u009b31m\\n');
+         void Promise.reject(new Error('error\\u001b[31m\\rforged'));
+         return FORWARD;
+       }`,
+    );
+    const { stdout, stderr } = runFirehook('replay', DEMO, '--hook', hook, '--json');
+    assert.equal((JSON.parse(stdout) as ReplayReport).packets, 40, 'what hooks print is not in the report');
+    for (const what of ['console', 'stdout', 'stderr', 'error', 'log']) assert.ok(stderr.includes(what), stderr);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not be there
+    assert.doesNotMatch(stdout + stderr, /[\u0000-\u0008\u000b-\u001f\u007f]/);
+    assert.doesNotMatch(stderr.replaceAll(/^\{.*$/gm, ''), /[\u0080-\u009f]/);
+  });
+});
+
+describe('an output that cannot be written to its end', () => {
+  const assertHonest = (ended: { code: number | null; stdout: string; stderr: string }, copy: string, why: RegExp) => {
+    const { code, stdout, stderr } = ended;
+    assert.equal(code, 1, stderr);
+    assert.equal(lines(stderr).length, 1, stderr);
+    assert.match(stderr, /^firehook: the written capture is not complete: /);
+    assert.match(stderr, why);
+    const report = JSON.parse(stdout.slice(0, stdout.lastIndexOf('}') + 1)) as ReplayReport;
+    assert.match(report.error ?? '', why);
+    const there = replayJson(copy);
+    assert.equal(there.error, null, 'the file ends with a whole record');
+    assert.ok(there.packets > 0 && there.packets < 24_000, `${there.packets} packets`);
+    assert.equal(report.written, there.packets, 'the report says how many packets are in it');
+  };
+
+  test('holds whole packets and the report says how many, where files may not grow', () => {
+    const output = path.join(folder, 'short.pcap');
+    const ended = runIn('ulimit -f 100; exec "$@"', 'replay', longCapture().input, '-w', output, '--json');
+    assertHonest(ended, output, /EFBIG/);
+  });
+
+  test('holds whole packets and the report says how many, on a full disk', {
+    skip: isRoot ? false : 'needs root to mount',
+  }, () => {
+    const mount = path.join(folder, 'full');
+    const copy = path.join(folder, 'full.pcap');
+    mkdirSync(mount, { recursive: true });
+    // In a mount namespace of its own: it is gone with the command, so that the file is copied out of it.
+    const script = `mount -t tmpfs -o size=64k none ${mount}; "$@"; code=$?; cp ${mount}/out.pcap ${copy}; exit $code`;
+    const args = ['replay', longCapture().input, '-w', path.join(mount, 'out.pcap'), '--json'];
+    const ended = runIn(`exec unshare -m sh -c '${script}' sh "$@"`, ...args);
+    assertHonest(ended, copy, /ENOSPC/);
+  });
+});
+
+describe('a replay that is interrupted', () => {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    test(`by ${signal} writes what it has, closes the file whole and reports it`, async () => {
+      const output = path.join(folder, `${signal}.pcap`);
+      // Holds the replay in its middle until the signal is there: it is heard between two reads of the file.
+      const hook = hookWith(
+        `waits-${signal.toLowerCase()}`,
+        `onPacket() { if (++seen === 5) { process.stderr.write('now\\n'); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000); } return FORWARD; }`,
+      );
+      const child = spawn(
+        process.execPath,
+        [FIREHOOK, 'replay', longCapture().input, '-w', output, '--hook', hook, '--json'],
+        {
+          env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+        },
+      );
+      let [stdout, stderr, isSent] = ['', '', false];
+      child.stdout.on('data', (chunk: Buffer) => {
+        stdout += chunk.toString();
+      });
+      child.stderr.on('data', (chunk: Buffer) => {
+        stderr += chunk.toString();
+        if (stderr.includes('now') && !isSent) isSent = child.kill(signal);
+      });
+      const [ended] = (await once(child, 'close')) as [number | null];
+      assert.equal(ended, code, stderr);
+      const report = JSON.parse(stdout) as ReplayReport;
+      assert.ok(report.packets >= 5 && report.packets < 24_000, `${report.packets}`);
+      assert.match(report.error ?? '', new RegExp(`interrupted by ${signal}`));
+      const there = replayJson(output);
+      assert.deepEqual([there.packets, there.error], [report.written, null]);
+    });
+  }
+
+  test('ends also while a pipe that it reads is silent', async () => {
+    const fifo = path.join(folder, 'silent');
+    spawnSync('mkfifo', [fifo]);
+    const output = path.join(folder, 'silent.pcap');
+    const child = spawn(process.execPath, [FIREHOOK, 'replay', fifo, '-w', output, '--json'], {
+      env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+    });
+    const writer = await open(fifo, 'w');
+    await writer.write(readFileSync(DEMO));
+    let stdout = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    // What was read is written before the pipe is asked again.
+    await waitFor(() => statSync(output, { throwIfNoEntry: false })?.size === statSync(DEMO).size, {
+      what: 'the output',
+    });
+    child.kill('SIGINT');
+    const [code] = (await once(child, 'close')) as [number | null];
+    await writer.close();
+    assert.equal(code, 130);
+    assert.equal((JSON.parse(stdout) as ReplayReport).written, 40);
+    assert.ok(readFileSync(output).equals(readFileSync(DEMO)));
+  });
+});
+
+describe('a named pipe', () => {
+  for (const [what, args] of [
+    ['hook', (fifo: string) => ['replay', DEMO, '--hook', fifo]],
+    ['configuration', (fifo: string) => ['replay', DEMO, '-c', fifo]],
+  ] as const) {
+    test(`is refused as ${what} in one line`, () => {
+      const fifo = path.join(folder, `${what}.ts`);
+      spawnSync('mkfifo', [fifo]);
+      const { code, stderr } = runFirehook(...args(fifo));
+      assert.equal(code, 2, stderr);
+      assert.equal(lines(stderr).length, 1, stderr);
+    });
+  }
 });

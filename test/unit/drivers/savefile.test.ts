@@ -344,7 +344,7 @@ test('a file that cannot grow rejects start', () => {
     ['-c', 'ulimit -f 1; exec "$0" "$@"', process.execPath, '--import', 'tsx', '--input-type=module', '-e', script],
     { encoding: 'utf8', env: { TSX_DISABLE_CACHE: '1', NODE_V8_COVERAGE: '' } },
   );
-  assert.match(stdout, /^FIREHOOK_SAVEFILE_UNWRITABLE cannot write the capture file: ".*": EFBIG: /, stderr);
+  assert.match(stdout, /^FIREHOOK_SAVEFILE_INCOMPLETE the written capture is not complete: ".*": EFBIG: /, stderr);
 });
 
 type Decide = (driver: SavefileDriver, frame: Buffer, length: number, port: number) => boolean;

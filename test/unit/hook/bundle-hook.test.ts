@@ -8,7 +8,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
@@ -206,4 +206,93 @@ test('no process of the bundler is left when it is done', () => {
   });
   assert.equal(result.status, 0, result.stderr);
   assert.deepEqual(JSON.parse(result.stdout), { started: 1, left: 0 });
+});
+
+describe('what is no regular file of a bounded size', () => {
+  const pipe = (file: string) => spawnSync('mkfifo', [file]);
+  const code = (expected: string, words: RegExp) => (error: unknown) => {
+    assert.ok(isFirehookError(error), String(error));
+    assert.equal(error.code, expected);
+    assert.match(error.message, words);
+    assert.ok(!error.message.includes('\n'));
+    return true;
+  };
+
+  test('a named pipe is refused as a hook, not waited for', async (t) => {
+    const file = path.join(folderOf(t, {}), 'hook.ts');
+    pipe(file);
+    await assert.rejects(
+      bundleHooks(file),
+      code('FIREHOOK_HOOK_UNREADABLE', /hook\.ts: not a regular file but a named pipe/),
+    );
+  });
+
+  test('a device is refused as a hook', async (t) => {
+    const file = path.join(folderOf(t, {}), 'zero.js');
+    symlinkSync('/dev/zero', file);
+    await assert.rejects(
+      bundleHooks(file),
+      code('FIREHOOK_HOOK_UNREADABLE', /zero\.js: not a regular file but a device/),
+    );
+  });
+
+  test('a link that leads to itself is refused', async (t) => {
+    const file = path.join(folderOf(t, {}), 'loop.ts');
+    symlinkSync('loop.ts', file);
+    await assert.rejects(bundleHooks(file), code('FIREHOOK_HOOK_UNREADABLE', /loop\.ts: ELOOP/));
+  });
+
+  test('a huge file is refused before it is read', async (t) => {
+    const file = path.join(folderOf(t, { 'huge.js': hookNamed('huge') }), 'huge.js');
+    truncateSync(file, 2 ** 40);
+    await assert.rejects(
+      bundleHooks(file),
+      code('FIREHOOK_HOOK_UNREADABLE', /1,099,511,627,776 octets; .* at most 16 MiB/),
+    );
+  });
+
+  test('a named pipe among the hooks of a folder is refused and named', async (t) => {
+    const folder = folderOf(t, { 'a.ts': hookNamed('a') });
+    pipe(path.join(folder, 'b.ts'));
+    await assert.rejects(
+      bundleHooks(folder),
+      code('FIREHOOK_HOOK_BUNDLE', /b\.ts: not a regular file but a named pipe/),
+    );
+  });
+
+  test('a named pipe, a device and a huge file are refused as imports too', async (t) => {
+    const folder = folderOf(t, { 'huge.json': '{}' });
+    pipe(path.join(folder, 'pipe.ts'));
+    symlinkSync('/dev/zero', path.join(folder, 'zero.ts'));
+    truncateSync(path.join(folder, 'huge.json'), 2 ** 40);
+    for (const [name, words] of [
+      ['pipe.ts', /pipe\.ts: not a regular file but a named pipe/],
+      ['zero.ts', /\/dev\/zero: not a regular file but a device/],
+      ['huge.json', /huge\.json: .* at most 16 MiB/],
+    ] as const) {
+      const file = path.join(folder, 'hook.js');
+      writeFileSync(file, `import './${name}';\n${hookNamed('hook')}`);
+      await assert.rejects(bundleHooks(file), code('FIREHOOK_HOOK_BUNDLE', words));
+    }
+  });
+
+  test('many files that are too much together are refused', async (t) => {
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const imports = names.map((name) => `import './${name}.js';`).join('\n');
+    const folder = folderOf(t, { 'hook.js': `${imports}\n${hookNamed('hook')}` });
+    const filler = `// ${'x'.repeat(15 * 2 ** 20)}\n`;
+    for (const name of names) writeFileSync(path.join(folder, `${name}.js`), filler);
+    const words = /with it the hook has more than 64 MiB/;
+    await assert.rejects(bundleHooks(path.join(folder, 'hook.js')), code('FIREHOOK_HOOK_BUNDLE', words));
+  });
+
+  test('what the bundler itself waits for ends it, and it can bundle again', async (t) => {
+    // esbuild reads package.json by itself.
+    const folder = folderOf(t, { 'hook.ts': hookNamed('hook') });
+    pipe(path.join(folder, 'package.json'));
+    const file = path.join(folder, 'hook.ts');
+    await assert.rejects(bundleHooks(file, 500), code('FIREHOOK_HOOK_BUNDLE', /hook\.ts: not done after 0\.5 s/));
+    rmSync(path.join(folder, 'package.json'));
+    assert.deepEqual(await namesIn(file), ['hook']);
+  });
 });
