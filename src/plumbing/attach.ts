@@ -24,6 +24,7 @@ import {
   LOCAL_IF_INDEX,
 } from '../firewall/constants.ts';
 import type { Way } from '../lane/way.ts';
+import type { Attachment } from './attach/attachment.ts';
 import { hasKernel, KERNEL_WITH_UDP_SUPER } from './kernel.ts';
 import { type Link, readLinks } from './links.ts';
 import {
@@ -33,16 +34,11 @@ import {
   portRuleset,
   readMemory,
   removalRuleset,
-  type TakesAt,
   tableName,
 } from './ruleset.ts';
 import { runTool, tryTool } from './run-tool.ts';
 
-/** An attach of the config whose interfaces have been found. */
-export type Attachment =
-  | { readonly kind: 'bridge'; readonly links: readonly [Link, Link]; readonly takesAt: TakesAt }
-  | { readonly kind: 'host'; readonly links: readonly [Link] }
-  | { readonly kind: 'tap'; readonly links: readonly [Link] };
+export type { Attachment } from './attach/attachment.ts';
 
 /** Ethernet header, in octets. */
 const ETHERNET_HEADER = 14;
