@@ -72,6 +72,8 @@ export const NFT_TABLE_F_PERSIST = 0x4;
 const NFT_SET_TIMEOUT = 0x10;
 /** What nft calls `iface_index`. */
 const KEY_IFINDEX = 20;
+/** For nft, which prints the elements: they are in the order of this machine. */
+const HOST_ORDER = 1;
 const NFT_OBJECT_COUNTER = 1;
 
 const NF_DROP = 0;
@@ -102,7 +104,6 @@ export interface Table {
   readonly counters: readonly string[];
   /** Names of sets of interface numbers with timeouts. */
   readonly sets: readonly string[];
-  /** A chain comes before those that jump to it. */
   readonly chains: readonly Chain[];
 }
 
@@ -148,6 +149,7 @@ export function addTable(table: Table, flags: number): Request[] {
         attribute(4, be32(KEY_IFINDEX)),
         attribute(5, be32(4)),
         attribute(10, be32(i + 1)),
+        attribute(13, u8(0), u8(4), u32(HOST_ORDER)),
       ]),
     ),
     ...table.chains.map((chain) => addChain(family, own, chain)),
