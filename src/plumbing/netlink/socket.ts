@@ -39,7 +39,7 @@ export class KernelRefusal extends FirehookError {
   readonly errno: number;
 
   constructor(operation: string, { errno, words }: Omit<Refusal, 'sequence'>) {
-    super('FIREHOOK_ATTACH_KERNEL', `${operation}: ${nameOf(errno)}${words === '' ? '' : ` (${words})`}`);
+    super('FIREHOOK_ATTACH_KERNEL', `${operation}: ${errorName(errno)}${words === '' ? '' : ` (${words})`}`);
     this.errno = errno;
   }
 }
@@ -123,7 +123,8 @@ export class NetlinkSocket {
   }
 }
 
-function nameOf(errno: number): string {
+/** The name of an error number, `ENOENT`. */
+export function errorName(errno: number): string {
   try {
     return getSystemErrorName(-errno);
   } catch {
