@@ -11,7 +11,7 @@
  * @module
  */
 
-import { closeSync, lstatSync, mkdirSync, statSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { FirehookError } from '../errors.ts';
 import { loadNative } from '../native/load-native.ts';
@@ -61,8 +61,9 @@ export class PortLocks {
   }
 }
 
-/** True when a running firehookd has the port: who gets its lock is alone. */
+/** True when a running firehookd has the port: who gets its lock is alone. Makes nothing. Needs root. */
 export function isPortHeld(ifindex: number, folder: string = LOCK_FOLDER): boolean {
+  if (!existsSync(fileOf(folder, String(ifindex)))) return false;
   const descriptor = take(folder, String(ifindex), `interface ${ifindex}`);
   if (descriptor === -1) return true;
   closeSync(descriptor);
@@ -79,7 +80,7 @@ export function takeNamespaceLock(what: string, folder: string = LOCK_FOLDER): n
 }
 
 function take(folder: string, what: string, name: string): number {
-  const file = path.join(folder, `${statSync('/proc/self/ns/net').ino}-${what}`);
+  const file = fileOf(folder, what);
   try {
     makeFolder(folder);
     return loadNative('build it: npm run build:native').lockFile(file);
@@ -92,6 +93,11 @@ function take(folder: string, what: string, name: string): number {
   }
 }
 
+/** An ifindex is a number of its network namespace: the name says which. */
+function fileOf(folder: string, what: string): string {
+  return path.join(folder, `${statSync('/proc/self/ns/net').ino}-${what}`);
+}
+
 /** A folder that others can write to would let them hold a lock. */
 function makeFolder(folder: string): void {
   mkdirSync(path.dirname(folder), { recursive: true, mode: 0o755 });
@@ -100,9 +106,9 @@ function makeFolder(folder: string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
-  const { uid, mode } = lstatSync(folder);
-  const isFolder = lstatSync(folder).isDirectory();
-  if (!isFolder || uid !== process.getuid?.() || (mode & OTHERS) !== 0) {
+  const stat = lstatSync(folder);
+  const { uid, mode } = stat;
+  if (!stat.isDirectory() || uid !== process.getuid?.() || (mode & OTHERS) !== 0) {
     throw new Error('the folder is not its own');
   }
 }
