@@ -27,6 +27,7 @@ import {
   type ListedTable,
   listRules,
   listTables,
+  NFGENMSG,
   NFT_TABLE_F_OWNER,
   NFT_TABLE_F_PERSIST,
   readTable,
@@ -187,13 +188,13 @@ export class TableKeeper {
     // Its elements come and go: that it is there is all that is asked.
     const set = await this.#ask(getSet(netdev.family, netdev.name, ALIVE));
     if (set.length === 0) return null;
-    const listed: Message[] = [];
-    for (const part of [parts, [listRules(netdev.family, netdev.name)], [listRules(inet.family, inet.name)]]) {
-      const messages = await this.#ask(...part);
-      if (messages.length === 0) return null;
-      listed.push(...messages);
+    const listed = await this.#ask(...parts);
+    if (listed.length === 0) return null;
+    for (const { family, name } of [netdev, inet]) {
+      listed.push(...(await this.#nft.dump(`list the rules of ${family} ${name}`, listRules(family, name))));
     }
-    return listed.map(({ body }) => Buffer.from(body).toString('latin1')).join('|');
+    // The generation in front of the attributes moves with every renewal of the lease.
+    return listed.map(({ body }) => Buffer.from(body.subarray(NFGENMSG)).toString('latin1')).join('|');
   }
 
   /** The answers; none where something asked for is not there. */

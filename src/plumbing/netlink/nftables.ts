@@ -62,8 +62,8 @@ const MSG = {
   getObj: 19,
 } as const;
 
-/** Body of nf_tables messages before the attributes: family, version, resource. */
-const NFGENMSG = 4;
+/** Octets of a body before the attributes: family, version, and in answers 16 bits of the generation. */
+export const NFGENMSG = 4;
 
 /** Nobody else may change the table as long as the socket is open that made it. */
 export const NFT_TABLE_F_OWNER = 0x2;
