@@ -7,24 +7,10 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Link } from './link.ts';
 import { runTool } from './run-tool.ts';
 
-/** One interface. */
-export interface Link {
-  readonly ifindex: number;
-  readonly name: string;
-  /** Octets of IP datagram. */
-  readonly mtu: number;
-  /** `ether`, `loopback`, `none` ... */
-  readonly type: string;
-  /** MAC address as text. */
-  readonly mac: string;
-  readonly isUp: boolean;
-  /** Set by `ip link set promisc on`, not by a socket. */
-  readonly isPromiscuous: boolean;
-  /** Name of the master (a kernel bridge, a bond), '' where there is none. */
-  readonly master: string;
-}
+export type { Link } from './link.ts';
 
 interface IpLink {
   ifindex: number;
@@ -34,11 +20,14 @@ interface IpLink {
   address?: string;
   flags: string[];
   master?: string;
+  link_index?: number;
+  linkinfo?: { info_kind?: string; info_slave_kind?: string };
+  xdp?: { mode: number };
 }
 
 /** Every interface, by name. */
 export function readLinks(): Map<string, Link> {
-  const links = JSON.parse(runTool('ip', ['-j', 'link', 'show'])) as IpLink[];
+  const links = JSON.parse(runTool('ip', ['-j', '-d', 'link', 'show'])) as IpLink[];
   return new Map(
     links.map((link) => [
       link.ifname,
@@ -51,6 +40,10 @@ export function readLinks(): Map<string, Link> {
         isUp: link.flags.includes('UP'),
         isPromiscuous: link.flags.includes('PROMISC'),
         master: link.master ?? '',
+        kind: link.linkinfo?.info_kind ?? '',
+        parent: link.link_index ?? 0,
+        masterKind: link.linkinfo?.info_slave_kind ?? '',
+        xdp: link.xdp?.mode ?? 0,
       },
     ]),
   );

@@ -18,13 +18,15 @@ export interface PortCounters {
   readonly offered: number;
   /** Met while no lane answered: decided by `policy.onDown`. */
   readonly whileDown: number;
+  /** Reached the IP stack, or left it, without having met the chains at the port. */
+  readonly unhooked: number;
 }
 
 interface NftCounter {
   counter?: { name: string; packets: number };
 }
 
-const NONE: PortCounters = { stolen: 0, offered: 0, whileDown: 0 };
+const NONE: PortCounters = { stolen: 0, offered: 0, whileDown: 0, unhooked: 0 };
 
 /**
  * What was read stands for this long: a client that asks without pause must not keep the supervisor, which renews the
@@ -57,6 +59,7 @@ export class PortCounterTotals {
       stolen: before.stolen + value('stolen'),
       offered: before.offered + (now.get(`offered_${direction}`) ?? value('stolen')),
       whileDown: before.whileDown + value('down'),
+      unhooked: before.unhooked + value('unhooked'),
     };
   }
 

@@ -10,15 +10,17 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { LoadedConfig } from '../../config/load-config.ts';
 import { type AttachConfig, attachInterfaces, type Config } from '../../config/schema.ts';
-import { findLinks } from '../../plumbing/attach.ts';
+import type { Attachment } from '../../plumbing/attach/attachment.ts';
+import { findLinks } from '../../plumbing/attach/find-links.ts';
 import { kernelWarnings } from '../../plumbing/kernel.ts';
-import { type Link, readLinks } from '../../plumbing/links.ts';
-import { runTool, tryTool } from '../../plumbing/run-tool.ts';
+import type { Link } from '../../plumbing/link.ts';
+import { lookAtLinks, lookForEarlierTakers, lookForLro } from '../../plumbing/look.ts';
+import { isPortHeld } from '../../plumbing/port-locks.ts';
+import { runTool } from '../../plumbing/run-tool.ts';
 import { assertCpus, cpuAt } from '../../supervisor/lane-cpus.ts';
 import { findUser } from '../../supervisor/lane-user.ts';
 import { bundleAll, tryHooks } from '../../supervisor/try-hooks.ts';
 import { type CheckResult, fail, failure, ok, warn } from './check.ts';
-import { isPortHeld } from './port-held.ts';
 
 /** Write permission in a file mode. */
 const GROUP_WRITE = 0o020;
@@ -50,17 +52,20 @@ export const configChecks: readonly ConfigCheck[] = [
   { name: 'MTU', run: ({ config }) => perAttach(config, checkMtu) },
   { name: 'addresses', run: ({ config }) => perAttach(config, checkAddresses) },
   { name: 'LRO', run: ({ config }) => perAttach(config, checkLro) },
-  { name: 'attached', run: ({ config }) => checkHeld(config) },
+  { name: 'earlier takers', run: ({ config }) => perAttach(config, checkEarlierTakers) },
+  { name: 'attached', run: ({ config, isRoot }) => (isRoot ? checkHeld(config) : []) },
   { name: 'lane CPUs', run: ({ config }) => checkCpus(config) },
   { name: 'hooks', run: checkHooks },
 ];
 
-function perAttach(
+async function perAttach(
   config: Config,
-  check: (attach: AttachConfig, links: ReadonlyMap<string, Link>) => CheckResult[],
-): CheckResult[] {
-  const links = readLinks();
-  return config.attach.flatMap((attach) => check(attach, links));
+  check: (attach: AttachConfig, links: ReadonlyMap<string, Link>) => CheckResult[] | Promise<CheckResult[]>,
+): Promise<CheckResult[]> {
+  const links = await lookAtLinks();
+  const results: CheckResult[] = [];
+  for (const attach of config.attach) results.push(...(await check(attach, links)));
+  return results;
 }
 
 function kindOf(attach: AttachConfig): 'bridge' | 'host' | 'tap' {
@@ -118,27 +123,40 @@ function checkAddresses(attach: AttachConfig, links: ReadonlyMap<string, Link>):
   });
 }
 
-function checkLro(attach: AttachConfig, links: ReadonlyMap<string, Link>): CheckResult[] {
+async function checkLro(attach: AttachConfig, links: ReadonlyMap<string, Link>): Promise<CheckResult[]> {
   if (kindOf(attach) === 'tap') return [];
-  return present(attach, links).flatMap(({ name }) =>
-    /^large-receive-offload: on\b(?!.*\[fixed\])/m.test(tryTool('ethtool', ['-k', name]).stdout)
-      ? [ok('LRO', `${name} has it on; firehookd switches it off while it runs`)]
-      : [],
-  );
+  const results: CheckResult[] = [];
+  for (const { ifindex, name } of present(attach, links)) {
+    if (await lookForLro(ifindex))
+      results.push(ok('LRO', `${name} has it on; firehookd switches it off while it runs`));
+  }
+  return results;
+}
+
+/** What gets frames of the ports before firehook does, or past it. */
+async function checkEarlierTakers(attach: AttachConfig, links: ReadonlyMap<string, Link>): Promise<CheckResult[]> {
+  const ports = present(attach, links);
+  if (ports.length !== attachInterfaces(attach).length) return [];
+  const attachment = { kind: kindOf(attach), links: ports, takesAt: 'detour' } as unknown as Attachment;
+  const takers = await lookForEarlierTakers(attachment, links, []);
+  return takers.map(({ kind, text }) => {
+    return warn(
+      'earlier takers',
+      text,
+      `take it away; firehookd refuses it unless the attach has "tolerate: [${kind}]"`,
+    );
+  });
 }
 
 async function checkHeld(config: Config): Promise<CheckResult[]> {
-  const links = readLinks();
-  const results: CheckResult[] = [];
-  for (const attach of config.attach.filter((one) => kindOf(one) !== 'tap')) {
-    for (const { ifindex, name } of present(attach, links)) {
-      if (!(await isPortHeld(ifindex))) continue;
-      results.push(
-        warn('attached', `${name}: a firehookd runs on it, and a second one is refused`, 'stop that one first'),
-      );
-    }
-  }
-  return results;
+  const links = await lookAtLinks();
+  return config.attach
+    .filter((one) => kindOf(one) !== 'tap')
+    .flatMap((attach) => present(attach, links))
+    .filter(({ ifindex }) => isPortHeld(ifindex))
+    .map(({ name }) =>
+      warn('attached', `${name}: a firehookd runs on it, and a second one is refused`, 'stop that one first'),
+    );
 }
 
 function checkCpus({ lane: { cpus }, lanes }: Config): CheckResult[] {

@@ -11,22 +11,20 @@
  */
 
 import os from 'node:os';
-import { findTraces } from '../../plumbing/attach.ts';
 import { hasKernel, KERNEL_WITH_EGRESS } from '../../plumbing/kernel.ts';
-import { readLinks } from '../../plumbing/links.ts';
-import { detourNames, tableName } from '../../plumbing/ruleset.ts';
+import { KernelPlumbing } from '../../plumbing/kernel-plumbing.ts';
+import { detourNames, tableName } from '../../plumbing/names.ts';
+import { isPortHeld } from '../../plumbing/port-locks.ts';
 import { type ToolResult, tryTool } from '../../plumbing/run-tool.ts';
 import { addNamespace, inNamespace, nodeCommand } from '../namespaces.ts';
 import { type Check, type CheckResult, fail, mayAttach, ok, type Subject, warn } from './check.ts';
-import { isPortHeld } from './port-held.ts';
-
-type Command = readonly [command: readonly string[], input?: string];
 
 interface Part {
   readonly name: string;
   /** The attach that cannot do without it. */
   readonly kind: 'bridge' | 'host';
-  readonly commands: readonly Command[];
+  /** Argument of `try-plumbing`. */
+  readonly part: string;
   readonly advice: string;
 }
 
@@ -34,43 +32,48 @@ const PARTS: readonly Part[] = [
   {
     name: 'nft ingress',
     kind: 'bridge',
-    commands: [[['nft', '-f', '-'], netdevChain('ingress', 'iif @alive counter fwd to "p1"')]],
+    part: 'ingress',
     advice: 'needs CONFIG_NFT_FWD_NETDEV and CONFIG_NETFILTER_INGRESS; try modprobe nft_fwd_netdev',
   },
   {
     name: 'nft egress',
     kind: 'host',
-    commands: [[['nft', '-f', '-'], netdevChain('egress', 'oif @alive counter fwd to "p1"')]],
-    advice: 'needs Linux 5.16 with CONFIG_NETFILTER_EGRESS, and nft 1.0.1',
+    part: 'egress',
+    advice: 'needs Linux 5.16 with CONFIG_NETFILTER_EGRESS',
   },
   {
     name: 'nft marks',
     kind: 'host',
-    commands: [[['nft', '-f', '-'], netdevChain('egress', 'meta skgid 1 accept; meta mark set 1')]],
+    part: 'marks',
     advice: 'needs CONFIG_NFT_META; try modprobe nf_tables',
+  },
+  {
+    name: 'nft inet',
+    kind: 'bridge',
+    part: 'wall',
+    advice: 'needs CONFIG_NF_TABLES_INET; try modprobe nf_tables',
   },
   {
     name: 'tc redirect',
     kind: 'host',
-    commands: [
-      [['tc', 'qdisc', 'add', 'dev', 'p0', 'ingress']],
-      [
-        [
-          ...['tc', 'filter', 'add', 'dev', 'p0', 'ingress', 'protocol', 'all', 'u32', 'match', 'u32', '0', '0'],
-          ...['action', 'mirred', 'ingress', 'redirect', 'dev', 'p1'],
-        ],
-      ],
-      [['tc', 'qdisc', 'del', 'dev', 'p0', 'ingress']],
-    ],
+    part: 'redirect',
     advice:
       'needs CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_U32 and CONFIG_NET_ACT_MIRRED; try modprobe act_mirred cls_u32',
   },
   {
     name: 'offloads',
     kind: 'bridge',
-    commands: [[['ethtool', '-K', 'p0', 'tx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off']]],
+    part: 'offloads',
     advice: 'this kernel cannot switch the offloads of a veth: upgrade it',
   },
+  ...(['host', 'bridge'] as const).map(
+    (kind): Part => ({
+      name: `${kind} plumbing`,
+      kind,
+      part: kind,
+      advice: 'the failed lines above name the part of the kernel that is missing',
+    }),
+  ),
 ];
 
 /** The checks of this file. */
@@ -113,66 +116,45 @@ function probe(subject: Subject): CheckResult[] {
 }
 
 function probeInside(namespace: string, subject: Subject): CheckResult[] {
-  const pair = ['ip', 'link', 'add', 'p0', 'type', 'veth', 'peer', 'name', 'p1'];
-  const made = run(namespace, [pair]);
+  const made = run(namespace, ['ip', 'link', 'add', 'p0', 'type', 'veth', 'peer', 'name', 'p1']);
   if (!made.ok)
     return [fail('veth pairs', `the kernel refuses: ${firstLine(made)}`, 'needs CONFIG_VETH; try modprobe veth')];
-  for (const end of ['p0', 'p1']) run(namespace, [['ip', 'link', 'set', end, 'up']]);
-  const whole = (['host', 'bridge'] as const).map(
-    (kind): Part => ({
-      name: `${kind} plumbing`,
-      kind,
-      commands: [[[...nodeCommand('./try-plumbing', import.meta.url), kind]]],
-      advice: 'the failed lines above name the part of the kernel that is missing',
-    }),
-  );
-  return [ok('veth pairs', 'work'), ...[...PARTS, ...whole].map((part) => tryPart(namespace, part, subject))];
+  for (const end of ['p0', 'p1']) run(namespace, ['ip', 'link', 'set', end, 'up']);
+  return [ok('veth pairs', 'work'), ...PARTS.map((part) => tryPart(namespace, part, subject))];
 }
 
-function tryPart(namespace: string, { name, kind, commands, advice }: Part, subject: Subject): CheckResult {
-  const refused = commands.map((command) => run(namespace, command)).find((result) => !result.ok);
-  if (refused === undefined) return ok(name, 'works');
+function tryPart(namespace: string, { name, kind, part, advice }: Part, subject: Subject): CheckResult {
+  const result = run(namespace, [...nodeCommand('./try-plumbing', import.meta.url), part]);
+  if (result.ok) return ok(name, 'works');
   // A kernel without it will still do for the attaches that are wanted.
   const report = mayAttach(kind, subject) ? fail : warn;
-  return report(name, `refused, and ${kind} needs it: ${firstLine(refused)}`, advice);
+  return report(name, `refused, and ${kind} needs it: ${firstLine(result)}`, advice);
 }
 
-function run(namespace: string, [command, input = '']: Command): ToolResult {
+function run(namespace: string, command: readonly string[]): ToolResult {
   const [program, args] = inNamespace(namespace, command);
-  return tryTool(program, args, input);
+  return tryTool(program, args);
 }
 
 function firstLine({ stderr, stdout }: ToolResult): string {
   return `${stderr}${stdout}`.trim().split('\n')[0] ?? '';
 }
 
-/** A table of its own, replaced each time, with the set that every real table has. */
-function netdevChain(hook: 'egress' | 'ingress', rule: string): string {
-  return [
-    'add table netdev probe',
-    'delete table netdev probe',
-    'table netdev probe {',
-    '  set alive {',
-    '    type iface_index',
-    '    flags timeout',
-    '  }',
-    '  chain probe {',
-    `    type filter hook ${hook} device "p0" priority -500; policy accept;`,
-    `    ${rule}`,
-    '  }',
-    '}',
-    'delete table netdev probe',
-    '',
-  ].join('\n');
-}
-
 /** Tables and detours in this namespace that no running daemon answers for. */
 async function checkLeftovers({ isRoot, configFile }: Subject): Promise<CheckResult[]> {
   if (!isRoot) return [];
-  const names = new Map([...readLinks().values()].map(({ ifindex, name }) => [ifindex, name]));
+  const plumbing = new KernelPlumbing();
+  let names: ReadonlyMap<number, string>;
+  let traces: readonly number[];
+  try {
+    names = new Map([...(await plumbing.readLinks()).values()].map(({ ifindex, name }) => [ifindex, name]));
+    traces = await plumbing.findTraces();
+  } finally {
+    plumbing.close();
+  }
   const results: CheckResult[] = [];
-  for (const ifindex of findTraces()) {
-    if (await isPortHeld(ifindex)) continue;
+  for (const ifindex of traces) {
+    if (isPortHeld(ifindex)) continue;
     const port = names.get(ifindex) ?? `interface ${ifindex}, which is gone`;
     const { near, far } = detourNames(ifindex, 'in');
     results.push(

@@ -1,7 +1,11 @@
 /**
- * Makes the plumbing of an attach on p0 (and p1), has the lease confirmed once, and takes it back; run by `doctor` inside its
- * throw-away namespace. A bridge is made both ways, with detours and at the ports.
+ * Tries a part of the plumbing, or the whole of an attach, on p0 (and p1), and takes it back; run by `doctor` inside its
+ * throw-away namespace.
  *
+ * ```
+ *   node try-plumbing ingress | egress | marks | wall | redirect | offloads       one part
+ *   node try-plumbing host | bridge        all that firehookd does, and the lease confirmed once; a bridge with detours and at the ports
+ * ```
  * A program of its own, because the plumbing works on the namespace it is in. Exit code 1 with what was refused as the
  * one line on standard error.
  *
@@ -9,61 +13,126 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Attachment, engage, findLinks, findTraces, prepare, undo } from '../../plumbing/attach.ts';
-import { Lease } from '../../plumbing/lease.ts';
-import { readLinks } from '../../plumbing/links.ts';
-import { Fence } from '../../supervisor/fence.ts';
+import type { Attachment } from '../../plumbing/attach/attachment.ts';
+import { findLinks } from '../../plumbing/attach/find-links.ts';
+import type { LeaseControl } from '../../plumbing/contract.ts';
+import { KernelPlumbing } from '../../plumbing/kernel-plumbing.ts';
+import type { Link } from '../../plumbing/link.ts';
+import { lookAtLinks } from '../../plumbing/look.ts';
+import { ACCEPT, forwardTo, interfaceInSet, type Rule, setMark, socketGroupIs } from '../../plumbing/netlink/clause.ts';
+import { addTable, batch, deleteTable, type Table } from '../../plumbing/netlink/nftables.ts';
+import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from '../../plumbing/netlink/socket.ts';
+import { addIngressQueue, addIngressRedirect, deleteIngressQueue } from '../../plumbing/netlink/tc-messages.ts';
+import { Offloads } from '../../plumbing/offloads.ts';
+import { ALIVE, atDevice, wall } from '../../plumbing/tables.ts';
 
 /** The kernel may take this long to confirm a lease. */
 const LEASE_TIMEOUT_MS = 5_000;
 const LOOK_AGAIN_MS = 10;
 
-async function main(kind: string | undefined): Promise<void> {
-  const links = readLinks();
-  const [p0] = findLinks(['p0'], 'host', links);
-  const [p1] = findLinks(['p1'], 'host', links);
-  if (p0 === undefined || p1 === undefined) throw new Error('p0 and p1 are missing');
-  const attachments: readonly Attachment[] =
-    kind === 'bridge'
-      ? [
-          { kind, links: [p0, p1], takesAt: 'detour' },
-          { kind, links: [p0, p1], takesAt: 'port' },
-        ]
-      : [{ kind: 'host', links: [p0] }];
-  for (const attachment of attachments) {
-    try {
-      prepare(attachment, 'cut');
-      engage(attachment, 'drop', new Map());
-      await confirmLease(attachment.links.map(({ ifindex }) => ifindex));
-    } finally {
-      undo(attachment);
-    }
-  }
-  if (findTraces().length > 0) throw new Error('not everything could be taken back');
+type Ports = readonly [Link, Link];
+
+const PARTS: Readonly<Record<string, (ports: Ports) => Promise<void>>> = {
+  ingress: async ([p0, p1]) => await tryTable(chainAt(p0, 'ingress', [[interfaceInSet('iif', ALIVE), forwardTo(p1)]])),
+  egress: async ([p0, p1]) => await tryTable(chainAt(p0, 'egress', [[interfaceInSet('oif', ALIVE), forwardTo(p1)]])),
+  marks: async ([p0]) => await tryTable(chainAt(p0, 'egress', [[socketGroupIs(1), ACCEPT], [setMark(1)]])),
+  wall: async ([p0]) => await tryTable(wallOf(p0)),
+  redirect: async ([p0, p1]) => {
+    await withSocket(NETLINK_ROUTE, async (route) => {
+      await route.request('redirect p0 to p1', [
+        addIngressQueue(p0.ifindex),
+        addIngressRedirect(p0.ifindex, p1.ifindex),
+      ]);
+      await route.request('remove the filters of p0', [deleteIngressQueue(p0.ifindex)]);
+    });
+  },
+  offloads: async ([p0]) => {
+    await withSocket(NETLINK_GENERIC, async (generic) => {
+      const offloads = new Offloads(generic);
+      const names = await offloads.wrongAt(p0.ifindex, 'near', 'cut');
+      if (names.length > 0) await offloads.set(p0.ifindex, names, false);
+      if ((await offloads.wrongAt(p0.ifindex, 'near', 'cut')).length > 0) throw new Error('the offloads stay on');
+    });
+  },
+  host: async ([p0]) => await tryAttachments([{ kind: 'host', links: [p0] }]),
+  bridge: async (links) =>
+    await tryAttachments([
+      { kind: 'bridge', links, takesAt: 'detour' },
+      { kind: 'bridge', links, takesAt: 'port' },
+    ]),
+};
+
+async function main(part: string): Promise<void> {
+  const links = await lookAtLinks();
+  const [p0, p1] = findLinks(['p0', 'p1'], 'host', links);
+  const action = PARTS[part];
+  if (p0 === undefined || p1 === undefined || action === undefined) throw new Error(`no part "${part}"`);
+  await action([p0, p1]);
 }
 
-/** Has nft renew the lease of the ports, and the kernel say so. */
-async function confirmLease(ports: readonly number[]): Promise<void> {
-  const fence = new Fence();
-  let refusal: string | null = null;
-  const lease = new Lease(fence, (text) => {
-    refusal = text;
-  });
-  const end = performance.now() + LEASE_TIMEOUT_MS;
+async function tryAttachments(attachments: readonly Attachment[]): Promise<void> {
+  const plumbing = new KernelPlumbing();
   try {
-    lease.setPorts(ports);
-    lease.renew();
-    while (!fence.isOpen) {
-      if (refusal !== null || performance.now() > end) throw new Error(refusal ?? 'nft -e -i does not confirm a lease');
-      await delay(LOOK_AGAIN_MS);
+    for (const attachment of attachments) {
+      const ports = attachment.links.map(({ ifindex }) => ifindex);
+      try {
+        await plumbing.protect(attachment, 'drop', []);
+        await plumbing.equip(attachment, 'cut');
+        await confirmLease(plumbing.lease, ports);
+        const [damage] = await plumbing.inspect(attachment, await plumbing.readLinks());
+        if (damage !== undefined) throw new Error(damage.text);
+      } finally {
+        plumbing.lease.allow(false);
+        for (const ifindex of ports) await plumbing.undo(ifindex);
+      }
     }
+    if ((await plumbing.findTraces()).length > 0) throw new Error('not everything could be taken back');
   } finally {
-    lease.stop();
-    fence.release();
+    plumbing.close();
   }
 }
 
-main(process.argv[2]).catch((error: unknown) => {
+/** Has the lease of the ports renewed, and the kernel say so. */
+async function confirmLease(lease: LeaseControl, ports: readonly number[]): Promise<void> {
+  const end = performance.now() + LEASE_TIMEOUT_MS;
+  lease.setPorts(ports);
+  lease.beat();
+  lease.allow(true);
+  for (; !lease.state.held; await delay(LOOK_AGAIN_MS)) {
+    const { lastError } = lease.state;
+    if (lastError !== null || performance.now() > end)
+      throw new Error(`the lease is not confirmed: ${lastError ?? 'in time'}`);
+  }
+}
+
+async function tryTable(table: Table): Promise<void> {
+  await withSocket(NETLINK_NETFILTER, async (nft) => {
+    await nft.request('make a table', batch(addTable(table, 0)));
+    await nft.request('delete a table', batch([deleteTable(table.family, table.name)]));
+  });
+}
+
+/** A table of its own, with the set that every real one has. */
+function chainAt(port: Link, hook: 'ingress' | 'egress', rules: readonly Rule[]): Table {
+  const chains = [atDevice(hook, hook, port, rules)];
+  return { family: 'netdev', name: 'probe', comment: '', counters: [], sets: [ALIVE], chains };
+}
+
+function wallOf(port: Link): Table {
+  const memory = { kind: 'host', peer: 0, setPromiscuous: false, unsetLro: false } as const;
+  return wall({ port, memory, onDown: 'drop', peer: null, takesAt: 'detour', detours: null, toleratesTc: false });
+}
+
+async function withSocket(family: number, action: (socket: NetlinkSocket) => Promise<void>): Promise<void> {
+  const socket = new NetlinkSocket(family);
+  try {
+    await action(socket);
+  } finally {
+    socket.close();
+  }
+}
+
+main(process.argv[2] ?? '').catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 });

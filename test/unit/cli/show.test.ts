@@ -41,7 +41,7 @@ function stats(changes: Partial<StatsReport> = {}): StatsReport {
         name: 'lan0 > wan0',
         isWouldBe: false,
         ledger,
-        port: { stolen: 1240, offered: 1240, whileDown: 5, neverHanded: 6 },
+        port: { stolen: 1240, offered: 1240, whileDown: 5, unhooked: 0, neverHanded: 6 },
       },
     ],
     total: ledger,

@@ -23,6 +23,10 @@ const LINKS = Object.keys(MTU_OF).map(
     isUp: true,
     isPromiscuous: false,
     master: '',
+    kind: '',
+    parent: 0,
+    masterKind: '',
+    xdp: 0,
   }),
 );
 
