@@ -3,8 +3,9 @@
     {
       "target_name": "firehook",
       "sources": [
-        "addon.cc", "packet-exports.cc", "datagram-exports.cc", "identity-exports.cc",
-        "datagram-sender.cc", "fence.cc", "identity.cc", "poller.cc", "ring.cc", "send-messages.cc", "sender.cc"
+        "addon.cc", "packet-exports.cc", "datagram-exports.cc", "identity-exports.cc", "netlink-exports.cc", "system-exports.cc",
+        "datagram-sender.cc", "device.cc", "fence.cc", "identity.cc", "lock.cc", "memory.cc", "netlink.cc", "poller.cc", "ring.cc",
+        "send-messages.cc", "sender.cc", "write.cc"
       ],
       "cflags_cc": ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Wno-cast-function-type", "-fvisibility=hidden"],
       "cflags_cc!": ["-fno-exceptions"],

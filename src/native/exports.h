@@ -20,6 +20,8 @@ struct Export {
 std::vector<Export> PacketExports();
 std::vector<Export> DatagramExports();
 std::vector<Export> IdentityExports();
+std::vector<Export> NetlinkExports();
+std::vector<Export> SystemExports();
 
 }  // namespace firehook
 

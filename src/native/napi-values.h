@@ -25,7 +25,8 @@ inline napi_value ThrowType(napi_env env, const char* what) {
   return nullptr;
 }
 
-inline napi_value ThrowSystem(napi_env env, const SystemError& error) {
+/** The Error that a system error becomes, to be thrown or rejected with. */
+inline napi_value MakeSystemError(napi_env env, const SystemError& error) {
   napi_value message;
   napi_value code;
   napi_value value;
@@ -38,7 +39,11 @@ inline napi_value ThrowSystem(napi_env env, const SystemError& error) {
   napi_set_named_property(env, result, "syscall", value);
   napi_create_int32(env, error.number, &value);
   napi_set_named_property(env, result, "errno", value);
-  napi_throw(env, result);
+  return result;
+}
+
+inline napi_value ThrowSystem(napi_env env, const SystemError& error) {
+  napi_throw(env, MakeSystemError(env, error));
   return nullptr;
 }
 
@@ -54,6 +59,46 @@ inline bool ToUint(napi_env env, napi_value value, uint32_t* out) {
   if (!(number >= 0 && number <= 4294967295.0) || number != static_cast<double>(static_cast<uint32_t>(number))) return false;
   *out = static_cast<uint32_t>(number);
   return true;
+}
+
+/** A descriptor. Whether it is open only the kernel knows. */
+inline bool ToDescriptor(napi_env env, napi_value value, int* out) {
+  uint32_t number;
+  if (!ToUint(env, value, &number) || number > 0x7fffffff) return false;
+  *out = static_cast<int>(number);
+  return true;
+}
+
+/** The numbers of a plain array of at most `most`. */
+inline bool ToUints(napi_env env, napi_value value, size_t most, std::vector<uint32_t>* out) {
+  bool is = false;
+  uint32_t length;
+  if (napi_is_array(env, value, &is) != napi_ok || !is || napi_get_array_length(env, value, &length) != napi_ok || length > most) {
+    return false;
+  }
+  out->clear();
+  for (uint32_t i = 0; i < length; i++) {
+    napi_value element;
+    uint32_t number;
+    if (napi_get_element(env, value, i, &element) != napi_ok || !ToUint(env, element, &number)) return false;
+    out->push_back(number);
+  }
+  return true;
+}
+
+/** A string without a zero octet, of 1 to `most` octets in UTF-8. */
+inline bool ToText(napi_env env, napi_value value, size_t most, std::string* out) {
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok || length == 0 || length > most) return false;
+  out->assign(length + 1, '\0');
+  if (napi_get_value_string_utf8(env, value, out->data(), length + 1, &length) != napi_ok) return false;
+  out->resize(length);
+  return out->find('\0') == std::string::npos;
+}
+
+inline bool IsFunction(napi_env env, napi_value value) {
+  napi_valuetype type;
+  return napi_typeof(env, value, &type) == napi_ok && type == napi_function;
 }
 
 /** The elements of a typed array of the given type. */
@@ -97,6 +142,17 @@ napi_value CloseExport(napi_env env, napi_callback_info info, const char* usage,
   if (handle == nullptr) return ThrowType(env, usage);
   close(env, handle);
   return nullptr;
+}
+
+/** Calls into JavaScript from the event loop; what is thrown there is an uncaught exception. */
+inline void CallBack(napi_env env, napi_ref reference, size_t count, const napi_value* arguments) {
+  napi_value function;
+  napi_value global;
+  napi_get_reference_value(env, reference, &function);
+  napi_get_global(env, &global);
+  if (napi_make_callback(env, nullptr, global, function, count, arguments, nullptr) != napi_pending_exception) return;
+  napi_value error;
+  if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
 }
 
 template <typename Handle>

@@ -37,6 +37,12 @@ export interface NativeDatagramSender {
   readonly hasIpv6: boolean;
 }
 
+/** A netlink socket. Made by `openNetlink`. */
+export interface NativeNetlink {
+  /** Its address. Whatever it makes in nf_tables with an owner belongs to this number. */
+  readonly portId: number;
+}
+
 /** The exports. Every function throws a TypeError for a wrong argument, and an Error with `syscall`, `errno` and `code`. */
 export interface NativeModule {
   /**
@@ -116,4 +122,62 @@ export interface NativeModule {
   setEffectiveGroup(group: number): void;
   /** Real, effective and saved user and group of the whole process, and no supplementary groups. There is no way back. */
   becomeUser(user: number, group: number): void;
+  /**
+   * Opens a netlink socket with a receive buffer of 4 MiB, whose errors say what was wrong (NETLINK_EXT_ACK) and which does not
+   * repeat the request in them (NETLINK_CAP_ACK). With groups it is for `watchNetlink` only, without for `requestNetlink`.
+   *
+   * @param protocol - NETLINK_ROUTE 0, NETLINK_NETFILTER 12, NETLINK_GENERIC 16
+   * @param groups - numbers of multicast groups (RTNLGRP_*, NFNLGRP_*), at most 64
+   */
+  openNetlink(protocol: number, groups: readonly number[]): NativeNetlink;
+  /**
+   * Sends the messages as one datagram, on a thread of the pool, and resolves with every answer one behind the other: acks,
+   * errors, parts of dumps. Requests of one socket run one after another, in order. Every message needs a number (nlmsg_seq)
+   * of its own: a dump is over when NLMSG_DONE or an error with its number came. What the kernel refuses is an answer;
+   * what the socket refuses rejects with `code`: ENOBUFS when answers were lost, ETIMEDOUT when a dump stood still for ten
+   * seconds, ECANCELED when the socket was closed before it was sent.
+   *
+   * @param messages - whole messages, the last one padded to 4 octets too; copied
+   */
+  requestNetlink(netlink: NativeNetlink, messages: Uint8Array): Promise<ArrayBuffer>;
+  /**
+   * Calls back on the event loop with what the groups of the socket sent. Does not keep the process alive. Once a socket.
+   *
+   * @param onMessages - null after an overrun: messages were lost, look at everything
+   */
+  watchNetlink(netlink: NativeNetlink, onMessages: (messages: ArrayBuffer | null) => void): void;
+  /** Closes the socket when what is under way has ended. Idempotent. */
+  closeNetlink(netlink: NativeNetlink): void;
+  /**
+   * Makes a file in memory, zeroed, that has this size for ever (F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_SEAL) and that only its
+   * owner can open once more through /proc. Close-on-exec.
+   *
+   * @param name - to be seen in /proc, at most 249 octets
+   * @param octets - at most 1 GiB; the memory is had at once
+   * @returns the descriptor, for reading and writing
+   */
+  createMemory(name: string, octets: number): number;
+  /**
+   * Opens the file (made with mode 0600 where there is none; no symbolic link, plain files only, close-on-exec) and locks
+   * it (flock(2)). The lock goes with the descriptor and with the process.
+   *
+   * @returns the descriptor, or -1 where another holds the lock
+   */
+  lockFile(path: string): number;
+  /**
+   * Writes without ever waiting, and leaves the flags of the descriptor as they are. For pipes, terminals and sockets; a
+   * plain file takes everything.
+   *
+   * @returns octets written, which may be fewer than there are; 0 where it would wait
+   */
+  writeNow(fd: number, bytes: Uint8Array): number;
+  /**
+   * Sends one Ethernet frame. The socket is opened by the first call, with the effective group of then, and kept.
+   *
+   * @param mark - SO_MARK
+   * @param frame - with its Ethernet header
+   */
+  sendFrame(ifindex: number, mark: number, frame: Uint8Array): void;
+  /** Programs attached to the ingress of the device by tcx; 0 on a kernel that has no tcx (before 6.6). */
+  countTcxPrograms(ifindex: number): number;
 }

@@ -126,17 +126,6 @@ uint32_t Flush(SenderHandle* handle, Ring& ring) {
   return handle->queue[1];
 }
 
-/** Calls into JavaScript; what is thrown there is an uncaught exception. */
-void Call(napi_env env, napi_ref reference, size_t count, const napi_value* arguments) {
-  napi_value function;
-  napi_value global;
-  napi_get_reference_value(env, reference, &function);
-  napi_get_global(env, &global);
-  if (napi_make_callback(env, nullptr, global, function, count, arguments, nullptr) != napi_pending_exception) return;
-  napi_value error;
-  if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
-}
-
 /** One call into JavaScript a batch; what it made of nextTick and promises runs before the next. */
 bool RingHandle::HandOut() {
   const uint32_t count = ring.Receive(batch, kBatch);
@@ -148,12 +137,12 @@ bool RingHandle::HandOut() {
   // On the stack, so that this is not collected when the callback closes the ring and lets go of it.
   napi_get_reference_value(env, object, &self);
   napi_create_uint32(env, count, &argument);
-  Call(env, callback, 1, &argument);
+  CallBack(env, callback, 1, &argument);
   uint32_t lost = 0;
   for (SenderHandle* sender : Known<SenderHandle>()) {
     if (sender->queue[0] > 0) lost += Flush(sender, ring);
   }
-  if (lost > 0 && onLost != nullptr && ring.fd() >= 0) Call(env, onLost, 0, nullptr);
+  if (lost > 0 && onLost != nullptr && ring.fd() >= 0) CallBack(env, onLost, 0, nullptr);
   ring.Release(count);
   napi_close_handle_scope(env, scope);
   return true;

@@ -11,12 +11,9 @@ import { fileURLToPath } from 'node:url';
 import { runLiveSuite } from '../conformance/live-run.ts';
 import { rootOnly } from '../support/netns.ts';
 import { buildAddon } from './build-addon.ts';
+import { SUITES } from './suites.ts';
 
 const SUITE = fileURLToPath(new URL('../conformance/afpacket.live.ts', import.meta.url));
-/** Of the suite of the fence. */
-const FENCE_PROMISES = 11;
-const FENCE = fileURLToPath(new URL('./fence.live.ts', import.meta.url));
-const CONTRACT = fileURLToPath(new URL('./addon.live.ts', import.meta.url));
 
 test('the addon makes no memory error while it keeps the driver contract and refuses wrong arguments', {
   skip: rootOnly('cc', 'npm'),
@@ -30,8 +27,9 @@ test('the addon makes no memory error while it keeps the driver contract and ref
   };
   assert.match(execFileSync('nm', ['-D', addon], { encoding: 'utf8' }), /__asan_init/, 'it was built with sanitizers');
   await t.test('the driver contract', (own) => runLiveSuite(own, SUITE, [addon], env));
-  await t.test('the arguments', (own) => runLiveSuite(own, CONTRACT, [addon], env));
-  await t.test('the fence', (own) => runLiveSuite(own, FENCE, [addon], env, FENCE_PROMISES));
+  for (const { title, file, promises } of SUITES) {
+    await t.test(title, (own) => runLiveSuite(own, file, [addon], env, promises));
+  }
 });
 
 function library(name: string): string {

@@ -1,0 +1,111 @@
+/* Exports: files and devices, one system call or a few each: memory, locks, writes that do not wait, probe frames. */
+#include "device.h"
+#include "exports.h"
+#include "lock.h"
+#include "memory.h"
+#include "napi-values.h"
+#include "write.h"
+
+namespace firehook {
+
+namespace {
+
+constexpr uint32_t kMostMemory = 1u << 30;
+/** Of memfd_create(2): with its prefix it is a file name. */
+constexpr size_t kMostName = 249;
+constexpr size_t kMostPath = 4095;
+constexpr size_t kEthernetHeader = 14;
+constexpr size_t kMostFrame = 65535;
+
+napi_value ToNumber(napi_env env, double number) {
+  napi_value result;
+  napi_create_double(env, number, &result);
+  return result;
+}
+
+bool ToIfindex(napi_env env, napi_value value, uint32_t* out) {
+  return ToUint(env, value, out) && *out > 0 && *out <= 0x7fffffff;
+}
+
+/** createMemory(name, octets): descriptor */
+napi_value MakeMemory(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  std::string name;
+  uint32_t octets;
+  if (!Arguments(env, info, arguments) || !ToText(env, arguments[0], kMostName, &name) ||
+      !ToUint(env, arguments[1], &octets) || octets == 0 || octets > kMostMemory) {
+    return ThrowType(env, "createMemory(name, octets)");
+  }
+  SystemError error;
+  const int fd = CreateMemory(name.c_str(), octets, &error);
+  return fd < 0 ? ThrowSystem(env, error) : ToNumber(env, fd);
+}
+
+/** lockFile(path): descriptor, or -1 where another holds it */
+napi_value Lock(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  std::string path;
+  if (!Arguments(env, info, arguments) || !ToText(env, arguments[0], kMostPath, &path)) {
+    return ThrowType(env, "lockFile(path)");
+  }
+  SystemError error;
+  const int fd = LockFile(path.c_str(), &error);
+  if (fd == kLockHeld) return ToNumber(env, -1);
+  return fd < 0 ? ThrowSystem(env, error) : ToNumber(env, fd);
+}
+
+/** writeNow(fd, bytes: Uint8Array): octets written */
+napi_value Write(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  int fd;
+  uint8_t* octets;
+  size_t length;
+  if (!Arguments(env, info, arguments) || !ToDescriptor(env, arguments[0], &fd) ||
+      !ToArray(env, arguments[1], napi_uint8_array, &octets, &length)) {
+    return ThrowType(env, "writeNow(fd, bytes)");
+  }
+  SystemError error;
+  const ssize_t written = WriteNow(fd, octets, length, &error);
+  return written < 0 ? ThrowSystem(env, error) : ToNumber(env, static_cast<double>(written));
+}
+
+/** sendFrame(ifindex, mark, frame: Uint8Array) */
+napi_value Probe(napi_env env, napi_callback_info info) {
+  napi_value arguments[3];
+  uint32_t ifindex;
+  uint32_t mark;
+  uint8_t* frame;
+  size_t length;
+  if (!Arguments(env, info, arguments) || !ToIfindex(env, arguments[0], &ifindex) || !ToUint(env, arguments[1], &mark) ||
+      !ToArray(env, arguments[2], napi_uint8_array, &frame, &length) || length < kEthernetHeader || length > kMostFrame) {
+    return ThrowType(env, "sendFrame(ifindex, mark, frame)");
+  }
+  SystemError error;
+  return SendFrame(static_cast<int>(ifindex), mark, frame, length, &error) ? nullptr : ThrowSystem(env, error);
+}
+
+/** countTcxPrograms(ifindex): number */
+napi_value CountTcx(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  uint32_t ifindex;
+  if (!Arguments(env, info, arguments) || !ToIfindex(env, arguments[0], &ifindex)) {
+    return ThrowType(env, "countTcxPrograms(ifindex)");
+  }
+  SystemError error;
+  uint32_t count;
+  return CountTcxPrograms(ifindex, &count, &error) ? ToNumber(env, count) : ThrowSystem(env, error);
+}
+
+}  // namespace
+
+std::vector<Export> SystemExports() {
+  return {
+      {"createMemory", MakeMemory},
+      {"lockFile", Lock},
+      {"writeNow", Write},
+      {"sendFrame", Probe},
+      {"countTcxPrograms", CountTcx},
+  };
+}
+
+}  // namespace firehook

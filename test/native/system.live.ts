@@ -1,0 +1,297 @@
+/**
+ * Sealed memory, file locks, writes that never wait, probe frames: what the addon asks of the system outside of a lane.
+ *
+ * Not a test file by itself: `addon.test.ts` and `asan.test.ts` run it in a namespace with `p0` and `q0`. With a path as its
+ * argument it takes the addon from there.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, describe, test } from 'node:test';
+import { loadNative } from '../../src/native/load-native.ts';
+import type { NativeModule } from '../../src/native/native.d.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const NOBODY = 65_534;
+const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+const WRONG = [undefined, null, -1, 0.5, Number.NaN, true, {}, [], () => undefined, Symbol('x'), 1n];
+
+type Anything = (...args: unknown[]) => unknown;
+
+const file = process.argv[2];
+const addon = file ?? new URL('../../src/native/build/Release/firehook.node', import.meta.url).pathname;
+const native = file === undefined ? loadNative() : (createRequire(import.meta.url)(file) as NativeModule);
+const folder = mkdtempSync(path.join(tmpdir(), 'firehook-native-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function refuses(name: keyof NativeModule, ...args: unknown[]): void {
+  assert.throws(() => (native[name] as Anything)(...args), { name: 'TypeError', message: new RegExp(`^${name}`) });
+}
+
+function flagsOf(fd: number): number {
+  return Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '', 8);
+}
+
+function indexOf(name: string): number {
+  return Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8'));
+}
+
+/** Writes until there is no room; octets written. */
+function fill(fd: number): number {
+  const some = new Uint8Array(5000).fill(0x78);
+  let total = 0;
+  for (;;) {
+    const written = native.writeNow(fd, some);
+    if (written === 0) return total;
+    total += written;
+  }
+}
+
+/** A FIFO, open at both ends. */
+function fifo(name: string): { readonly reader: number; readonly writer: number } {
+  const place = path.join(folder, name);
+  execFileSync('mkfifo', [place]);
+  const reader = openSync(place, constants.O_RDONLY | constants.O_NONBLOCK);
+  return { reader, writer: openSync(place, 'w') };
+}
+
+/** Waits for a line that the child prints. */
+async function lineOf(child: ChildProcess): Promise<string> {
+  let text = '';
+  child.stdout?.on('data', (some: Buffer) => {
+    text += some.toString();
+  });
+  return await waitFor(() => text.includes('\n') && text.trim(), { what: 'a line of a child' });
+}
+
+describe('a file in memory', () => {
+  test('is zeroed, has its size for ever, and is not left to children', () => {
+    const fd = native.createMemory('firehook-test', 10_000);
+    assert.equal(readFileSync(`/proc/self/fd/${fd}`).compare(Buffer.alloc(10_000)), 0);
+    for (const size of [0, 9999, 10_001, 1 << 20]) {
+      assert.throws(() => ftruncateSync(fd, size), { code: 'EPERM' }, `${size}`);
+    }
+    assert.throws(() => writeSync(fd, Buffer.alloc(1), 0, 1, 10_000), { code: 'EPERM' });
+    assert.equal(fstatSync(fd).size, 10_000);
+    writeSync(fd, Buffer.from('hello'), 0, 5, 4096);
+    const octets = Buffer.alloc(5);
+    assert.equal(readSync(fd, octets, 0, 5, 4096), 5);
+    assert.equal(octets.toString(), 'hello');
+    assert.equal(flagsOf(fd) & O_CLOEXEC, O_CLOEXEC);
+    closeSync(fd);
+  });
+
+  test('of root cannot be opened for writing by another user who was given it for reading', () => {
+    const fd = native.createMemory('firehook-test', 24);
+    const readOnly = openSync(`/proc/self/fd/${fd}`, 'r');
+    assert.throws(() => writeSync(readOnly, Buffer.alloc(1)), { code: 'EBADF' });
+    const program = "require('fs').openSync('/proc/self/fd/3', 'r+')";
+    const run = (uid: number) =>
+      spawnSync(process.execPath, ['-e', program], {
+        uid,
+        gid: uid,
+        stdio: ['ignore', 'ignore', 'pipe', readOnly],
+        encoding: 'utf8',
+      });
+    assert.match(run(NOBODY).stderr, /EACCES/);
+    assert.equal(run(0).status, 0);
+    for (const one of [fd, readOnly]) closeSync(one);
+  });
+
+  test('is refused without a name or with a size that is none', () => {
+    refuses('createMemory');
+    refuses('createMemory', 'x');
+    for (const wrong of [...WRONG, '', 'a\0b', 'x'.repeat(250)]) refuses('createMemory', wrong, 24);
+    for (const wrong of [...WRONG, 0, 2 ** 30 + 1]) refuses('createMemory', 'x', wrong);
+  });
+});
+
+describe('a lock', () => {
+  test('is had by one process at a time, and again when that has gone', async () => {
+    const place = path.join(folder, 'lock');
+    const holder = spawn('flock', [place, 'sh', '-c', 'echo held; cat']);
+    await lineOf(holder);
+    assert.equal(native.lockFile(place), -1);
+    holder.kill('SIGKILL');
+    holder.stdin.end();
+    const fd = await waitFor(
+      () => {
+        const got = native.lockFile(place);
+        return got >= 0 && got;
+      },
+      { what: 'the lock' },
+    );
+    assert.equal(native.lockFile(place), -1);
+    assert.equal(spawnSync('flock', ['-n', place, 'true']).status, 1);
+    assert.equal(flagsOf(fd) & O_CLOEXEC, O_CLOEXEC);
+    closeSync(fd);
+    assert.equal(spawnSync('flock', ['-n', place, 'true']).status, 0);
+  });
+
+  test('is on a plain file that only its owner can open, made where there is none', () => {
+    const place = path.join(folder, 'made');
+    const before = process.umask(0);
+    const fd = native.lockFile(place);
+    process.umask(before);
+    assert.equal(statSync(place).mode & 0o7777, 0o600);
+    closeSync(fd);
+    symlinkSync(place, path.join(folder, 'link'));
+    assert.throws(() => native.lockFile(path.join(folder, 'link')), { syscall: 'open', code: 'ELOOP' });
+    assert.throws(() => native.lockFile(folder), { syscall: 'open', code: 'EISDIR' });
+    execFileSync('mkfifo', [path.join(folder, 'fifo')]);
+    assert.throws(() => native.lockFile(path.join(folder, 'fifo')), { syscall: 'open', code: 'EINVAL' });
+    assert.throws(() => native.lockFile(path.join(folder, 'none/lock')), { syscall: 'open', code: 'ENOENT' });
+    for (const wrong of [...WRONG, '', 'a\0b', 'x'.repeat(4096)]) refuses('lockFile', wrong);
+    refuses('lockFile');
+  });
+
+  test('on a file that was removed holds nobody back from the one that has its name', () => {
+    const place = path.join(folder, 'again');
+    const first = native.lockFile(place);
+    unlinkSync(place);
+    const second = native.lockFile(place);
+    assert.ok(second >= 0);
+    assert.equal(native.lockFile(place), -1);
+    for (const fd of [first, second]) closeSync(fd);
+  });
+});
+
+describe('a write that never waits', () => {
+  test('fills a pipe, says 0 where it is full, goes on when somebody has read, and leaves its flags alone', () => {
+    const { reader, writer } = fifo('full');
+    const before = flagsOf(writer);
+    assert.equal(before & O_NONBLOCK, 0);
+    const total = fill(writer);
+    assert.ok(total >= 4096, `${total} octets`);
+    assert.equal(native.writeNow(writer, new Uint8Array(1)), 0);
+    assert.equal(readSync(reader, Buffer.alloc(8192), 0, 8192, null), 8192);
+    const more = native.writeNow(writer, new Uint8Array(100_000));
+    assert.ok(more >= 4096 && more < 100_000, `${more} octets`);
+    assert.equal(native.writeNow(writer, new Uint8Array(0)), 0);
+    assert.equal(flagsOf(writer), before);
+    for (const fd of [reader, writer]) closeSync(fd);
+  });
+
+  test('throws EPIPE where nobody reads any more, and the process lives', () => {
+    const { reader, writer } = fifo('gone');
+    closeSync(reader);
+    assert.throws(() => native.writeNow(writer, Buffer.from('x')), { syscall: 'write', code: 'EPIPE', errno: 32 });
+    closeSync(writer);
+  });
+
+  for (const [what, start] of [
+    ['a socket', 'exec "$@"'],
+    ['a pipe without a name', '"$@" | sleep 60'],
+  ] as const) {
+    test(`says 0 where ${what} is full and its reader stands still`, async () => {
+      // What a child is given as its standard output is a socket; between two commands of a shell there is a pipe.
+      const program = `
+        const native = require(${JSON.stringify(addon)});
+        let total = 0;
+        for (let some; (some = native.writeNow(1, new Uint8Array(5000))) > 0; ) total += some;
+        require('fs').writeSync(2, 'written ' + total);`;
+      const child = spawn('sh', ['-c', start, 'sh', process.execPath, '-e', program], { detached: true });
+      let text = '';
+      child.stderr.on('data', (some: Buffer) => {
+        text += some.toString();
+      });
+      await waitFor(() => /written [1-9]/.test(text), { what: 'the end of its writing', timeoutMs: 30_000 });
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    });
+  }
+
+  test('says 0 on a terminal whose reader stands still, and goes on with it', async () => {
+    const program = `
+import os, sys
+master, slave = os.openpty()
+print(os.ttyname(slave), flush=True)
+sys.stdin.readline()
+total = 0
+while total < 4000: total += len(os.read(master, 4096))
+print('read', flush=True)
+sys.stdin.readline()`;
+    const child = spawn('python3', ['-c', program]);
+    const name = await lineOf(child);
+    const terminal = openSync(name, constants.O_WRONLY | constants.O_NOCTTY);
+    const before = flagsOf(terminal);
+    assert.ok(fill(terminal) > 0);
+    assert.equal(native.writeNow(terminal, Buffer.from('x')), 0);
+    child.stdin.write('\n');
+    await lineOf(child);
+    await waitFor(() => native.writeNow(terminal, Buffer.from('x')) === 1, { what: 'room in the terminal' });
+    assert.equal(flagsOf(terminal), before);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    assert.throws(() => native.writeNow(terminal, Buffer.from('x')), { code: 'EIO' });
+    closeSync(terminal);
+  });
+
+  test('adds to a file, and refuses what is no descriptor', () => {
+    const place = path.join(folder, 'log');
+    const fd = openSync(place, 'a');
+    assert.equal(native.writeNow(fd, Buffer.from('one ')), 4);
+    assert.equal(native.writeNow(fd, Buffer.from('two')), 3);
+    assert.equal(readFileSync(place, 'utf8'), 'one two');
+    closeSync(fd);
+    const readOnly = openSync(place, 'r');
+    assert.throws(() => native.writeNow(readOnly, Buffer.from('x')), { syscall: 'write', code: 'EBADF' });
+    assert.throws(() => native.writeNow(0x7fff_ffff, Buffer.from('x')), { syscall: 'fstat', code: 'EBADF' });
+    closeSync(readOnly);
+    refuses('writeNow');
+    for (const wrong of [...WRONG, 2 ** 31, 'x']) refuses('writeNow', wrong, Buffer.from('x'));
+    for (const wrong of [...WRONG, 'x', new Uint16Array(1)]) refuses('writeNow', 1, wrong);
+  });
+});
+
+describe('a device', () => {
+  test('gets a probe frame with its mark', () => {
+    const rules = `table netdev marks {
+      counter seen { }
+      chain out { type filter hook egress device "p0" priority 0; meta mark 0x1234 ether type 0x88b6 counter name seen; }
+    }`;
+    execFileSync('nft', ['-f', '-'], { input: rules });
+    const frame = Buffer.concat([Buffer.alloc(12, 2), Buffer.from([0x88, 0xb6]), Buffer.from('firehook probe')]);
+    native.sendFrame(indexOf('p0'), 0x1234, frame);
+    native.sendFrame(indexOf('p0'), 0x1234, frame);
+    native.sendFrame(indexOf('p0'), 0, frame);
+    assert.match(
+      execFileSync('nft', ['list', 'counter', 'netdev', 'marks', 'seen'], { encoding: 'utf8' }),
+      /packets 2 /,
+    );
+    execFileSync('nft', ['delete', 'table', 'netdev', 'marks']);
+    assert.throws(() => native.sendFrame(0x7fff_fff0, 0, frame), { syscall: 'sendto', code: 'ENXIO' });
+    refuses('sendFrame', 1, 0);
+    for (const wrong of [...WRONG, 0, 2 ** 31]) refuses('sendFrame', wrong, 0, frame);
+    for (const wrong of WRONG) refuses('sendFrame', 1, wrong, frame);
+    for (const wrong of [...WRONG, frame.subarray(0, 13), Buffer.alloc(65_536)]) refuses('sendFrame', 1, 0, wrong);
+  });
+
+  test('says how many tcx programs run on it', () => {
+    assert.equal(native.countTcxPrograms(indexOf('p0')), 0);
+    assert.throws(() => native.countTcxPrograms(0x7fff_fff0), { syscall: 'bpf', code: 'ENODEV' });
+    refuses('countTcxPrograms');
+    for (const wrong of [...WRONG, 0, 2 ** 31]) refuses('countTcxPrograms', wrong);
+  });
+});
