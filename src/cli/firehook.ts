@@ -6,7 +6,7 @@
 
 import { Command } from 'commander';
 import { FirehookError } from '../errors.ts';
-import type { HooksReport, PoolReport, StatsReport, StatusReport } from '../supervisor/reports.ts';
+import type { HooksReport, PoolReport, StatsReport, StatusReport } from '../control/reports.ts';
 import { version } from '../supervisor/version.ts';
 import { ask } from './client.ts';
 import { demo } from './demo.ts';

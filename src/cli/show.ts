@@ -5,7 +5,7 @@
  */
 
 import type { LedgerRow } from '../lane/ledger.ts';
-import type { HooksReport, LaneReport, PoolReport, StatsReport, StatusReport } from '../supervisor/reports.ts';
+import type { HooksReport, LaneReport, PoolReport, StatsReport, StatusReport } from '../control/reports.ts';
 import { type Cell, table } from './table.ts';
 
 /** `firehook status`. */

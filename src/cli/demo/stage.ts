@@ -21,7 +21,7 @@ import { promisify } from 'node:util';
 import { loadConfig } from '../../config/load-config.ts';
 import { FirehookError } from '../../errors.ts';
 import { runTool } from '../../plumbing/run-tool.ts';
-import type { StatsReport, StatusReport } from '../../supervisor/reports.ts';
+import type { StatsReport, StatusReport } from '../../control/reports.ts';
 import { ask } from '../client.ts';
 import { addNamespace, inNamespace, nodeCommand } from '../namespaces.ts';
 import { undoAtExit } from '../undo-at-exit.ts';

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { isFirehookError } from '../../../src/errors.ts';
-import { type ControlReports, ControlServer } from '../../../src/supervisor/control-server.ts';
+import { type ControlReports, ControlServer } from '../../../src/control/control-server.ts';
 import { startProcess } from '../../support/processes.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
