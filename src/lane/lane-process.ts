@@ -29,6 +29,7 @@ import { hookLine, loadChain } from './load-chain.ts';
 import { type FromLane, type LaneSpec, MAX_FAILURE, type ToLane } from './messages.ts';
 import { endWithParent } from './orphan-guard.ts';
 import { ProgressWriter } from './progress.ts';
+import { unreadableLine } from './unreadable-types.ts';
 
 /** Descriptor of the progress file, as the supervisor arranges it. */
 const PROGRESS_FD = 3;
@@ -91,6 +92,8 @@ async function run(spec: LaneSpec): Promise<void> {
     ways: spec.ways,
     chain,
     nonIp: spec.policy.nonIp,
+    unreadable: spec.policy.unreadable,
+    onUnreadable: (etherType) => log.warn(unreadableLine(etherType, spec.policy.unreadable)),
     icmp: spec.icmp,
     sender,
     now: () => performance.now(),

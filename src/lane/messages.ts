@@ -47,7 +47,11 @@ export interface LaneSpec {
   readonly ways: readonly Way[];
   readonly hooks: readonly HookSource[];
   readonly configFolder: string;
-  readonly policy: { readonly onHookError: 'drop' | 'forward'; readonly nonIp: 'drop' | 'forward' };
+  readonly policy: {
+    readonly onHookError: 'drop' | 'forward';
+    readonly nonIp: 'drop' | 'forward';
+    readonly unreadable: 'drop' | 'forward';
+  };
   readonly icmp: { readonly code: number; readonly ratePerSecond: number };
   readonly poolLimitMiB: number;
   readonly logLevel: LogLevel;

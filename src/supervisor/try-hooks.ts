@@ -40,7 +40,7 @@ export function laneSpec(
     ways: [],
     hooks,
     configFolder,
-    policy: { onHookError: policy.onHookError, nonIp: policy.nonIp },
+    policy: { onHookError: policy.onHookError, nonIp: policy.nonIp, unreadable: policy.unreadable },
     icmp,
     poolLimitMiB: pool.limitMiB,
     logLevel: log.level,
