@@ -151,6 +151,7 @@ export class Reports implements ControlReports {
   status(): StatusReport {
     const daemon = this.#daemon;
     const { config } = daemon;
+    const { lapses, renewals, refusals, longestGapMs, lastError } = daemon.lease;
     const steals = config.attach.some((attach) => !('tap' in attach));
     return {
       state: daemon.state,
@@ -236,21 +237,19 @@ export class Reports implements ControlReports {
     const daemon = this.#daemon;
     const tracksChanges = daemon.config.attach.every((attach) => 'tap' in attach);
     return {
-      hooks: daemon.totals
-        .hooks(daemon.hooks, this.#progress())
-        .map(({ name, priority, kind, path, counters }) => ({
-          name,
-          priority,
-          kind,
-          path,
-          seen: counters.seen,
-          forwarded: counters.forwarded,
-          dropped: counters.dropped,
-          rejected: counters.rejected,
-          replaced: counters.replaced,
-          changed: tracksChanges ? counters.changed : null,
-          faults: counters.faults,
-        })),
+      hooks: daemon.totals.hooks(daemon.hooks, this.#progress()).map(({ name, priority, kind, path, counters }) => ({
+        name,
+        priority,
+        kind,
+        path,
+        seen: counters.seen,
+        forwarded: counters.forwarded,
+        dropped: counters.dropped,
+        rejected: counters.rejected,
+        replaced: counters.replaced,
+        changed: tracksChanges ? counters.changed : null,
+        faults: counters.faults,
+      })),
     };
   }
 

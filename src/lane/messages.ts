@@ -13,7 +13,7 @@
  */
 
 import * as z from 'zod';
-import type { RingOptions, RingSize } from '../drivers/afpacket-ring.ts';
+import type { RingOptions } from '../drivers/afpacket-ring.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import { ERRORS, type ErrorCode } from '../errors.ts';
 import type { HookBundle } from '../hook/bundle-hook.ts';

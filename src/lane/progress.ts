@@ -237,7 +237,10 @@ function shownTag(tag: number): string {
   const octets = Buffer.alloc(4);
   octets.writeUInt32LE(tag >>> 0);
   // A pool takes no other characters: where there are some, nobody's pool wrote them.
-  return octets.toString('latin1').replace(/\0+$/, '').replaceAll(/[^ -~]/g, '?');
+  return octets
+    .toString('latin1')
+    .replace(/\0+$/, '')
+    .replaceAll(/[^ -~]/g, '?');
 }
 
 /** What cannot be a counter counts as none. */

@@ -13,7 +13,7 @@
  * @module
  */
 
-import { type AttachConfig, attachInterfaces, type Config } from '../config/schema.ts';
+import { type AttachConfig, attachInterfaces, attachTolerates, type Config } from '../config/schema.ts';
 import { isFirehookError } from '../errors.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
 import { toAttachment } from '../plumbing/attach-entry.ts';
@@ -67,7 +67,7 @@ export class AttachKeeper {
     const name = attachInterfaces(config).join(' and ');
     this.config = config;
     this.kind = 'bridge' in config ? 'bridge' : 'host' in config ? 'host' : 'tap';
-    this.tolerated = (config as { readonly tolerate?: readonly string[] }).tolerate ?? [];
+    this.tolerated = attachTolerates(config);
     this.#world = world;
     this.#look = new Attempt(world, `Cannot look at ${name}`);
     this.#lock = new Attempt(world, `Cannot lock ${name}`);

@@ -55,12 +55,14 @@ export class LaneChannel {
 
   #line(line: string, isCut: boolean): void {
     if (this.#isOver) return;
-    if (isCut) return this.#fault(`a message of more than ${MAX_LANE_LINE} octets`);
-    const message = parseFromLane(line);
-    if (message === null) return this.#fault('a message that is none');
-    if (!NEXT[this.#last].includes(message.type)) return this.#fault(`the message "${message.type}" out of place`);
-    this.#last = message.type;
-    this.#onMessage(message);
+    const message = isCut ? null : parseFromLane(line);
+    if (isCut) this.#fault(`a message of more than ${MAX_LANE_LINE} octets`);
+    else if (message === null) this.#fault('a message that is none');
+    else if (!NEXT[this.#last].includes(message.type)) this.#fault(`the message "${message.type}" out of place`);
+    else {
+      this.#last = message.type;
+      this.#onMessage(message);
+    }
   }
 
   #fault(what: string): void {

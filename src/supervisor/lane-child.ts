@@ -70,7 +70,14 @@ export class LaneChild implements LaneHandle {
     this.progressFd = isRun ? loadNative().createMemory('firehook-progress', progressOctets(shape)) : -1;
     this.#reader = isRun ? new ProgressReader(this.progressFd, shape) : null;
     const { program, args } = laneCommand(cpu);
-    const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', isRun ? this.progressFd : 'ignore', fenceFd ?? 'ignore', 'pipe'];
+    const stdio: StdioOptions = [
+      'ignore',
+      'pipe',
+      'pipe',
+      isRun ? this.progressFd : 'ignore',
+      fenceFd ?? 'ignore',
+      'pipe',
+    ];
     try {
       this.#process = spawn(program, args, {
         cwd: '/',

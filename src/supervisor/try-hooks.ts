@@ -77,7 +77,8 @@ export async function tryHooks(
         },
         exited: () => clearTimeout(timer),
         ended: ({ error }) => {
-          if (loaded !== null) resolve(loaded);
+          // One for each: the supervisor's books, and the size of the progress file, go by their number.
+          if (loaded?.length === hooks.length) resolve(loaded);
           else reject(error ?? new FirehookError('FIREHOOK_LANE_FAILED', 'it ended while it started'));
         },
       },

@@ -88,6 +88,16 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   );
 }
 
+/** A single line as {@link createLogger} makes it by default, its newline included: for what stands between log and reader. */
+export function logLine(level: LineLevel, fields: object, message: string): string {
+  let made = '';
+  const write = (line: string): void => {
+    made = line;
+  };
+  createLogger({ level: 'trace', write })[level](fields, message);
+  return made;
+}
+
 /** A log that writes so many lines in a second and counts the rest. */
 export interface RateLimitedLog {
   /**

@@ -7,8 +7,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { showHooks, showPool, showStats, showStatus } from '../../../src/cli/show.ts';
-import { emptyRow, type LedgerRow } from '../../../src/lane/ledger.ts';
 import type { StatsReport, StatusReport } from '../../../src/control/reports.ts';
+import { emptyRow, type LedgerRow } from '../../../src/lane/ledger.ts';
 
 const STATUS: StatusReport = {
   state: 'running',

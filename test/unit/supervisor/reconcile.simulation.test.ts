@@ -355,5 +355,9 @@ const { SEED } = process.env;
 
 test('whatever happens in whatever order, the promises hold, and the world settles as it is wanted', async () => {
   if (SEED !== undefined) return live(Number(SEED));
-  for (let seed = 1; seed <= WORLDS; seed++) { const t=performance.now(); await live(seed); if (process.env["T"]) console.log(seed, Math.round(performance.now()-t)); }
+  for (let seed = 1; seed <= WORLDS; seed++) {
+    const t = performance.now();
+    await live(seed);
+    if (process.env['T']) console.log(seed, Math.round(performance.now() - t));
+  }
 });
