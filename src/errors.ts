@@ -85,6 +85,12 @@ export const ERRORS = {
     advice: 'firehook doctor names what is missing',
     exitCode: 1,
   },
+  FIREHOOK_ATTACH_KERNEL: {
+    op: 'attach',
+    what: 'the kernel refused',
+    advice: 'firehook doctor names what is missing',
+    exitCode: 1,
+  },
   FIREHOOK_PERMISSION: { op: 'attach', what: 'not permitted', advice: 'run as root', exitCode: 4 },
   FIREHOOK_CONTROL_SOCKET: { op: 'control', what: 'cannot open the control socket', advice: '', exitCode: 1 },
   FIREHOOK_CONTROL_UNREACHABLE: {

@@ -13,8 +13,8 @@
 
 import type { Attachment } from './attach/attachment.ts';
 import type { Link } from './link.ts';
+import type { PortMemory } from './memory.ts';
 import type { PortCounters } from './port-counters.ts';
-import type { PortMemory } from './ruleset.ts';
 
 /** Something on a port that takes frames before firehook's chains see them. */
 export interface EarlierTaker {

@@ -16,6 +16,13 @@
  */
 
 import { SEND_GROUP } from '../drivers/effective-group.ts';
+import type { TakesAt } from './attach/attachment.ts';
+import { type PortMemory, readComment, writeComment } from './memory.ts';
+import { detourNames, tableName } from './names.ts';
+
+export type { TakesAt } from './attach/attachment.ts';
+export type { PortMemory } from './memory.ts';
+export { detourNames, tableName } from './names.ts';
 
 /** Mark of a packet that the lane delivers to the host; taken off again at the port's ingress. */
 const DELIVERED_MARK = 0x66685449;
@@ -36,17 +43,6 @@ const HOST_EXEMPT = [
   'ip6 daddr fe80::/10 accept',
 ];
 
-/** What has to be put back when a port is taken back. */
-export interface PortMemory {
-  /** Kind of the attach, and the ifindex of a bridge's other port (0 where there is none). */
-  readonly kind: 'bridge' | 'host';
-  readonly peer: number;
-  /** Promiscuity was switched on here. */
-  readonly setPromiscuous: boolean;
-  /** LRO was switched off here. */
-  readonly unsetLro: boolean;
-}
-
 /** What {@link portRuleset} describes. */
 export interface PortRules {
   readonly ifindex: number;
@@ -59,20 +55,6 @@ export interface PortRules {
   readonly takesAt: TakesAt;
 }
 
-/** Where a lane captures what is stolen. */
-export type TakesAt = 'detour' | 'port';
-
-/** Name of a port's table. */
-export function tableName(ifindex: number): string {
-  return `firehook_${ifindex}`;
-}
-
-/** Ends of the detour of a direction: `near` takes the stolen frames, the lane captures at `far`. */
-export function detourNames(ifindex: number, direction: 'in' | 'out'): { near: string; far: string } {
-  const stem = `fh${ifindex}${direction === 'in' ? 'i' : 'o'}`;
-  return { near: `${stem}0`, far: `${stem}1` };
-}
-
 /** The whole table of a port, as input for `nft -f`. */
 export function portRuleset(rules: PortRules): string {
   const table = tableName(rules.ifindex);
@@ -81,7 +63,7 @@ export function portRuleset(rules: PortRules): string {
     `add table netdev ${table}`,
     `delete table netdev ${table}`,
     `table netdev ${table} {`,
-    `  comment "${writeMemory(rules.memory)}"`,
+    `  comment "${writeComment(rules.memory)}"`,
     '  counter stolen_in { }',
     '  counter stolen_out { }',
     ...(rules.takesAt === 'port' ? [] : ['  counter offered_in { }', '  counter offered_out { }']),
@@ -100,7 +82,7 @@ export function portRuleset(rules: PortRules): string {
 /** A port's table without chains: it steals nothing any more, and still remembers what has to be put back. */
 export function emptyRuleset(ifindex: number, memory: PortMemory): string {
   const table = tableName(ifindex);
-  return `delete table netdev ${table}\ntable netdev ${table} {\n  comment "${writeMemory(memory)}"\n}\n`;
+  return `delete table netdev ${table}\ntable netdev ${table} {\n  comment "${writeComment(memory)}"\n}\n`;
 }
 
 /** Takes a port's table away; fine when there is none. */
@@ -121,18 +103,7 @@ export function lapseLine(ifindex: number): string {
 
 /** The memory that a table's comment holds; null when it is not firehook's, or of another version. */
 export function readMemory(tableText: string): PortMemory | null {
-  const match = /comment "firehook1 (bridge|host) peer=(\d+) promisc=([01]) lro=([01])"/.exec(tableText);
-  if (match === null) return null;
-  return {
-    kind: match[1] === 'bridge' ? 'bridge' : 'host',
-    peer: Number(match[2]),
-    setPromiscuous: match[3] === '1',
-    unsetLro: match[4] === '1',
-  };
-}
-
-function writeMemory(memory: PortMemory): string {
-  return `firehook1 ${memory.kind} peer=${memory.peer} promisc=${memory.setPromiscuous ? 1 : 0} lro=${memory.unsetLro ? 1 : 0}`;
+  return readComment(/comment "(firehook1 [^"]*)"/.exec(tableText)?.[1] ?? '');
 }
 
 function bridgeChains(rules: PortRules): string[] {

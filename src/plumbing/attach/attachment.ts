@@ -5,7 +5,9 @@
  */
 
 import type { Link } from '../link.ts';
-import type { TakesAt } from '../ruleset.ts';
+
+/** Where a lane captures what is stolen: at the end of a detour, or at the port itself (bridge only), where it needs the fence. */
+export type TakesAt = 'detour' | 'port';
 
 /** An attach of the config whose interfaces have been found. */
 export type Attachment =

@@ -1,0 +1,50 @@
+/**
+ * The ways through a `bridge`: from each port to the other.
+ *
+ * @module
+ */
+
+import type { LivePortOptions } from '../../drivers/live-port.ts';
+import { DEST_REMOTE, IP_RECEIVE } from '../../firewall/constants.ts';
+import type { Way } from '../../lane/way.ts';
+import type { Link } from '../link.ts';
+import { detourNames } from '../names.ts';
+import type { Attachment } from './attachment.ts';
+import { captureLength, ETHERNET_HEADER } from './detours.ts';
+import { device } from './device.ts';
+import type { LaidOut } from './lay-out.ts';
+
+/** Every frame that arrives at one port goes to the other. */
+export function layOutBridge(
+  { links: [a, b], takesAt }: Attachment & { kind: 'bridge' },
+  first: number,
+  links: ReadonlyMap<string, Link>,
+): LaidOut {
+  const isAtPort = takesAt === 'port';
+  const port = (id: number, link: Link): LivePortOptions => ({
+    id,
+    capture: device(isAtPort ? link.name : detourNames(link.ifindex, 'in').far, links),
+    direction: isAtPort ? 'inbound' : 'any',
+    isFenced: isAtPort,
+    send: device(link.name, links),
+    maxFrameLength: link.mtu + ETHERNET_HEADER,
+    captureLength: captureLength(link),
+  });
+  const way = (from: Link, to: Link, inPort: number, outPort: number): Way => ({
+    name: `${from.name} > ${to.name}`,
+    inPort,
+    outPort,
+    otherPort: inPort,
+    direction: IP_RECEIVE,
+    recvInterfaceIndex: from.ifindex,
+    sendInterfaceIndex: to.ifindex,
+    otherIndex: from.ifindex,
+    unicastType: DEST_REMOTE,
+    reject: 'link',
+    rejectPort: inPort,
+  });
+  return {
+    ports: [port(first, a), port(first + 1, b)],
+    ways: [way(a, b, first, first + 1), way(b, a, first + 1, first)],
+  };
+}

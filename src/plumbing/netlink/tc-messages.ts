@@ -1,0 +1,154 @@
+/**
+ * Traffic control over rtnetlink: the redirect at the end of an inbound detour, and the filters that others have at a port.
+ *
+ * ```
+ *   tcmsg: family (1) 0 (3) ifindex (4) handle (4) parent (4) priority << 16 | protocol (4), then attributes
+ * ```
+ * Rule: pure. The redirect uses u32, which is in every kernel that has filters; matchall came later.
+ *
+ * @see tc(8), include/uapi/linux/{rtnetlink,pkt_cls}.h, include/uapi/linux/tc_act/tc_mirred.h
+ * @module
+ */
+
+import { type Message, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type Request } from './message.ts';
+import {
+  attribute,
+  be16,
+  join,
+  nested,
+  readAttributeList,
+  readAttributes,
+  readI32,
+  readText,
+  readU32,
+  text,
+  u8,
+  u16,
+  u32,
+} from './octets.ts';
+
+const RTM_NEWQDISC = 36;
+const RTM_DELQDISC = 37;
+export const RTM_NEWTFILTER = 44;
+const RTM_GETTFILTER = 46;
+
+const TCMSG = 20;
+const TCA_KIND = 1;
+const TCA_OPTIONS = 2;
+const TCA_ACT_KIND = 1;
+const TCA_ACT_OPTIONS = 2;
+const TCA_U32_SEL = 5;
+const TCA_U32_ACT = 7;
+const TCA_MIRRED_PARMS = 2;
+const TC_U32_TERMINAL = 1;
+const TC_ACT_STOLEN = 4;
+const ETH_P_ALL = 3;
+
+const INGRESS_HANDLE = 0xffff0000;
+const INGRESS_PARENT = 0xfffffff1;
+/** The ingress of a device, whether its qdisc is `ingress` or `clsact`. */
+const CLSACT_INGRESS = 0xfffffff2;
+
+/** What mirred does: include/uapi/linux/tc_act/tc_mirred.h. */
+export const MIRRED = { egressRedirect: 1, egressMirror: 2, ingressRedirect: 3, ingressMirror: 4 } as const;
+
+/** Where the actions of a classifier are among its options. */
+const ACTIONS_OF: Readonly<Record<string, number>> = {
+  basic: 3,
+  bpf: 1,
+  cgroup: 1,
+  flow: 9,
+  flower: 3,
+  fw: 4,
+  matchall: 2,
+  route: 6,
+  u32: TCA_U32_ACT,
+};
+
+/** An action of a filter. */
+export interface TcAction {
+  /** `mirred`, `police`, `gact` ... */
+  readonly kind: string;
+  /** Of mirred, one of {@link MIRRED}; else 0. */
+  readonly mirred: number;
+  /** Of mirred, the target; else 0. */
+  readonly ifindex: number;
+}
+
+/** A filter. */
+export interface TcFilter {
+  /** `u32`, `flower`, `bpf` ... */
+  readonly kind: string;
+  /** Null where this classifier keeps its actions in a place that is not known. */
+  readonly actions: readonly TcAction[] | null;
+}
+
+/** Gives an interface the queue that ingress filters hang on. */
+export function addIngressQueue(ifindex: number): Request {
+  const body = [tcmsg(ifindex, INGRESS_HANDLE, INGRESS_PARENT, 0), attribute(TCA_KIND, text('ingress'))];
+  return { type: RTM_NEWQDISC, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, body: join(body) };
+}
+
+/** Takes it away with its filters. */
+export function deleteIngressQueue(ifindex: number): Request {
+  const body = [tcmsg(ifindex, INGRESS_HANDLE, INGRESS_PARENT, 0), attribute(TCA_KIND, text('ingress'))];
+  return { type: RTM_DELQDISC, flags: NLM_F_ACK, body: join(body) };
+}
+
+/** Has all that arrives on an interface arrive on another one instead. */
+export function addIngressRedirect(ifindex: number, target: number): Request {
+  // struct tc_mirred: index, capabilities, action, two reference counts, what to do, target.
+  const parameters = [u32(0), u32(0), u32(TC_ACT_STOLEN), u32(0), u32(0), u32(MIRRED.ingressRedirect), u32(target)];
+  const mirred = nested(
+    1,
+    attribute(TCA_ACT_KIND, text('mirred')),
+    nested(TCA_ACT_OPTIONS, attribute(TCA_MIRRED_PARMS, ...parameters)),
+  );
+  // struct tc_u32_sel with one key: no bit of the first word has to be anything.
+  const selector = [u8(TC_U32_TERMINAL), u8(0), u8(1), u8(0), new Uint8Array(12), new Uint8Array(16)];
+  const body = [
+    tcmsg(ifindex, 0, INGRESS_HANDLE, ((1 << 16) | readProtocol(ETH_P_ALL)) >>> 0),
+    attribute(TCA_KIND, text('u32')),
+    nested(TCA_OPTIONS, nested(TCA_U32_ACT, mirred), attribute(TCA_U32_SEL, ...selector)),
+  ];
+  return { type: RTM_NEWTFILTER, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, body: join(body) };
+}
+
+/** Asks for the ingress filters of an interface. Refused with EINVAL where it has no queue for them. */
+export function listIngressFilters(ifindex: number): Request {
+  return { type: RTM_GETTFILTER, flags: NLM_F_DUMP, body: tcmsg(ifindex, 0, CLSACT_INGRESS, 0) };
+}
+
+/** Reads the answer to {@link listIngressFilters}. Entries that classify nothing, such as u32's hash tables, are left out. */
+export function readFilters(messages: readonly Message[]): TcFilter[] {
+  return messages.filter(({ type }) => type === RTM_NEWTFILTER).flatMap(readFilter);
+}
+
+function readFilter({ body }: Message): TcFilter[] {
+  const attributes = readAttributes(body.subarray(TCMSG));
+  const kind = readText(attributes.get(TCA_KIND));
+  const options = attributes.get(TCA_OPTIONS);
+  // The first entry of a classifier that was made only stands for the classifier.
+  if (options === undefined || options.length === 0) return [];
+  const place = ACTIONS_OF[kind];
+  if (place === undefined) return [{ kind, actions: null }];
+  const actions = readAttributes(options).get(place);
+  return [{ kind, actions: readAttributeList(actions).map(([, action]) => readAction(action)) }];
+}
+
+function readAction(bytes: Uint8Array): TcAction {
+  const attributes = readAttributes(bytes);
+  const kind = readText(attributes.get(TCA_ACT_KIND));
+  if (kind !== 'mirred') return { kind, mirred: 0, ifindex: 0 };
+  const parameters = readAttributes(attributes.get(TCA_ACT_OPTIONS)).get(TCA_MIRRED_PARMS);
+  return { kind, mirred: readI32(parameters, 20), ifindex: readU32(parameters, 24) };
+}
+
+/** A protocol in network order, as the number it makes in the order of this machine. */
+function readProtocol(protocol: number): number {
+  return readU32(join([be16(protocol), u16(0)])) & 0xffff;
+}
+
+function tcmsg(ifindex: number, handle: number, parent: number, info: number): Uint8Array {
+  return join([u8(0), u8(0), u16(0), u32(ifindex), u32(handle), u32(parent), u32(info)]);
+}

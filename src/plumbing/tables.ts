@@ -1,0 +1,204 @@
+/**
+ * What the tables of every port have in common: marks, the wall in the IP stack, the ends of the detours.
+ *
+ * ```
+ *   table netdev firehook_<ifindex>   at the port: what is stolen, what is exempt, what onDown does; at the detours: who may
+ *   table inet firehook_<ifindex>     the wall: what reached the IP stack, or leaves it, without having met those chains
+ * ```
+ * Rule: pure data. What nobody thought of (an interface renamed or made again, a redirect by somebody else, a form of frame
+ * that the chains do not know) does not carry the pass value and stops at the wall.
+ *
+ * @module
+ */
+
+import { SEND_GROUP } from '../drivers/effective-group.ts';
+import type { TakesAt } from './attach/attachment.ts';
+import { type PortMemory, writeComment } from './memory.ts';
+import { tableName } from './names.ts';
+import {
+  ACCEPT,
+  type Clause,
+  count,
+  DROP,
+  forwardTo,
+  goTo,
+  interfaceInSet,
+  interfaceIs,
+  interfaceNameIs,
+  isDecapsulated,
+  markIs,
+  octetsAre,
+  priorityIs,
+  type Rule,
+  setMark,
+  setPriority,
+  socketGroupIs,
+} from './netlink/clause.ts';
+import type { Chain, Hook, Table } from './netlink/nftables.ts';
+
+/** Mark of a frame that the lane delivers to the host; taken off again at the port's ingress. */
+export const DELIVERED_MARK = 0x66685449;
+/** Mark of a frame on its way into a detour; taken off again at the near end. */
+export const STOLEN_MARK = 0x66685453;
+/** Priority of a packet that the chain at the port has let in; taken off again in the wall. Its low bits mean best effort. */
+export const PASS = 0x66685000;
+/** Before whatever else hooks a device. */
+export const FIRST = -2147483648;
+/** Before the kernel puts fragments together and tracks connections. */
+const WALL_IN = -1000;
+/** After source NAT. */
+const WALL_OUT = 1000;
+/** The set of ports that have the lease. */
+export const ALIVE = 'alive';
+
+/** EtherType of probe frames, IEEE 802 local experimental 2, and the 16 octets behind it. */
+export const PROBE_TYPE = 0x88b6;
+export const PROBE_COOKIE = Buffer.from('firehook probe\0\0');
+
+/** An interface as rules need it. */
+export interface Device {
+  readonly ifindex: number;
+  readonly name: string;
+}
+
+/** Both ends of a detour. */
+export interface Detour {
+  readonly near: Device;
+  readonly far: Device;
+}
+
+/** What the tables of a port are made from. */
+export interface PortPlan {
+  readonly port: Device;
+  readonly memory: PortMemory;
+  readonly onDown: 'drop' | 'forward';
+  /** A bridge's other port; null for a host. */
+  readonly peer: Device | null;
+  readonly takesAt: TakesAt;
+  /** Null as long as they are not there: then nothing is stolen, and `onDown` holds. */
+  readonly detours: Readonly<Partial<Record<'in' | 'out', Detour>>> | null;
+  /** What tc brings back to the port without having met the chains is counted and let in: the operator said so. */
+  readonly toleratesTc: boolean;
+}
+
+/** Both tables of a port. */
+export interface PortTables {
+  readonly netdev: Table;
+  readonly inet: Table;
+}
+
+/** The netdev table around its chains. */
+export function netdevTable({ port, memory }: PortPlan, counters: readonly string[], chains: readonly Chain[]): Table {
+  const name = tableName(port.ifindex);
+  return { family: 'netdev', name, comment: writeComment(memory), counters, sets: [ALIVE], chains };
+}
+
+/** A base chain at a device, before everybody else's. */
+export function atDevice(name: string, hook: 'ingress' | 'egress', device: Device, rules: readonly Rule[]): Chain {
+  return { name, hook: { hook, priority: FIRST, device: device.name }, rules };
+}
+
+/**
+ * What happens to a frame that is to be stolen.
+ *
+ * ```
+ *   iif @alive counter name "stolen_in" meta mark set 0x66685453 fwd to "fh7i0"
+ *   counter name "down_in" drop
+ * ```
+ * @param down - what `onDown` says
+ */
+export function steal(direction: 'in' | 'out', detour: Detour | undefined, down: Clause): Rule[] {
+  const otherwise = [count(`down_${direction}`), down];
+  if (detour === undefined) return [otherwise];
+  const isHeld = interfaceInSet(direction === 'in' ? 'iif' : 'oif', ALIVE);
+  return [[isHeld, count(`stolen_${direction}`), setMark(STOLEN_MARK), forwardTo(detour.near)], otherwise];
+}
+
+/** `@ll,96,16 0x88b6 @ll,112,128 0x66697265686f6f6b2070726f62650000 counter name "probe_in" drop` */
+export function countProbe(direction: 'in' | 'out'): Rule {
+  return [
+    octetsAre('ll', 12, PROBE_TYPE.toString(16)),
+    octetsAre('ll', 14, PROBE_COOKIE.toString('hex')),
+    count(`probe_${direction}`),
+    DROP,
+  ];
+}
+
+/**
+ * Both ends of a detour. Only what was stolen enters it, only what the lane sends comes back, and nothing else passes: what
+ * other programs send there goes nowhere, and the host's own stack gets nothing from there.
+ *
+ * ```
+ *   near_in_out  egress of the near end:   meta mark 0x66685453 meta mark set 0x00000000 accept
+ *                                          drop
+ *   near_in_in   ingress of the near end:  drop            (behind the tc redirect, which takes what the lane delivers)
+ *   far_in_in    ingress of the far end:   counter name "offered_in" drop       (the lane's tap has its copy by then)
+ *   far_in_out   egress of the far end:    meta skgid 1718113368 meta mark set 0x66685449 accept
+ *                                          drop
+ * ```
+ * @param delivers - the lane sends into the far end what the host gets
+ */
+export function detourChains(direction: 'in' | 'out', { near, far }: Detour, delivers: boolean): Chain[] {
+  const delivered: Rule = [socketGroupIs(SEND_GROUP), setMark(DELIVERED_MARK), ACCEPT];
+  return [
+    atDevice(`near_${direction}_out`, 'egress', near, [[markIs(STOLEN_MARK), setMark(0), ACCEPT], [DROP]]),
+    atDevice(`near_${direction}_in`, 'ingress', near, [[DROP]]),
+    atDevice(`far_${direction}_in`, 'ingress', far, [[count(`offered_${direction}`), DROP]]),
+    atDevice(`far_${direction}_out`, 'egress', far, delivers ? [delivered, [DROP]] : [[DROP]]),
+  ];
+}
+
+/**
+ * The wall: a second look at what the IP stack is about to take or has sent.
+ *
+ * ```
+ *   prerouting   iif 7 goto wall                    the port itself, also under another name
+ *                iifname "eth0" goto wall           an interface that was made again under its name
+ *   wall         meta priority 6668:5000 meta priority set none accept          let in by the chain at the port
+ *                meta ipsec exists accept           what IPsec unpacked: it came in a packet that was let in
+ *                counter name "unhooked_in" drop    (onDown: forward: counted only)
+ *   postrouting  oif 7 oifname != "eth0" counter name "unhooked_out" drop       renamed: its egress chain does not run
+ *                oif != 7 oifname "eth0" counter name "unhooked_out" drop       made again
+ * ```
+ * Nothing at all reaches the stack by a port of a bridge, and what the stack sends out of one was never stolen.
+ */
+export function wall({ port, memory, onDown, toleratesTc }: PortPlan): Table {
+  const isHost = memory.kind === 'host';
+  const isOpen = isHost && onDown === 'forward';
+  const verdict = (isCountedOnly: boolean): Rule => (isCountedOnly ? [] : [DROP]);
+  const passes: Rule[] = [
+    [priorityIs(PASS), setPriority(0), ACCEPT],
+    [isDecapsulated(), ACCEPT],
+  ];
+  const base = (hook: Hook['hook'], priority: number, rules: Rule[]): Chain => ({
+    name: hook,
+    hook: { hook, priority },
+    rules,
+  });
+  const stranger = [count('unhooked_out'), ...verdict(isOpen)];
+  return {
+    family: 'inet',
+    name: tableName(port.ifindex),
+    comment: '',
+    counters: ['unhooked_in', 'unhooked_out'],
+    sets: [],
+    chains: [
+      {
+        name: 'wall',
+        rules: [...(isHost ? passes : []), [count('unhooked_in'), ...verdict(isOpen || (isHost && toleratesTc))]],
+      },
+      base('prerouting', WALL_IN, [
+        [interfaceIs('iif', '==', port.ifindex), goTo('wall')],
+        [interfaceNameIs('iifname', '==', port.name), goTo('wall')],
+      ]),
+      ...(isHost
+        ? [
+            base('postrouting', WALL_OUT, [
+              [interfaceIs('oif', '==', port.ifindex), interfaceNameIs('oifname', '!=', port.name), ...stranger],
+              [interfaceIs('oif', '!=', port.ifindex), interfaceNameIs('oifname', '==', port.name), ...stranger],
+            ]),
+          ]
+        : []),
+    ],
+  };
+}
