@@ -27,12 +27,19 @@ const RETRY_MS = 50;
 /** Between two tries at the end of the process. */
 const NAP_MS = 10;
 
+/** A line that waits. */
+interface Waiting {
+  bytes: Uint8Array;
+  /** Lost lines that it tells of; 0 of a line like any other. */
+  readonly tells: number;
+}
+
 /** Takes lines, and gives them on as the reader takes them. */
 export class LogQueue {
   readonly #writeNow: WriteNow;
   readonly #limit: number;
   readonly #retryMs: number;
-  #waiting: Uint8Array[] = [];
+  #waiting: Waiting[] = [];
   #octets = 0;
   #lost = 0;
   #unsaid = 0;
@@ -58,7 +65,7 @@ export class LogQueue {
   /** Takes a line, its newline included. Never waits, never throws. */
   readonly write = (line: string): void => {
     this.#flush();
-    this.#take(Buffer.from(line));
+    this.#take({ bytes: Buffer.from(line), tells: 0 });
     this.#flush();
   };
 
@@ -75,14 +82,19 @@ export class LogQueue {
     this.#timer = null;
   }
 
-  #take(bytes: Uint8Array): void {
-    if (this.#octets + bytes.length > this.#limit) {
-      this.#lost += 1;
-      this.#unsaid += 1;
+  #take(waiting: Waiting): void {
+    if (this.#octets + waiting.bytes.length > this.#limit) {
+      this.#lose(waiting);
       return;
     }
-    this.#waiting.push(bytes);
-    this.#octets += bytes.length;
+    this.#waiting.push(waiting);
+    this.#octets += waiting.bytes.length;
+  }
+
+  /** What a line told of has still to be said; it is itself not one that anybody misses. */
+  #lose({ tells }: Waiting): void {
+    this.#unsaid += tells === 0 ? 1 : tells;
+    if (tells === 0) this.#lost += 1;
   }
 
   /** @returns true when nothing waits any more */
@@ -91,25 +103,24 @@ export class LogQueue {
       const [first] = this.#waiting;
       if (first === undefined) {
         if (this.#unsaid === 0 || this.#sayLost === null) return true;
-        const count = this.#unsaid;
+        const tells = this.#unsaid;
         this.#unsaid = 0;
-        this.#take(Buffer.from(this.#sayLost(count)));
+        this.#take({ bytes: Buffer.from(this.#sayLost(tells)), tells });
         continue;
       }
       let written = 0;
       try {
-        written = this.#writeNow(first);
+        written = this.#writeNow(first.bytes);
       } catch {
         // The reader is gone, and what was meant for it is lost. Another one may come: the next line is tried.
-        this.#lost += this.#waiting.length;
-        this.#unsaid += this.#waiting.length;
+        for (const waiting of this.#waiting) this.#lose(waiting);
         this.#waiting = [];
         this.#octets = 0;
         return true;
       }
       this.#octets -= written;
-      if (written < first.length) {
-        this.#waiting[0] = first.subarray(written);
+      if (written < first.bytes.length) {
+        first.bytes = first.bytes.subarray(written);
         this.#later();
         return false;
       }
