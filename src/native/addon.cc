@@ -3,7 +3,7 @@
 
 NAPI_MODULE_INIT() {
   for (const auto& part : {firehook::PacketExports(), firehook::DatagramExports(), firehook::IdentityExports(),
-                           firehook::NetlinkExports(), firehook::SystemExports()}) {
+                           firehook::NetlinkExports(), firehook::LeaseExports(), firehook::SystemExports()}) {
     for (const firehook::Export& entry : part) {
       napi_value function;
       napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.function, nullptr, &function);

@@ -21,6 +21,7 @@ std::vector<Export> PacketExports();
 std::vector<Export> DatagramExports();
 std::vector<Export> IdentityExports();
 std::vector<Export> NetlinkExports();
+std::vector<Export> LeaseExports();
 std::vector<Export> SystemExports();
 
 }  // namespace firehook

@@ -43,6 +43,11 @@ export interface NativeNetlink {
   readonly portId: number;
 }
 
+/** The thread that holds the lease. Opaque; made by `openLease`. */
+export interface NativeLease {
+  readonly opaque: true;
+}
+
 /** The exports. Every function throws a TypeError for a wrong argument, and an Error with `syscall`, `errno` and `code`. */
 export interface NativeModule {
   /**
@@ -180,4 +185,46 @@ export interface NativeModule {
   sendFrame(ifindex: number, mark: number, frame: Uint8Array): void;
   /** Programs attached to the ingress of the device by tcx; 0 on a kernel that has no tcx (before 6.6). */
   countTcxPrograms(ifindex: number): number;
+  /**
+   * Starts the thread that holds the lease of all ports (lease.h); not allowed to, without ports and without lanes. It shares the
+   * socket with `requestNetlink` and keeps it open until it ends.
+   *
+   * @param fenceFd - of `createMemory`, at least 24 octets: epoch, until, sum (fence.h); may be closed afterwards
+   * @param onChange - called on the event loop when the lease is held or no longer held, and after each refusal of the kernel;
+   * several changes may come as one call. Does not keep the process alive
+   */
+  openLease(netlink: NativeNetlink, fenceFd: number, onChange: () => void): NativeLease;
+  /**
+   * The batches of nf_tables that renew and that end the lease of all ports, each as one datagram; copied. A renewal counts
+   * when at least one message was acknowledged (NLM_F_ACK) and none refused. Both empty: no ports, and it is never held.
+   *
+   * Other batches than before close the fence until the kernel has confirmed the first renewal with them, which follows at once:
+   * a new port has no lease yet, and the fence is for all. The same ones, octet for octet, change nothing.
+   */
+  setLeaseBatches(lease: NativeLease, renew: Uint8Array, lapse: Uint8Array): void;
+  /**
+   * The progress files of the lanes, in place of those before. The 8 octets at offset 8 have to change within 400 ms, or the
+   * lease ends until they do. A file that was in the list before goes on counting.
+   *
+   * @param progressFds - of `createMemory`, at least 16 octets; may be closed afterwards
+   */
+  setLeaseLanes(lease: NativeLease, progressFds: readonly number[]): void;
+  /**
+   * False: the fence is closed when this returns, and the thread ends the lease in the kernel at once.
+   * True: it is renewed from now on, the first time at once.
+   */
+  allowLease(lease: NativeLease, allowed: boolean): void;
+  /** The main loop is alive. Without it for five seconds the lease ends until it comes. */
+  beatLease(lease: NativeLease): void;
+  /**
+   * Numbers: 1 when it is held now, otherwise 0; epoch; renewals; refusals; errno of the last refusal, 0 without any; longest time
+   * between two renewals while they were allowed, ms, the one that lasts included; times that it was lost (not by `allowLease`,
+   * `setLeaseBatches` or `closeLease`); then for each lane how long ago it was seen to move, ms, at most 200 too little.
+   */
+  leaseState(lease: NativeLease): Float64Array;
+  /**
+   * Closes the fence, ends the lease in the kernel when `lapse`, and then the thread. The other functions do nothing from then on.
+   * Waits for what the kernel is doing. Idempotent.
+   */
+  closeLease(lease: NativeLease, lapse: boolean): void;
 }

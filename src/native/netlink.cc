@@ -1,10 +1,6 @@
 /* See netlink.h. */
 #include "netlink.h"
 
-#include <algorithm>
-#include <cstring>
-#include <ctime>
-#include <linux/netlink.h>
 #include <new>
 #include <poll.h>
 #include <sys/socket.h>
@@ -19,15 +15,6 @@ constexpr int kBufferOctets = 4 * 1024 * 1024;
 constexpr int kDumpTimeoutMs = 10 * 1000;
 /** Dumps of one request. The kernel makes one at a time; a second one before the end is refused with an error. */
 constexpr size_t kMostDumps = 64;
-
-size_t Padded(size_t length) { return (length + kNetlinkAlignment - 1) & ~(kNetlinkAlignment - 1); }
-
-/** Reads a header that may lie anywhere. */
-nlmsghdr HeaderAt(const uint8_t* message) {
-  nlmsghdr header;
-  memcpy(&header, message, sizeof(header));
-  return header;
-}
 
 /** The flags of a dump mean something else in a message that makes something, which has NLM_F_CREATE as well. */
 bool IsDump(const nlmsghdr& header) {
@@ -47,12 +34,10 @@ class Dumps {
 
   /** Takes those off that the messages end. */
   void Read(const uint8_t* messages, size_t length) {
-    for (size_t at = 0; count_ > 0 && length - at >= kNetlinkHeader;) {
-      const nlmsghdr header = HeaderAt(messages + at);
-      if (header.nlmsg_len < kNetlinkHeader || header.nlmsg_len > length - at) return;
+    if (count_ == 0) return;
+    ForEachMessage(messages, length, [this](const nlmsghdr& header, const uint8_t*, size_t) {
       if (header.nlmsg_type == NLMSG_DONE || header.nlmsg_type == NLMSG_ERROR) Remove(header.nlmsg_seq);
-      at = std::min(length, at + Padded(header.nlmsg_len));
-    }
+    });
   }
 
  private:
@@ -134,12 +119,13 @@ bool Netlink::AreMessages(const uint8_t* messages, size_t length) {
 
 bool Netlink::Exchange(const uint8_t* messages, size_t length, AnswerSink* sink, SystemError* error) {
   Dumps dumps;
-  for (size_t at = 0; length - at >= kNetlinkHeader; at += Padded(HeaderAt(messages + at).nlmsg_len)) {
-    const nlmsghdr header = HeaderAt(messages + at);
-    if (IsDump(header) && !dumps.Add(header.nlmsg_seq)) {
-      errno = EINVAL;
-      return Fail(error, "sendmsg");
-    }
+  bool fits = true;
+  ForEachMessage(messages, length, [&](const nlmsghdr& header, const uint8_t*, size_t) {
+    if (IsDump(header)) fits = dumps.Add(header.nlmsg_seq) && fits;
+  });
+  if (!fits) {
+    errno = EINVAL;
+    return Fail(error, "sendmsg");
   }
   if (isDirty_) Drain();
   isDirty_ = true;

@@ -16,8 +16,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <linux/netlink.h>
 #include <memory>
 #include <mutex>
+#include <sys/types.h>
 #include <vector>
 
 #include "system-error.h"
@@ -27,6 +30,27 @@ namespace firehook {
 /** Octets of a netlink message header, and what every message is padded to. */
 constexpr size_t kNetlinkHeader = 16;
 constexpr size_t kNetlinkAlignment = 4;
+
+/** Header of the message that starts there, however it is aligned. */
+inline nlmsghdr HeaderAt(const uint8_t* message) {
+  nlmsghdr header;
+  memcpy(&header, message, sizeof(header));
+  return header;
+}
+
+inline size_t Padded(size_t length) { return (length + kNetlinkAlignment - 1) & ~(kNetlinkAlignment - 1); }
+
+/** Calls `take(header, body, its octets)` for each whole message; ends at one that says it is longer than what is there. */
+template <typename Take>
+void ForEachMessage(const uint8_t* messages, size_t length, Take take) {
+  for (size_t at = 0; length - at >= kNetlinkHeader;) {
+    const nlmsghdr header = HeaderAt(messages + at);
+    if (header.nlmsg_len < kNetlinkHeader || header.nlmsg_len > length - at) return;
+    take(header, messages + at + kNetlinkHeader, header.nlmsg_len - kNetlinkHeader);
+    const size_t padded = Padded(header.nlmsg_len);
+    at = padded > length - at ? length : at + padded;
+  }
+}
 
 /** Takes the answers of a request. */
 class AnswerSink {

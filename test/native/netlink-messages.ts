@@ -164,17 +164,28 @@ export interface LeasePort {
  *   BATCH_BEGIN  res_id 10
  *   for each port:  NEWSETELEM  CREATE      table, set, { key }
  *                   DELSETELEM              table, set, { key }
- *                   NEWSETELEM  CREATE|ACK  table, set, { key, timeout 1000 ms }
+ *                   NEWSETELEM  CREATE      table, set, { key, timeout 1000 ms }      the very last one: CREATE|ACK
  *   BATCH_END    res_id 10
+ *
+ *   table: NFTA_SET_ELEM_LIST_TABLE 1; set: NFTA_SET_ELEM_LIST_SET 2; both end with a zero octet
+ *   { }:   NFTA_SET_ELEM_LIST_ELEMENTS 3 | nested > NFTA_LIST_ELEM 1 | nested > NFTA_SET_ELEM_KEY 1 | nested > NFTA_DATA_VALUE 1,
+ *          the interface's number in the order of this machine; NFTA_SET_ELEM_TIMEOUT 4, ms, 64 bits, big-endian
  * ```
- * The first one makes the second one true; without it a lease that has lapsed would make the whole transaction fail.
+ * The first one makes the second one true; without it a lease that has lapsed would make the whole transaction fail. One ack
+ * is enough: it comes when the transaction is in force. Errors come without being asked for.
  */
 export function renewal(ports: readonly LeasePort[], timeoutMs = 1000): Buffer {
   return batch(
-    ...ports.flatMap(({ table, set, ifindex }) => [
+    ...ports.flatMap(({ table, set, ifindex }, index) => [
       elements(NFT_MSG_NEWSETELEM, NLM_F_CREATE, table, set, element(ifindex)),
       elements(NFT_MSG_DELSETELEM, 0, table, set, element(ifindex)),
-      elements(NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_ACK, table, set, element(ifindex, timeoutMs)),
+      elements(
+        NFT_MSG_NEWSETELEM,
+        NLM_F_CREATE | (index === ports.length - 1 ? NLM_F_ACK : 0),
+        table,
+        set,
+        element(ifindex, timeoutMs),
+      ),
     ]),
   );
 }

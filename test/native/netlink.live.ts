@@ -100,7 +100,7 @@ describe('a netlink socket', () => {
       new Set(errorsOf(await native.requestNetlink(nfTables, batch(newTable('many'), newSet('many', 's'))))),
       new Set([0]),
     );
-    assert.equal(errorsOf(await native.requestNetlink(nfTables, renewal(ports, 600_000))).length, ports.length);
+    assert.deepEqual(errorsOf(await native.requestNetlink(nfTables, renewal(ports, 600_000))), [0]);
     const parts = readMessages(await native.requestNetlink(nfTables, dumpElements('many', 's')));
     const lists = parts.filter(({ type }) => type === NFT_MSG_NEWSETELEM);
     assert.ok(lists.length > 4, `${lists.length} parts`);

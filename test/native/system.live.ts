@@ -211,7 +211,8 @@ describe('a write that never waits', () => {
         const native = require(${JSON.stringify(addon)});
         let total = 0;
         for (let some; (some = native.writeNow(1, new Uint8Array(5000))) > 0; ) total += some;
-        require('fs').writeSync(2, 'written ' + total);`;
+        require('fs').writeSync(2, 'written ' + total);
+        setInterval(() => undefined, 1000);`;
       const child = spawn('sh', ['-c', start, 'sh', process.execPath, '-e', program], { detached: true });
       let text = '';
       child.stderr.on('data', (some: Buffer) => {
