@@ -163,7 +163,8 @@ async function undo({ config }: LoadedConfig): Promise<void> {
     let found = 0;
     for (const ifindex of wanted) {
       const name = existing.get(ifindex)?.name ?? `interface ${ifindex}, which is gone`;
-      plumbing.lock({ ifindex, name });
+      // Of a port that is gone no more is known.
+      plumbing.lock({ ifindex, name } as Link);
       if (await plumbing.undo(ifindex)) {
         process.stdout.write(`Took back ${name}.\n`);
         found += 1;

@@ -69,7 +69,7 @@ describe('the queue of the log', () => {
     assert.equal(queue.lost, 2);
     reader.isGone = false;
     queue.write('back\n');
-    assert.equal(reader.text, 'back\nlost 2\n');
+    assert.equal(reader.text, 'lost 2\nback\n');
   });
 
   test('at the end waits for a reader that goes on, and not for one that does not', () => {
