@@ -305,6 +305,9 @@ export class Reports implements ControlReports {
     const isOutbound = laidOut.recvInterfaceIndex === 0;
     const ifindex = isOutbound ? laidOut.sendInterfaceIndex : laidOut.recvInterfaceIndex;
     const counters = ports.get(`${ifindex} ${isOutbound ? 'out' : 'in'}`) ?? NO_COUNTERS;
-    return { ...counters, neverHanded: Math.max(0, counters.offered - (way.row.received - way.row.extraSegments)) };
+    return {
+      ...counters,
+      neverHanded: Math.max(0, counters.offered - way.row.probes - (way.row.received - way.row.extraSegments)),
+    };
   }
 }

@@ -57,6 +57,9 @@ interface Installed {
 }
 
 /** Makes, compares and removes the tables of ports. */
+/** Octets before the attributes of an nf_tables message: family, version, low half of the generation. */
+const NFGENMSG = 4;
+
 export class TableKeeper {
   readonly #nft: NetlinkSocket;
   readonly #installed = new Map<number, Installed>();
@@ -193,7 +196,8 @@ export class TableKeeper {
       if (messages.length === 0) return null;
       listed.push(...messages);
     }
-    return listed.map(({ body }) => Buffer.from(body).toString('latin1')).join('|');
+    // The head carries the number of the last transaction of anybody, the lease's included.
+    return listed.map(({ body }) => Buffer.from(body.subarray(NFGENMSG)).toString('latin1')).join('|');
   }
 
   /** The answers; none where something asked for is not there. */

@@ -35,6 +35,9 @@ const HARMLESS: readonly Damage['what'][] = ['promiscuity', 'offload'];
 /** What sees a frame before the ingress chain of its port, so that a bridge has no second wall against it. */
 const BEFORE_INGRESS: readonly EarlierTaker['kind'][] = ['tc', 'tcx', 'xdp'];
 
+/** The same damage again is logged no sooner. */
+const SAY_AGAIN_MS = 10_000;
+
 /** Keeps one attach. */
 export class AttachKeeper {
   readonly config: AttachConfig;
@@ -60,6 +63,9 @@ export class AttachKeeper {
   /** Counts repairs: what was made before one may be on something that is no more. */
   #repairs = 0;
   #damages: readonly Damage[] = [];
+  /** The damage that was logged last, and when. */
+  #said = '';
+  #saidMs = 0;
   #takers: readonly EarlierTaker[] = [];
   #probeDamages: readonly Damage[] = [];
 
@@ -276,8 +282,11 @@ export class AttachKeeper {
     if (seen === undefined) return;
     const damages = seen.value;
     const text = textOf(damages);
-    if (text !== '' && text !== textOf(this.#damages)) {
+    const nowMs = this.#world.clock.now();
+    if (text !== '' && (text !== this.#said || nowMs - this.#saidMs > SAY_AGAIN_MS)) {
       this.#world.log.warn(`${describe(attachment)}: ${text}. It is repaired.`);
+      this.#said = text;
+      this.#saidMs = nowMs;
     }
     this.#damages = damages;
     const tables = damages.filter(({ what }) => what === 'table');

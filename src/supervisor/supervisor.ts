@@ -20,7 +20,7 @@ import { FirehookError } from '../errors.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
 import type { Way } from '../lane/way.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
-import { layOut } from '../plumbing/attach.ts';
+import { layOut } from '../plumbing/attach/lay-out.ts';
 import { toAttachment } from '../plumbing/attach-entry.ts';
 import type { LeaseState, Plumbing } from '../plumbing/contract.ts';
 import type { Link } from '../plumbing/link.ts';
@@ -261,7 +261,9 @@ export class Supervisor implements DaemonView {
     for (const attachment of attachments) {
       const laidOut = layOut(attachment, ports.length, links);
       ports.push(...laidOut.ports);
-      ways.push(...laidOut.ways);
+      const carriesProbes =
+        attachment.kind === 'host' || (attachment.kind === 'bridge' && attachment.takesAt === 'detour');
+      ways.push(...laidOut.ways.map((way) => (carriesProbes ? { ...way, carriesProbes } : way)));
     }
     const nameless = ports.flatMap(({ capture, send }) => [capture, send]).find((device) => device?.ifindex === 0);
     if (nameless) throw new FirehookError('FIREHOOK_ATTACH_INTERFACE', `"${nameless.name}": it is not there yet`);
