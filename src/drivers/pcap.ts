@@ -124,7 +124,9 @@ export class PcapDriver implements Driver {
         const capture = new Capture(new pcap.PcapSession(), port.id);
         const snaplen = port.captureLength + TAG_ROOM;
         const filter = port.direction === 'any' ? '' : port.direction;
-        open(capture.session, port.capture.name, filter, bufferSize, snaplen, () => this.#onPacket(capture));
+        const device = port.capture.name;
+        // Also a handle that captures: at the far end of a detour the same one sends.
+        withSendGroup(() => open(capture.session, device, filter, bufferSize, snaplen, () => this.#onPacket(capture)));
         capture.session.read_callback = () => this.#dispatch(capture);
         this.#captures.push(capture);
         if (port.send?.ifindex === port.capture.ifindex) this.#senders[port.id] = capture.session;
