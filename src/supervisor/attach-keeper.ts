@@ -289,17 +289,20 @@ export class AttachKeeper {
       this.#saidMs = nowMs;
     }
     this.#damages = damages;
+    // What the kernel refused has been noted; what it took and did not help has not.
+    const isProtectionDone = !this.#needsProtection;
+    const isEquipmentDone = !this.#needsEquipment;
     const tables = damages.filter(({ what }) => what === 'table');
     const others = damages.filter(({ what }) => what !== 'table');
     if (tables.length > 0) {
       this.#isProtected = false;
       this.#needsProtection = true;
-      if (isRepaired) this.#protect.fail(textOf(tables));
+      if (isRepaired && isProtectionDone) this.#protect.fail(textOf(tables));
     } else if (!this.#needsProtection) this.#protect.succeed();
     if (others.length > 0) {
       this.#needsEquipment = true;
       if (others.some(({ what }) => !HARMLESS.includes(what))) this.#isEquipped = false;
-      if (isRepaired) this.#equip.fail(textOf(others));
+      if (isRepaired && isEquipmentDone) this.#equip.fail(textOf(others));
     } else if (!this.#needsEquipment) this.#equip.succeed();
     if (!this.isWhole) this.#world.gate();
   }
