@@ -73,6 +73,12 @@ export const ERRORS = {
     advice: 'stop the other firehookd first',
     exitCode: 1,
   },
+  FIREHOOK_ATTACH_TAKEN: {
+    op: 'attach',
+    what: 'something takes frames before firehook would',
+    advice: 'take it away, or name its kind in tolerate',
+    exitCode: 2,
+  },
   FIREHOOK_ATTACH_TOOL: {
     op: 'attach',
     what: 'a system tool failed',

@@ -8,8 +8,8 @@
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { StatsReport } from '../control/reports.ts';
 import { isFirehookError } from '../errors.ts';
-import type { StatsReport } from '../supervisor/reports.ts';
 import { type Observation, type Scene, scenes } from './demo/scenes.ts';
 import { type Stage, setStage } from './demo/stage.ts';
 import { paint } from './fail.ts';

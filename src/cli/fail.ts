@@ -9,6 +9,7 @@
 import { styleText } from 'node:util';
 import { CommanderError } from 'commander';
 import { isFirehookError } from '../errors.ts';
+import { printable } from '../telemetry/printable.ts';
 
 /** Exit code for wrong usage. */
 export const USAGE = 2;
@@ -16,13 +17,16 @@ export const USAGE = 2;
 /** Writes what went wrong as one line and ends the process. */
 export function fail(program: string, error: unknown): never {
   if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : USAGE);
-  const message = isFirehookError(error)
-    ? error.message
-    : error instanceof Error
-      ? (error.stack ?? error.message)
-      : String(error);
-  process.stderr.write(`${paint('red', `${program}:`)} ${message}\n`);
+  process.stderr.write(`${paint('red', `${program}:`)} ${printable(messageOf(error))}\n`);
   process.exit(isFirehookError(error) ? error.exitCode : 1);
+}
+
+/** Of an error that nobody expected also the place it comes from, still in one line. */
+function messageOf(error: unknown): string {
+  if (isFirehookError(error)) return error.message;
+  if (!(error instanceof Error)) return String(error);
+  const place = /\n\s+at (.*)/.exec(error.stack ?? '')?.[1];
+  return `${error.name}: ${error.message}${place === undefined ? '' : ` (at ${place})`}`;
 }
 
 /** Text in a style where `stream` is a terminal that wants colours, plain elsewhere. */

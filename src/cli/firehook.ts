@@ -5,9 +5,10 @@
  */
 
 import { Command } from 'commander';
+import type { HooksReport, PoolReport, StatsReport, StatusReport } from '../control/reports.ts';
 import { FirehookError } from '../errors.ts';
-import type { HooksReport, PoolReport, StatsReport, StatusReport } from '../supervisor/reports.ts';
 import { version } from '../supervisor/version.ts';
+import { printableJson } from '../telemetry/printable.ts';
 import { ask } from './client.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
@@ -23,12 +24,18 @@ interface AskOptions {
 }
 
 /** A command that prints one of the daemon's reports. */
-function reportCommand<Report>(name: string, description: string, show: (report: Report) => string): Command {
+function reportCommand<Report>(
+  name: string,
+  description: string,
+  show: (report: Report) => string,
+  exitCode: (report: Report) => number = () => 0,
+): Command {
   return askCommand(name, description).action(async ({ socket, json }: AskOptions) => {
     const { status, body } = await ask(socket, 'GET', `/${name}`);
     if (status !== 200)
       throw new FirehookError('FIREHOOK_CONTROL_UNREACHABLE', `${socket}: answered ${status}: ${JSON.stringify(body)}`);
-    process.stdout.write(`${json === true ? JSON.stringify(body, null, 2) : show(body as Report)}\n`);
+    process.stdout.write(`${json === true ? printableJson(JSON.stringify(body, null, 2)) : show(body as Report)}\n`);
+    process.exitCode = exitCode(body as Report);
   });
 }
 
@@ -45,7 +52,11 @@ async function main(): Promise<void> {
     .version(version)
     .addHelpText('after', '\nExit codes: 0 ok, 1 failed, 2 usage or configuration, 3 daemon unreachable, 4 permission.')
     .exitOverride();
-  program.addCommand(reportCommand<StatusReport>('status', 'what the daemon is doing', showStatus));
+  program.addCommand(
+    reportCommand<StatusReport>('status', 'what the daemon is doing', showStatus, ({ state }) =>
+      state === 'unprotected' ? 1 : 0,
+    ),
+  );
   program.addCommand(
     reportCommand<StatsReport>('stats', 'the ledger: where every packet went, and whether it adds up', showStats),
   );

@@ -12,18 +12,22 @@
 import path from 'node:path';
 import { Command } from 'commander';
 import { ConfigError, type LoadedConfig, loadConfig } from '../config/load-config.ts';
-import { attachInterfaces } from '../config/schema.ts';
+import { attachInterfaces, type Config } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
-import { findTraces, readLeftovers, undoPort } from '../plumbing/attach.ts';
-import { lockPort } from '../plumbing/attach-lock.ts';
+import { loadNative } from '../native/load-native.ts';
 import { kernelWarnings } from '../plumbing/kernel.ts';
-import { readLinks } from '../plumbing/links.ts';
+import { KernelPlumbing } from '../plumbing/kernel-plumbing.ts';
+import type { Link } from '../plumbing/link.ts';
+import { takeNamespaceLock } from '../plumbing/port-locks.ts';
 import { assertCpus } from '../supervisor/lane-cpus.ts';
 import { findUser } from '../supervisor/lane-user.ts';
+import { refuseEarlierTakers } from '../supervisor/refuse-takers.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import { bundleAll, tryHooks } from '../supervisor/try-hooks.ts';
 import { version } from '../supervisor/version.ts';
-import { createLogger } from '../telemetry/logger.ts';
+import { LogQueue } from '../telemetry/log-queue.ts';
+import { createLogger, type Logger, logLine } from '../telemetry/logger.ts';
+import { printable } from '../telemetry/printable.ts';
 import { fail } from './fail.ts';
 
 interface Options {
@@ -64,10 +68,31 @@ function loadListing(file: string): LoadedConfig {
   }
 }
 
+/** Needed also with `driver: pcap`: the kernel is spoken to through it. */
+const ADDON = 'build it: npm run build:native';
+/** Standard error. */
+const STDERR = 2;
+/** How long a reader of the log that stands still may delay the end. */
+const LAST_LINES_MS = 1_000;
+
 async function run(file: string, { config, warnings }: LoadedConfig): Promise<void> {
-  const log = createLogger({ level: config.log.level });
+  assertRoot('firehookd changes nftables and links');
+  const native = loadNative(ADDON);
+  const queue = new LogQueue((bytes) => native.writeNow(STDERR, bytes));
+  const log = createLogger({ level: config.log.level, write: queue.write });
+  queue.sayLostBy((lines) => logLine('warn', { lines }, 'The reader of the log stood still: lines were lost.'));
+  process.on('exit', () => queue.drain(LAST_LINES_MS));
   for (const warning of warnings) log.warn(warning);
-  const supervisor = new Supervisor({ config, configFolder: path.dirname(path.resolve(file)), warnings, log });
+  const supervisor = new Supervisor({
+    config,
+    configFolder: path.dirname(path.resolve(file)),
+    warnings,
+    log,
+    plumbing: new KernelPlumbing(),
+    lockFanoutGroup: (id) => takeNamespaceLock(`fanout-${id}`),
+    logLinesLost: () => queue.lost,
+  });
+  endOnSurprise(log, supervisor);
   let isStarted = false;
   let stopWanted = false;
   const stop = (): void => {
@@ -83,35 +108,77 @@ async function run(file: string, { config, warnings }: LoadedConfig): Promise<vo
   if (stopWanted) stop();
 }
 
+/** An error that nobody expected: one line, the fence closed, the tables left with `onDown` in force, exit code 1. */
+function endOnSurprise(log: Logger, supervisor: Supervisor): void {
+  let isEnding = false;
+  const end = (error: unknown): void => {
+    if (isEnding) return;
+    isEnding = true;
+    const err = error instanceof Error ? error : new Error(String(error));
+    try {
+      log.fatal({ err }, `An unexpected error: ${err.message}. The daemon ends; policy.onDown stays in force.`);
+      supervisor.abandon();
+    } finally {
+      process.exit(1);
+    }
+  };
+  process.on('uncaughtException', end);
+  process.on('unhandledRejection', end);
+}
+
 async function check(file: string, { config, warnings }: LoadedConfig): Promise<void> {
-  for (const warning of warnings) process.stderr.write(`firehookd: warning: ${warning}\n`);
+  for (const warning of warnings) process.stderr.write(`firehookd: warning: ${printable(warning)}\n`);
   const user = process.getuid?.() === 0 ? findUser(config.lane.user) : null;
   assertCpus(config.lane.cpus);
   const hooks = await tryHooks(config, path.dirname(path.resolve(file)), user, await bundleAll(config));
+  if (process.getuid?.() === 0) await checkTakers(config);
   const running = hooks.map(({ name, priority }) => `${name} (${priority})`).join(', ');
-  process.stdout.write(`${file}: ok; hooks in running order: ${running === '' ? 'none' : running}\n`);
+  process.stdout.write(`${file}: ok; hooks in running order: ${running === '' ? 'none' : printable(running)}\n`);
+}
+
+/** Of the interfaces that are there: whether something takes their frames before firehook would. */
+async function checkTakers(config: Config): Promise<void> {
+  const plumbing = new KernelPlumbing();
+  try {
+    const links = await plumbing.readLinks();
+    const attach = config.attach.filter((one) => attachInterfaces(one).every((name) => links.has(name)));
+    for (const { text } of await refuseEarlierTakers({ ...config, attach }, plumbing, links)) {
+      process.stderr.write(`firehookd: warning: ${printable(text)}\n`);
+    }
+  } finally {
+    plumbing.close();
+  }
 }
 
 /** Interfaces of the config, and the traces of interfaces that are gone; never what a running daemon holds. */
 async function undo({ config }: LoadedConfig): Promise<void> {
-  if (process.getuid?.() !== 0)
-    throw new FirehookError('FIREHOOK_PERMISSION', 'firehookd --undo changes nftables and links');
-  const links = readLinks();
-  const existing = new Map([...links.values()].map(({ ifindex, name }) => [ifindex, name]));
-  const named = config.attach.flatMap(attachInterfaces).flatMap((name) => links.get(name)?.ifindex ?? []);
-  const gone = findTraces().filter((ifindex) => !existing.has(ifindex));
-  const wanted = new Set([...named, ...readLeftovers(named).keys(), ...gone]);
-  let found = 0;
-  for (const ifindex of wanted) {
-    const name = existing.get(ifindex) ?? `interface ${ifindex}, which is gone`;
-    const lock = await lockPort(ifindex, name);
-    if (undoPort(ifindex)) {
-      process.stdout.write(`Took back ${name}.\n`);
-      found += 1;
+  assertRoot('firehookd --undo changes nftables and links');
+  const plumbing = new KernelPlumbing();
+  try {
+    const links = await plumbing.readLinks();
+    const existing = new Map<number, Link>(Array.from(links.values(), (link) => [link.ifindex, link]));
+    const named = config.attach.flatMap(attachInterfaces).flatMap((name) => links.get(name)?.ifindex ?? []);
+    const gone = (await plumbing.findTraces()).filter((ifindex) => !existing.has(ifindex));
+    const wanted = new Set([...named, ...(await plumbing.leftovers(named)).keys(), ...gone]);
+    let found = 0;
+    for (const ifindex of wanted) {
+      const name = existing.get(ifindex)?.name ?? `interface ${ifindex}, which is gone`;
+      // Of a port that is gone no more is known.
+      plumbing.lock({ ifindex, name } as Link);
+      if (await plumbing.undo(ifindex)) {
+        process.stdout.write(`Took back ${name}.\n`);
+        found += 1;
+      }
+      plumbing.unlock(ifindex);
     }
-    lock.release();
+    if (found === 0) process.stdout.write('Nothing to take back.\n');
+  } finally {
+    plumbing.close();
   }
-  if (found === 0) process.stdout.write('Nothing to take back.\n');
+}
+
+function assertRoot(what: string): void {
+  if (process.getuid?.() !== 0) throw new FirehookError('FIREHOOK_PERMISSION', what);
 }
 
 main().catch((error: unknown) => fail('firehookd', error));

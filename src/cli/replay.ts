@@ -104,6 +104,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     ways: ways(),
     chain: chain.chain,
     nonIp: settings.policy.nonIp,
+    unreadable: settings.policy.unreadable,
     icmp: settings.icmp,
     sender: null,
     now: () => clock.nowMs,
@@ -249,6 +250,7 @@ function show(report: ReplayReport): string {
   const reasons: [string, number][] = [
     ['malformed', total.droppedMalformed],
     ['not IP, forwarded or dropped by policy', total.nonIp],
+    ['unreadable, forwarded or dropped by policy', total.unreadable],
     ['lost', total.lost],
     ['ICMP errors that would be', total.icmpWouldBe],
   ];

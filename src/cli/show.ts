@@ -4,19 +4,31 @@
  * @module
  */
 
+import type { HooksReport, LaneReport, PoolReport, StatsReport, StatusReport } from '../control/reports.ts';
 import type { LedgerRow } from '../lane/ledger.ts';
-import type { HooksReport, LaneReport, PoolReport, StatsReport, StatusReport } from '../supervisor/reports.ts';
+import { printable } from '../telemetry/printable.ts';
 import { type Cell, table } from './table.ts';
+
+/** What decides about the traffic of an attach. */
+const IN_FORCE: Readonly<Record<StatusReport['attaches'][number]['inForce'], string>> = {
+  hooks: 'the hooks decide',
+  drop: 'onDown: drop is in force',
+  forward: 'traffic goes on without the hooks',
+  none: 'UNPROTECTED, frames may pass without the hooks',
+};
 
 /** `firehook status`. */
 export function showStatus(report: StatusReport): string {
   const lines: [string, string][] = [
     ['state', report.state],
     ['version', `${report.version}, pid ${report.pid}, up ${report.uptimeSeconds} s`],
-    ...report.attaches.map(({ kind, interfaces, isAttached }): [string, string] => [
+    ...report.attaches.map(({ kind, interfaces, isAttached, inForce }): [string, string] => [
       'attach',
-      `${kind} ${interfaces.join(' and ')}${isAttached ? '' : '  (waiting for the interface)'}`,
+      `${kind} ${interfaces.join(' and ')}${isAttached ? '' : '  (waiting for the interface)'}: ${IN_FORCE[inForce]}`,
     ]),
+    ...report.attaches.flatMap(({ tolerated, interfaces }): [string, string][] =>
+      tolerated.length === 0 ? [] : [['tolerated', `${interfaces.join(' and ')}: ${tolerated.join(', ')}`]],
+    ),
     ['driver', report.driver],
     [
       'lane',
@@ -25,7 +37,7 @@ export function showStatus(report: StatusReport): string {
         : `pid ${report.lanes.map(pinned).join(', ')}, user ${report.lane.user}, restarted ${report.lane.restarts} times`,
     ],
     ...ringLines(report.lanes).map((line): [string, string] => ['ring', line]),
-    ['lease', report.lease],
+    ['lease', lapsesOf(report)],
     ['hooks', report.hooks.length === 0 ? 'none' : report.hooks.join(', ')],
     ...(report.kernelFilter === null
       ? []
@@ -36,9 +48,17 @@ export function showStatus(report: StatusReport): string {
         .map(([key, value]) => `${key} ${String(value)}`)
         .join(', '),
     ],
+    ...(report.logLinesLost === 0
+      ? []
+      : [['log', `${report.logLinesLost.toLocaleString('en-US')} lines lost`] satisfies [string, string]]),
     ...report.warnings.map((warning): [string, string] => ['warning', warning]),
   ];
   return table(lines);
+}
+
+function lapsesOf({ lease, leaseHistory: { lapses, lastError } }: StatusReport): string {
+  if (lapses === 0) return lease;
+  return `${lease}; lost ${lapses} times since the start${lastError === null ? '' : ` (${lastError})`}`;
 }
 
 function pinned({ pid, cpu }: LaneReport): string {
@@ -90,6 +110,7 @@ export function showStats(report: StatsReport): string {
     ...optional('    by a hook fault', (row) => row.droppedByFault),
     ...optional('    malformed', (row) => row.droppedMalformed),
     ...optional('    not IP', (row) => row.droppedNonIp),
+    ...optional('    unreadable', (row) => row.droppedUnreadable),
     line('  rejected', (row) => row.rejected),
     line('  lost', (row) => row.lost),
     ...optional('    too long', (row) => row.lostTooLong),
@@ -97,18 +118,23 @@ export function showStats(report: StatsReport): string {
     ...optional('    pool exhausted', (row) => row.lostPool),
     ...optional('    cut by the capture', (row) => row.lostTruncated),
     ...optional('not IP', (row) => row.nonIp),
+    ...optional('unreadable', (row) => row.unreadable),
     ...optional('hook faults', (row) => row.hookFaults),
     ...optional('replaced', (row) => row.replaced),
     line('frames sent', (row) => row.sent),
     ...optional('  extra fragments', (row) => row.extraFragments),
     ...optional('  ICMP errors', (row) => row.icmpErrors),
     ...optional('  made by hooks', (row) => row.injected),
-    ...optional('ICMP errors over the rate', (row) => row.icmpSuppressed),
+    ...optional('ICMP errors held back', (row) => row.icmpSuppressed),
     ...optional('ICMP errors that would be', (row) => row.icmpWouldBe),
     ...optional('refused: made by hooks', (row) => row.injectRefused),
+    ...optional('probe frames of the supervisor', (row) => row.probes),
     port('stolen by the kernel', ({ stolen }) => stolen),
     port('  never handed to a lane', ({ neverHanded }) => neverHanded),
     port('met while no lane answered', ({ whileDown }) => whileDown),
+    ...(report.ways.some((way) => (way.port?.unhooked ?? 0) > 0)
+      ? [port('came past the hooks', ({ unhooked }) => unhooked)]
+      : []),
   ]);
   const hooks = report.droppedByHooks.filter(({ dropped, rejected }) => dropped + rejected > 0);
   return [
@@ -150,7 +176,9 @@ export function showStats(report: StatsReport): string {
           `${report.fenced.toLocaleString('en-US')} frames were seen at the ports while the lease was not certain, and left to onDown.`,
         ]
       : []),
-    report.addsUp ? 'The ledger adds up.' : `The ledger does NOT add up:\n  ${report.problems.join('\n  ')}`,
+    report.addsUp
+      ? 'The ledger adds up.'
+      : `The ledger does NOT add up:\n  ${report.problems.map(printable).join('\n  ')}`,
   ].join('\n');
 }
 

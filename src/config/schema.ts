@@ -36,14 +36,31 @@ const interfaceName = z
     expected('an interface name: 1 to 15 characters, no white space, none of / : * \\ and no quotes'),
   );
 
+/** What may take frames before firehook does: tc filters, XDP programs, macvlan and ipvlan devices, a bridge or bond. */
+const EARLIER_TAKERS = ['tc', 'xdp', 'macvlan', 'ipvlan', 'master'] as const;
+
+const tolerate = z
+  .array(
+    oneOf(...EARLIER_TAKERS),
+    expected(`a list of ${EARLIER_TAKERS.slice(0, -1).join(', ')} and ${EARLIER_TAKERS.at(-1)}`),
+  )
+  .optional()
+  .describe(
+    'What may take frames of the port before firehook does. It is warned of, and refused where it is not named.',
+  );
+
 const attach = z.union(
   [
     object({
       bridge: z
         .tuple([interfaceName, interfaceName], expected('two interfaces, for example [lan0, wan0]'))
         .describe('Two ports; the lane stands between them and every frame passes through it.'),
+      tolerate,
     }),
-    object({ host: interfaceName.describe("The unicast IP traffic of this host's own interface, both directions.") }),
+    object({
+      host: interfaceName.describe("The unicast IP traffic of this host's own interface, both directions."),
+      tolerate,
+    }),
     object({ tap: interfaceName.describe('A passive look: verdicts are counted, the traffic is not touched.') }),
   ],
   expected('one of bridge: [a, b], host: name or tap: name'),
@@ -105,7 +122,10 @@ export const configSchema = object({
       .describe('What becomes of a packet when a hook throws or returns no verdict.'),
     nonIp: oneOf('drop', 'forward')
       .default('forward')
-      .describe('What becomes of frames that carry no IP: ARP and others.'),
+      .describe('What becomes of frames that are known to carry no IP: ARP, LLDP, STP and others.'),
+    unreadable: oneOf('drop', 'forward')
+      .default('drop')
+      .describe('What becomes of frames in which IP may be and firehook does not find it: MACsec, TRILL and others.'),
   })
     .prefault({})
     .describe('What happens when no hook decides.'),
@@ -195,6 +215,14 @@ export function defaultSettings(): Settings {
 
 /** One of the places where packets are taken from. */
 export type AttachConfig = z.output<typeof attach>;
+
+/** What may take frames before firehook does, where the configuration allows it. */
+export type EarlierTakerName = (typeof EARLIER_TAKERS)[number];
+
+/** What may take frames of the ports of an attach before firehook does; a tap takes nothing, so nothing comes before it. */
+export function attachTolerates(attach: AttachConfig): readonly EarlierTakerName[] {
+  return 'tap' in attach ? [] : (attach.tolerate ?? []);
+}
 
 /** One entry of the list of hooks. */
 export type HookConfig = z.output<typeof hook>;

@@ -6,7 +6,8 @@
  *   replaced:                     [ link header of the frame | the chain's buffers ]   put together in one buffer a lane
  *   longer than the way out:      IPv4 without DF: fragments;  else too long: counted, and answered as a router would
  * ```
- * Rule: every call books the packet in `forwarded` or `lost`, exactly once, and every frame sent in `sent`.
+ * Rules: every call books the packet in `forwarded` or `lost`, exactly once, and every frame sent in `sent`. The link header
+ * is put back as it came, but for the length that a PPPoE session header says, which is that of what stands behind it.
  *
  * @module
  */
@@ -18,7 +19,8 @@ import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
 import { isChecksumPartial } from '../hook/replacement.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
-import { LINKTYPE_ETHERNET } from '../wire/link.ts';
+import { hasLabels, LINKTYPE_ETHERNET, sessionHeader } from '../wire/link.ts';
+import * as pppoe from '../wire/pppoe.ts';
 import { headerLength as tcpHeaderLength } from '../wire/tcp.ts';
 import { forbidsFragments, fragmentPayload, writeFragment } from './fragment.ts';
 import { buildTooBig, buildUnreachable, MAX_ICMP_ERROR, mayAnswer } from './icmp-error.ts';
@@ -39,8 +41,8 @@ import {
 import { TokenBucket } from './token-bucket.ts';
 import type { Way } from './way.ts';
 
-/** Room for the longest link header that is put back: Ethernet and a stack of VLAN tags, or a cooked header. */
-const LINK_ROOM = 64;
+/** Room for the longest link header that is put back: a cooked header with three tags and 16 MPLS labels has 96 octets. */
+const LINK_ROOM = 128;
 const MAX_DATAGRAM = 65_535;
 const ETHERNET_HEADER = 14;
 const MAC = 6;
@@ -53,6 +55,7 @@ const UDP_HEADER = 8;
 const FORWARDED_PACKET = 0;
 const ANSWER = 1;
 const LATER_FRAGMENT = 2;
+const PROBE = 3;
 
 /** Which of the two a datagram is: the lowest bit of its tag; above it the row that it is booked on. */
 const INJECTION = 0;
@@ -80,7 +83,7 @@ export class Egress implements RefusalSink {
   readonly #now: () => number;
   readonly #bucket: TokenBucket;
   readonly #limitOfPort: number[] = [];
-  readonly #isEthernet: boolean[] = [];
+  readonly #linktypeOfPort: number[] = [];
   /** Replacement datagrams, at octet LINK_ROOM so that a link header fits before them. */
   readonly #gathered: Buffer = Buffer.alloc(LINK_ROOM + MAX_DATAGRAM);
   /** Views of it that start with the link header, by the length of that header. */
@@ -152,6 +155,7 @@ export class Egress implements RefusalSink {
         }
         return;
       }
+      if (layout !== null) this.#settleLength(way, frame, frame, 0, offset, layout.length);
     }
     if (this.#send(base, port, frame, size)) this.#add(base + FORWARDED, 1);
     else this.#lose(base, LOST_SEND_ERROR);
@@ -185,7 +189,7 @@ export class Egress implements RefusalSink {
     gatherChain(chain, this.#gathered, LINK_ROOM);
     if (isSuper && this.#forwardSuper(way, base, port, frame, length, offset, size, isUnicastLink)) return;
     if (isChecksumPartial(chain)) completeTransportChecksum(this.#datagram, size);
-    const limit = this.#frameLimit(port, frame);
+    const limit = this.#limitWith(way, port, frame, offset);
     if (offset + size > limit) {
       const layout = this.#layout;
       if (!parseIpLayout(this.#datagram, 0, size, size, layout)) {
@@ -200,12 +204,19 @@ export class Egress implements RefusalSink {
       }
     }
     frame.copy(this.#gathered, LINK_ROOM - offset, 0, offset);
+    this.#settleLength(way, frame, this.#gathered, LINK_ROOM - offset, offset, size);
     if (this.#send(base, port, this.#gatheredAt(offset), offset + size)) this.#add(base + FORWARDED, 1);
     else this.#lose(base, LOST_SEND_ERROR);
   }
 
+  /** Sends a probe frame of the supervisor on, unchanged. It is in no sum, and nobody is told where it does not go. */
+  sendProbe(port: number, frame: Buffer, length: number): void {
+    if (port >= 0) this.#driver.transmit(port, frame, length, PROBE);
+  }
+
   /** A frame that `transmit` had taken did not go: what was booked for it is booked as lost instead. */
   takeBack(base: number, purpose: number, length: number): void {
+    if (purpose === PROBE) return;
     this.#add(base + SENT, -1);
     this.#add(base + SENT_OCTETS, -length);
     if (purpose === ANSWER) this.#add(base + ICMP_ERRORS, -1);
@@ -248,6 +259,7 @@ export class Egress implements RefusalSink {
     const total = offset + layout.length;
     fillPseudoSum(datagram, layout);
     frame.copy(this.#gathered, LINK_ROOM - offset, 0, offset);
+    this.#settleLength(way, frame, this.#gathered, LINK_ROOM - offset, offset, layout.length);
     const made = this.#gatheredAt(offset);
     if (driver.transmitSuper(port, made, total, offset + layout.transportOffset, FORWARDED_PACKET)) {
       this.#countSent(base, total);
@@ -281,7 +293,8 @@ export class Egress implements RefusalSink {
     isUnicastLink: boolean,
     code: number,
   ): void {
-    if (offset > LINK_ROOM || offset > length || !this.#mayAnswerNow(way, base, bytes, layout, isUnicastLink)) return;
+    if (offset > LINK_ROOM || offset > length) return;
+    if (!this.#mayAnswerNow(way, base, frame, offset, bytes, layout, isUnicastLink)) return;
     const size = buildUnreachable(bytes, layout, code, this.#made, LINK_ROOM);
     this.#answer(way, base, frame, offset, size);
   }
@@ -331,10 +344,10 @@ export class Egress implements RefusalSink {
     layout: IpLayout,
     isUnicastLink: boolean,
   ): void {
-    const mtu = this.#frameLimit(port, frame) - offset;
+    const mtu = this.#limitWith(way, port, frame, offset) - offset;
     const datagram = this.#datagram;
     if (layout.version === 4 && !forbidsFragments(datagram)) {
-      this.#sendFragments(base, port, frame, offset, datagram, size, layout.headerLength, mtu);
+      this.#sendFragments(way, base, port, frame, offset, datagram, size, layout.headerLength, mtu);
       return;
     }
     this.#refuse(way, base, port, frame, offset, layout, isUnicastLink);
@@ -351,14 +364,15 @@ export class Egress implements RefusalSink {
     isUnicastLink: boolean,
   ): void {
     const datagram = this.#datagram;
-    const mtu = this.#frameLimit(port, frame) - offset;
+    const mtu = this.#limitWith(way, port, frame, offset) - offset;
     this.#lose(base, LOST_TOO_LONG);
     // A port that sends nothing has no MTU to tell.
-    if (mtu <= 0 || !this.#mayAnswerNow(way, base, datagram, layout, isUnicastLink)) return;
+    if (mtu <= 0 || !this.#mayAnswerNow(way, base, frame, offset, datagram, layout, isUnicastLink)) return;
     this.#answer(way, base, frame, offset, buildTooBig(datagram, layout, mtu, this.#made, LINK_ROOM));
   }
 
   #sendFragments(
+    way: Way,
     base: number,
     port: number,
     frame: Buffer,
@@ -377,6 +391,7 @@ export class Egress implements RefusalSink {
     let count = 0;
     for (let from = 0; from < size - headerLength; from += step) {
       const written = writeFragment(datagram, headerLength, size, from, step, this.#made, offset);
+      this.#settleLength(way, frame, this.#made, 0, offset, written);
       if (!this.#send(base, port, this.#made, offset + written, count === 0 ? FORWARDED_PACKET : LATER_FRAGMENT)) {
         // The frames already out are frames sent all the same; the receiver drops the incomplete datagram.
         this.#add(base + EXTRA_FRAGMENTS, count);
@@ -390,9 +405,19 @@ export class Egress implements RefusalSink {
   }
 
   /** True when an ICMP error may go out now; takes a token when it may. */
-  #mayAnswerNow(way: Way, base: number, bytes: Buffer, layout: IpLayout, isUnicastLink: boolean): boolean {
+  #mayAnswerNow(
+    way: Way,
+    base: number,
+    frame: Buffer,
+    offset: number,
+    bytes: Buffer,
+    layout: IpLayout,
+    isUnicastLink: boolean,
+  ): boolean {
     if (!mayAnswer(bytes, layout, isUnicastLink)) return false;
-    if (!this.#bucket.take(this.#now())) {
+    // Labels are given out by whoever receives them: those of one direction mean nothing, or something else, in the other.
+    const isOneWay = way.reject !== 'raw' && hasLabels(frame, offset, this.#linktypeOf(way.inPort));
+    if (isOneWay || !this.#bucket.take(this.#now())) {
       this.#add(base + ICMP_SUPPRESSED, 1);
       return false;
     }
@@ -414,6 +439,7 @@ export class Egress implements RefusalSink {
         frame.copy(this.#made, start, MAC, 2 * MAC);
         frame.copy(this.#made, start + MAC, 0, MAC);
       }
+      this.#settleLength(way, frame, this.#made, start, offset, size);
       sent = this.#send(base, way.rejectPort, this.#made.subarray(start), offset + size, ANSWER);
     }
     if (sent) this.#add(base + ICMP_ERRORS, 1);
@@ -422,14 +448,43 @@ export class Egress implements RefusalSink {
   /** Longest frame that `port` sends, in octets: a frame with an 802.1Q tag may be four octets longer. */
   #frameLimit(port: number, frame: Buffer): number {
     const limit = this.#limitOfPort[port] ?? this.#readLimit(port);
-    return frame[12] === 0x81 && frame[13] === 0 && this.#isEthernet[port] === true ? limit + VLAN_TAG : limit;
+    const isTagged = frame[12] === 0x81 && frame[13] === 0 && this.#linktypeOfPort[port] === LINKTYPE_ETHERNET;
+    return isTagged ? limit + VLAN_TAG : limit;
+  }
+
+  /** The same for a frame put together anew: what a PPPoE session can say of its length is a limit as well. */
+  #limitWith(way: Way, port: number, frame: Buffer, offset: number): number {
+    const limit = this.#frameLimit(port, frame);
+    const session = sessionHeader(frame, offset, this.#linktypeOf(way.inPort));
+    return session === -1 ? limit : Math.min(limit, session + pppoe.HEADER_LENGTH + pppoe.MAX_LENGTH);
+  }
+
+  /**
+   * Has the PPPoE session header, where the frame that came in has one, say how long the datagram behind it is now.
+   *
+   * @param target - where the link header was put, from octet `start` on
+   * @param offset - octets of the link header
+   * @param size - octets of the datagram
+   */
+  #settleLength(way: Way, frame: Buffer, target: Buffer, start: number, offset: number, size: number): void {
+    const session = sessionHeader(frame, offset, this.#linktypeOf(way.inPort));
+    if (session !== -1) pppoe.setLength(target, start + session, offset - session - pppoe.HEADER_LENGTH + size);
+  }
+
+  #linktypeOf(port: number): number {
+    return this.#linktypeOfPort[port] ?? this.#readLinktype(port);
+  }
+
+  #readLinktype(port: number): number {
+    const linktype = this.#driver.ports.find(({ id }) => id === port)?.linktype ?? -1;
+    this.#linktypeOfPort[port] = linktype;
+    return linktype;
   }
 
   #readLimit(port: number): number {
-    const found = this.#driver.ports.find(({ id }) => id === port);
-    const limit = found?.maxFrameLength ?? 0;
+    const limit = this.#driver.ports.find(({ id }) => id === port)?.maxFrameLength ?? 0;
     this.#limitOfPort[port] = limit;
-    this.#isEthernet[port] = found?.linktype === LINKTYPE_ETHERNET;
+    this.#readLinktype(port);
     return limit;
   }
 

@@ -2,14 +2,16 @@
  * The process that hooks live in: opens its sockets as root, becomes an unprivileged user, loads hooks, runs a lane.
  *
  * ```
- *   start ─> open driver, raw sockets ─> setgroups, setgid, setuid ─> load hooks ─> ready ─> packets ... ─> stop
+ *   start ─> open driver, raw sockets ─> opened ─> setgroups, setgid, setuid ─> load hooks ─> ready ─> packets ... ─> stop
  * ```
  * Rule: crash-only. A state it cannot repair ends the process with a reason; the supervisor starts another. It never
- * runs a line of a hook before it has given up root. Signals are the supervisor's business: it orders the stop.
+ * runs a line of a hook before it has given up root. Signals are the supervisor's business: it orders the stop. When the
+ * channel to the supervisor closes, the lane ends.
  *
  * @module
  */
 
+import { Socket } from 'node:net';
 import { AfpacketDriver, openAfpacket } from '../drivers/afpacket.ts';
 import type { Driver } from '../drivers/contract.ts';
 import { withSendGroup } from '../drivers/effective-group.ts';
@@ -24,14 +26,17 @@ import { becomeUser } from './become-user.ts';
 import type { DatagramSender } from './egress.ts';
 import { Lane } from './lane.ts';
 import { hookLine, loadChain } from './load-chain.ts';
-import type { FromLane, LaneSpec, ToLane } from './messages.ts';
+import { type FromLane, type LaneSpec, MAX_FAILURE, type ToLane } from './messages.ts';
 import { endWithParent } from './orphan-guard.ts';
 import { ProgressWriter } from './progress.ts';
+import { unreadableLine } from './unreadable-types.ts';
 
 /** Descriptor of the progress file, as the supervisor arranges it. */
 const PROGRESS_FD = 3;
 /** Descriptor of the fence, likewise. */
 const FENCE_FD = 4;
+/** Descriptor of the channel, likewise. */
+const CHANNEL_FD = 5;
 /** How often an idle lane shows that it is alive. */
 const IDLE_PROGRESS_MS = 50;
 /** Lines a second that hooks and hook faults may write to the log. */
@@ -41,11 +46,21 @@ let stopLane: () => void = () => process.exit(0);
 
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
-process.on('disconnect', () => stopLane());
-process.on('message', (message: ToLane) => {
-  if (message.type === 'stop') stopLane();
-  else run(message.spec).catch(fail);
+const channel = new Socket({ fd: CHANNEL_FD });
+let heard = '';
+channel.setEncoding('utf8');
+channel.on('data', (text: string) => {
+  heard += text;
+  for (let end = heard.indexOf('\n'); end !== -1; end = heard.indexOf('\n')) {
+    const line = heard.slice(0, end);
+    heard = heard.slice(end + 1);
+    const message = JSON.parse(line) as ToLane;
+    if (message.type === 'stop') stopLane();
+    else run(message.spec).catch(fail);
+  }
 });
+channel.on('error', () => stopLane());
+channel.on('close', () => stopLane());
 
 async function run(spec: LaneSpec): Promise<void> {
   endWithParent();
@@ -53,6 +68,7 @@ async function run(spec: LaneSpec): Promise<void> {
   const limited = createRateLimitedLog(log, HOOK_LINES_PER_SECOND);
   const driver = spec.mode === 'run' ? openDriver(spec) : null;
   const sender = spec.ways.some(({ reject }) => reject === 'raw') ? withSendGroup(() => openSender(spec)) : null;
+  tell({ type: 'opened' });
   if (spec.user !== null) becomeUser(spec.user);
   containHooks(spec, (message) => limited('error', message));
 
@@ -68,8 +84,7 @@ async function run(spec: LaneSpec): Promise<void> {
   });
   if (driver === null) {
     teardown();
-    tell({ type: 'ready', hooks, rings: [], kernelFilter: null });
-    process.disconnect();
+    tell({ type: 'ready', hooks, rings: [], kernelFilter: null }, () => process.exit(0));
     return;
   }
   lane = new Lane({
@@ -77,6 +92,8 @@ async function run(spec: LaneSpec): Promise<void> {
     ways: spec.ways,
     chain,
     nonIp: spec.policy.nonIp,
+    unreadable: spec.policy.unreadable,
+    onUnreadable: (etherType) => log.warn(unreadableLine(etherType, spec.policy.unreadable)),
     icmp: spec.icmp,
     sender,
     now: () => performance.now(),
@@ -161,12 +178,11 @@ function fail(error: unknown): void {
         'FIREHOOK_LANE_FAILED',
         error instanceof Error ? (error.stack ?? error.message) : String(error),
       );
-  tell({ type: 'failed', code: known.code, message: known.message, exitCode: known.exitCode }, () =>
-    process.exit(known.exitCode),
-  );
+  const message = known.message.slice(0, MAX_FAILURE);
+  tell({ type: 'failed', code: known.code, message, exitCode: known.exitCode }, () => process.exit(known.exitCode));
 }
 
 function tell(message: FromLane, done?: () => void): void {
-  if (process.send === undefined || !process.connected) done?.();
-  else process.send(message, undefined, undefined, () => done?.());
+  if (!channel.writable) done?.();
+  else channel.write(`${JSON.stringify(message)}\n`, () => done?.());
 }

@@ -2,9 +2,10 @@
  * A lane: takes each frame from the driver through the hooks to its end, and books it.
  *
  * ```
- *   onFrame ─> where is the IP header? ─> well-formed? ─> hook chain ─┬─ FORWARD ─> egress ─> driver.transmit
- *                 │ not IP: policy           │ no: dropped            ├─ DROP
- *                 └──────────────────────────┴────────────────────────┴─ ICMP_ON_DROP ─> ICMP error, rate limited
+ *   onFrame ─> what kind of frame? ─ IP ─> well-formed? ─> hook chain ─┬─ FORWARD ─> egress ─> driver.transmit
+ *                 │ not IP: policy.nonIp       │ no: dropped           ├─ DROP
+ *                 │ unreadable: policy.unreadable                      └─ ICMP_ON_DROP ─> ICMP error, rate limited
+ *                 └ malformed: dropped
  * ```
  * Rule: run to completion, synchronously, without an allocation for a packet that no hook replaces. Every frame ends in
  * exactly one bucket of the ledger, whatever the hooks, the packet or the driver do.
@@ -20,8 +21,9 @@ import type { Verdict } from '../hook/contract.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { ContextView } from '../hook/packet-view.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
+import { NOT_IP, unreadableType } from '../wire/frame-kind.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
-import { isLinkBroadcast, isLinkMulticast, networkOffset } from '../wire/link.ts';
+import { classifyFrame, isLinkBroadcast, isLinkMulticast } from '../wire/link.ts';
 import { type DatagramSender, Egress } from './egress.ts';
 import {
   DROPPED,
@@ -29,6 +31,7 @@ import {
   DROPPED_BY_HOOK,
   DROPPED_MALFORMED,
   DROPPED_NON_IP,
+  DROPPED_UNREADABLE,
   EXTRA_SEGMENTS,
   HOOK_FAULTS,
   LEDGER_WIDTH,
@@ -36,12 +39,17 @@ import {
   LOST_POOL,
   LOST_TRUNCATED,
   NON_IP,
+  PROBES,
   RECEIVED,
   RECEIVED_OCTETS,
   REJECTED,
   REPLACED,
+  UNREADABLE,
 } from './ledger.ts';
+import { isProbe, PROBES_PER_SECOND } from './probe.ts';
 import type { ProgressWriter } from './progress.ts';
+import { TokenBucket } from './token-bucket.ts';
+import { UnreadableTypes } from './unreadable-types.ts';
 import type { Way } from './way.ts';
 
 /** What a {@link Lane} is made of. */
@@ -50,6 +58,12 @@ export interface LaneOptions {
   readonly ways: readonly Way[];
   readonly chain: HookChain;
   readonly nonIp: 'drop' | 'forward';
+  readonly unreadable: 'drop' | 'forward';
+  /**
+   * Told of each EtherType the first time it is unreadable, and once with `OTHER_TYPES` when more types come than
+   * `UNREADABLE_TYPES` has rows. 0 is what has no EtherType.
+   */
+  readonly onUnreadable?: (etherType: number) => void;
   readonly icmp: { readonly code: number; readonly ratePerSecond: number };
   /** Way out for `reject: 'raw'` and for packets that hooks make; null where there is none. */
   readonly sender: DatagramSender | null;
@@ -83,6 +97,10 @@ export class Lane implements FrameSink {
   readonly #isLive: boolean;
   readonly #now: () => number;
   readonly #forwardsNonIp: boolean;
+  readonly #forwardsUnreadable: boolean;
+  readonly #onUnreadable: (etherType: number) => void;
+  readonly #unreadableTypes = new UnreadableTypes();
+  readonly #probes = new TokenBucket(PROBES_PER_SECOND);
   readonly #icmpCode: number;
   readonly #wayOfPort: (Way | null)[] = [];
   readonly #baseOfPort: number[] = [];
@@ -106,6 +124,8 @@ export class Lane implements FrameSink {
     this.#isLive = options.driver.capabilities.live;
     this.#now = options.now;
     this.#forwardsNonIp = options.nonIp === 'forward';
+    this.#forwardsUnreadable = options.unreadable === 'forward';
+    this.#onUnreadable = options.onUnreadable ?? (() => undefined);
     this.#icmpCode = options.icmp.code;
     this.ways = options.ways;
     this.ledger = new Float64Array(options.ways.length * LEDGER_WIDTH);
@@ -118,6 +138,11 @@ export class Lane implements FrameSink {
       this.#otherIndexOfPort[way.inPort] = way.otherIndex;
     });
     this.#egress = new Egress(options.driver, this.ledger, options.icmp.ratePerSecond, options.sender, options.now);
+  }
+
+  /** EtherType and count of unreadable frames, `UNREADABLE_TYPES` rows of two numbers; see `UnreadableTypes`. */
+  get unreadableTypes(): Float64Array {
+    return this.#unreadableTypes.numbers;
   }
 
   /** Has a snapshot written from now on: after every 64 packets, if the last one is a while ago. */
@@ -187,12 +212,9 @@ export class Lane implements FrameSink {
       return;
     }
     const linktype = this.#linktypeOfPort[port] ?? this.#readLinktype(port);
-    const offset = networkOffset(frame, length, linktype);
+    const offset = classifyFrame(frame, length, originalLength, linktype);
     if (offset < 0) {
-      add(ledger, base + NON_IP, 1);
-      if (this.#forwardsNonIp)
-        this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false, (flags & FRAME_SUPER) !== 0);
-      else drop(ledger, base, DROPPED_NON_IP);
+      this.#passBy(way, base, frame, length, offset, (flags & FRAME_SUPER) !== 0);
       return;
     }
     const layout = this.#layout;
@@ -243,6 +265,34 @@ export class Lane implements FrameSink {
       }
     } else this.#stop(way, base, verdict, frame, length, offset, bytes, isUnicast);
     chain.release();
+  }
+
+  /** What no hook sees: not IP, unreadable, malformed, by `kind`; and probes. */
+  #passBy(way: Way, base: number, frame: FrameBuffer, length: number, kind: number, isSuper: boolean): void {
+    const ledger = this.ledger;
+    if (kind === NOT_IP) {
+      add(ledger, base + NON_IP, 1);
+      if (this.#forwardsNonIp) this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false, isSuper);
+      else drop(ledger, base, DROPPED_NON_IP);
+      return;
+    }
+    const etherType = unreadableType(kind);
+    if (etherType < 0) {
+      drop(ledger, base, DROPPED_MALFORMED);
+      return;
+    }
+    if (way.carriesProbes === true && isProbe(frame, length) && this.#probes.take(this.#now())) {
+      add(ledger, base + RECEIVED, -1);
+      add(ledger, base + RECEIVED_OCTETS, -length);
+      add(ledger, base + PROBES, 1);
+      this.#egress.sendProbe(way.outPort, frame, length);
+      return;
+    }
+    add(ledger, base + UNREADABLE, 1);
+    const newRow = this.#unreadableTypes.count(etherType);
+    if (newRow >= 0) this.#onUnreadable(this.unreadableTypes[2 * newRow] as number);
+    if (this.#forwardsUnreadable) this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false, isSuper);
+    else drop(ledger, base, DROPPED_UNREADABLE);
   }
 
   /**

@@ -3,11 +3,13 @@
  *
  * ```
  *   received = forwarded + dropped + rejected + lost          each packet ends in exactly one of them
- *   dropped  = by a hook + by a hook fault + malformed + not IP
+ *   dropped  = by a hook + by a hook fault + malformed + not IP + unreadable
  *   lost     = too long + send error + pool exhausted + cut by the capture
  *   sent     = forwarded + extra fragments + ICMP errors + injected     (frames; nothing is sent in `tap`)
  *   received - extra segments = frames taken from the kernel            (a tunnel's super-frame is cut before the hooks)
  * ```
+ * Probe frames of the supervisor are in none of these sums; `probes` counts them.
+ *
  * One row of numbers a way (an attach has one or two ways). Plain doubles: exact up to 2^53, no allocation to count.
  *
  * @module
@@ -26,11 +28,13 @@ export const LEDGER_COUNTERS = [
   'droppedByFault',
   'droppedMalformed',
   'droppedNonIp',
+  'droppedUnreadable',
   'lostTooLong',
   'lostSendError',
   'lostPool',
   'lostTruncated',
   'nonIp',
+  'unreadable',
   'hookFaults',
   'replaced',
   'sent',
@@ -41,6 +45,7 @@ export const LEDGER_COUNTERS = [
   'icmpWouldBe',
   'injected',
   'injectRefused',
+  'probes',
 ] as const;
 
 /** Name of a counter. */
@@ -67,11 +72,13 @@ export const DROPPED_BY_HOOK = column('droppedByHook');
 export const DROPPED_BY_FAULT = column('droppedByFault');
 export const DROPPED_MALFORMED = column('droppedMalformed');
 export const DROPPED_NON_IP = column('droppedNonIp');
+export const DROPPED_UNREADABLE = column('droppedUnreadable');
 export const LOST_TOO_LONG = column('lostTooLong');
 export const LOST_SEND_ERROR = column('lostSendError');
 export const LOST_POOL = column('lostPool');
 export const LOST_TRUNCATED = column('lostTruncated');
 export const NON_IP = column('nonIp');
+export const UNREADABLE = column('unreadable');
 export const HOOK_FAULTS = column('hookFaults');
 export const REPLACED = column('replaced');
 export const SENT = column('sent');
@@ -82,6 +89,7 @@ export const ICMP_SUPPRESSED = column('icmpSuppressed');
 export const ICMP_WOULD_BE = column('icmpWouldBe');
 export const INJECTED = column('injected');
 export const INJECT_REFUSED = column('injectRefused');
+export const PROBES = column('probes');
 
 /** An empty row as an object. */
 export function emptyRow(): LedgerRow {
@@ -115,9 +123,9 @@ export function checkRow(row: LedgerRow, sends: boolean): string[] {
     row.forwarded + row.dropped + row.rejected + row.lost,
   );
   same(
-    'dropped = by hook + by fault + malformed + not IP',
+    'dropped = by hook + by fault + malformed + not IP + unreadable',
     row.dropped,
-    row.droppedByHook + row.droppedByFault + row.droppedMalformed + row.droppedNonIp,
+    row.droppedByHook + row.droppedByFault + row.droppedMalformed + row.droppedNonIp + row.droppedUnreadable,
   );
   same(
     'lost = too long + send error + pool + truncated',

@@ -1,15 +1,18 @@
 /**
  * The progress file: what a lane has done so far, written by the lane and read by the supervisor.
  *
- * The file lies in a tmpfs and has no name: the supervisor opens it and the lane inherits the descriptor. The lane writes
- * one snapshot of doubles with one `pwrite`; the reader copies it with one `pread` and checks that the sequence number is
- * the same at both ends. No message is needed, so it is there under flood, and after the lane was killed.
+ * The file lies in memory, has no name and a size that cannot change: the supervisor makes it for the ways and hooks that it
+ * knows, and the lane inherits the descriptor. The lane writes one snapshot of doubles with one `pwrite`; the reader copies it
+ * with one `pread` and checks that the sequence number is the same at both ends. No message is needed, so it is there under
+ * flood, and after the lane was killed. Octets 8 to 15, the sequence, are also what the lease looks at.
  *
  * ```
  *   doubles:  magic | sequence | packets | ways | hooks | tags | poolBytes | poolLimit | poolFaults | kernelDropped
  *             fenced | epoch
- *             ways x LEDGER_WIDTH | hooks x (HOOK_COUNTERS + 3) | tags x TAG_WIDTH | sequence
+ *             ways x LEDGER_WIDTH | hooks x (HOOK_COUNTERS + 3) | MAX_TAGS x TAG_WIDTH | sequence
  * ```
+ * Rule: hooks share the process with the writer, so the reader believes no count, no size and no number out of range.
+ *
  * @module
  */
 
@@ -32,6 +35,10 @@ const TAG_WIDTH = 5;
 /** Tags beyond this are summed into none: a hook that invents tags must not grow the file. */
 const MAX_TAGS = 32;
 const OCTETS = 8;
+/** Largest counter that a double holds exactly. */
+const MOST = 2 ** 53;
+/** A lane that is killed in the middle of a write leaves a torn snapshot; one that tears on purpose gets no more tries. */
+const ATTEMPTS = 20;
 /** Least time between two snapshots of the packet path; a tenth of what an idle lane takes. */
 const GAP_MS = 5;
 
@@ -81,6 +88,21 @@ export interface LaneProgress {
   readonly epoch: number;
 }
 
+/** What decides about the size of a progress file. */
+export interface ProgressShape {
+  readonly ways: number;
+  readonly hooks: number;
+}
+
+/** Octets of the progress file of a lane. */
+export function progressOctets(shape: ProgressShape): number {
+  return widthOf(shape) * OCTETS;
+}
+
+function widthOf({ ways, hooks }: ProgressShape): number {
+  return HEADER + ways * LEDGER_WIDTH + hooks * HOOK_WIDTH + MAX_TAGS * TAG_WIDTH + 1;
+}
+
 /** What {@link ProgressWriter} takes its numbers from. */
 export interface ProgressSource {
   readonly ledger: Float64Array;
@@ -106,7 +128,7 @@ export class ProgressWriter {
     this.#source = source;
     const ways = source.ledger.length / LEDGER_WIDTH;
     const hooks = source.chain.hooks.length;
-    this.#numbers = new Float64Array(HEADER + ways * LEDGER_WIDTH + hooks * HOOK_WIDTH + MAX_TAGS * TAG_WIDTH + 1);
+    this.#numbers = new Float64Array(widthOf({ ways, hooks }));
     this.#bytes = new Uint8Array(this.#numbers.buffer);
     this.#numbers[0] = MAGIC;
     this.#numbers[3] = ways;
@@ -178,31 +200,31 @@ export class ProgressWriter {
 /** Reads snapshots, in another process. */
 export class ProgressReader {
   readonly #fd: number;
-  #buffer: Float64Array = new Float64Array(1024);
+  readonly #shape: ProgressShape;
+  readonly #numbers: Float64Array;
+  readonly #bytes: Uint8Array;
 
-  /** @param fd - descriptor of the same file; not closed here */
-  constructor(fd: number) {
+  /**
+   * @param fd - descriptor of the same file; not closed here
+   * @param shape - of the lane that writes it, as the supervisor knows it
+   */
+  constructor(fd: number, shape: ProgressShape) {
     this.#fd = fd;
+    this.#shape = shape;
+    this.#numbers = new Float64Array(widthOf(shape));
+    this.#bytes = new Uint8Array(this.#numbers.buffer);
   }
 
   /** The last snapshot, or null when there is none yet. */
   read(): LaneProgress | null {
+    const numbers = this.#numbers;
     // A write is one system call, but a tmpfs lets a reader see half of it: a torn copy shows two sequence numbers.
-    for (let attempt = 0; attempt < 100; attempt++) {
-      const numbers = this.#copy();
-      if (numbers.length <= HEADER || numbers[0] !== MAGIC) return null;
-      if (numbers[1] === numbers[numbers.length - 1]) return decode(numbers);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const octets = readSync(this.#fd, this.#bytes, 0, this.#bytes.length, 0);
+      if (octets < this.#bytes.length || numbers[0] !== MAGIC) return null;
+      if (numbers[1] === numbers[numbers.length - 1]) return decode(numbers, this.#shape);
     }
     return null;
-  }
-
-  #copy(): Float64Array {
-    for (;;) {
-      const bytes = new Uint8Array(this.#buffer.buffer);
-      const read = readSync(this.#fd, bytes, 0, bytes.length, 0);
-      if (read < bytes.length) return this.#buffer.subarray(0, Math.floor(read / OCTETS));
-      this.#buffer = new Float64Array(this.#buffer.length * 2);
-    }
   }
 }
 
@@ -214,16 +236,26 @@ function tagNumber(shown: string): number {
 function shownTag(tag: number): string {
   const octets = Buffer.alloc(4);
   octets.writeUInt32LE(tag >>> 0);
-  return octets.toString('latin1').replace(/\0+$/, '');
+  // A pool takes no other characters: where there are some, nobody's pool wrote them.
+  return octets
+    .toString('latin1')
+    .replace(/\0+$/, '')
+    .replaceAll(/[^ -~]/g, '?');
 }
 
-function decode(numbers: Float64Array): LaneProgress {
+/** What cannot be a counter counts as none. */
+function counter(value: number | undefined): number {
+  return value !== undefined && value >= 0 ? Math.min(Math.floor(value), MOST) : 0;
+}
+
+function decode(numbers: Float64Array, shape: ProgressShape): LaneProgress {
+  for (let index = 0; index < numbers.length; index++) numbers[index] = counter(numbers[index]);
   const at = (index: number): number => numbers[index] ?? 0;
   const ways: LedgerRow[] = [];
   let offset = HEADER;
-  for (let i = 0; i < at(3); i++, offset += LEDGER_WIDTH) ways.push(rowAt(numbers, offset));
+  for (let i = 0; i < shape.ways; i++, offset += LEDGER_WIDTH) ways.push(rowAt(numbers, offset));
   const hooks: HookProgress[] = [];
-  for (let i = 0; i < at(4); i++, offset += HOOK_WIDTH) {
+  for (let i = 0; i < shape.hooks; i++, offset += HOOK_WIDTH) {
     hooks.push({
       seen: at(offset),
       forwarded: at(offset + 1),
@@ -238,7 +270,8 @@ function decode(numbers: Float64Array): LaneProgress {
     });
   }
   const tags: TagProgress[] = [];
-  for (let i = 0; i < at(5); i++, offset += TAG_WIDTH) {
+  const tagCount = Math.min(at(5), MAX_TAGS);
+  for (let i = 0; i < tagCount; i++, offset += TAG_WIDTH) {
     tags.push({
       tag: shownTag(at(offset)),
       type: at(offset + 1) === 0 ? 'Nonp' : 'Paged',

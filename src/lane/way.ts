@@ -37,4 +37,9 @@ export interface Way {
   readonly reject: RejectRoute;
   /** Driver port for `reject: 'link'`, else -1. */
   readonly rejectPort: number;
+  /**
+   * Its frames come out of a detour, so that a probe frame is the supervisor's and goes on whatever the policies say.
+   * @defaultValue false
+   */
+  readonly carriesProbes?: boolean;
 }

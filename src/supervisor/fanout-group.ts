@@ -2,7 +2,8 @@
  * Draws the numbers under which the lanes of a daemon share a port (packet(7), PACKET_FANOUT).
  *
  * A group is a number of 16 bits in a network namespace, and whoever names it takes part. So a number is drawn, and held
- * like the lock of a port: by an abstract unix socket, which belongs to the same namespace and goes with the process.
+ * like the lock of a port: by a lock on a file that only root can make, whose name carries the namespace, and which goes with
+ * the process.
  *
  * Rule: while a daemon holds a number, no other firehookd shares packets under it. A lane that replaces another names the
  * number of the one that ended. A program that is none of ours and uses the number for another device is refused, or
@@ -12,9 +13,8 @@
  */
 
 import { randomInt } from 'node:crypto';
-import { createServer, type Server } from 'node:net';
+import { closeSync } from 'node:fs';
 import { FirehookError } from '../errors.ts';
-import { listen } from '../plumbing/attach-lock.ts';
 
 const GROUPS = 0x10000;
 /** Far more than daemons that find each other's numbers can explain. */
@@ -22,12 +22,17 @@ const ATTEMPTS = 100;
 
 /** The numbers that a daemon holds. */
 export class FanoutGroups {
+  readonly #lock: (id: number) => number;
   readonly #draw: () => number;
-  #servers: Server[] = [];
+  #locks: number[] = [];
   #ids: number[] = [];
 
-  /** @param draw - a number from 0 to 65535 */
-  constructor(draw: () => number = () => randomInt(GROUPS)) {
+  /**
+   * @param lock - locks a number: the descriptor that holds it, or -1 where another process does
+   * @param draw - a number from 0 to 65535
+   */
+  constructor(lock: (id: number) => number, draw: () => number = () => randomInt(GROUPS)) {
+    this.#lock = lock;
     this.#draw = draw;
   }
 
@@ -41,7 +46,7 @@ export class FanoutGroups {
    *
    * @throws {@link FirehookError} FIREHOOK_LANE_FAILED when every number that was drawn is held; none is then held here
    */
-  async draw(count: number): Promise<void> {
+  draw(count: number): void {
     this.release();
     for (let attempt = 0; this.#ids.length < count; attempt++) {
       if (attempt >= ATTEMPTS + count) {
@@ -50,26 +55,18 @@ export class FanoutGroups {
           advice: 'stop another firehookd in this network namespace, or use lanes: 1',
         });
       }
-      await this.#hold(this.#draw());
+      const id = this.#draw();
+      const lock = this.#lock(id);
+      if (lock === -1) continue;
+      this.#locks.push(lock);
+      this.#ids.push(id);
     }
   }
 
   /** Gives all back. Idempotent. */
   release(): void {
-    for (const server of this.#servers) server.close();
-    this.#servers = [];
+    for (const lock of this.#locks) closeSync(lock);
+    this.#locks = [];
     this.#ids = [];
-  }
-
-  /** Nothing happens where somebody else holds it. */
-  async #hold(id: number): Promise<void> {
-    const server = createServer((connection) => connection.destroy());
-    try {
-      await listen(server, `\0firehook/fanout/${id}`);
-      this.#servers.push(server);
-      this.#ids.push(id);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    }
   }
 }

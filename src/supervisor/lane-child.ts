@@ -1,120 +1,115 @@
 /**
- * A lane as the supervisor sees it: a child process, its channel, and its progress file.
+ * A lane as a child process: in a session of its own, without a terminal, with descriptors that it can do no harm by.
  *
  * ```
- *   starting ─ ready ─> running ─ exit ─> ended          `failed` or no word in time: ended, with the error
+ *   0 nothing   1, 2 pipes that are read with bounds   3 progress (sealed)   4 fence (read only)   5 channel (checked lines)
  * ```
- * Rule: whatever the child does, {@link LaneChild.ended} is called once, after its last numbers have been read.
+ * Rule: whatever the child does, `exited` and then `ended` are called once, the latter after its last numbers and words have
+ * been read. No word of the daemon's environment reaches it. What it left running in its session is killed with it.
  *
  * @module
  */
 
-import { type ChildProcess, fork } from 'node:child_process';
-import { closeSync, unlinkSync } from 'node:fs';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
 import path from 'node:path';
+import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { RingSize } from '../drivers/afpacket-ring.ts';
 import { FirehookError } from '../errors.ts';
-import type { FromLane, HookInfo, LaneSpec, ToLane } from '../lane/messages.ts';
-import { type LaneProgress, ProgressReader } from '../lane/progress.ts';
-import { openMemoryFile } from './memory-file.ts';
+import type { FromLane, LaneSpec } from '../lane/messages.ts';
+import { type LaneProgress, ProgressReader, type ProgressShape, progressOctets } from '../lane/progress.ts';
+import { loadNative } from '../native/load-native.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { LaneChannel } from './lane-channel.ts';
+import { LaneOutput } from './lane-output.ts';
+import type { LaneEvents, LaneHandle } from './lane-set.ts';
 
-/** How long hooks may take to set up before the lane is given up. */
-const READY_TIMEOUT_MS = 60_000;
-/** How long a lane may take to empty its ring and end after it was told to. */
-const STOP_TIMEOUT_MS = 2_000;
+/** How long what a dead lane wrote may take to be read: something it started may hold its pipes open. */
+const LAST_WORDS_MS = 200;
 /** A hook that leaks costs its lane, not the machine: beyond this much heap the lane ends and another starts. */
 const HEAP_LIMIT_MIB = 1024;
+/** Place of the channel among the descriptors. */
+const CHANNEL_FD = 5;
 
-/** How a lane ended. */
-export interface LaneEnd {
-  /** Null when it was told to stop. */
-  readonly error: FirehookError | null;
-  /** Its last numbers; null when it wrote none. */
-  readonly progress: LaneProgress | null;
+/** What {@link LaneChild} takes. */
+export interface LaneChildOptions {
+  readonly spec: LaneSpec;
+  /** Of the fence, for its rings at users' ports; borrowed. Null where it has none. */
+  readonly fenceFd: number | null;
+  /** Pins all its threads; null for any CPU. */
+  readonly cpu: number | null;
+  readonly log: Logger;
+  readonly events: LaneEvents;
 }
 
 /** A lane process. */
-export class LaneChild {
-  /** Resolves with the hooks once packets can come; rejects when the lane ends before that. */
-  readonly ready: Promise<readonly HookInfo[]>;
-  /** Resolves when the process is gone. Never rejects. */
-  readonly ended: Promise<LaneEnd>;
-  readonly startedAt = Date.now();
-  /** Its place among the lanes, from 0: what it has of its own (a CPU) goes by it. */
-  readonly place: number;
-  /** The CPU it is pinned to; null for any. */
+export class LaneChild implements LaneHandle {
   readonly cpu: number | null;
-
+  /** -1 of a lane that only checks its hooks. */
+  readonly progressFd: number;
   readonly #process: ChildProcess;
-  readonly #progressFd: number;
-  readonly #reader: ProgressReader;
+  readonly #reader: ProgressReader | null;
+  readonly #channel: LaneChannel | null;
+  readonly #output: LaneOutput;
+  readonly #events: LaneEvents;
   #failure: FirehookError | null = null;
   #isStopping = false;
-  #isReady = false;
-  #rings: readonly RingSize[] = [];
-  #kernelFilter: string | null = null;
-  #lastSequence = -1;
-  #lastMoveMs = performance.now();
+  #hasExited = false;
+  #hasEnded = false;
 
   /**
    * Starts a lane. It opens its sockets at once; packets come when the plumbing lets them.
    *
-   * @param fenceFd - of the fence, for its rings at users' ports; borrowed
-   * @param cpu - pins all its threads; null for any CPU
+   * @throws FirehookError FIREHOOK_DRIVER_MISSING without the addon; an Error of the system where there are no descriptors
    */
-  constructor(spec: LaneSpec, fenceFd: number | 'ignore' = 'ignore', place = 0, cpu: number | null = null) {
-    this.place = place;
+  constructor({ spec, fenceFd, cpu, log, events }: LaneChildOptions) {
+    const shape: ProgressShape = { ways: spec.ways.length, hooks: spec.hooks.length };
+    const isRun = spec.mode === 'run';
     this.cpu = cpu;
-    this.#progressFd = openProgressFile();
-    this.#reader = new ProgressReader(this.#progressFd);
-    this.#process = fork(laneProgram(), [], {
-      cwd: '/',
-      // No word of the daemon's environment reaches the hooks' process. A kernel thread of io_uring would stay root there.
-      env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', UV_USE_IO_URING: '0' },
-      ...laneCommand(cpu),
-      // What a hook prints must not come between the lines of a report.
-      stdio: ['ignore', 2, 2, this.#progressFd, fenceFd, 'ipc'],
-      detached: false,
+    this.#events = events;
+    this.progressFd = isRun ? loadNative().createMemory('firehook-progress', progressOctets(shape)) : -1;
+    this.#reader = isRun ? new ProgressReader(this.progressFd, shape) : null;
+    const { program, args } = laneCommand(cpu);
+    const stdio: StdioOptions = [
+      'ignore',
+      'pipe',
+      'pipe',
+      isRun ? this.progressFd : 'ignore',
+      fenceFd ?? 'ignore',
+      'pipe',
+    ];
+    try {
+      this.#process = spawn(program, args, {
+        cwd: '/',
+        // A kernel thread of io_uring would stay root there.
+        env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', UV_USE_IO_URING: '0' },
+        stdio,
+        // A session of its own has no terminal that a hook could type into.
+        detached: true,
+      });
+    } catch (error) {
+      if (isRun) closeSync(this.progressFd);
+      throw error;
+    }
+    this.#output = new LaneOutput(log, () => this.pid);
+    // Where there were no descriptors left there is no stdio either.
+    const pipes = (this.#process.stdio ?? []) as readonly (Readable | Duplex | null | undefined)[];
+    for (const stream of [pipes[1], pipes[2]]) if (stream) this.#output.read(stream);
+    const socket = pipes[CHANNEL_FD] as Duplex | null | undefined;
+    this.#channel = socket
+      ? new LaneChannel(
+          socket,
+          (message) => this.#said(message),
+          (reason) => this.kill(reason),
+        )
+      : null;
+    this.#process.on('error', (error) => {
+      this.#failure ??= new FirehookError('FIREHOOK_LANE_FAILED', error.message, { cause: error });
+      // An error without a process is all that will come of it.
+      if (this.#process.pid === undefined) this.#exited(null, null);
     });
-    this.ready = new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#failure = new FirehookError('FIREHOOK_LANE_FAILED', `not ready after ${READY_TIMEOUT_MS / 1000} s`);
-        this.kill();
-      }, READY_TIMEOUT_MS);
-      this.#process.on('message', (message: FromLane) => {
-        if (message.type === 'failed') this.#failure = fromLane(message);
-        else {
-          clearTimeout(timer);
-          this.#lastMoveMs = performance.now();
-          this.#isReady = true;
-          this.#rings = message.rings;
-          this.#kernelFilter = message.kernelFilter;
-          resolve(message.hooks);
-        }
-      });
-      this.#process.on('exit', () => {
-        clearTimeout(timer);
-        reject(this.#failure ?? new FirehookError('FIREHOOK_LANE_FAILED', 'it ended while it started'));
-      });
-    });
-    // Whoever only waits for the end must not find the other promise unhandled.
-    this.ready.catch(() => undefined);
-    this.ended = new Promise((resolve) => {
-      this.#process.on('error', (error) => {
-        this.#failure = new FirehookError('FIREHOOK_LANE_FAILED', error.message, { cause: error });
-      });
-      this.#process.on('close', (code, signal) => {
-        const progress = this.#reader.read();
-        closeSync(this.#progressFd);
-        const died = new FirehookError(
-          'FIREHOOK_LANE_FAILED',
-          signal === null ? `it ended with exit code ${code}` : `it was killed by ${signal}`,
-        );
-        resolve({ error: this.#failure ?? (this.#isStopping ? null : died), progress });
-      });
-    });
-    this.#send({ type: 'start', spec });
+    this.#process.on('exit', (code, signal) => this.#exited(code, signal));
+    this.#channel?.send({ type: 'start', spec });
   }
 
   /** Process id; -1 when it could not be started. */
@@ -122,55 +117,77 @@ export class LaneChild {
     return this.#process.pid ?? -1;
   }
 
-  /** True once packets can come. */
-  get isReady(): boolean {
-    return this.#isReady;
-  }
-
-  /** The rings it got; empty before it is ready, and with `pcap`. */
-  get rings(): readonly RingSize[] {
-    return this.#rings;
-  }
-
-  /** What the kernel hands over at the ports of `tap`; null where it is everything. */
-  get kernelFilter(): string | null {
-    return this.#kernelFilter;
-  }
-
-  /** The lane's numbers now; null before the first and after the end. */
+  /** {@inheritDoc LaneHandle.read} */
   read(): LaneProgress | null {
-    return this.#process.exitCode === null && this.#process.signalCode === null ? this.#reader.read() : null;
+    return this.#hasEnded ? null : (this.#reader?.read() ?? null);
   }
 
-  /** Milliseconds since the lane last made progress, as far as this method has been called to see. */
-  stalledMs(): number {
-    const sequence = this.read()?.sequence ?? -1;
-    const now = performance.now();
-    if (sequence !== this.#lastSequence) {
-      this.#lastSequence = sequence;
-      this.#lastMoveMs = now;
-    }
-    return now - this.#lastMoveMs;
-  }
-
-  /** Tells the lane to finish what it has and end; kills it when it takes too long. */
-  async stop(): Promise<LaneEnd> {
+  /** {@inheritDoc LaneHandle.stop} */
+  stop(): void {
     this.#isStopping = true;
-    this.#send({ type: 'stop' });
-    const timer = setTimeout(() => this.kill(), STOP_TIMEOUT_MS);
-    const end = await this.ended;
-    clearTimeout(timer);
-    return end;
+    this.#channel?.send({ type: 'stop' });
   }
 
-  /** Ends the process at once. */
-  kill(): void {
+  /** {@inheritDoc LaneHandle.kill} */
+  kill(reason: string): void {
+    if (this.#hasExited) return;
+    this.#failure ??= new FirehookError('FIREHOOK_LANE_FAILED', reason);
+    this.#killSession();
     this.#process.kill('SIGKILL');
   }
 
-  #send(message: ToLane): void {
-    // The child may be gone already: that is told by its end.
-    if (this.#process.connected) this.#process.send(message, () => undefined);
+  #said(message: FromLane): void {
+    switch (message.type) {
+      case 'opened':
+        this.#events.opened();
+        break;
+      case 'ready':
+        this.#events.ready(message);
+        break;
+      case 'failed':
+        this.#failure ??= fromLane(message);
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #exited(code: number | null, signal: string | null): void {
+    if (this.#hasExited) return;
+    this.#hasExited = true;
+    this.#killSession();
+    this.#events.exited();
+    const died = new FirehookError(
+      'FIREHOOK_LANE_FAILED',
+      signal === null ? `it ended with exit code ${code}` : `it was killed by ${signal}`,
+    );
+    const timer = setTimeout(() => this.#ended(died), LAST_WORDS_MS);
+    this.#process.once('close', () => {
+      clearTimeout(timer);
+      this.#ended(died);
+    });
+  }
+
+  #ended(died: FirehookError): void {
+    if (this.#hasEnded) return;
+    const progress = this.read();
+    this.#hasEnded = true;
+    this.#channel?.close();
+    for (const stream of [this.#process.stdout, this.#process.stderr]) stream?.destroy();
+    this.#output.end();
+    if (this.progressFd !== -1) closeSync(this.progressFd);
+    this.#events.ended({ error: this.#failure ?? (this.#isStopping ? null : died), progress });
+  }
+
+  /** What hooks have started, as far as it has stayed in the lane's process group. */
+  #killSession(): void {
+    const { pid } = this.#process;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, 'SIGKILL');
+    } catch {
+      // Nobody is left.
+    }
   }
 }
 
@@ -180,28 +197,18 @@ function fromLane(message: FromLane & { type: 'failed' }): FirehookError {
   return error;
 }
 
-/** A file without a name in memory: only this process and the lane have it. */
-function openProgressFile(): number {
-  const { fd, file } = openMemoryFile('the progress file');
-  unlinkSync(file);
-  return fd;
-}
-
 /** The lane's program beside this file: built, or the source when the source runs. */
 function laneProgram(): string {
   const extension = path.extname(fileURLToPath(import.meta.url));
   return fileURLToPath(new URL(`../lane/lane-process${extension}`, import.meta.url));
 }
 
-/**
- * The program and what comes before the lane's own. taskset(1) becomes Node: every thread of a lane inherits the CPU, and its
- * process id and channel are the same.
- */
-function laneCommand(cpu: number | null): { readonly execPath: string; readonly execArgv: string[] } {
+/** taskset(1) becomes Node: every thread of a lane inherits the CPU, and its process id and descriptors are the same. */
+function laneCommand(cpu: number | null): { readonly program: string; readonly args: string[] } {
   // The source needs the loader that this process was started with; the build needs nothing.
   const loader = path.extname(fileURLToPath(import.meta.url)) === '.ts' ? process.execArgv : [];
-  const execArgv = [...loader, `--max-old-space-size=${HEAP_LIMIT_MIB}`];
+  const args = [...loader, `--max-old-space-size=${HEAP_LIMIT_MIB}`, laneProgram()];
   const { execPath } = process;
-  if (cpu === null) return { execPath, execArgv };
-  return { execPath: 'taskset', execArgv: ['--cpu-list', String(cpu), execPath, ...execArgv] };
+  if (cpu === null) return { program: execPath, args };
+  return { program: 'taskset', args: ['--cpu-list', String(cpu), execPath, ...args] };
 }

@@ -10,7 +10,6 @@
  * @module
  */
 
-import { readFileSync } from 'node:fs';
 import { type Config, MAX_RING_MIB } from '../config/schema.ts';
 import {
   BLOCK_SLOTS,
@@ -65,7 +64,7 @@ export function planRings(
   groups: readonly number[],
   links: Iterable<Link>,
   log: Logger,
-  speedOf: (name: string) => number = readSpeed,
+  speedOf: (name: string) => number,
 ): RingPlan[] {
   const byIndex = new Map(Array.from(links, (link) => [link.ifindex, link]));
   return ways.map((way, i) => {
@@ -120,13 +119,4 @@ function slotsFor({ mib, ms }: Config['ring'], framesPerMs: number): number {
   if (ms === undefined) return mib === undefined ? DEFAULT_RING_SLOTS : mib * SLOTS_PER_MIB;
   const slots = Math.ceil((ms * framesPerMs) / BLOCK_SLOTS) * BLOCK_SLOTS;
   return Math.min(Math.max(slots, SMALLEST_RING_SLOTS), MAX_RING_MIB * SLOTS_PER_MIB);
-}
-
-/** Of a port of this network namespace, in Mbit/s; NaN where it has none (lo, a link that is down), -1 of some drivers. */
-function readSpeed(name: string): number {
-  try {
-    return Number(readFileSync(`/sys/class/net/${name}/speed`, 'utf8'));
-  } catch {
-    return Number.NaN;
-  }
 }

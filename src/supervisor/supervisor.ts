@@ -1,11 +1,9 @@
 /**
- * The root process: finds the interfaces, makes the plumbing, keeps a lane running, renews the lease, answers.
+ * The root process: checks everything that can be refused, starts the loop, answers, and takes everything back.
  *
  * ```
- *   start:  check ─> locks ─> bundle and try the hooks ─> socket ─> detours ─> lane ready ─> tables ─> lease, fence
- *   run:    lane progresses ─> renew;  stands ─> let it lapse, then kill;  dies ─> lapse now, start another, more slowly
- *           a port or detour changed ─> end the lane, rebuild what is attached to it
- *   stop:   fence ─> tables ─> lane empties its ring ─> detours ─> socket, locks
+ *   start:  check ─> locks ─> bundle and try the hooks ─> socket ─> the loop: tables, detours, lanes, lease     reconcile.ts
+ *   stop:   fence ─> tables ─> lanes empty their rings ─> detours ─> socket, locks
  * ```
  * Rule: it never touches a packet and never runs a line of a hook. Nothing in the kernel is changed before everything that
  * can be refused has been; a start that fails takes back what it did.
@@ -13,55 +11,44 @@
  * @module
  */
 
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Config } from '../config/schema.ts';
+import { readFile } from 'node:fs/promises';
+import { attachInterfaces, type Config } from '../config/schema.ts';
+import { ControlServer } from '../control/control-server.ts';
+import type { AttachView, DaemonView, LaneView } from '../control/daemon-view.ts';
+import { Reports } from '../control/reports.ts';
 import { FirehookError } from '../errors.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
-import type { LaneProgress } from '../lane/progress.ts';
 import type { Way } from '../lane/way.ts';
-import { layOut } from '../plumbing/attach.ts';
-import { Attaches } from '../plumbing/attaches.ts';
-import { Lease } from '../plumbing/lease.ts';
-import { LinkMonitor, readLinks } from '../plumbing/links.ts';
-import { LEASE_SECONDS } from '../plumbing/ruleset.ts';
-import { missingTools } from '../plumbing/run-tool.ts';
+import type { Attachment } from '../plumbing/attach/attachment.ts';
+import { layOut } from '../plumbing/attach/lay-out.ts';
+import { toAttachment } from '../plumbing/attach-entry.ts';
+import type { LeaseState, Plumbing } from '../plumbing/contract.ts';
+import type { Link } from '../plumbing/link.ts';
+import type { PortCounters } from '../plumbing/port-counters.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { ControlServer } from './control-server.ts';
+import { describe } from './attach-keeper.ts';
+import { type Clock, systemClock } from './clock.ts';
 import { FanoutGroups } from './fanout-group.ts';
-import { Fence } from './fence.ts';
 import { LaneChild } from './lane-child.ts';
-import { assertCpus, cpuAt, freePlace } from './lane-cpus.ts';
+import { assertCpus, cpuAt } from './lane-cpus.ts';
+import type { LaneEnd, LaneEvents, LaneHandle, LanePlan, LaneRecord } from './lane-set.ts';
 import { findUser } from './lane-user.ts';
-import { Reports } from './reports.ts';
+import { Reconciler, type SupervisorState } from './reconcile.ts';
+import { refuseEarlierTakers } from './refuse-takers.ts';
 import { planRings, type RingPlan, smallerRings } from './ring-plan.ts';
-import { sumProgress, Totals } from './totals.ts';
+import { Totals } from './totals.ts';
 import { bundleAll, laneSpec, tryHooks } from './try-hooks.ts';
 
-/** The lease is renewed this often: a lane may miss three turns. */
-const RENEW_MS = (LEASE_SECONDS * 1000) / 5;
-/** A lane without progress for this long gets no renewal. Its timer moves every 50 ms. */
-const STALL_MS = 400;
-/** A lane without progress for this long hangs, and is killed. */
-const HANG_MS = 3_000;
-/** Delay before a lane that died is started again: doubles up to the limit, and starts anew after a good while. */
-const FIRST_DELAY_MS = 100;
-const MAX_DELAY_MS = 30_000;
-const GOOD_WHILE_MS = 60_000;
-/** Of each kind of attach. */
-const WAYS_OF_ATTACH = 2;
 /**
  * A lane of a killed run, whose lock is free, sends at most until the lease of its last moment ends. Until then the ports
  * stay as that run left them.
  */
-const LOCK_TO_LEASE_MS = LEASE_SECONDS * 1000;
-/** How long nft and the lanes may take with the first lease, and how often that is looked at. */
-const FIRST_LEASE_MS = 10_000;
-const LOOK_FOR_LEASE_MS = 20;
-/** How often a port that went away is looked for, besides when the kernel tells of changes. */
-const LOOK_AGAIN_MS = 1_000;
-
-/** What the supervisor is doing. */
-export type SupervisorState = 'starting' | 'running' | 'lane-down' | 'waiting-for-interface' | 'stopping';
+const LOCK_TO_LEASE_MS = 1_000;
+/** How often what could not be taken back at the end is tried. */
+const UNDO_ATTEMPTS = 5;
+const UNDO_AGAIN_MS = 200;
+/** sysfs waits for a lock of the kernel: a port whose speed is not told by then has none. */
+const SPEED_TIMEOUT_MS = 1_000;
 
 /** What {@link Supervisor} takes. */
 export interface SupervisorOptions {
@@ -69,58 +56,53 @@ export interface SupervisorOptions {
   readonly configFolder: string;
   readonly warnings: readonly string[];
   readonly log: Logger;
+  /** Closed by {@link Supervisor.stop}. */
+  readonly plumbing: Plumbing;
+  /** Locks a number of a fanout group: the descriptor that holds it, or -1. */
+  lockFanoutGroup(id: number): number;
+  /** Lines that the reader of the log did not take. */
+  logLinesLost(): number;
+}
+
+/** What lanes are started for, with all that only a real lane needs. */
+interface Plan extends LanePlan {
+  readonly spec: LaneSpec;
+  readonly rings: readonly RingPlan[];
 }
 
 /** Runs the daemon until {@link Supervisor.stop}. */
-export class Supervisor {
+export class Supervisor implements DaemonView {
   readonly config: Config;
-  readonly warnings: readonly string[];
-  readonly attaches: Attaches;
   readonly totals = new Totals();
   readonly startedAt = Date.now();
-  state: SupervisorState = 'starting';
-  /** Those that run or start. */
-  lanes: readonly LaneChild[] = [];
-  ways: readonly Way[] = [];
-  /** Of `afpacket`: what the lanes were told to open. */
-  rings: readonly RingPlan[] = [];
   hooks: readonly HookInfo[] = [];
-  laneRestarts = 0;
-  lastLaneError: string | null = null;
   user: LaneUser | null = null;
 
-  readonly #log: Logger;
-  readonly #configFolder: string;
-  readonly #fence = new Fence();
-  readonly #lease: Lease;
-  readonly #groups = new FanoutGroups();
+  readonly #options: SupervisorOptions;
+  readonly #clock: Clock = systemClock;
+  readonly #loop: Reconciler<Plan>;
+  readonly #groups: FanoutGroups;
+  /** In Mbit/s, by ifindex; asked for once, because the kernel may be slow to say. */
+  readonly #speeds = new Map<number, number>();
   #sources: HookSource[] = [];
-  #spec: LaneSpec | null = null;
   #control: ControlServer | null = null;
-  #monitor: LinkMonitor | null = null;
-  #renewTimer: NodeJS.Timeout | null = null;
-  #restartTimer: NodeJS.Timeout | null = null;
-  #delayMs = FIRST_DELAY_MS;
-  /** What nft said last when it refused a renewal. */
-  #leaseError: string | null = null;
-  #isRebuilding = false;
-  #rebuildAgain = false;
+  #ways: readonly Way[] = [];
+  #rings: readonly RingPlan[] = [];
+  #isStopping = false;
 
   constructor(options: SupervisorOptions) {
     this.config = options.config;
-    this.warnings = options.warnings;
-    this.attaches = new Attaches(options.config, options.log);
-    this.#log = options.log;
-    this.#configFolder = options.configFolder;
-    this.#lease = new Lease(this.#fence, (text) => this.#leaseFailed(text));
-  }
-
-  /** True while the kernel has confirmed that it steals, and every lane takes what it steals. */
-  get isLeaseHeld(): boolean {
-    if (!this.#fence.isOpen) return false;
-    if (this.#spec?.ports.some(({ isFenced }) => isFenced === true) !== true) return true;
-    const running = this.lanes.filter(({ isReady }) => isReady);
-    return running.every((lane) => lane.read()?.epoch === this.#fence.epoch);
+    this.#options = options;
+    this.#groups = new FanoutGroups((id) => options.lockFanoutGroup(id));
+    this.#loop = new Reconciler<Plan>({
+      config: options.config,
+      clock: this.#clock,
+      log: options.log,
+      plumbing: options.plumbing,
+      planLanes: (attachments, links) => this.#planLanes(attachments, links),
+      startLane: (plan, place, isFirst, events) => this.#startLane(plan, place, isFirst, events),
+      laneEnded: (record, end) => this.#laneEnded(record, end),
+    });
   }
 
   /**
@@ -129,276 +111,267 @@ export class Supervisor {
    * @throws {@link FirehookError} what was refused or failed; nothing is left in the kernel then
    */
   async start(): Promise<void> {
-    if (process.getuid?.() !== 0)
-      throw new FirehookError('FIREHOOK_PERMISSION', 'firehookd changes nftables and links');
-    const missing = missingTools();
-    if (missing.length > 0) {
-      throw new FirehookError('FIREHOOK_ATTACH_TOOL', `${missing.join(', ')}: not installed`, {
-        advice: 'apt-get install nftables iproute2 ethtool',
-      });
-    }
-    this.user = findUser(this.config.lane.user);
-    assertCpus(this.config.lane.cpus);
-    this.attaches.findAll();
+    const { config } = this;
+    const { log, plumbing, configFolder } = this.#options;
     try {
-      await this.attaches.lockAll();
-      await this.#drawGroups();
-      const lockedAt = performance.now();
-      this.#sources = await bundleAll(this.config);
-      await tryHooks(this.config, this.#configFolder, this.user, this.#sources);
-      this.#control = await ControlServer.open(this.config.control.socket, this.config.control.mode, new Reports(this));
-      this.attaches.takeBackLeftPeers();
-      this.attaches.prepareAll();
-      await this.#startLanes();
-      if (this.attaches.hasLeftovers()) await delay(LOCK_TO_LEASE_MS - (performance.now() - lockedAt));
-      this.#engageAll();
-      await this.#firstLease();
+      this.user = findUser(config.lane.user);
+      assertCpus(config.lane.cpus);
+      const links = await plumbing.readLinks();
+      const attachments = config.attach.map((attach) => toAttachment(attach, config.driver, links));
+      this.#warnOfDownLinks(attachments);
+      for (const { kind, links: ports } of attachments) {
+        for (const port of ports) if (kind !== 'tap') plumbing.lock(port);
+      }
+      const lockedMs = this.#clock.now();
+      await refuseEarlierTakers(config, plumbing, links);
+      this.#sources = await bundleAll(config);
+      this.hooks = await tryHooks(config, configFolder, this.user, this.#sources, log);
+      this.#control = await ControlServer.open(config.control.socket, config.control.mode, new Reports(this));
+      await this.#takeBackLeftovers(attachments, lockedMs);
+      await this.#loop.start();
     } catch (error) {
-      await this.#takeDown();
+      await this.#takeDown(true);
       throw error;
     }
-    this.#monitor = new LinkMonitor(() => this.#lookAtLinks());
-    this.state = 'running';
-    this.#log.info({ hooks: this.hooks.map(({ name }) => name) }, `Attached to ${this.attaches.describe()}.`);
+    const attached = this.#loop.keepers.flatMap(({ attachment }) =>
+      attachment === null ? [] : [describe(attachment)],
+    );
+    log.info({ hooks: this.hooks.map(({ name }) => name) }, `Attached to ${attached.join(', ')}.`);
   }
 
   /** Takes everything back, or leaves the plumbing with `onDown` in force when `policy.onStop` is `hold`. */
   async stop(): Promise<void> {
-    if (this.state === 'stopping') return;
-    this.state = 'stopping';
-    await this.#takeDown();
-    this.#log.info(
-      this.config.policy.onStop === 'undo' ? 'Stopped; everything was taken back.' : 'Stopped; onDown holds.',
+    if (this.#isStopping) return;
+    const isWhole = await this.#takeDown(this.config.policy.onStop === 'undo');
+    this.#options.log.info(
+      this.config.policy.onStop === 'hold'
+        ? 'Stopped; onDown holds.'
+        : isWhole
+          ? 'Stopped; everything was taken back.'
+          : 'Stopped; not everything could be taken back: firehookd --undo tries it again.',
     );
   }
 
-  /** The numbers of the running lanes now, in sum; null before the first. */
-  progress(): LaneProgress | null {
-    return sumProgress(this.lanes.flatMap((lane) => lane.read() ?? []));
+  /** For an error that nobody expected: the fence is closed, lanes are killed, and the tables stay with `onDown` in force. */
+  abandon(): void {
+    this.#isStopping = true;
+    this.#loop.abandon();
   }
 
-  async #stopLanes(): Promise<void> {
-    const lanes = this.lanes;
-    this.lanes = [];
-    await Promise.all(lanes.map((lane) => lane.stop()));
+  /** {@inheritDoc DaemonView.state} */
+  get state(): SupervisorState {
+    return this.#isStopping ? 'stopping' : this.#loop.state;
   }
 
-  #engageAll(): void {
-    this.attaches.engageAll();
-    this.#lease.setPorts(this.attaches.ifindexes);
+  /** {@inheritDoc DaemonView.attaches} */
+  get attaches(): readonly AttachView[] {
+    return this.#loop.keepers.map((keeper) => ({
+      kind: keeper.kind,
+      interfaces: attachInterfaces(keeper.config),
+      ifindexes: keeper.attachment?.links.map(({ ifindex }) => ifindex) ?? [],
+      isAttached: keeper.attachment !== null,
+      inForce: this.#loop.inForce(keeper),
+      damages: keeper.damages.map(({ text }) => text),
+      takers: keeper.takers,
+      tolerated: keeper.tolerated,
+    }));
   }
 
-  /** Renews the lease from now on, and waits until the lanes have the traffic. */
-  async #firstLease(): Promise<void> {
-    this.#renewTimer = setInterval(() => this.#renewOrLapse(), RENEW_MS);
-    this.#renewOrLapse();
-    // A tap has none.
-    if (this.attaches.ifindexes.length === 0) return;
-    const end = performance.now() + FIRST_LEASE_MS;
-    while (!this.isLeaseHeld && !this.#isDone()) {
-      if (this.lanes.length < this.config.lanes) {
-        throw new FirehookError('FIREHOOK_LANE_FAILED', 'it ended before it had any traffic');
-      }
-      if (this.#leaseError !== null) throw new FirehookError('FIREHOOK_ATTACH_TOOL', `nft -e -i: ${this.#leaseError}`);
-      if (performance.now() > end) {
-        throw new FirehookError('FIREHOOK_ATTACH_TOOL', 'nft -e -i did not confirm the lease', {
-          advice: 'firehook doctor tries it; nftables 1.0.1 or newer is needed',
-        });
-      }
-      await delay(LOOK_FOR_LEASE_MS);
+  /** {@inheritDoc DaemonView.lanes} */
+  get lanes(): readonly LaneView[] {
+    return this.#loop.lanes.records
+      .filter(({ phase }) => phase !== 'exited')
+      .map(({ handle, report }) => ({
+        pid: handle.pid,
+        cpu: handle.cpu,
+        rings: report?.rings ?? [],
+        kernelFilter: report?.kernelFilter ?? null,
+        read: () => handle.read(),
+      }));
+  }
+
+  /** {@inheritDoc DaemonView.laneRestarts} */
+  get laneRestarts(): number {
+    return this.#loop.lanes.replacements;
+  }
+
+  /** {@inheritDoc DaemonView.lastLaneError} */
+  get lastLaneError(): string | null {
+    return this.#loop.lanes.lastError;
+  }
+
+  /** {@inheritDoc DaemonView.isLeaseHeld} */
+  get isLeaseHeld(): boolean {
+    return this.#loop.isLeaseHeld;
+  }
+
+  /** {@inheritDoc DaemonView.lease} */
+  get lease(): LeaseState {
+    return this.#options.plumbing.lease.state;
+  }
+
+  /** {@inheritDoc DaemonView.ways} */
+  get ways(): readonly Way[] {
+    return this.#ways;
+  }
+
+  /** {@inheritDoc DaemonView.rings} */
+  get rings(): readonly RingPlan[] {
+    return this.#rings;
+  }
+
+  /** {@inheritDoc DaemonView.warnings} */
+  get warnings(): readonly string[] {
+    return [...this.#options.warnings, ...this.#loop.warnings];
+  }
+
+  /** {@inheritDoc DaemonView.logLinesLost} */
+  get logLinesLost(): number {
+    return this.#options.logLinesLost();
+  }
+
+  /** {@inheritDoc DaemonView.counters} */
+  counters(): Promise<ReadonlyMap<string, PortCounters>> {
+    return this.#options.plumbing.counters(this.#loop.heldIfindexes);
+  }
+
+  #warnOfDownLinks(attachments: readonly Attachment[]): void {
+    for (const { isUp, name } of attachments.flatMap(({ links }) => [...links])) {
+      if (!isUp) this.#options.log.warn(`Interface ${name} is down: ip link set ${name} up.`);
     }
-  }
-
-  /** Starts the lanes over all attaches that are there, and waits until every one is ready. */
-  async #startLanes(): Promise<void> {
-    const links = readLinks();
-    const ports: LaneSpec['ports'][number][] = [];
-    const ways: Way[] = [];
-    for (const attachment of this.attaches.attached) {
-      const laidOut = layOut(attachment, ports.length, links);
-      ports.push(...laidOut.ports);
-      ways.push(...laidOut.ways);
-    }
-    const { driver, lanes, attach } = this.config;
-    const trackChanges = attach.every((one) => 'tap' in one);
-    const settings = laneSpec(this.config, this.#configFolder, this.user, this.#sources);
-    const { ids } = this.#groups;
-    this.rings = driver === 'afpacket' ? planRings(this.config.ring, ways, ids, links.values(), this.#log) : [];
-    this.#spec = { ...settings, mode: 'run', driver, ports, ways, rings: this.rings, trackChanges };
-    this.ways = ways;
-    try {
-      await Promise.all(Array.from({ length: lanes }, () => this.#startLane()));
-    } catch (error) {
-      // All or none: a start that failed is tried again as a whole.
-      await this.#stopLanes();
-      throw error;
-    }
-  }
-
-  /** Starts one lane, and waits until it is ready. It counts from then on. */
-  async #startLane(): Promise<void> {
-    const spec = this.#spec;
-    if (spec === null) return;
-    const { cpus } = this.config.lane;
-    assertCpus(cpus);
-    const place = freePlace(this.lanes);
-    const lane = new LaneChild(spec, this.#fence.laneFd, place, cpuAt(cpus, place));
-    this.lanes = [...this.lanes, lane];
-    void lane.ended.then(({ error, progress }) => {
-      if (progress !== null) this.totals.add(spec.ways, this.hooks, progress);
-      if (!this.lanes.includes(lane)) return;
-      this.lanes = this.lanes.filter((other) => other !== lane);
-      this.#laneEnded(lane, error);
-    });
-    const hooks = await lane.ready;
-    this.hooks = hooks;
-    for (const sentence of smallerRings(this.rings, lane.rings)) this.#log.warn({ pid: lane.pid }, sentence);
-  }
-
-  /** One of several lanes ended: the others carry its flows (PACKET_FANOUT) until another one has started. */
-  #laneEnded(lane: LaneChild, error: FirehookError | null): void {
-    if (this.lanes.length === 0) this.#lapse();
-    // A start or rebuild under way hears of it by its own promise.
-    if (this.state === 'stopping' || this.state === 'starting' || this.#isRebuilding) return;
-    if (this.lanes.length === 0) this.state = 'lane-down';
-    this.lastLaneError = error?.message ?? null;
-    if (Date.now() - lane.startedAt > GOOD_WHILE_MS) this.#delayMs = FIRST_DELAY_MS;
-    this.#log.error(
-      { pid: lane.pid },
-      `A lane ended: ${error?.message ?? 'no reason given'}. Another in ${this.#delayMs} ms.`,
-    );
-    this.#restartLater();
-  }
-
-  #restartLater(): void {
-    if (this.#restartTimer !== null || this.state === 'stopping') return;
-    this.#restartTimer = setTimeout(() => {
-      this.#restartTimer = null;
-      const start = this.lanes.length === 0 ? this.#rebuild() : this.#replaceLane();
-      start.catch((error: unknown) => this.#rebuildFailed(error));
-    }, this.#delayMs);
-    this.#delayMs = Math.min(this.#delayMs * 2, MAX_DELAY_MS);
-  }
-
-  /** Starts a lane beside those that go on. */
-  async #replaceLane(): Promise<void> {
-    await this.#startLane();
-    this.laneRestarts += 1;
-    this.#log.info(`${this.lanes.length} of ${this.config.lanes} lanes run.`);
-    if (this.lanes.length < this.config.lanes) this.#restartLater();
-  }
-
-  #rebuildFailed(error: unknown): void {
-    this.#isRebuilding = false;
-    this.lastLaneError = error instanceof Error ? error.message : String(error);
-    if (this.lanes.length === 0) this.state = 'lane-down';
-    this.#log.error(`Cannot start a lane: ${this.lastLaneError}. Next try in ${this.#delayMs} ms.`);
-    this.#restartLater();
   }
 
   /**
-   * Brings lane and plumbing in line with the interfaces there are: ends the lane, rebuilds what changed, starts a lane.
-   * Also the way a lane that died comes back.
+   * A killed run may have bridged one of our ports with another one: that one is nobody's now. And a lane of that run may still
+   * be there for a moment.
    */
-  async #rebuild(): Promise<void> {
-    if (this.#isRebuilding) {
-      this.#rebuildAgain = true;
-      return;
+  async #takeBackLeftovers(attachments: readonly Attachment[], lockedMs: number): Promise<void> {
+    const { plumbing } = this.#options;
+    const ours = attachments.flatMap(({ kind, links }) => (kind === 'tap' ? [] : links.map(({ ifindex }) => ifindex)));
+    const leftovers = await plumbing.leftovers(ours);
+    for (const ifindex of leftovers.keys()) if (!ours.includes(ifindex)) await plumbing.undo(ifindex);
+    if (leftovers.size > 0) await this.#sleep(LOCK_TO_LEASE_MS - (this.#clock.now() - lockedMs));
+  }
+
+  async #planLanes(attachments: readonly Attachment[], links: ReadonlyMap<string, Link>): Promise<Plan> {
+    const { config } = this;
+    const { driver, attach } = config;
+    const ports: LaneSpec['ports'][number][] = [];
+    const ways: Way[] = [];
+    for (const attachment of attachments) {
+      const laidOut = layOut(attachment, ports.length, links);
+      ports.push(...laidOut.ports);
+      const carriesProbes =
+        attachment.kind === 'host' || (attachment.kind === 'bridge' && attachment.takesAt === 'detour');
+      ways.push(...laidOut.ways.map((way) => (carriesProbes ? { ...way, carriesProbes } : way)));
     }
-    this.#isRebuilding = true;
-    do {
-      this.#rebuildAgain = false;
-      this.#lapse();
-      await this.#stopLanes();
-      if (this.#isDone()) return;
-      await this.attaches.reattach();
-      await this.#drawGroups();
-      if (this.#isDone()) return;
-      if (this.attaches.attached.length > 0) {
-        await this.#startLanes();
-        this.#engageAll();
-      }
-    } while (this.#rebuildAgain && !this.#isDone());
-    this.#isRebuilding = false;
-    if (this.#isDone()) return;
-    const { isWhole } = this.attaches;
-    this.state = !isWhole ? 'waiting-for-interface' : this.lanes.length === 0 ? 'lane-down' : 'running';
-    if (this.lanes.length > 0) this.laneRestarts += 1;
-    if (!isWhole) setTimeout(() => this.#lookAtLinks(), LOOK_AGAIN_MS).unref();
-    this.#renewOrLapse();
-    this.#log.info(
-      `${this.lanes.length === 0 ? 'No lane' : 'Lane runs again'}; attached to ${this.attaches.describe() || 'nothing'}.`,
+    const nameless = ports.flatMap(({ capture, send }) => [capture, send]).find((device) => device?.ifindex === 0);
+    if (nameless) throw new FirehookError('FIREHOOK_ATTACH_INTERFACE', `"${nameless.name}": it is not there yet`);
+    await this.#readSpeeds(attachments);
+    const speedOf = (name: string): number => this.#speeds.get(links.get(name)?.ifindex ?? 0) ?? Number.NaN;
+    const rings =
+      driver === 'afpacket' ? planRings(config.ring, ways, [], links.values(), this.#options.log, speedOf) : [];
+    const spec: LaneSpec = {
+      ...laneSpec(config, this.#options.configFolder, this.user, this.#sources),
+      mode: 'run',
+      driver,
+      ports,
+      ways,
+      rings,
+      trackChanges: attach.every((one) => 'tap' in one),
+    };
+    return {
+      fingerprint: JSON.stringify([ports, ways, rings]),
+      ways,
+      isFenced: ports.some(({ isFenced }) => isFenced === true),
+      spec,
+      rings,
+    };
+  }
+
+  #startLane(plan: Plan, place: number, isFirst: boolean, events: LaneEvents): LaneHandle {
+    const { lanes, lane, driver } = this.config;
+    const { log, plumbing } = this.#options;
+    if (isFirst) {
+      this.#groups.draw(lanes === 1 || driver !== 'afpacket' ? 0 : plan.ways.length);
+      this.#ways = plan.ways;
+    }
+    const { ids } = this.#groups;
+    const rings = plan.rings.map((ring, index) => ({ ...ring, fanoutGroup: ids[index] ?? -1 }));
+    if (isFirst) this.#rings = rings;
+    const child = new LaneChild({
+      spec: { ...plan.spec, rings },
+      fenceFd: plumbing.lease.fenceFd,
+      cpu: cpuAt(lane.cpus, place),
+      log,
+      events: {
+        ...events,
+        ready: (report) => {
+          // The hooks are those that were tried; a lane that tells of others is told from them by their names only.
+          for (const sentence of smallerRings(rings, report.rings)) log.warn({ pid: child.pid }, sentence);
+          events.ready(report);
+        },
+      },
+    });
+    return child;
+  }
+
+  #laneEnded({ plan }: LaneRecord<Plan>, { progress }: LaneEnd): void {
+    if (progress !== null) this.totals.add(plan.ways, this.hooks, progress);
+  }
+
+  async #readSpeeds(attachments: readonly Attachment[]): Promise<void> {
+    const missing = attachments.flatMap(({ links }) => [...links]).filter(({ ifindex }) => !this.#speeds.has(ifindex));
+    await Promise.all(
+      missing.map(async ({ ifindex, name }) => {
+        const speed = readFile(`/sys/class/net/${name}/speed`, 'utf8').then(Number, () => Number.NaN);
+        const late = this.#sleep(SPEED_TIMEOUT_MS).then(() => Number.NaN);
+        this.#speeds.set(ifindex, await Promise.race([speed, late]));
+      }),
     );
   }
 
-  #isDone(): boolean {
-    return this.state === 'stopping';
-  }
-
-  /** For all lanes that start together; one that replaces another later finds them in the spec. */
-  async #drawGroups(): Promise<void> {
-    const { lanes, attach } = this.config;
-    await this.#groups.draw(lanes === 1 ? 0 : attach.length * WAYS_OF_ATTACH);
-  }
-
-  /** The kernel told of a change: is anything of ours different? */
-  #lookAtLinks(): void {
-    if (this.state === 'stopping' || this.#isRebuilding || this.#restartTimer !== null) {
-      this.#rebuildAgain = this.#isRebuilding;
-      return;
-    }
-    if (this.attaches.isSettled()) {
-      if (this.state === 'waiting-for-interface') setTimeout(() => this.#lookAtLinks(), LOOK_AGAIN_MS).unref();
-      return;
-    }
-    this.#log.warn('An interface changed: rebuilding.');
-    this.#rebuild().catch((error: unknown) => this.#rebuildFailed(error));
-  }
-
-  /** Renews the lease while every lane makes progress; one that hangs is killed. */
-  #renewOrLapse(): void {
-    if (this.lanes.length === 0 || !this.attaches.isEngaged || this.#isRebuilding || this.state === 'stopping') return;
-    const running = this.lanes.filter((lane) => lane.isReady);
-    const stalls = running.map((lane) => lane.stalledMs());
-    if (running.length > 0 && stalls.every((stalledMs) => stalledMs < STALL_MS)) {
-      this.#lease.renew();
-      return;
-    }
-    for (const [index, lane] of running.entries()) {
-      if ((stalls[index] ?? 0) <= HANG_MS) continue;
-      this.#log.error({ pid: lane.pid }, `A lane has made no progress for ${HANG_MS / 1000} s and is killed.`);
-      lane.kill();
-    }
-  }
-
-  #lapse(): void {
-    if (this.attaches.isEngaged) this.#lease.lapse();
-    else this.#lease.close();
-  }
-
-  /** Most likely somebody took our table away (`nft flush ruleset`): without it nothing is stolen. */
-  #leaseFailed(text: string): void {
-    this.#leaseError = text.split('\n')[0] ?? '';
-    if (this.state === 'starting') return;
-    if (this.state === 'stopping' || this.#isRebuilding || !this.attaches.isEngaged) return;
-    this.#log.error(`nft: ${text.split('\n')[0]}. The tables are made again.`);
-    this.attaches.forgetTables();
-    this.#rebuild().catch((error: unknown) => this.#rebuildFailed(error));
-  }
-
-  async #takeDown(): Promise<void> {
-    if (this.#renewTimer !== null) clearInterval(this.#renewTimer);
-    if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
-    this.#monitor?.stop();
+  /** @returns true when all was taken back that had to be */
+  async #takeDown(isUndone: boolean): Promise<boolean> {
+    this.#isStopping = true;
+    const { plumbing } = this.#options;
     this.#control?.close();
-    this.#lease.stop();
-    const holds = this.config.policy.onStop === 'hold' && this.state === 'stopping';
+    const ports = this.#loop.heldIfindexes;
     // Stealing ends first: the lane can finish what it has from a detour. At a port the closed fence has ended it already.
-    if (!holds) this.attaches.disengageAll();
-    await this.#stopLanes();
+    await this.#loop.stop(async () => {
+      if (isUndone) await this.#forEach(ports, (port) => plumbing.disengage(port));
+    });
     this.#groups.release();
-    if (!holds) this.attaches.undoAll();
-    this.attaches.releaseLocks();
-    this.#fence.release();
+    const isWhole = isUndone ? await this.#forEach(ports, (port) => plumbing.undo(port)) : true;
+    plumbing.close();
+    return isWhole;
+  }
+
+  /** Each port, a few times where the kernel refuses. */
+  async #forEach(ports: readonly number[], task: (port: number) => Promise<unknown>): Promise<boolean> {
+    let left = ports;
+    for (let attempt = 1; left.length > 0; attempt++) {
+      const failed: number[] = [];
+      for (const port of left) {
+        try {
+          await task(port);
+        } catch (error) {
+          failed.push(port);
+          if (attempt === UNDO_ATTEMPTS) {
+            this.#options.log.error(`Cannot take back port ${port}: ${(error as Error).message}.`);
+          }
+        }
+      }
+      left = failed;
+      if (attempt === UNDO_ATTEMPTS) break;
+      if (left.length > 0) await this.#sleep(UNDO_AGAIN_MS);
+    }
+    return left.length === 0;
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.setTimer(resolve, Math.max(0, ms));
+    });
   }
 }

@@ -5,9 +5,14 @@
  */
 
 import type { Config, Settings } from '../config/schema.ts';
+import { FirehookError } from '../errors.ts';
 import { bundleHooks } from '../hook/bundle-hook.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
+import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { LaneChild } from './lane-child.ts';
+
+/** How long hooks may take to set up before the trial is given up. */
+const READY_TIMEOUT_MS = 60_000;
 
 /** The hooks of a config as scripts. Reads files, runs nothing of them. */
 export async function bundleAll(config: Config): Promise<HookSource[]> {
@@ -35,7 +40,7 @@ export function laneSpec(
     ways: [],
     hooks,
     configFolder,
-    policy: { onHookError: policy.onHookError, nonIp: policy.nonIp },
+    policy: { onHookError: policy.onHookError, nonIp: policy.nonIp, unreadable: policy.unreadable },
     icmp,
     poolLimitMiB: pool.limitMiB,
     logLevel: log.level,
@@ -46,6 +51,7 @@ export function laneSpec(
 /**
  * Loads and sets up hooks as `user`, and ends the process that did it.
  *
+ * @param log - takes what hooks print
  * @returns the hooks in running order
  * @throws {@link FirehookError} what a hook was refused for
  */
@@ -54,9 +60,29 @@ export async function tryHooks(
   configFolder: string,
   user: LaneUser | null,
   hooks: readonly HookSource[],
+  log: Logger = createLogger({ level: settings.log.level }),
 ): Promise<readonly HookInfo[]> {
-  const lane = new LaneChild(laneSpec(settings, configFolder, user, hooks));
-  const loaded = await lane.ready;
-  await lane.ended;
-  return loaded;
+  const spec = laneSpec(settings, configFolder, user, hooks);
+  return new Promise((resolve, reject) => {
+    let loaded: readonly HookInfo[] | null = null;
+    const lane = new LaneChild({
+      spec,
+      fenceFd: null,
+      cpu: null,
+      log,
+      events: {
+        opened: () => undefined,
+        ready: (report) => {
+          loaded = report.hooks;
+        },
+        exited: () => clearTimeout(timer),
+        ended: ({ error }) => {
+          // One for each: the supervisor's books, and the size of the progress file, go by their number.
+          if (loaded?.length === hooks.length) resolve(loaded);
+          else reject(error ?? new FirehookError('FIREHOOK_LANE_FAILED', 'it ended while it started'));
+        },
+      },
+    });
+    const timer = setTimeout(() => lane.kill(`not ready after ${READY_TIMEOUT_MS / 1000} s`), READY_TIMEOUT_MS);
+  });
 }

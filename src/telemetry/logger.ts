@@ -10,6 +10,7 @@
 
 import { styleText } from 'node:util';
 import pino from 'pino';
+import { printable, printableJson } from './printable.ts';
 
 /** Standard error. */
 const STDERR = 2;
@@ -51,7 +52,10 @@ export interface LoggerOptions {
   readonly human?: boolean;
   /** Colours in lines for a person. By default true unless `NO_COLOR` is set. */
   readonly colour?: boolean;
-  /** Takes each line, its newline included. By default they go to standard error, synchronously: none is lost in a crash. */
+  /**
+   * Takes each line, its newline included: a daemon hands in a queue that never waits (`log-queue.ts`). By default lines go to
+   * standard error, synchronously: none is lost in a crash.
+   */
   readonly write?: (line: string) => void;
 }
 
@@ -69,7 +73,9 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   const human = options.human ?? process.stderr.isTTY === true;
   const { NO_COLOR: noColour = '' } = process.env;
   const colour = options.colour ?? noColour === '';
-  const stream = human ? { write: (line: string) => destination.write(humanLine(line, colour)) } : destination;
+  const stream = {
+    write: (line: string) => void destination.write(human ? humanLine(line, colour) : printableJson(line)),
+  };
   return pino(
     {
       level: options.level ?? 'info',
@@ -80,6 +86,16 @@ export function createLogger(options: LoggerOptions = {}): Logger {
     },
     stream,
   );
+}
+
+/** A single line as {@link createLogger} makes it by default, its newline included: for what stands between log and reader. */
+export function logLine(level: LineLevel, fields: object, message: string): string {
+  let made = '';
+  const write = (line: string): void => {
+    made = line;
+  };
+  createLogger({ level: 'trace', write })[level](fields, message);
+  return made;
 }
 
 /** A log that writes so many lines in a second and counts the rest. */
@@ -156,9 +172,4 @@ function shortValue(value: unknown): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'object' && value !== null && 'message' in value) return String(value.message);
   return JSON.stringify(value);
-}
-
-/** Control characters could move the cursor, colour what follows or forge a line. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

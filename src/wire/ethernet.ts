@@ -3,7 +3,7 @@
  *
  *  octet  0             6        12     14                 18
  *         | destination | source | type | payload ...                          untagged
- *         | destination | source | 8100 | tag control | type | payload ...     one tag; 88a8 and 9100 announce outer ones
+ *         | destination | source | 8100 | tag control | type | payload ...     one tag; 88a8, 9100, 9200, 9300 announce outer ones
  *
  * Floor 0. Reads in place and never allocates, the text helpers and `parseMac` excepted. Call `checkLength` before any
  * reader.
@@ -19,7 +19,7 @@ export const HEADER_LENGTH = 14;
 export const VLAN_TAG_LENGTH = 4;
 /** Length of a MAC address, in octets. */
 export const ADDRESS_LENGTH = 6;
-/** Most tags that are followed; a frame with more is not taken for IP. */
+/** Most tags that are followed; a frame with more is malformed. */
 export const MAX_VLAN_TAGS = 4;
 /** Octet of the destination address within the header. */
 export const DESTINATION_OFFSET = 0;
@@ -38,8 +38,21 @@ export const ETHERTYPE_IPV6 = 0x86dd;
 export const ETHERTYPE_VLAN = 0x8100;
 /** Ethertype that announces an 802.1ad service tag (QinQ). */
 export const ETHERTYPE_QINQ = 0x88a8;
-/** Ethertype that announced an outer tag before 802.1ad. */
+/** Ethertypes that announced outer tags before 802.1ad, and that many switches still take. */
 export const ETHERTYPE_QINQ_OLD = 0x9100;
+/** See {@link ETHERTYPE_QINQ_OLD}. */
+export const ETHERTYPE_QINQ_OLD_2 = 0x9200;
+/** See {@link ETHERTYPE_QINQ_OLD}. */
+export const ETHERTYPE_QINQ_OLD_3 = 0x9300;
+
+/** Ethertypes that announce a tag. */
+export const VLAN_TYPES: readonly number[] = [
+  ETHERTYPE_VLAN,
+  ETHERTYPE_QINQ,
+  ETHERTYPE_QINQ_OLD,
+  ETHERTYPE_QINQ_OLD_2,
+  ETHERTYPE_QINQ_OLD_3,
+];
 
 /** One VLAN tag. */
 export interface VlanTag {
@@ -104,7 +117,7 @@ export function vlanPriority(bytes: Uint8Array, offset: number): number {
 
 /** True for the ethertypes that announce a tag. */
 export function isVlanType(type: number): boolean {
-  return type === ETHERTYPE_VLAN || type === ETHERTYPE_QINQ || type === ETHERTYPE_QINQ_OLD;
+  return VLAN_TYPES.includes(type);
 }
 
 /** True for the ethertypes of IPv4 and IPv6. */

@@ -11,8 +11,8 @@
  *
  * Floor 0. Never throws and never allocates: the caller brings the {@link IpLayout}.
  *
- * @see RFC 791, RFC 8200, RFC 1858 and RFC 3128 (tiny and overlapping fragments), RFC 6946 (atomic fragments), RFC 7112
- *   (first fragments hold the whole header chain)
+ * @see ipv6.ts (which next headers are stepped over), RFC 791, RFC 8200, RFC 1858 and RFC 3128 (tiny and overlapping
+ *   fragments), RFC 6946 (atomic fragments), RFC 7112 (first fragments hold the whole header chain)
  * @module
  */
 
@@ -146,6 +146,8 @@ function walkExtensionHeaders(bytes: Uint8Array, offset: number, out: IpLayout):
   let hasFragmentHeader = false;
   for (let count = 0; ipv6.isExtensionHeader(out.protocol); count++) {
     const at = out.transportOffset;
+    // Hop-by-hop options stand directly behind the IPv6 header (RFC 8200 4.1); the kernel refuses them anywhere else.
+    if (out.protocol === ipv6.NEXT_HOP_BY_HOP && count > 0) return false;
     if (count === ipv6.MAX_EXTENSION_HEADERS || at + ipv6.MIN_EXTENSION_LENGTH > out.declaredLength) return false;
     if (at + ipv6.MIN_EXTENSION_LENGTH > out.length) return true;
     if (out.protocol === ipv6.NEXT_FRAGMENT) {

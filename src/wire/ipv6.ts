@@ -7,10 +7,24 @@
  *         24  | destination, 16 octets                                 |
  *         40  | extension headers, each: next header 1, length 1 ... transport header |
  *
- * Floor 0. Reads in place and never allocates. Call `checkLength` before any reader. Rule: the walk is bounded by
- * {@link MAX_EXTENSION_HEADERS}, so that no packet can make it long.
+ * Floor 0. Reads in place and never allocates. Call `checkLength` before any reader. Rules: the walk is bounded by
+ * {@link MAX_EXTENSION_HEADERS}, so that no packet can make it long. It steps over exactly what the receiving kernel
+ * steps over, or a sender could show a hook other ports than the receiver acts on:
+ * ```
+ *   next header                     stepped over   source
+ *     0  hop-by-hop options         yes, directly behind the IPv6 header; elsewhere malformed    RFC 8200 4.1, 4.3
+ *    43  routing                    yes            RFC 8200 4.4
+ *    44  fragment                   yes            RFC 8200 4.5; length 8
+ *    51  authentication             yes            RFC 4302 2.2; length in units of 4 octets
+ *    60  destination options        yes            RFC 8200 4.6
+ *    50  ESP                        no             RFC 4303; what follows is encrypted
+ *    59  nothing                    no             RFC 8200 4.7
+ *   135  mobility                   no             RFC 6275: nothing follows it; a protocol of its own to the kernel
+ *   139  HIP                        no             RFC 7401: likewise
+ *   140  shim6                      no             RFC 5533: likewise
+ * ```
  *
- * @see RFC 4302 (authentication header), RFC 6275 (mobility), RFC 7401 (HIP), RFC 5533 (shim6)
+ * @see `ipv6_ext_hdr` in net/ipv6/exthdrs_core.c of the kernel, which knows 0, 43, 44, 51, 59 and 60
  * @module
  */
 
@@ -43,11 +57,11 @@ export const NEXT_ICMPV6 = 58;
 export const NEXT_NONE = 59;
 /** Next header value of destination options. */
 export const NEXT_DESTINATION_OPTIONS = 60;
-/** Next header value of a mobility header. */
+/** Next header value of a mobility header: to the walk, a transport protocol. */
 export const NEXT_MOBILITY = 135;
-/** Next header value of the host identity protocol. */
+/** Next header value of the host identity protocol: to the walk, a transport protocol. */
 export const NEXT_HIP = 139;
-/** Next header value of shim6. */
+/** Next header value of shim6: to the walk, a transport protocol. */
 export const NEXT_SHIM6 = 140;
 
 /** What {@link emit} writes. */
@@ -154,7 +168,7 @@ export function emit(bytes: Uint8Array, offset: number, fields: Ipv6Fields): num
   return HEADER_LENGTH;
 }
 
-/** True for the headers that stand between the fixed header and the transport header and can be stepped over. */
+/** True for the headers that are stepped over; the table at the top says why these. */
 export function isExtensionHeader(type: number): boolean {
   switch (type) {
     case NEXT_HOP_BY_HOP:
@@ -162,9 +176,6 @@ export function isExtensionHeader(type: number): boolean {
     case NEXT_FRAGMENT:
     case NEXT_AUTHENTICATION:
     case NEXT_DESTINATION_OPTIONS:
-    case NEXT_MOBILITY:
-    case NEXT_HIP:
-    case NEXT_SHIM6:
       return true;
     default:
       return false;
@@ -199,14 +210,16 @@ export function fragmentIdentification(bytes: Uint8Array, offset: number): numbe
  *
  * @param length - octets of the datagram that are there
  * @param type - an extension header or a transport protocol
- * @returns octet in `bytes` of the first header of that type; -1 when there is none within `length`. In a fragment
- *   other than the first, what follows the fragment header is not looked at
+ * @returns octet in `bytes` of the first header of that type; -1 when there is none within `length`, or only behind
+ *   hop-by-hop options that do not come first. In a fragment other than the first, what follows the fragment header is
+ *   not looked at
  */
 export function findHeader(bytes: Uint8Array, offset: number, length: number, type: number): number {
   const end = offset + length;
   let current = nextHeader(bytes, offset);
   let at = offset + HEADER_LENGTH;
   for (let count = 0; count <= MAX_EXTENSION_HEADERS && at < end; count++) {
+    if (current === NEXT_HOP_BY_HOP && count > 0) return -1;
     if (current === type) return at;
     if (!isExtensionHeader(current) || at + MIN_EXTENSION_LENGTH > end) return -1;
     if (current === NEXT_FRAGMENT && fragmentOffset(bytes, at) !== 0) return -1;

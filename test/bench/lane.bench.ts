@@ -117,7 +117,16 @@ async function measure(way: Way, count: number): Promise<{ nanoseconds: number; 
   });
   const icmp = { code: 13, ratePerSecond: 100 };
   const driver = new NullDriver();
-  const lane = new Lane({ driver, ways: [way], chain, nonIp: 'forward', icmp, sender: null, now: () => 0 });
+  const lane = new Lane({
+    driver,
+    ways: [way],
+    chain,
+    nonIp: 'forward',
+    unreadable: 'drop',
+    icmp,
+    sender: null,
+    now: () => 0,
+  });
   const frame = makeFrame();
 
   const times: number[] = [];

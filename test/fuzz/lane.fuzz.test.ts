@@ -163,6 +163,7 @@ function layBench(hooks: LoadedHook[], onHookError: 'drop' | 'forward', live: bo
     ways: layWays(),
     chain: bench.chain,
     nonIp: live ? 'drop' : 'forward',
+    unreadable: live ? 'drop' : 'forward',
     icmp: { code: 13, ratePerSecond: 1000 },
     sender: {
       send(datagram, length) {

@@ -14,7 +14,7 @@
 
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
-import type { StatsReport, StatusReport } from '../../src/supervisor/reports.ts';
+import type { StatsReport, StatusReport } from '../../src/control/reports.ts';
 import type { Daemon } from './daemon.ts';
 import type { Namespace } from './lab.ts';
 import { waitFor } from './wait-for.ts';

@@ -8,7 +8,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StatsReport } from '../../supervisor/reports.ts';
+import type { StatsReport } from '../../control/reports.ts';
 import type { ConnectAnswer } from './client.ts';
 import { GREETING } from './greeting.ts';
 import { SERVER, type Stage } from './stage.ts';

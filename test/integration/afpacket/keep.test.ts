@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PoolReport } from '../../../src/supervisor/reports.ts';
+import type { PoolReport } from '../../../src/control/reports.ts';
 import type { Daemon } from '../../support/daemon.ts';
 import { sendFrames } from '../../support/frames.ts';
 import { assertAddsUp, assertPings, PATIENCE_MS, statsWhen } from '../../support/live.ts';

@@ -9,7 +9,7 @@
 
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
-import type { HooksReport, PoolReport } from '../../../src/supervisor/reports.ts';
+import type { HooksReport, PoolReport } from '../../../src/control/reports.ts';
 import type { Daemon, DaemonOptions } from '../../support/daemon.ts';
 import { startDaemon } from '../../support/daemon.ts';
 import type { Capture } from '../../support/frames.ts';

@@ -14,7 +14,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { StatsReport } from '../../../src/supervisor/reports.ts';
+import type { StatsReport } from '../../../src/control/reports.ts';
 import { assertAddsUp, assertPings, readStats, readStatus, statsWhen, stockHook } from '../../support/live.ts';
 import { bridgeLab, rootOnly } from '../../support/netns.ts';
 import { CLIENT, hush, lanePid, ping, SERVER, SERVER6, startBridge } from './bridge-daemon.ts';

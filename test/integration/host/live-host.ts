@@ -10,7 +10,7 @@
 
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
-import type { StatsReport, WayReport } from '../../../src/supervisor/reports.ts';
+import type { StatsReport, WayReport } from '../../../src/control/reports.ts';
 import { sendFrames, startCapture } from '../../support/frames.ts';
 import type { Namespace, RunningProcess } from '../../support/netns.ts';
 import { waitFor } from '../../support/netns.ts';

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { StatsReport } from '../../../src/supervisor/reports.ts';
+import type { StatsReport } from '../../../src/control/reports.ts';
 import type { Daemon } from '../../support/daemon.ts';
 import { startDaemon } from '../../support/daemon.ts';
 import { assertAddsUp, assertPingCount, assertPings, isReached, statsWhen, stockHook } from '../../support/live.ts';

@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HooksReport } from '../../../src/supervisor/reports.ts';
+import type { HooksReport } from '../../../src/control/reports.ts';
 import { startDaemon } from '../../support/daemon.ts';
 import { assertAddsUp, assertPingCount, assertPings, statsWhen, stockHook } from '../../support/live.ts';
 import { hostLab, rootOnly } from '../../support/netns.ts';

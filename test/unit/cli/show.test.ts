@@ -7,8 +7,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { showHooks, showPool, showStats, showStatus } from '../../../src/cli/show.ts';
+import type { StatsReport, StatusReport } from '../../../src/control/reports.ts';
 import { emptyRow, type LedgerRow } from '../../../src/lane/ledger.ts';
-import type { StatsReport, StatusReport } from '../../../src/supervisor/reports.ts';
+
+const SOUND = { inForce: 'hooks', damages: [], earlierTakers: [], tolerated: [] } as const;
 
 const STATUS: StatusReport = {
   state: 'running',
@@ -18,9 +20,11 @@ const STATUS: StatusReport = {
   driver: 'pcap',
   lease: 'held',
   attaches: [
-    { kind: 'bridge', interfaces: ['lan0', 'wan0'], ifindexes: [2, 3], isAttached: true },
-    { kind: 'host', interfaces: ['eth7'], ifindexes: [], isAttached: false },
+    { kind: 'bridge', interfaces: ['lan0', 'wan0'], ifindexes: [2, 3], isAttached: true, ...SOUND },
+    { kind: 'host', interfaces: ['eth7'], ifindexes: [], isAttached: false, ...SOUND, inForce: 'drop' },
   ],
+  leaseHistory: { lapses: 0, renewals: 60, refusals: 0, longestGapMs: 201, lastError: null },
+  logLinesLost: 0,
   lane: { pid: 78, pids: [78], user: 'firehook', uid: 995, restarts: 2, lastError: null },
   lanes: [{ pid: 78, cpu: null, rings: [] }],
   hooks: ['drop-port', 'clamp-mss'],
@@ -75,8 +79,33 @@ describe('firehook status', () => {
 
   test('says of an attach whose interface is gone that it waits', () => {
     const text = showStatus(STATUS);
-    assert.match(text, /^attach +host eth7 +\(waiting for the interface\)$/m);
-    assert.match(text, /^attach +bridge lan0 and wan0$/m);
+    assert.match(text, /^attach +host eth7 +\(waiting for the interface\): onDown: drop is in force$/m);
+    assert.match(text, /^attach +bridge lan0 and wan0: the hooks decide$/m);
+  });
+
+  test('says what is in force, what is tolerated, what the lease and the log have lost', () => {
+    const [bridge] = STATUS.attaches;
+    assert.ok(bridge !== undefined);
+    const text = showStatus({
+      ...STATUS,
+      state: 'unprotected',
+      attaches: [{ ...bridge, inForce: 'none', tolerated: ['tc', 'macvlan'] }],
+      leaseHistory: { ...STATUS.leaseHistory, lapses: 3, lastError: 'ENOENT' },
+      logLinesLost: 1234,
+    });
+    assert.match(text, /^state +unprotected$/m);
+    assert.match(text, /^attach +bridge lan0 and wan0: UNPROTECTED/m);
+    assert.match(text, /^tolerated +lan0 and wan0: tc, macvlan$/m);
+    assert.match(text, /^lease +held; lost 3 times since the start \(ENOENT\)$/m);
+    assert.match(text, /^log +1,234 lines lost$/m);
+  });
+
+  test('shows nothing of a lane or a hook that a terminal would obey', () => {
+    const evil = '\x1b]0;x\x07\x9b2J\u202e\nstate  fine';
+    const text = showStatus({ ...STATUS, warnings: [evil], lane: { ...STATUS.lane, pid: null, lastError: evil } });
+    assert.doesNotMatch(text.replaceAll('\n', ''), /[\p{Cc}\u202e]/u);
+    assert.equal(text.match(/^state/gm)?.length, 1);
+    assert.match(text, /\\x1b\]0;x\\x07\\x9b2J\\u202e\\x0astate/);
   });
 
   test('shows the ring of each way once where the lanes have it alike, and by lane where they do not', () => {

@@ -46,7 +46,7 @@ describe('a good configuration', () => {
       lanes: 1,
       ring: {},
       hooks: [],
-      policy: { onDown: 'drop', onStop: 'undo', onHookError: 'drop', nonIp: 'forward' },
+      policy: { onDown: 'drop', onStop: 'undo', onHookError: 'drop', nonIp: 'forward', unreadable: 'drop' },
       icmp: { code: 13, ratePerSecond: 100 },
       lane: { user: 'firehook' },
       control: { socket: '/run/firehook/firehook.sock', mode: '0600' },
@@ -75,7 +75,7 @@ hooks:
     options: { ports: [23, "6000-6063"], deep: { list: [null, true] } }
   - module: ../b
   - module: /srv/hooks/c.js
-policy: { onDown: forward, onStop: hold, onHookError: forward, nonIp: drop }
+policy: { onDown: forward, onStop: hold, onHookError: forward, nonIp: drop, unreadable: forward }
 icmp: { code: 0, ratePerSecond: 0 }
 lane: { user: nobody, cpus: [1] }
 control: { socket: /tmp/x.sock, mode: "660" }
@@ -95,7 +95,7 @@ pool: { limitMiB: 1 }
         { module: '/etc/b' },
         { module: '/srv/hooks/c.js' },
       ],
-      policy: { onDown: 'forward', onStop: 'hold', onHookError: 'forward', nonIp: 'drop' },
+      policy: { onDown: 'forward', onStop: 'hold', onHookError: 'forward', nonIp: 'drop', unreadable: 'forward' },
       icmp: { code: 0, ratePerSecond: 0 },
       ring: {},
       lane: { user: 'nobody', cpus: [1] },
@@ -206,9 +206,12 @@ describe('a bad configuration', () => {
       `${BRIDGE}policy:\n  ondown: drop\n  nonip: drop\n  other: 1`,
       'policy.ondown: unknown key; did you mean onDown? (line 4)',
       'policy.nonip: unknown key; did you mean nonIp? (line 5)',
-      'policy.other: unknown key; expected onDown, onStop, onHookError, nonIp (line 6)',
+      'policy.other: unknown key; expected onDown, onStop, onHookError, nonIp, unreadable (line 6)',
     ],
-    [`${BRIDGE}policy:`, 'policy: is empty; expected a mapping with onDown, onStop, onHookError, nonIp (line 3)'],
+    [
+      `${BRIDGE}policy:`,
+      'policy: is empty; expected a mapping with onDown, onStop, onHookError, nonIp, unreadable (line 3)',
+    ],
     [`${BRIDGE}icmp: { code: 16 }`, 'icmp.code: 16 is not valid; expected a whole number, from 0 to 15 (line 3)'],
     [
       `${BRIDGE}icmp:\n  ratePerSecond: .inf`,

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { attachInterfaces, configJsonSchema } from '../../../src/config/schema.ts';
+import { attachInterfaces, attachTolerates, configJsonSchema } from '../../../src/config/schema.ts';
 
 /** The part of a JSON schema that the table shows. */
 interface SchemaNode {
@@ -35,7 +35,8 @@ const read = (name: string) => readFileSync(new URL(`../../../${name}`, import.m
 /** Every key that holds no further keys, as `policy.onDown` and `hooks[].module`. */
 function leavesOf(node: SchemaNode, key: string, parent?: SchemaNode): Row[] {
   const alternatives = [node, ...(node.items ? [node.items] : [])].flatMap((one) => [one, ...(one.anyOf ?? [])]);
-  const prefix = node.items && node.items.type !== 'integer' ? `${key}[]` : key;
+  const isListOfValues = node.items?.type === 'integer' || node.items?.enum !== undefined;
+  const prefix = node.items && !isListOfValues ? `${key}[]` : key;
   const children = alternatives.flatMap((one) =>
     Object.entries(one.properties ?? {}).flatMap(([name, child]) =>
       leavesOf(child, prefix === '' ? name : `${prefix}.${name}`, one),
@@ -59,6 +60,7 @@ function typeOf(node: SchemaNode): string {
         : `whole number, ${minimum} to ${maximum}`;
     }
     case 'array':
+      if (node.items?.enum) return `list of ${node.items.enum.map((value) => `\`${value}\``).join(', ')}`;
       return node.items ? 'list of CPUs' : 'two names';
     case 'object':
       return 'mapping';
@@ -76,7 +78,8 @@ test('the table of docs/configuration.md has every key with its type, default an
     ...read('docs/configuration.md').matchAll(/^\| `([\w.[\]]+)` +\| (.*?) +\| (.*?) +\| (.*?) +\|$/gm),
   ].map(([, key = '', type = '', fallback = '', meaning = '']): Row => ({ key, type, fallback, meaning }));
   const documented = rows.map((row) => row.key);
-  const leaves = leavesOf(configJsonSchema() as SchemaNode, '');
+  // A key that two kinds of attach have is written once.
+  const leaves = [...new Map(leavesOf(configJsonSchema() as SchemaNode, '').map((leaf) => [leaf.key, leaf])).values()];
   assert.deepEqual(
     documented,
     leaves.map((leaf) => leaf.key),
@@ -88,4 +91,11 @@ test('the interfaces of an attach come in the order they are written', () => {
   assert.deepEqual(attachInterfaces({ bridge: ['b', 'a'] }), ['b', 'a']);
   assert.deepEqual(attachInterfaces({ host: 'eth0' }), ['eth0']);
   assert.deepEqual(attachInterfaces({ tap: 'eth0' }), ['eth0']);
+});
+
+test('an attach tolerates what it names and nothing else, a tap nothing at all', () => {
+  assert.deepEqual(attachTolerates({ bridge: ['b', 'a'], tolerate: ['xdp', 'tc'] }), ['xdp', 'tc']);
+  assert.deepEqual(attachTolerates({ host: 'eth0', tolerate: [] }), []);
+  assert.deepEqual(attachTolerates({ host: 'eth0' }), []);
+  assert.deepEqual(attachTolerates({ tap: 'eth0' }), []);
 });

@@ -52,6 +52,7 @@ test('an unchanged, a changed and a dropped packet leave nothing on the heap', (
     ways: [bridgeWay()],
     chain,
     nonIp: 'forward',
+    unreadable: 'forward',
     icmp: { code: 13, ratePerSecond: 0 },
     sender: null,
     now: () => 0,

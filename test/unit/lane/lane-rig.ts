@@ -47,6 +47,8 @@ export interface RigOptions {
   /** Says of the driver that its frames come from live interfaces. */
   readonly isLive?: boolean;
   readonly nonIp?: 'drop' | 'forward';
+  readonly unreadable?: 'drop' | 'forward';
+  readonly onUnreadable?: (etherType: number) => void;
   readonly onHookError?: 'drop' | 'forward';
   readonly trackChanges?: boolean;
   readonly icmpPerSecond?: number;
@@ -173,6 +175,8 @@ export function layRig(t: TestContext, options: RigOptions = {}): Rig {
     ways,
     chain,
     nonIp: options.nonIp ?? 'forward',
+    unreadable: options.unreadable ?? 'drop',
+    ...(options.onUnreadable === undefined ? {} : { onUnreadable: options.onUnreadable }),
     icmp: { code: 13, ratePerSecond: options.icmpPerSecond ?? 100 },
     sender:
       sender === undefined

@@ -14,12 +14,14 @@ test('an empty row and a right one add up', () => {
   Object.assign(row, { droppedByHook: 1, lostPool: 1, sent: 3, icmpErrors: 1, extraFragments: 1 });
   assert.deepEqual(checkRow(row, true), []);
   assert.deepEqual(checkRow({ ...row, sent: 0 }, false), []);
+  assert.deepEqual(checkRow({ ...row, probes: 7 }, true), [], 'probes are in no sum');
 });
 
 test('each sum that does not add up is named with both of its sides', () => {
   for (const [counter, expected] of [
     ['received', 'received = forwarded + dropped + rejected + lost: 1 against 0'],
-    ['droppedNonIp', 'dropped = by hook + by fault + malformed + not IP: 0 against 1'],
+    ['droppedNonIp', 'dropped = by hook + by fault + malformed + not IP + unreadable: 0 against 1'],
+    ['droppedUnreadable', 'dropped = by hook + by fault + malformed + not IP + unreadable: 0 against 1'],
     ['lostTruncated', 'lost = too long + send error + pool + truncated: 0 against 1'],
     ['injected', 'sent = forwarded + extra fragments + ICMP errors + injected: 0 against 1'],
   ] as const) {

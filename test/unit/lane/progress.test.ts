@@ -10,7 +10,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { DROP, FORWARD, NonPagedPool, PagedPool } from '../../../src/firewall/constants.ts';
-import { ProgressReader, ProgressWriter } from '../../../src/lane/progress.ts';
+import { LEDGER_WIDTH } from '../../../src/lane/ledger.ts';
+import { ProgressReader, ProgressWriter, progressOctets } from '../../../src/lane/progress.ts';
 import { ethernet, ipv4, udp } from '../../support/packet-builder.ts';
 import { bridgeWay, chainOf, hook, layRig, type Rig, type RigOptions } from './lane-rig.ts';
 
@@ -32,7 +33,10 @@ function temporaryFile(t: TestContext): File {
   return { path: file, fd };
 }
 
-function reported(t: TestContext, options: RigOptions = {}): Rig & { file: File; writer: ProgressWriter } {
+function reported(
+  t: TestContext,
+  options: RigOptions = {},
+): Rig & { file: File; writer: ProgressWriter; reader: ProgressReader } {
   const rig = layRig(t, options);
   const file = temporaryFile(t);
   const { chain, pool } = rig;
@@ -42,12 +46,16 @@ function reported(t: TestContext, options: RigOptions = {}): Rig & { file: File;
     pool,
     driverStats: () => ({ droppedByKernel: 17, fenced: 18, epoch: 19 }),
   });
-  return { ...rig, file, writer };
+  const reader = new ProgressReader(file.fd, {
+    ways: rig.lane.ledger.length / LEDGER_WIDTH,
+    hooks: chain.hooks.length,
+  });
+  return { ...rig, file, writer, reader };
 }
 
 describe('a snapshot', () => {
   test('carries ledger, hooks, pool and kernel drops to the reader', async (t) => {
-    const { writer, file, lane, row, pass, pool } = reported(t, {
+    const { writer, reader, lane, row, pass, pool } = reported(t, {
       ways: [bridgeWay(), bridgeWay({ name: 'b > a', inPort: 1, outPort: 0 })],
       leaks: 64 + 100,
       hooks: (from) => [
@@ -63,7 +71,7 @@ describe('a snapshot', () => {
     });
     await pass(FRAME, { port: 1, bytes: FRAME }, FRAME);
     writer.writeAll(lane.packets);
-    const progress = new ProgressReader(file.fd).read();
+    const progress = reader.read();
     assert.ok(progress !== null);
     assert.deepEqual([progress.sequence, progress.packets], [1, 3]);
     assert.deepEqual(progress.ways, [row(0), row(1)]);
@@ -90,20 +98,19 @@ describe('a snapshot', () => {
   });
 
   test('of the packet path alone keeps what was last said of pool and kernel', async (t) => {
-    const { writer, file, lane, pass } = reported(t);
+    const { writer, reader, lane, pass } = reported(t);
     writer.writeAll(0);
     await pass(FRAME);
     writer.write(lane.packets);
-    const progress = new ProgressReader(file.fd).read();
+    const progress = reader.read();
     assert.deepEqual([progress?.sequence, progress?.packets, progress?.kernelDropped], [2, 1, 17]);
     assert.equal(progress?.ways[0]?.forwarded, 1);
   });
 
   test('is written by the lane every 64 packets, if the last one is a while ago', async (t) => {
     const clock = { ms: 0 };
-    const { writer, file, lane, pass } = reported(t, { now: () => clock.ms });
+    const { writer, reader, lane, pass } = reported(t, { now: () => clock.ms });
     lane.reportTo(writer);
-    const reader = new ProgressReader(file.fd);
     await pass(...Array<Buffer>(63).fill(FRAME));
     assert.equal(reader.read(), null);
     await pass(...Array<Buffer>(66).fill(FRAME));
@@ -114,8 +121,7 @@ describe('a snapshot', () => {
   });
 
   test('moves its sequence number even when nothing happened', (t) => {
-    const { writer, file } = reported(t);
-    const reader = new ProgressReader(file.fd);
+    const { writer, reader } = reported(t);
     const seen = [0, 0, 0].map(() => {
       writer.writeAll(0);
       return reader.read()?.sequence;
@@ -124,7 +130,7 @@ describe('a snapshot', () => {
   });
 
   test('has as many octets with many tags as with few, and shows at most 32', (t) => {
-    const { writer, file, pool } = reported(t);
+    const { writer, reader, file, pool } = reported(t);
     writer.writeAll(0);
     const { size } = fstatSync(file.fd);
     for (let index = 0; index < 40; index++) {
@@ -133,7 +139,7 @@ describe('a snapshot', () => {
     }
     writer.writeAll(0);
     assert.equal(fstatSync(file.fd).size, size);
-    const tags = new ProgressReader(file.fd).read()?.tags ?? [];
+    const tags = reader.read()?.tags ?? [];
     assert.equal(tags.length, 32);
     const known = new Map(pool.usage().map((row) => [`${row.tag} ${row.type}`, row.allocs]));
     for (const { tag, type, allocs } of tags) assert.equal(known.get(`${tag} ${type}`), allocs);
@@ -141,9 +147,12 @@ describe('a snapshot', () => {
 
   test('of many ways and hooks is read whole', (t) => {
     const ways = Array.from({ length: 60 }, (_, index) => bridgeWay({ name: `${index}`, inPort: index }));
-    const { writer, file } = reported(t, { ways, hooks: () => [...'abcdefgh'].map((name) => hook(name, () => DROP)) });
+    const { writer, reader } = reported(t, {
+      ways,
+      hooks: () => [...'abcdefgh'].map((name) => hook(name, () => DROP)),
+    });
     writer.writeAll(5);
-    const progress = new ProgressReader(file.fd).read();
+    const progress = reader.read();
     assert.deepEqual([progress?.ways.length, progress?.hooks.length, progress?.packets], [60, 8, 5]);
   });
 });
@@ -151,7 +160,7 @@ describe('a snapshot', () => {
 describe('the reader', () => {
   test('finds nothing in an empty file, a short one, and one that is no progress file', (t) => {
     const { fd } = temporaryFile(t);
-    const reader = new ProgressReader(fd);
+    const reader = new ProgressReader(fd, { ways: 1, hooks: 0 });
     assert.equal(reader.read(), null);
     writeSync(fd, Buffer.alloc(50), 0, 50, 0);
     assert.equal(reader.read(), null);
@@ -160,8 +169,7 @@ describe('the reader', () => {
   });
 
   test('does not take a torn snapshot for a whole one, and reads the next whole one', (t) => {
-    const { writer, file } = reported(t);
-    const reader = new ProgressReader(file.fd);
+    const { writer, reader, file } = reported(t);
     writer.writeAll(1);
     const first = readFileSync(file.path);
     writer.writeAll(2);
@@ -175,5 +183,32 @@ describe('the reader', () => {
     assert.equal(reader.read(), null, 'cut');
     writer.writeAll(3);
     assert.equal(reader.read()?.packets, 3);
+  });
+
+  test('believes no count, no size and no number out of range that a hook wrote', (t) => {
+    const { writer, reader, file, lane } = reported(t, { hooks: () => [hook('one', () => DROP)] });
+    writer.writeAll(lane.packets);
+    const honest = new Float64Array(new Uint8Array(readFileSync(file.path)).buffer);
+    assert.equal(honest.byteLength, progressOctets({ ways: 1, hooks: 1 }));
+    const forged = honest.map(
+      (_value, index) => [Number.NaN, Number.POSITIVE_INFINITY, -1, 1e300, 0.5][index % 5] ?? 0,
+    );
+    forged[0] = honest[0] ?? 0;
+    forged[1] = 7;
+    forged[forged.length - 1] = 7;
+    // Ways, hooks and tags beyond all bounds.
+    for (const place of [3, 4, 5]) forged[place] = 1e15;
+    writeSync(file.fd, new Uint8Array(forged.buffer), 0, forged.byteLength, 0);
+    const progress = reader.read();
+    assert.ok(progress !== null);
+    assert.deepEqual([progress.ways.length, progress.hooks.length, progress.tags.length], [1, 1, 32]);
+    const numbers = [progress, ...progress.ways, ...progress.hooks, ...progress.tags].flatMap((one) =>
+      Object.values(one).filter((value) => typeof value === 'number'),
+    );
+    assert.ok(numbers.length > 100);
+    for (const value of numbers) assert.ok(Number.isInteger(value) && value >= 0 && value <= 2 ** 53, String(value));
+    for (const { tag } of progress.tags) assert.match(tag, /^[ -~]*$/);
+    ftruncateSync(file.fd, 2 ** 30);
+    assert.ok(reader.read() !== null, 'a file that was made larger is read as far as it is known');
   });
 });

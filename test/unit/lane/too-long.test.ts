@@ -239,7 +239,7 @@ describe('what only seems too long', () => {
 
   test('a frame that is not IP cannot be cut and is lost', async (t) => {
     const rig = layRig(t, { ports: PORTS });
-    await rig.pass(ethernet({ etherType: 0x88b5 }, Buffer.alloc(700)));
+    await rig.pass(ethernet({ etherType: 0x88cc }, Buffer.alloc(700)));
     assert.deepEqual([rig.row().lostTooLong, rig.row().nonIp], [1, 1]);
   });
 

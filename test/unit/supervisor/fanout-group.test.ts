@@ -5,60 +5,60 @@
  */
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { loadNative } from '../../../src/native/load-native.ts';
 import { FanoutGroups } from '../../../src/supervisor/fanout-group.ts';
-import { waitFor } from '../../support/wait-for.ts';
 
-/** Above 65535: numbers that no daemon of this machine draws. */
-const FREE = 0x1000000 + (process.pid & 0xffffff) * 16;
-
-/** Draws until it succeeds, for numbers that were given back a moment ago. */
-async function drawn(groups: FanoutGroups, count: number): Promise<readonly number[]> {
-  await waitFor(
-    () =>
-      groups.draw(count).then(
-        () => true,
-        () => false,
-      ),
-    { what: 'the numbers to be free' },
-  );
-  return groups.ids;
+/** Real locks, in a folder of the test: several of them in one process exclude each other as those of several processes do. */
+function locksOf(t: TestContext): (id: number) => number {
+  const folder = mkdtempSync(path.join(tmpdir(), 'firehook-fanout-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return (id) => loadNative().lockFile(path.join(folder, `fanout-${id}`));
 }
 
-test('a number that somebody holds is drawn again, and is free once it is given back', async () => {
-  const numbers = [FREE, FREE, FREE, FREE + 1];
-  const next = () => numbers.shift() ?? FREE;
-  const first = new FanoutGroups(next);
-  const second = new FanoutGroups(next);
-  await first.draw(1);
-  await second.draw(1);
-  assert.deepEqual([first.ids, second.ids], [[FREE], [FREE + 1]]);
-  const third = new FanoutGroups(() => FREE);
-  await assert.rejects(third.draw(1), /no free fanout group; stop another firehookd/);
+test('a number that somebody holds is drawn again, and is free once it is given back', (t) => {
+  const lock = locksOf(t);
+  const numbers = [7, 7, 7, 8];
+  const next = () => numbers.shift() ?? 7;
+  const first = new FanoutGroups(lock, next);
+  const second = new FanoutGroups(lock, next);
+  first.draw(1);
+  second.draw(1);
+  assert.deepEqual([first.ids, second.ids], [[7], [8]]);
+  const third = new FanoutGroups(lock, () => 7);
+  assert.throws(() => third.draw(1), /no free fanout group; stop another firehookd/);
+  assert.deepEqual(third.ids, []);
   first.release();
-  assert.deepEqual(await drawn(third, 1), [FREE]);
+  third.draw(1);
+  assert.deepEqual(third.ids, [7]);
   second.release();
   third.release();
 });
 
-test('ports get numbers of their own, and a draw gives back what was held', async () => {
-  let next = FREE + 2;
-  const groups = new FanoutGroups(() => next++);
-  await groups.draw(3);
-  assert.deepEqual(groups.ids, [FREE + 2, FREE + 3, FREE + 4]);
-  await groups.draw(0);
+test('ports get numbers of their own, and a draw gives back what was held', (t) => {
+  const lock = locksOf(t);
+  let next = 2;
+  const groups = new FanoutGroups(lock, () => next++);
+  groups.draw(3);
+  assert.deepEqual(groups.ids, [2, 3, 4]);
+  groups.draw(0);
   assert.deepEqual(groups.ids, []);
-  const others = new FanoutGroups(() => FREE + 2);
-  assert.deepEqual(await drawn(others, 1), [FREE + 2]);
-  await assert.rejects(others.draw(2), /no free fanout group/);
+  const others = new FanoutGroups(lock, () => 2);
+  others.draw(1);
+  assert.deepEqual(others.ids, [2]);
+  assert.throws(() => others.draw(2), /no free fanout group/);
   assert.deepEqual(others.ids, []);
-  assert.deepEqual(await drawn(others, 1), [FREE + 2]);
+  others.draw(1);
+  assert.deepEqual(others.ids, [2]);
   others.release();
 });
 
-test('what is drawn fits into 16 bits', async () => {
-  const groups = new FanoutGroups();
-  await groups.draw(16);
+test('what is drawn fits into 16 bits', (t) => {
+  const groups = new FanoutGroups(locksOf(t));
+  groups.draw(16);
   assert.equal(groups.ids.length, 16);
   for (const id of groups.ids) assert.ok(Number.isInteger(id) && id >= 0 && id <= 0xffff);
   groups.release();

@@ -60,7 +60,7 @@ describe('a well-formed datagram', () => {
   });
 
   test('is taken apart: IPv6 with every extension header that can be stepped over', () => {
-    const types = [0, 43, 51, 60, 135, 139, 140];
+    const types = [0, 43, 51, 60];
     const extensions = types.map((type) => extension(type, 16));
     const layout = layoutOf(ipv6({ extensions }, tcp()));
     assert.equal(layout.version, 6);
@@ -98,6 +98,15 @@ describe('a well-formed datagram', () => {
     assert.equal(layoutOf(ipv4({}, octets(132, Buffer.alloc(3)))).hasPorts, false);
   });
 
+  test('ends the walk at mobility, HIP and shim6, so that what they hold cannot pose as ports', () => {
+    for (const type of [135, 139, 140]) {
+      const layout = layoutOf(ipv6({ extensions: [extension(type)] }, tcp({ sourcePort: 1000, destinationPort: 443 })));
+      assert.deepEqual([layout.protocol, layout.transportOffset, layout.hasPorts], [type, 40, false]);
+      const behind = layoutOf(ipv6({ extensions: [extension(0), extension(60), extension(type)] }, tcp()));
+      assert.deepEqual([behind.protocol, behind.transportOffset, behind.hasPorts], [type, 56, false]);
+    }
+  });
+
   test('ends the walk at ESP and at "no next header"', () => {
     const esp = layoutOf(ipv6({}, octets(50, Buffer.alloc(8))));
     assert.deepEqual([esp.protocol, esp.transportOffset, esp.hasPorts], [50, 40, false]);
@@ -107,6 +116,15 @@ describe('a well-formed datagram', () => {
 });
 
 describe('a header that cannot be right', () => {
+  test('is refused: hop-by-hop options anywhere but directly behind the IPv6 header', () => {
+    for (const first of [0, 43, 51, 60]) {
+      const extensions = [extension(first, 16), extension(0)];
+      assert.equal(parse(ipv6({ extensions }, tcp())), null, `behind ${first}`);
+    }
+    assert.equal(parse(ipv6({ extensions: [fragment(0, true), extension(0)] }, udp({}, Buffer.alloc(16)))), null);
+    assert.notEqual(parse(ipv6({ extensions: [extension(0), extension(60)] }, tcp())), null);
+  });
+
   const v4 = ipv4({}, udp());
   const v6 = ipv6({}, udp());
 

@@ -1,18 +1,20 @@
 /**
  * What the control socket answers: status, stats, hooks, pool, each put together when it is asked for.
  *
- * Rule: read only, and true under flood: lane numbers come from the progress file, port numbers from nftables.
+ * Rule: read only, and true under flood: lane numbers come from the progress file, port numbers from nftables. Nothing waits
+ * but the answer: however often somebody asks, the kernel is asked for its counters a few times a second.
  *
  * @module
  */
 
 import { addRow, checkRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
+import type { LaneProgress } from '../lane/progress.ts';
 import type { PortCounters } from '../plumbing/port-counters.ts';
+import { describeRings, type RingReport } from '../supervisor/ring-plan.ts';
+import { sumProgress, type WayTotals } from '../supervisor/totals.ts';
+import { version } from '../supervisor/version.ts';
 import type { ControlReports } from './control-server.ts';
-import { describeRings, type RingReport } from './ring-plan.ts';
-import type { Supervisor } from './supervisor.ts';
-import type { WayTotals } from './totals.ts';
-import { version } from './version.ts';
+import type { DaemonView } from './daemon-view.ts';
 
 /** `firehook status`. */
 export interface StatusReport {
@@ -27,7 +29,23 @@ export interface StatusReport {
     readonly interfaces: readonly string[];
     readonly ifindexes: readonly number[];
     readonly isAttached: boolean;
+    /** What decides about its traffic at this moment. */
+    readonly inForce: 'hooks' | 'drop' | 'forward' | 'none';
+    readonly damages: readonly string[];
+    /** What takes frames before firehook, one sentence each. */
+    readonly earlierTakers: readonly string[];
+    readonly tolerated: readonly string[];
   }[];
+  /** Since the start: how often the lease was lost while lanes ran, and what the kernel refused. */
+  readonly leaseHistory: {
+    readonly lapses: number;
+    readonly renewals: number;
+    readonly refusals: number;
+    readonly longestGapMs: number;
+    readonly lastError: string | null;
+  };
+  /** Lines that the reader of the log did not take. */
+  readonly logLinesLost: number;
   readonly lane: {
     /** Of the first lane; null when none runs. */
     readonly pid: number | null;
@@ -115,58 +133,66 @@ export interface PoolReport {
   readonly leaked: readonly { readonly hook: string; readonly allocations: number; readonly bytes: number }[];
 }
 
-/** Puts the answers together from what the supervisor knows. */
-export class Reports implements ControlReports {
-  readonly #supervisor: Supervisor;
+const NO_COUNTERS: PortCounters = { stolen: 0, offered: 0, whileDown: 0, unhooked: 0 };
+/** How long the counters of the kernel stand before it is asked again. */
+const FRESH_MS = 200;
 
-  constructor(supervisor: Supervisor) {
-    this.#supervisor = supervisor;
+/** Puts the answers together from what the daemon shows. */
+export class Reports implements ControlReports {
+  readonly #daemon: DaemonView;
+  #counters: Promise<ReadonlyMap<string, PortCounters>> | null = null;
+  #countersMs = Number.NEGATIVE_INFINITY;
+
+  constructor(daemon: DaemonView) {
+    this.#daemon = daemon;
   }
 
   /** {@inheritDoc ControlReports.status} */
   status(): StatusReport {
-    const supervisor = this.#supervisor;
-    const { config } = supervisor;
+    const daemon = this.#daemon;
+    const { config } = daemon;
+    const { lapses, renewals, refusals, longestGapMs, lastError } = daemon.lease;
     const steals = config.attach.some((attach) => !('tap' in attach));
     return {
-      state: supervisor.state,
+      state: daemon.state,
       version,
       pid: process.pid,
-      uptimeSeconds: Math.floor((Date.now() - supervisor.startedAt) / 1000),
+      uptimeSeconds: Math.floor((Date.now() - daemon.startedAt) / 1000),
       driver: config.driver,
-      lease: !steals ? 'none' : supervisor.isLeaseHeld ? 'held' : 'lapsed',
-      attaches: supervisor.attaches.entries.map(({ config: attach, attachment }) => ({
-        kind: Object.keys(attach)[0] ?? '',
-        interfaces: Object.values(attach).flat() as string[],
-        ifindexes: attachment?.links.map(({ ifindex }) => ifindex) ?? [],
-        isAttached: attachment !== null,
+      lease: !steals ? 'none' : daemon.isLeaseHeld ? 'held' : 'lapsed',
+      attaches: daemon.attaches.map(({ takers, ...attach }) => ({
+        ...attach,
+        earlierTakers: takers.map(({ text }) => text),
       })),
+      leaseHistory: { lapses, renewals, refusals, longestGapMs, lastError },
+      logLinesLost: daemon.logLinesLost,
       lane: {
-        pid: supervisor.lanes[0]?.pid ?? null,
-        pids: supervisor.lanes.map(({ pid }) => pid),
-        user: supervisor.user?.name ?? '',
-        uid: supervisor.user?.uid ?? -1,
-        restarts: supervisor.laneRestarts,
-        lastError: supervisor.lastLaneError,
+        pid: daemon.lanes[0]?.pid ?? null,
+        pids: daemon.lanes.map(({ pid }) => pid),
+        user: daemon.user?.name ?? '',
+        uid: daemon.user?.uid ?? -1,
+        restarts: daemon.laneRestarts,
+        lastError: daemon.lastLaneError,
       },
-      lanes: supervisor.lanes.map(({ pid, cpu, rings }) => ({
+      lanes: daemon.lanes.map(({ pid, cpu, rings }) => ({
         pid,
         cpu,
-        rings: describeRings(supervisor.rings, rings),
+        rings: describeRings(daemon.rings, rings),
       })),
-      hooks: supervisor.hooks.map(({ name }) => name),
-      kernelFilter: supervisor.lanes[0]?.kernelFilter ?? null,
+      hooks: daemon.hooks.map(({ name }) => name),
+      kernelFilter: daemon.lanes[0]?.kernelFilter ?? null,
       policy: config.policy,
-      warnings: supervisor.warnings,
+      warnings: daemon.warnings,
     };
   }
 
   /** {@inheritDoc ControlReports.stats} */
-  stats(): StatsReport {
-    const supervisor = this.#supervisor;
-    const progress = supervisor.progress();
-    const totals = supervisor.totals.ways(supervisor.ways, progress);
-    const hooks = supervisor.totals.hooks(supervisor.hooks, progress);
+  async stats(): Promise<StatsReport> {
+    const daemon = this.#daemon;
+    const ports = await this.#portCounters();
+    const progress = this.#progress();
+    const totals = daemon.totals.ways(daemon.ways, progress);
+    const hooks = daemon.totals.hooks(daemon.hooks, progress);
     const total = emptyRow();
     const problems: string[] = [];
     for (const way of totals) {
@@ -184,12 +210,12 @@ export class Reports implements ControlReports {
         name: way.name,
         isWouldBe: !way.sends,
         ledger: way.row,
-        port: this.#port(way),
+        port: this.#port(way, ports),
       })),
       total,
-      kernelDropped: supervisor.totals.kernelDropped(progress),
-      fenced: supervisor.totals.fenced(progress),
-      lanes: supervisor.lanes.flatMap((lane) => {
+      kernelDropped: daemon.totals.kernelDropped(progress),
+      fenced: daemon.totals.fenced(progress),
+      lanes: daemon.lanes.flatMap((lane) => {
         const own = lane.read();
         if (own === null) return [];
         const sum = emptyRow();
@@ -208,34 +234,32 @@ export class Reports implements ControlReports {
 
   /** {@inheritDoc ControlReports.hooks} */
   hooks(): HooksReport {
-    const supervisor = this.#supervisor;
-    const tracksChanges = supervisor.config.attach.every((attach) => 'tap' in attach);
+    const daemon = this.#daemon;
+    const tracksChanges = daemon.config.attach.every((attach) => 'tap' in attach);
     return {
-      hooks: supervisor.totals
-        .hooks(supervisor.hooks, supervisor.progress())
-        .map(({ name, priority, kind, path, counters }) => ({
-          name,
-          priority,
-          kind,
-          path,
-          seen: counters.seen,
-          forwarded: counters.forwarded,
-          dropped: counters.dropped,
-          rejected: counters.rejected,
-          replaced: counters.replaced,
-          changed: tracksChanges ? counters.changed : null,
-          faults: counters.faults,
-        })),
+      hooks: daemon.totals.hooks(daemon.hooks, this.#progress()).map(({ name, priority, kind, path, counters }) => ({
+        name,
+        priority,
+        kind,
+        path,
+        seen: counters.seen,
+        forwarded: counters.forwarded,
+        dropped: counters.dropped,
+        rejected: counters.rejected,
+        replaced: counters.replaced,
+        changed: tracksChanges ? counters.changed : null,
+        faults: counters.faults,
+      })),
     };
   }
 
   /** {@inheritDoc ControlReports.pool} */
   pool(): PoolReport {
-    const supervisor = this.#supervisor;
-    const progress = supervisor.progress();
+    const daemon = this.#daemon;
+    const progress = this.#progress();
     return {
       bytesInUse: progress?.poolBytes ?? 0,
-      limitBytes: progress?.poolLimit ?? supervisor.config.pool.limitMiB * 1024 * 1024,
+      limitBytes: progress?.poolLimit ?? daemon.config.pool.limitMiB * 1024 * 1024,
       refused: progress?.poolFaults ?? 0,
       tags: (progress?.tags ?? []).map(({ tag, type, allocs, frees, bytes }) => ({
         tag,
@@ -246,7 +270,7 @@ export class Reports implements ControlReports {
         bytes,
         perAlloc: allocs === frees ? 0 : Math.floor(bytes / (allocs - frees)),
       })),
-      leaked: supervisor.totals.hooks(supervisor.hooks, progress).map(({ name, counters }) => ({
+      leaked: daemon.totals.hooks(daemon.hooks, progress).map(({ name, counters }) => ({
         hook: name,
         allocations: counters.outstanding,
         bytes: counters.outstandingBytes,
@@ -254,15 +278,36 @@ export class Reports implements ControlReports {
     };
   }
 
+  /** The numbers of the running lanes now, in sum; null before the first. */
+  #progress(): LaneProgress | null {
+    return sumProgress(this.#daemon.lanes.flatMap((lane) => lane.read() ?? []));
+  }
+
+  /** Asked for once, however many ask at the same time. */
+  #portCounters(): Promise<ReadonlyMap<string, PortCounters>> {
+    const nowMs = performance.now();
+    if (this.#counters !== null && nowMs - this.#countersMs < FRESH_MS) return this.#counters;
+    const counters = this.#daemon.counters();
+    this.#counters = counters;
+    this.#countersMs = nowMs;
+    counters.catch(() => {
+      // Whoever waits hears of it; the next one asks anew.
+      if (this.#counters === counters) this.#counters = null;
+    });
+    return counters;
+  }
+
   /** Counters of the port that a way starts at. */
-  #port(way: WayTotals): WayReport['port'] {
-    const supervisor = this.#supervisor;
-    const laidOut = supervisor.ways.find(({ name }) => name === way.name);
+  #port(way: WayTotals, ports: ReadonlyMap<string, PortCounters>): WayReport['port'] {
+    const laidOut = this.#daemon.ways.find(({ name }) => name === way.name);
     if (laidOut === undefined || !way.sends) return null;
     // What leaves a host is stolen from the port it leaves by.
     const isOutbound = laidOut.recvInterfaceIndex === 0;
     const ifindex = isOutbound ? laidOut.sendInterfaceIndex : laidOut.recvInterfaceIndex;
-    const counters = supervisor.attaches.portCounters.read(ifindex, isOutbound ? 'out' : 'in');
-    return { ...counters, neverHanded: Math.max(0, counters.offered - (way.row.received - way.row.extraSegments)) };
+    const counters = ports.get(`${ifindex} ${isOutbound ? 'out' : 'in'}`) ?? NO_COUNTERS;
+    return {
+      ...counters,
+      neverHanded: Math.max(0, counters.offered - way.row.probes - (way.row.received - way.row.extraSegments)),
+    };
   }
 }

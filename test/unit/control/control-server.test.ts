@@ -11,8 +11,8 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { type ControlReports, ControlServer } from '../../../src/control/control-server.ts';
 import { isFirehookError } from '../../../src/errors.ts';
-import { type ControlReports, ControlServer } from '../../../src/supervisor/control-server.ts';
 import { startProcess } from '../../support/processes.ts';
 import { waitFor } from '../../support/wait-for.ts';
 

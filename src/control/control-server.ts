@@ -16,13 +16,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect } from 'node:net';
 import path from 'node:path';
 import { FirehookError } from '../errors.ts';
+import { printableJson } from '../telemetry/printable.ts';
 
 /** What can be asked for. */
 export interface ControlReports {
-  status(): object;
-  stats(): object;
-  hooks(): object;
-  pool(): object;
+  status(): object | Promise<object>;
+  stats(): object | Promise<object>;
+  hooks(): object | Promise<object>;
+  pool(): object | Promise<object>;
 }
 
 /** A client may take this long to say what it wants. */
@@ -73,7 +74,7 @@ export class ControlServer {
       // Node looks for clients that are late only this often, and by default every 30 s.
       connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 5,
     };
-    const server = createServer(timeouts, (request, response) => answer(request, response, reports));
+    const server = createServer(timeouts, (request, response) => void answer(request, response, reports));
     server.maxConnections = MAX_CONNECTIONS;
     await listen(server, socket, mode);
     server.on('error', () => undefined);
@@ -89,24 +90,26 @@ export class ControlServer {
   }
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, reports: ControlReports): void {
+async function answer(request: IncomingMessage, response: ServerResponse, reports: ControlReports): Promise<void> {
   request.resume();
-  const [status, body] = route(`${request.method} ${request.url}`, reports);
+  const [status, body] = await route(`${request.method} ${request.url}`, reports);
+  // Whoever asked may have left meanwhile.
+  if (response.destroyed) return;
   response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(`${JSON.stringify(body)}\n`);
+  response.end(`${printableJson(JSON.stringify(body))}\n`);
 }
 
-function route(wanted: string, reports: ControlReports): [number, object] {
+async function route(wanted: string, reports: ControlReports): Promise<[number, object]> {
   try {
     switch (wanted) {
       case 'GET /status':
-        return [200, reports.status()];
+        return [200, await reports.status()];
       case 'GET /stats':
-        return [200, reports.stats()];
+        return [200, await reports.stats()];
       case 'GET /hooks':
-        return [200, reports.hooks()];
+        return [200, await reports.hooks()];
       case 'GET /pool':
-        return [200, reports.pool()];
+        return [200, await reports.pool()];
       case 'POST /reload':
         return [501, { error: 'not in this version' }];
       default:

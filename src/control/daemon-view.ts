@@ -1,0 +1,70 @@
+/**
+ * What the control socket's reports are made of: the daemon as seen from outside, read only.
+ *
+ * Rule: reports know this interface and no supervisor, the supervisor fills it and knows no report.
+ *
+ * @module
+ */
+
+import type { Config } from '../config/schema.ts';
+import type { RingSize } from '../drivers/afpacket-ring.ts';
+import type { HookInfo, LaneUser } from '../lane/messages.ts';
+import type { LaneProgress } from '../lane/progress.ts';
+import type { Way } from '../lane/way.ts';
+import type { EarlierTaker, LeaseState } from '../plumbing/contract.ts';
+import type { PortCounters } from '../plumbing/port-counters.ts';
+import type { RingPlan } from '../supervisor/ring-plan.ts';
+import type { Totals } from '../supervisor/totals.ts';
+
+/** An attach of the configuration, as it is now. */
+export interface AttachView {
+  readonly kind: 'bridge' | 'host' | 'tap';
+  readonly interfaces: readonly string[];
+  /** Empty while it waits for an interface. */
+  readonly ifindexes: readonly number[];
+  readonly isAttached: boolean;
+  /** What decides about its traffic at this moment. */
+  readonly inForce: 'hooks' | 'drop' | 'forward' | 'none';
+  /** What is wrong with it, one sentence each. */
+  readonly damages: readonly string[];
+  readonly takers: readonly EarlierTaker[];
+  /** Kinds that the configuration lets take frames before firehook. */
+  readonly tolerated: readonly string[];
+}
+
+/** A lane that runs or starts. */
+export interface LaneView {
+  readonly pid: number;
+  /** Where it is pinned; null: on any CPU. */
+  readonly cpu: number | null;
+  /** What the kernel gave it; empty before it is ready, and with `pcap`. */
+  readonly rings: readonly RingSize[];
+  /** What the kernel hands over at the ports of `tap`; null where it is everything. */
+  readonly kernelFilter: string | null;
+  /** Its numbers now; null before the first. */
+  read(): LaneProgress | null;
+}
+
+/** The daemon. */
+export interface DaemonView {
+  readonly config: Config;
+  /** On the clock of `Date.now`. */
+  readonly startedAt: number;
+  readonly state: string;
+  readonly user: LaneUser | null;
+  readonly attaches: readonly AttachView[];
+  readonly lanes: readonly LaneView[];
+  readonly laneRestarts: number;
+  readonly lastLaneError: string | null;
+  readonly isLeaseHeld: boolean;
+  readonly lease: LeaseState;
+  readonly ways: readonly Way[];
+  readonly rings: readonly RingPlan[];
+  readonly hooks: readonly HookInfo[];
+  readonly totals: Totals;
+  readonly warnings: readonly string[];
+  /** Lines that the reader of the log did not take. */
+  readonly logLinesLost: number;
+  /** What the kernel has counted at the ports of the running ways, by `${ifindex} in` and `${ifindex} out`. */
+  counters(): Promise<ReadonlyMap<string, PortCounters>>;
+}

@@ -1,0 +1,80 @@
+/**
+ * What a lane prints: its own log and whatever hooks write to standard output and error, line by line into the daemon's log.
+ *
+ * Rule: it is a stranger's text. Lines are cut, a second has so many, the rest is counted; what looks like a line of the
+ * lane's log keeps its level and its fields, within bounds, and is always said to be the lane's.
+ *
+ * @module
+ */
+
+import type { Readable } from 'node:stream';
+import { createRateLimitedLog, type LineLevel, type Logger } from '../telemetry/logger.ts';
+import { LineReader } from './line-reader.ts';
+
+/** Octets of a line; what is longer is cut. */
+const MAX_LINE = 4096;
+/** Lines a second of one lane. */
+const LINES_PER_SECOND = 20;
+const MAX_FIELDS = 8;
+const MAX_VALUE = 256;
+const LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] satisfies LineLevel[];
+/** What a line has of itself, or what says whose it is. */
+const RESERVED: readonly string[] = ['level', 'time', 'name', 'msg', 'pid', 'lane', 'err', 'cut'];
+
+/** Reads both streams of a lane until they end. */
+export class LaneOutput {
+  readonly #limited: ReturnType<typeof createRateLimitedLog>;
+  readonly #readers: LineReader[] = [];
+  readonly #pid: () => number;
+
+  /** @param pid - of the lane, known once it has started */
+  constructor(log: Logger, pid: () => number) {
+    this.#limited = createRateLimitedLog(log.child({ name: 'lane' }), LINES_PER_SECOND);
+    this.#pid = pid;
+  }
+
+  /** Reads a stream to its end. */
+  read(stream: Readable): void {
+    const reader = new LineReader(MAX_LINE, (line, isCut) => this.#line(line, isCut));
+    this.#readers.push(reader);
+    stream.on('data', (bytes: Buffer) => reader.take(bytes));
+    stream.on('error', () => undefined);
+  }
+
+  /** Nothing more will come: says what was left over, and how much was left out. */
+  end(): void {
+    for (const reader of this.#readers) reader.end();
+    this.#limited.flush();
+  }
+
+  #line(line: string, isCut: boolean): void {
+    if (line.trim() === '') return;
+    const own = isCut ? null : ownLine(line);
+    if (own !== null) this.#limited(own.level, own.message, { pid: this.#pid(), ...own.fields });
+    else this.#limited('info', line, { pid: this.#pid(), ...(isCut ? { cut: true } : {}) });
+  }
+}
+
+/** A line that the lane's log could have written; null for any other. */
+function ownLine(
+  line: string,
+): { readonly level: LineLevel; readonly message: string; readonly fields: object } | null {
+  if (!line.startsWith('{')) return null;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(line);
+  } catch {
+    return null;
+  }
+  if (typeof parsed !== 'object' || parsed === null) return null;
+  const { level, msg } = parsed as { readonly level?: unknown; readonly msg?: unknown };
+  if (typeof level !== 'string' || !LEVELS.includes(level) || typeof msg !== 'string') return null;
+  const fields = Object.entries(parsed)
+    .filter(([key]) => !RESERVED.includes(key) && /^\w{1,32}$/.test(key) && key !== '__proto__')
+    .slice(0, MAX_FIELDS)
+    .flatMap(([key, value]: [string, unknown]) => {
+      if (typeof value === 'string') return [[key, value.slice(0, MAX_VALUE)]];
+      return typeof value === 'number' || typeof value === 'boolean' ? [[key, value]] : [];
+    });
+  return { level: level as LineLevel, message: msg, fields: Object.fromEntries(fields) as object };
+}

@@ -1,0 +1,325 @@
+/**
+ * The lanes of a daemon: as many as are wanted and never more, all on the plan in force, opened one after the other.
+ *
+ * ```
+ *   missing, and due ─> starting ─ opened ─> opening the next may begin ─ ready ─> its frames count for the lease
+ *   on another plan ─> told to stop ─ 2 s ─> killed ─> ended: only then does a lane of the new plan start
+ *   died ─> another after 100 ms, 200 ms ... 30 s       not ready after 60 s, no progress for 3 s ─> killed
+ * ```
+ * Rule: nothing here waits. A start is recorded, and what a lane says or how it ends only changes the record; `step` looks at
+ * the record and does what there is to do. Lanes open their sockets in one order, so that each has the same place in the
+ * fanout groups of both directions (packet(7), PACKET_FANOUT).
+ *
+ * @module
+ */
+
+import type { FirehookError } from '../errors.ts';
+import type { LaneReady } from '../lane/messages.ts';
+import type { LaneProgress } from '../lane/progress.ts';
+import type { Way } from '../lane/way.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Clock } from './clock.ts';
+import { freePlace } from './lane-cpus.ts';
+
+/** What lanes are started for. */
+export interface LanePlan {
+  /** Two plans with the same one are the same for lanes. */
+  readonly fingerprint: string;
+  readonly ways: readonly Way[];
+  /** True when lanes capture at a port, where the fence says what is theirs. */
+  readonly isFenced: boolean;
+}
+
+/** How a lane ended. */
+export interface LaneEnd {
+  /** Null when it was told to stop. */
+  readonly error: FirehookError | null;
+  /** Its last numbers; null when it wrote none. */
+  readonly progress: LaneProgress | null;
+}
+
+/** What a lane tells; each at most once, but none after `ended`. */
+export interface LaneEvents {
+  /** Its sockets are open. */
+  opened(): void;
+  /** Packets can come. */
+  ready(report: LaneReady): void;
+  /** The process is gone: what it had is not forwarded any more. */
+  exited(): void;
+  /** All it left has been read. Always the last, and always called. */
+  ended(end: LaneEnd): void;
+}
+
+/** A lane as the set handles it. */
+export interface LaneHandle {
+  readonly pid: number;
+  /** The CPU it is pinned to; null for any. */
+  readonly cpu: number | null;
+  /** Of its progress file; open until it has ended. */
+  readonly progressFd: number;
+  /** The lane's numbers now; null before the first and after the end. */
+  read(): LaneProgress | null;
+  /** Tells it to finish what it has and end. */
+  stop(): void;
+  /** Ends it at once. */
+  kill(reason: string): void;
+}
+
+/**
+ * Starts a lane; may throw when it cannot be started at all.
+ *
+ * @param isFirst - no other lane runs: what all lanes of a plan share may be chosen anew
+ */
+export type StartLane<Plan extends LanePlan = LanePlan> = (
+  plan: Plan,
+  place: number,
+  isFirst: boolean,
+  events: LaneEvents,
+) => LaneHandle;
+
+/** A lane of the set. */
+export interface LaneRecord<Plan extends LanePlan = LanePlan> {
+  readonly plan: Plan;
+  readonly place: number;
+  readonly startedMs: number;
+  readonly handle: LaneHandle;
+  phase: 'starting' | 'opened' | 'ready' | 'exited';
+  /** What it said when it got ready. */
+  report: LaneReady | null;
+  /** When it was told to stop; null while it is wanted. */
+  stoppedMs: number | null;
+  /** Why it was killed; null while it was not. */
+  killedFor: string | null;
+}
+
+/** What {@link LaneSet} takes. */
+export interface LaneSetOptions<Plan extends LanePlan> {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly wanted: number;
+  readonly start: StartLane<Plan>;
+  /** Something is different: called before anything else happens. */
+  changed(): void;
+  /** A lane is gone: its last numbers. */
+  ended(record: LaneRecord<Plan>, end: LaneEnd): void;
+  /** A lane could not be started or died. */
+  failed(error: unknown): void;
+}
+
+/** How long hooks may take to set up before the lane is given up. */
+const READY_TIMEOUT_MS = 60_000;
+/** How long a lane may take to empty its ring and end after it was told to. */
+const STOP_TIMEOUT_MS = 2_000;
+/** A lane without progress for this long hangs, and is killed. */
+const HANG_MS = 3_000;
+/** Delay before a lane that died is started again: doubles up to the limit, and starts anew after a good while. */
+const FIRST_DELAY_MS = 100;
+const MAX_DELAY_MS = 30_000;
+const GOOD_WHILE_MS = 60_000;
+
+/** Holds the lanes. */
+export class LaneSet<Plan extends LanePlan = LanePlan> {
+  readonly #options: LaneSetOptions<Plan>;
+  #records: readonly LaneRecord<Plan>[] = [];
+  #plan: Plan | null = null;
+  #delayMs = FIRST_DELAY_MS;
+  #notBeforeMs = 0;
+  /** Places that had a lane: another one there is a replacement. */
+  readonly #served = new Set<number>();
+  #replacements = 0;
+  #lastError: string | null = null;
+
+  constructor(options: LaneSetOptions<Plan>) {
+    this.#options = options;
+  }
+
+  /** Those that are there, in whatever phase. */
+  get records(): readonly LaneRecord<Plan>[] {
+    return this.#records;
+  }
+
+  /** Those that packets can come to, on the plan in force. */
+  get ready(): readonly LaneRecord<Plan>[] {
+    return this.#records.filter((record) => record.phase === 'ready' && this.#isCurrent(record));
+  }
+
+  /** True when no lane is there that was started for something else. */
+  get isOnPlan(): boolean {
+    return this.#plan !== null && this.#records.every((record) => record.phase === 'exited' || this.#isCurrent(record));
+  }
+
+  /** True when every lane that is wanted can take packets. */
+  get isComplete(): boolean {
+    return this.isOnPlan && this.ready.length === this.#options.wanted;
+  }
+
+  /** The plan in force; null where nothing is to run. */
+  get plan(): Plan | null {
+    return this.#plan;
+  }
+
+  /** Lanes that took the place of another. */
+  get replacements(): number {
+    return this.#replacements;
+  }
+
+  /** Why a lane ended last, or could not start; null when none has. */
+  get lastError(): string | null {
+    return this.#lastError;
+  }
+
+  /** When there is something to do next, on the clock; infinity where nothing waits. */
+  get dueMs(): number {
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const { phase, stoppedMs, startedMs, killedFor } of this.#records) {
+      if (phase === 'exited' || killedFor !== null) continue;
+      if (stoppedMs !== null) dueMs = Math.min(dueMs, stoppedMs + STOP_TIMEOUT_MS);
+      else if (phase !== 'ready') dueMs = Math.min(dueMs, startedMs + READY_TIMEOUT_MS);
+    }
+    return this.#isMissing ? Math.min(dueMs, this.#notBeforeMs) : dueMs;
+  }
+
+  /** What lanes are to run for from now on; null for nothing. */
+  setPlan(plan: Plan | null): void {
+    const isSame = plan?.fingerprint === this.#plan?.fingerprint;
+    if (!isSame) {
+      this.#plan = plan;
+      // What kept the lanes of another plan from starting may not keep these.
+      this.#notBeforeMs = 0;
+      this.#options.changed();
+    }
+    this.step();
+  }
+
+  /** Does what there is to do now. */
+  step(): void {
+    const nowMs = this.#options.clock.now();
+    for (const record of this.#records) {
+      if (record.phase === 'exited') continue;
+      if (!this.#isCurrent(record)) this.#stop(record, nowMs);
+      else if (record.phase !== 'ready' && nowMs - record.startedMs >= READY_TIMEOUT_MS) {
+        this.#kill(record, `not ready after ${READY_TIMEOUT_MS / 1000} s`);
+      }
+    }
+    if (this.#isMissing && nowMs >= this.#notBeforeMs) this.#start();
+  }
+
+  /**
+   * Kills those that hang.
+   *
+   * @param stalledMs - for each of `lanes`, since when it has made no progress
+   */
+  killHung(lanes: readonly LaneRecord<Plan>[], stalledMs: readonly number[]): void {
+    for (const [index, record] of lanes.entries()) {
+      if ((stalledMs[index] ?? 0) > HANG_MS) this.#kill(record, `no progress for ${HANG_MS / 1000} s`);
+    }
+  }
+
+  /** Ends all at once, without waiting for any. */
+  killAll(reason: string): void {
+    for (const record of this.#records) this.#kill(record, reason);
+  }
+
+  /** One more may be opened: no other is being opened, none of another plan is there, and not all are there. */
+  get #isMissing(): boolean {
+    if (this.#plan === null || this.#records.length >= this.#options.wanted) return false;
+    return this.#records.every((record) => this.#isCurrent(record) && record.phase !== 'starting');
+  }
+
+  #isCurrent({ plan, stoppedMs }: LaneRecord<Plan>): boolean {
+    return stoppedMs === null && plan.fingerprint === this.#plan?.fingerprint;
+  }
+
+  #stop(record: LaneRecord<Plan>, nowMs: number): void {
+    if (record.stoppedMs === null) {
+      record.stoppedMs = nowMs;
+      record.handle.stop();
+    } else if (nowMs - record.stoppedMs >= STOP_TIMEOUT_MS) {
+      this.#kill(record, `not ended ${STOP_TIMEOUT_MS / 1000} s after it was told to`);
+    }
+  }
+
+  #kill(record: LaneRecord<Plan>, reason: string): void {
+    if (record.phase === 'exited' || record.killedFor !== null) return;
+    record.killedFor = reason;
+    if (record.stoppedMs === null) {
+      this.#options.log.error({ pid: record.handle.pid }, `A lane is killed: ${reason}.`);
+    }
+    record.handle.kill(reason);
+  }
+
+  #start(): void {
+    const { clock, start, wanted } = this.#options;
+    const plan = this.#plan;
+    if (plan === null) return;
+    const place = freePlace(this.#records);
+    const startedMs = clock.now();
+    let record: LaneRecord<Plan> | null = null;
+    const isHere = (): boolean => record !== null && this.#records.includes(record);
+    const note = (change: (here: LaneRecord<Plan>) => void): void => {
+      if (record === null || !isHere()) return;
+      change(record);
+      this.#options.changed();
+      this.step();
+    };
+    try {
+      const handle = start(plan, place, this.#records.length === 0, {
+        opened: () =>
+          note((here) => {
+            if (here.phase === 'starting') here.phase = 'opened';
+          }),
+        ready: (report) =>
+          note((here) => {
+            if (here.phase === 'exited') return;
+            here.phase = 'ready';
+            here.report = report;
+            if (here.stoppedMs !== null) return;
+            if (this.#served.has(place)) this.#replacements += 1;
+            this.#served.add(place);
+            if (this.#replacements > 0) {
+              this.#options.log.info({ pid: here.handle.pid }, `${this.ready.length} of ${wanted} lanes run.`);
+            }
+          }),
+        exited: () =>
+          note((here) => {
+            here.phase = 'exited';
+          }),
+        ended: (end) =>
+          note((here) => {
+            this.#records = this.#records.filter((other) => other !== here);
+            this.#options.ended(here, end);
+            if (here.stoppedMs === null) this.#died(here, end.error);
+          }),
+      });
+      record = {
+        plan,
+        place,
+        startedMs,
+        handle,
+        phase: 'starting',
+        report: null,
+        stoppedMs: null,
+        killedFor: null,
+      };
+      this.#records = [...this.#records, record];
+    } catch (error) {
+      this.#later(`A lane cannot be started: ${error instanceof Error ? error.message : String(error)}`, null);
+      this.#options.failed(error);
+    }
+    this.#options.changed();
+  }
+
+  #died({ startedMs, handle }: LaneRecord<Plan>, error: FirehookError | null): void {
+    if (this.#options.clock.now() - startedMs > GOOD_WHILE_MS) this.#delayMs = FIRST_DELAY_MS;
+    this.#later(`A lane ended: ${error?.message ?? 'no reason given'}`, handle.pid);
+    this.#lastError = error?.message ?? null;
+    this.#options.failed(error);
+  }
+
+  #later(what: string, pid: number | null): void {
+    this.#notBeforeMs = this.#options.clock.now() + this.#delayMs;
+    this.#lastError = what;
+    this.#options.log.error(pid === null ? {} : { pid }, `${what}. Another in ${this.#delayMs} ms.`);
+    this.#delayMs = Math.min(this.#delayMs * 2, MAX_DELAY_MS);
+  }
+}
