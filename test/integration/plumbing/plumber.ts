@@ -23,7 +23,8 @@ export type Call =
   | { readonly method: 'equip'; readonly superFrames: 'cut' | 'whole' }
   | { readonly method: 'inspect' | 'probe' | 'counters' | 'undo' | 'disengage' | 'detours' | 'find' | 'leftovers' }
   | { readonly method: 'earlierTakers'; readonly tolerated: readonly string[] }
-  | { readonly method: 'lock' | 'unlock' | 'traces' | 'close' | 'changes' };
+  | { readonly method: 'hold'; readonly isHeld: boolean }
+  | { readonly method: 'lock' | 'state' | 'unlock' | 'traces' | 'close' | 'changes' };
 
 const plumbing = new KernelPlumbing();
 const [kind = 'host', ...names] = process.argv.slice(2);
@@ -77,6 +78,13 @@ async function run(call: Call): Promise<unknown> {
       return its.links.map((link) => plumbing.lock(link));
     case 'unlock':
       return ports.map((ifindex) => plumbing.unlock(ifindex));
+    case 'hold':
+      plumbing.lease.setPorts(ports);
+      plumbing.lease.beat();
+      return plumbing.lease.allow(call.isHeld);
+    case 'state':
+      plumbing.lease.beat();
+      return plumbing.lease.state;
     case 'changes':
       return changes;
     case 'close':
