@@ -58,9 +58,6 @@ interface Installed {
 }
 
 /** Makes, compares and removes the tables of ports. */
-/** Octets before the attributes of an nf_tables message: family, version, low half of the generation. */
-const NFGENMSG = 4;
-
 export class TableKeeper {
   readonly #nft: NetlinkSocket;
   readonly #installed = new Map<number, Installed>();
