@@ -147,6 +147,7 @@ async function receive(driver: Driver, lane: Lane): Promise<void> {
   try {
     await driver.start(lane);
   } catch (cause) {
+    if (isFirehookError(cause)) throw cause;
     const reason = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     throw new FirehookError('FIREHOOK_LANE_FAILED', `driver ${driver.name}: ${reason}`, { cause });
   } finally {

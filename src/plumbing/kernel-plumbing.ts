@@ -51,7 +51,7 @@ type SuperFrames = 'cut' | 'whole';
 /** What {@link KernelPlumbing.protect} was told of an attachment, for the tables that {@link KernelPlumbing.equip} makes. */
 interface Orders {
   readonly onDown: 'drop' | 'forward';
-  readonly toleratesTc: boolean;
+  readonly tolerated: readonly string[];
 }
 
 /** What the supervisor uses. */
@@ -108,7 +108,7 @@ export class KernelPlumbing implements Plumbing {
 
   async protect(attachment: Attachment, onDown: 'drop' | 'forward', tolerated: readonly string[]): Promise<void> {
     if (attachment.kind === 'tap') return;
-    this.#orders.set(keyOf(attachment), { onDown, toleratesTc: tolerated.includes('tc') });
+    this.#orders.set(keyOf(attachment), { onDown, tolerated });
     await this.#putInForce(attachment);
   }
 
@@ -263,7 +263,7 @@ export class KernelPlumbing implements Plumbing {
       peer: peer === null ? null : deviceOf(peer),
       takesAt: isBridge ? attachment.takesAt : 'detour',
       detours: isComplete ? detours : null,
-      toleratesTc: orders.toleratesTc,
+      tolerated: orders.tolerated,
     };
   }
 

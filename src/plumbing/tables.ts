@@ -77,8 +77,11 @@ export interface PortPlan {
   readonly takesAt: TakesAt;
   /** Null as long as they are not there: then nothing is stolen, and `onDown` holds. */
   readonly detours: Readonly<Partial<Record<'in' | 'out', Detour>>> | null;
-  /** What tc brings back to the port without having met the chains is counted and let in: the operator said so. */
-  readonly toleratesTc: boolean;
+  /**
+   * What may take frames first, because the operator said so: what tc brings back to the port without having met the chains
+   * is then counted and let in, and frames for the MAC address of a macvlan are left alone.
+   */
+  readonly tolerated: readonly string[];
 }
 
 /** Both tables of a port. */
@@ -162,7 +165,7 @@ export function detourChains(direction: 'in' | 'out', { near, far }: Detour, del
  * ```
  * Nothing at all reaches the stack by a port of a bridge, and what the stack sends out of one was never stolen.
  */
-export function wall({ port, memory, onDown, toleratesTc }: PortPlan): Table {
+export function wall({ port, memory, onDown, tolerated }: PortPlan): Table {
   const isHost = memory.kind === 'host';
   const isOpen = isHost && onDown === 'forward';
   const verdict = (isCountedOnly: boolean): Rule => (isCountedOnly ? [] : [DROP]);
@@ -185,7 +188,10 @@ export function wall({ port, memory, onDown, toleratesTc }: PortPlan): Table {
     chains: [
       {
         name: 'wall',
-        rules: [...(isHost ? passes : []), [count('unhooked_in'), ...verdict(isOpen || (isHost && toleratesTc))]],
+        rules: [
+          ...(isHost ? passes : []),
+          [count('unhooked_in'), ...verdict(isOpen || (isHost && tolerated.includes('tc')))],
+        ],
       },
       base('prerouting', WALL_IN, [
         [interfaceIs('iif', '==', port.ifindex), goTo('wall')],

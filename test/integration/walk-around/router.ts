@@ -1,7 +1,7 @@
 /**
  * Promise: what a router would forward meets the hooks of the port it comes in by, and those of the port it leaves by.
  *
- * Rule: as in `host.test.ts`, with the sockets replaced by what comes out of the router's other port.
+ * Rule: as in `host.ts`, with the sockets replaced by what comes out of the router's other port.
  *
  * @module
  */
@@ -16,7 +16,8 @@ import { assertNone, linkLocalOf, silence, startWalk, walk, walkFrames } from '.
 
 const skip = rootOnly();
 
-for (const driver of ['afpacket', 'pcap'] as const) {
+/** Registers the tests for a driver: a file each, so that none takes long. */
+export function walkRouter(driver: 'afpacket' | 'pcap'): void {
   test(`nothing is forwarded around the hooks of a router with ${driver}`, { skip }, async (t) => {
     const { ns } = await routerLab(t);
     await silence(ns.inside);
