@@ -233,7 +233,10 @@ export class KernelPlumbing implements Plumbing {
       made.push([plan, plan.memory.kind === 'host' ? hostTables(plan) : bridgeTables(plan)]);
     }
     if (isInForce) return links;
-    for (const { ifindex } of attachment.links) await this.#counters.keep(ifindex);
+    for (const { ifindex } of attachment.links) {
+      // What an earlier run counted is no part of this one's sums.
+      if (this.#tables.planOf(ifindex) !== undefined) await this.#counters.keep(ifindex);
+    }
     await this.#tables.install(made);
     return links;
   }

@@ -27,8 +27,10 @@ import {
   interfaceNameIs,
   isDecapsulated,
   markIs,
+  octetBetween,
   octetsAre,
   priorityIs,
+  protocolIs,
   type Rule,
   setMark,
   setPriority,
@@ -162,7 +164,11 @@ export function detourChains(direction: 'in' | 'out', { near, far }: Detour, del
  *                counter name "unhooked_in" drop    (onDown: forward: counted only)
  *   postrouting  oif 7 oifname != "eth0" counter name "unhooked_out" drop       renamed: its egress chain does not run
  *                oif != 7 oifname "eth0" counter name "unhooked_out" drop       made again
+ *   forward      iif 7 meta protocol ip6 goto discovery
+ *   discovery    @nh,48,16 0x3afe @nh,320,8 0x85-0x89 counter name "unhooked_in" drop
  * ```
+ * Neighbour and router discovery is exempt at the port by its hop limit of 255, which says that no router has forwarded it.
+ * The hop limit is 254 where this host is the router that would: it is dropped, whatever `onDown` says.
  * Nothing at all reaches the stack by a port of a bridge, and what the stack sends out of one was never stolen.
  */
 export function wall({ port, memory, onDown, tolerated }: PortPlan): Table {
@@ -178,6 +184,8 @@ export function wall({ port, memory, onDown, tolerated }: PortPlan): Table {
     hook: { hook, priority },
     rules,
   });
+  // ICMPv6 directly behind the IPv6 header, and a hop limit that the kernel has made one less: net/ipv6/ip6_output.c.
+  const forwardedDiscovery = [octetsAre('nh', 6, '3afe'), octetBetween('nh', 40, 133, 137), count('unhooked_in'), DROP];
   const stranger = [count('unhooked_out'), ...verdict(isOpen)];
   return {
     family: 'inet',
@@ -199,6 +207,8 @@ export function wall({ port, memory, onDown, tolerated }: PortPlan): Table {
       ]),
       ...(isHost
         ? [
+            { name: 'discovery', rules: [forwardedDiscovery] },
+            base('forward', WALL_IN, [[interfaceIs('iif', '==', port.ifindex), protocolIs('ip6'), goTo('discovery')]]),
             base('postrouting', WALL_OUT, [
               [interfaceIs('oif', '==', port.ifindex), interfaceNameIs('oifname', '!=', port.name), ...stranger],
               [interfaceIs('oif', '!=', port.ifindex), interfaceNameIs('oifname', '==', port.name), ...stranger],
