@@ -26,9 +26,10 @@ import { becomeUser } from './become-user.ts';
 import type { DatagramSender } from './egress.ts';
 import { Lane } from './lane.ts';
 import { hookLine, loadChain } from './load-chain.ts';
-import { type FromLane, type LaneSpec, MAX_FAILURE, type ToLane } from './messages.ts';
+import { type LaneSpec, MAX_FAILURE, type ToLane } from './messages.ts';
 import { endWithParent } from './orphan-guard.ts';
 import { ProgressWriter } from './progress.ts';
+import type { FromLane } from './read-message.ts';
 import { unreadableLine } from './unreadable-types.ts';
 
 /** Descriptor of the progress file, as the supervisor arranges it. */
