@@ -37,7 +37,11 @@ export class LaneOutput {
   read(stream: Readable): void {
     const reader = new LineReader(MAX_LINE, (line, isCut) => this.#line(line, isCut));
     this.#readers.push(reader);
-    stream.on('data', (bytes: Buffer) => reader.take(bytes));
+    stream.on('data', (bytes: Buffer) => {
+      // A flood is read on: who writes to a full pipe would wait, and that is the packet path.
+      if (this.#limited.isFull()) this.#limited.leaveOut(reader.skip(bytes));
+      else reader.take(bytes);
+    });
     stream.on('error', () => undefined);
   }
 
