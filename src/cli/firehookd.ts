@@ -10,6 +10,7 @@
  */
 
 import path from 'node:path';
+import { inspect } from 'node:util';
 import { Command } from 'commander';
 import { ConfigError, type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import { attachInterfaces, type Config } from '../config/schema.ts';
@@ -136,7 +137,7 @@ function endOnSurprise(log: Logger, supervisor: Supervisor): void {
   const end = (error: unknown): void => {
     if (isEnding) return;
     isEnding = true;
-    const err = error instanceof Error ? error : new Error(String(error));
+    const err = error instanceof Error ? error : new Error(inspect(error));
     try {
       log.fatal({ err }, `An unexpected error: ${err.message}. The daemon ends; policy.onDown stays in force.`);
       supervisor.abandon();

@@ -145,6 +145,7 @@ export class LaneChild implements LaneHandle {
     this.#failure ??= new FirehookError('FIREHOOK_LANE_FAILED', reason);
     this.#killSession();
     this.#process.kill('SIGKILL');
+    this.#events.killed(reason);
   }
 
   #said(message: FromLane): void {

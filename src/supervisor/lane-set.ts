@@ -44,6 +44,8 @@ export interface LaneEvents {
   opened(): void;
   /** Packets can come. */
   ready(report: LaneReady): void;
+  /** It has been killed for what it did. That it is gone may take a while: its memory is large. */
+  killed(reason: string): void;
   /** The process is gone: what it had is not forwarded any more. */
   exited(): void;
   /** All it left has been read. Always the last, and always called. */
@@ -140,7 +142,10 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
 
   /** Those that packets can come to, on the plan in force. */
   get ready(): readonly LaneRecord<Plan>[] {
-    return this.#records.filter((record) => record.phase === 'ready' && this.#isCurrent(record));
+    // The lease does not wait for the end of one that was killed.
+    return this.#records.filter(
+      (record) => record.phase === 'ready' && record.killedFor === null && this.#isCurrent(record),
+    );
   }
 
   /** True when no lane is there that was started for something else. */
@@ -246,6 +251,7 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
       this.#options.log.error({ pid: record.handle.pid }, `A lane is killed: ${reason}.`);
     }
     record.handle.kill(reason);
+    this.#options.changed();
   }
 
   #start(): void {
@@ -279,6 +285,10 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
             if (this.#replacements > 0) {
               this.#options.log.info({ pid: here.handle.pid }, `${this.ready.length} of ${wanted} lanes run.`);
             }
+          }),
+        killed: (reason) =>
+          note((here) => {
+            here.killedFor ??= reason;
           }),
         exited: () =>
           note((here) => {
