@@ -220,9 +220,9 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
     }
   }
 
-  /** Ends all at once, without waiting for any. */
+  /** Ends all at once, without waiting for any. Why is not their fault, and said by who calls this. */
   killAll(reason: string): void {
-    for (const record of this.#records) this.#kill(record, reason);
+    for (const record of this.#records) this.#kill(record, reason, false);
   }
 
   /** One more may be opened: no other is being opened, none of another plan is there, and not all are there. */
@@ -244,10 +244,10 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
     }
   }
 
-  #kill(record: LaneRecord<Plan>, reason: string): void {
+  #kill(record: LaneRecord<Plan>, reason: string, isSaid = true): void {
     if (record.phase === 'exited' || record.killedFor !== null) return;
     record.killedFor = reason;
-    if (record.stoppedMs === null) {
+    if (record.stoppedMs === null && isSaid) {
       this.#options.log.error({ pid: record.handle.pid }, `A lane is killed: ${reason}.`);
     }
     record.handle.kill(reason);

@@ -70,13 +70,40 @@ export interface Written {
   readonly socket: string;
 }
 
-/** Writes a config, to be removed with the lab. */
-export async function writeConfig(ns: Namespace, config: Readonly<Record<string, unknown>>): Promise<Written> {
+/** A hook that fills every log: forty lines a second, each of which needs six times its length in JSON. */
+export const NOISY: string = `
+  import { defineHook, FORWARD } from 'firehook';
+  export default defineHook({
+    name: 'noisy',
+    setup() { setInterval(() => console.log('\\u0001'.repeat(4000)), 25).unref(); },
+    onPacket: () => FORWARD,
+  });`;
+
+/** A hook that says nothing. */
+export const QUIET: string = `
+  import { defineHook, FORWARD } from 'firehook';
+  export default defineHook({ name: 'quiet', onPacket: () => FORWARD });`;
+
+/** Waits until the log's reader has cost lines. */
+export async function loseLines(daemon: Daemon): Promise<void> {
+  await waitFor(async () => (await readStatus(daemon)).logLinesLost > 0, {
+    what: 'lines that are lost',
+    timeoutMs: PATIENCE_MS,
+  });
+}
+
+/** Writes a config, and a hook `./hook.ts` beside it; both are removed with the lab. */
+export async function writeConfig(
+  ns: Namespace,
+  config: Readonly<Record<string, unknown>>,
+  hook: string = QUIET,
+): Promise<Written> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'firehook-attack-'));
   ns.defer(() => rm(folder, { recursive: true, force: true }));
   await chmod(folder, 0o755);
   const file = path.join(folder, 'firehook.yaml');
   const socket = path.join(folder, 'firehook.sock');
+  await writeFile(path.join(folder, 'hook.ts'), hook);
   await writeFile(file, JSON.stringify({ ...config, control: { socket } }));
   return { folder, file, socket };
 }

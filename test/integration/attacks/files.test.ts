@@ -17,7 +17,9 @@ const FIREHOOK = fileURLToPath(new URL('../../../bin/firehook', import.meta.url)
 /** Far less than whoever waits for a pipe would take, which is for ever. */
 const TIMEOUT_MS = 100_000;
 
-test('a named pipe as config, as hook and as a file of options is refused by name', { skip: rootOnly('mkfifo') }, async (t) => {
+test('a named pipe as config, as hook and as a file of options is refused by name', {
+  skip: rootOnly('mkfifo'),
+}, async (t) => {
   const { ns } = await hostLab(t);
   const attach = [{ host: 'eth0' }];
   const { folder, file } = await writeConfig(ns.host, { attach, hooks: [{ module: './pipe.ts' }] });

@@ -37,7 +37,14 @@ test('a stranger that holds every name it can neither hinders a start nor an --u
   const { ns } = await hostLab(t);
   const first = await startDaemon(ns.host, CONFIG);
   assert.equal(await first.stop(), 0);
-  const stranger = ns.host.spawn('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', 'python3', '-c', STRANGER]);
+  const stranger = ns.host.spawn('setpriv', [
+    '--reuid=65534',
+    '--regid=65534',
+    '--clear-groups',
+    'python3',
+    '-c',
+    STRANGER,
+  ]);
   await waitFor(() => stranger.stdout.includes('ready'), { what: 'the stranger', timeoutMs: PATIENCE_MS });
   assert.doesNotMatch(stranger.stdout, /OPENED/);
   assert.equal(stranger.stdout.match(/refused 13/g)?.length, 8);
@@ -50,7 +57,9 @@ test('a stranger that holds every name it can neither hinders a start nor an --u
   assert.match(undone.stdout, /Took back eth0\./);
 });
 
-test('a second daemon on a port is refused, and what a killed one left is no obstacle', { skip: rootOnly('ping') }, async (t) => {
+test('a second daemon on a port is refused, and what a killed one left is no obstacle', {
+  skip: rootOnly('ping'),
+}, async (t) => {
   const { ns } = await hostLab(t);
   const daemon = await startDaemon(ns.host, CONFIG);
   const { file } = await writeConfig(ns.host, CONFIG);
@@ -67,7 +76,10 @@ test('a second daemon on a port is refused, and what a killed one left is no obs
 });
 
 /** Starts a daemon where /run is what `prepare` makes of an empty file system, seen by nobody else. */
-async function startUnder(t: TestContext, prepare: string): Promise<{ readonly ns: Namespace; readonly result: Result }> {
+async function startUnder(
+  t: TestContext,
+  prepare: string,
+): Promise<{ readonly ns: Namespace; readonly result: Result }> {
   const { ns } = await hostLab(t);
   const { file } = await writeConfig(ns.host, CONFIG);
   const script = `mount -t tmpfs -o size=1m,nr_inodes=\${3:-100} none /run && ${prepare} && exec "$1" -c "$2"`;
@@ -76,11 +88,23 @@ async function startUnder(t: TestContext, prepare: string): Promise<{ readonly n
 
 for (const [what, prepare, reason] of [
   ['a symbolic link', `mkdir -p /run/firehook /run/other && ln -s /run/other ${LOCKS}`, /lock is a symbolic link/],
-  ['somebody else\'s', `mkdir -p -m 755 ${LOCKS} && chmod 700 ${LOCKS} && chown 65534 ${LOCKS}`, /lock belongs to user 65534/],
+  [
+    "somebody else's",
+    `mkdir -p -m 755 ${LOCKS} && chmod 700 ${LOCKS} && chown 65534 ${LOCKS}`,
+    /lock belongs to user 65534/,
+  ],
   ['open to others', `mkdir -p ${LOCKS} && chmod 1777 ${LOCKS}`, /others have rights in .*lock \(mode 1777\)/],
-  ['in a folder of somebody else', 'mkdir /run/firehook && chown 65534 /run/firehook', /firehook belongs to user 65534/],
+  [
+    'in a folder of somebody else',
+    'mkdir /run/firehook && chown 65534 /run/firehook',
+    /firehook belongs to user 65534/,
+  ],
   ['a file', `mkdir /run/firehook && touch ${LOCKS}`, /lock is no folder/],
-  ['not to be made, because /run is full', 'i=0; while mkdir /run/$i 2>/dev/null; do i=$((i+1)); done', /no space left|ENOSPC/i],
+  [
+    'not to be made, because /run is full',
+    'i=0; while mkdir /run/$i 2>/dev/null; do i=$((i+1)); done',
+    /no space left|ENOSPC/i,
+  ],
 ] as const) {
   test(`a folder of locks that is ${what} is refused in one line that says so`, {
     skip: rootOnly('unshare'),

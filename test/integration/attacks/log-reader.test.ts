@@ -11,46 +11,30 @@ import { LogPipe } from '../../chaos/log-pipe.ts';
 import type { Daemon } from '../../support/daemon.ts';
 import { assertPingCount, PATIENCE_MS, readStatus } from '../../support/live.ts';
 import { hostLab, type Namespace, rootOnly, waitFor } from '../../support/netns.ts';
-import { FIREHOOKD, lanesOf, startBy, writeConfig } from './attack.ts';
+import { FIREHOOKD, lanesOf, loseLines, NOISY, QUIET, startBy, writeConfig } from './attack.ts';
 
 const HOST = '10.78.0.1';
 const PINGS = 200;
-/** Each packet is a line of about a kilobyte, as far as the limits of the log let it. */
-const NOISY = `
-  import { defineHook, FORWARD } from 'firehook';
-  export default defineHook({ name: 'noisy', onPacket() { console.log('n'.repeat(1000)); return FORWARD; } });`;
-const QUIET = `
-  import { defineHook, FORWARD } from 'firehook';
-  export default defineHook({ name: 'quiet', onPacket: () => FORWARD });`;
-
 async function startLogged(
   t: TestContext,
   source: string,
 ): Promise<{ readonly daemon: Daemon; readonly reader: LogPipe; readonly peer: Namespace }> {
   const { ns } = await hostLab(t);
-  const config = await writeConfig(ns.host, {
-    attach: [{ host: 'eth0' }],
-    driver: 'afpacket',
-    hooks: [{ module: './hook.ts' }],
-  });
-  await ns.host.output('sh', ['-c', 'cat >"$1"', 'write', path.join(config.folder, 'hook.ts')], { input: source });
+  const config = await writeConfig(
+    ns.host,
+    {
+      attach: [{ host: 'eth0' }],
+      driver: 'afpacket',
+      hooks: [{ module: './hook.ts' }],
+    },
+    source,
+  );
   const fifo = path.join(config.folder, 'log');
   const reader = new LogPipe(fifo, () => undefined);
   ns.host.defer(async () => reader.close());
   const daemon = await startBy(ns.host, config, `exec "$1" -c "$2" 2>${fifo}`);
   await lanesOf(daemon, 1);
   return { daemon, reader, peer: ns.peer };
-}
-
-/** Fills the log as an operator's signals do: a line each. */
-async function fillLog(daemon: Daemon): Promise<void> {
-  await waitFor(
-    async () => {
-      for (let line = 0; line < 500; line++) process.kill(daemon.pid, 'SIGHUP');
-      return (await readStatus(daemon)).logLinesLost > 0;
-    },
-    { what: 'lines that are lost', timeoutMs: PATIENCE_MS },
-  );
 }
 
 test('a reader that stands still costs lines, not packets; how many is said when it goes on', {
@@ -60,7 +44,7 @@ test('a reader that stands still costs lines, not packets; how many is said when
   reader.stand();
   await assertPingCount(peer, PINGS, HOST);
   assert.equal((await readStatus(daemon)).lease, 'held');
-  await fillLog(daemon);
+  await loseLines(daemon);
   const { logLinesLost } = await readStatus(daemon);
   assert.match((await daemon.cli('status')).stdout, /lines lost/);
   reader.read();
@@ -75,9 +59,9 @@ test('a reader that stands still costs lines, not packets; how many is said when
 test('a daemon whose reader stands still ends on SIGTERM and takes everything back', {
   skip: rootOnly('ping', 'mkfifo'),
 }, async (t) => {
-  const { daemon, reader, peer } = await startLogged(t, QUIET);
+  const { daemon, reader, peer } = await startLogged(t, NOISY);
   reader.stand();
-  await fillLog(daemon);
+  await loseLines(daemon);
   assert.equal(await daemon.stop(), 0);
   await assertPingCount(peer, 3, HOST);
 });

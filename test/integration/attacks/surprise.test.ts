@@ -43,6 +43,7 @@ for (const [what, surprise] of Object.entries(SURPRISES)) {
     assert.deepEqual(await daemon.exited, { code: 1, signal: null });
     const lines = daemon.log.trimEnd().split('\n').slice(before);
     assert.equal(lines.length, 1, daemon.log);
+    // That lanes go with it needs no line of its own.
     const { level, msg } = JSON.parse(lines[0] ?? '') as Record<string, unknown>;
     assert.equal(level, 'fatal');
     assert.match(String(msg), /^An unexpected error: .*The daemon ends; policy\.onDown stays in force\.$/s);
@@ -54,7 +55,9 @@ for (const [what, surprise] of Object.entries(SURPRISES)) {
   });
 }
 
-test('with onDown: forward traffic goes on after an error that nobody expected', { skip: rootOnly('ping') }, async (t) => {
+test('with onDown: forward traffic goes on after an error that nobody expected', {
+  skip: rootOnly('ping'),
+}, async (t) => {
   const { ns } = await hostLab(t);
   const daemon = await start(ns.host, 'forward', SURPRISES.thrown);
   await lanesOf(daemon, 1);
@@ -72,7 +75,10 @@ test('signals that are no order to stop end nothing, and none of them opens a de
   const signals = ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
   for (const signal of signals) {
     process.kill(daemon.pid, signal);
-    await waitFor(() => daemon.log.includes(`${signal} ignored`), { what: `${signal} in the log`, timeoutMs: PATIENCE_MS });
+    await waitFor(() => daemon.log.includes(`${signal} ignored`), {
+      what: `${signal} in the log`,
+      timeoutMs: PATIENCE_MS,
+    });
   }
   assert.equal((await ns.host.output('ss', ['-Hltn'])).trim(), '');
   await assertPings(ns.peer, HOST);

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { Daemon } from '../../support/daemon.ts';
 import { assertPings, PATIENCE_MS, readStatus } from '../../support/live.ts';
 import { hostLab, type Namespace, type RunningProcess, rootOnly, waitFor } from '../../support/netns.ts';
-import { FIREHOOKD, HOSTILE, lanesOf, order, writeConfig } from './attack.ts';
+import { FIREHOOKD, HOSTILE, lanesOf, loseLines, NOISY, order, writeConfig } from './attack.ts';
 
 const PTY = fileURLToPath(new URL('pty.py', import.meta.url));
 const HOST = '10.78.0.1';
@@ -21,14 +21,10 @@ const TTY_FIELD = 6;
 /** The daemon at a terminal; `terminal` is the process that reads it. */
 async function startAtTerminal(
   ns: Namespace,
-  hooks: readonly object[],
+  hook: object,
 ): Promise<{ readonly daemon: Daemon; readonly terminal: RunningProcess }> {
-  const { folder, file, socket } = await writeConfig(ns, {
-    attach: [{ host: 'eth0' }],
-    driver: 'afpacket',
-    hooks,
-    policy: { onHookError: 'forward' },
-  });
+  const config = { attach: [{ host: 'eth0' }], driver: 'afpacket', hooks: [hook] };
+  const { folder, file, socket } = await writeConfig(ns, config, NOISY);
   const terminal = ns.spawn('python3', [PTY, FIREHOOKD, '-c', file], { env: { NO_COLOR: '1' } });
   const daemon = new Daemon(ns, terminal, folder, file, socket);
   await daemon.waitUntilRunning(PATIENCE_MS);
@@ -43,7 +39,7 @@ function terminalOf(pid: number): number {
 
 test('a lane has no terminal, and what it prints is harmless at one', { skip: rootOnly('bash') }, async (t) => {
   const { ns } = await hostLab(t);
-  const { daemon } = await startAtTerminal(ns.host, [HOSTILE]);
+  const { daemon } = await startAtTerminal(ns.host, HOSTILE);
   const [pid = -1] = await lanesOf(daemon, 1);
   const { pid: supervisor } = await readStatus(daemon);
   assert.notEqual(terminalOf(supervisor), 0, 'the daemon has one');
@@ -67,12 +63,11 @@ test('a terminal that stands costs log lines, and not traffic, answers or the en
   skip: rootOnly('ping'),
 }, async (t) => {
   const { ns } = await hostLab(t);
-  const { daemon, terminal } = await startAtTerminal(ns.host, [HOSTILE]);
+  const { daemon, terminal } = await startAtTerminal(ns.host, { module: './hook.ts' });
   const [pid = -1] = await lanesOf(daemon, 1);
   terminal.kill('SIGUSR1');
-  // More than any terminal keeps.
   const { pid: supervisor } = await readStatus(daemon);
-  for (let line = 0; line < 300; line++) process.kill(supervisor, 'SIGHUP');
+  await loseLines(daemon);
   process.kill(pid, 'SIGKILL');
   await lanesOf(daemon, 1, pid);
   await assertPings(ns.peer, HOST);
