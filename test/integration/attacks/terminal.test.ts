@@ -14,7 +14,7 @@ import { assertPings, PATIENCE_MS, readStatus } from '../../support/live.ts';
 import { hostLab, type Namespace, type RunningProcess, rootOnly, waitFor } from '../../support/netns.ts';
 import { FIREHOOKD, HOSTILE, lanesOf, loseLines, NOISY, order, writeConfig } from './attack.ts';
 
-const PTY = fileURLToPath(new URL('pty.py', import.meta.url));
+const PTY = fileURLToPath(new URL('terminal.py', import.meta.url));
 const HOST = '10.78.0.1';
 const TTY_FIELD = 6;
 

@@ -1,6 +1,6 @@
 """Runs a command at a terminal of its own and shows what it prints; on SIGUSR1 it reads no more, on SIGUSR2 it reads again.
 
-    pty.py COMMAND ARGUMENT...       what is typed into the terminal, and echoed by it, is printed too
+    terminal.py COMMAND ARGUMENT...       what is typed into the terminal, and echoed by it, is printed too
 
 The exit code is that of the command. SIGTERM goes on to the command. Source: pty(7).
 """
