@@ -81,7 +81,7 @@ export function missingTools(): string[] {
   ];
   return probes
     .filter(([tool, args]) => {
-      const { error } = spawnSync(tool, args, { stdio: 'ignore', timeout: TIMEOUT_MS });
+      const { error } = spawnSync(tool, args, { stdio: 'ignore', timeout: TIMEOUT_MS, killSignal: 'SIGKILL' });
       return error !== undefined && isMissing(error);
     })
     .map(([tool]) => tool);

@@ -50,7 +50,8 @@ export function lanesOf(daemon: Daemon, count: number, gone = -1): Promise<reado
 
 /** The lines of the log, each an object. */
 export function linesOf(log: string): Record<string, unknown>[] {
-  return log.split('\n').flatMap((line) => (line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : []));
+  const lines = log.split('\n').filter((line) => line.startsWith('{'));
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
 /** What a process has in memory, in KiB. */

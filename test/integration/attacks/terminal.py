@@ -30,8 +30,10 @@ pid, master = pty.fork()
 if pid == 0:
     os.execvp(sys.argv[1], sys.argv[1:])
 signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
+ended = status = 0
 while True:
-    ended, status = os.waitpid(pid, os.WNOHANG)
+    if not ended:
+        ended, status = os.waitpid(pid, os.WNOHANG)
     ready = select.select([master], [], [], 0.05)[0] if is_reading or ended else select.select([], [], [], 0.05)[0]
     if ready:
         try:
