@@ -1,5 +1,5 @@
 /**
- * Runs one of the system tools that plumbing is made with: `ip`, `nft`, `tc`, `ethtool`, `getent`, `taskset`.
+ * Runs one of the system tools that commands and the start of the daemon use: `ip`, `getent`, `taskset`. Beside the lease none runs.
  *
  * Rule: synchronous, bounded in time, never through a shell. A tool that is missing or fails is an error that quotes what
  * the tool said.
@@ -69,22 +69,6 @@ export function runTool(tool: string, args: readonly string[], input = ''): stri
   if (result.ok) return result.stdout;
   const said = result.stderr.trim().split('\n')[0] ?? '';
   throw new FirehookError('FIREHOOK_ATTACH_TOOL', `${[tool, ...args].join(' ')}: ${said}`);
-}
-
-/** The packages whose tools are not installed, for `doctor` and the start; empty when all are there. */
-export function missingTools(): string[] {
-  const probes: readonly (readonly [string, readonly string[]])[] = [
-    ['nft', ['--version']],
-    ['ip', ['-V']],
-    ['tc', ['-V']],
-    ['ethtool', ['--version']],
-  ];
-  return probes
-    .filter(([tool, args]) => {
-      const { error } = spawnSync(tool, args, { stdio: 'ignore', timeout: TIMEOUT_MS, killSignal: 'SIGKILL' });
-      return error !== undefined && isMissing(error);
-    })
-    .map(([tool]) => tool);
 }
 
 function isMissing(error: NodeJS.ErrnoException): boolean {

@@ -15,13 +15,12 @@
  */
 
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
-import type { LeaseFence } from '../plumbing/lease.ts';
 import { openMemoryFile } from './memory-file.ts';
 
 const NS_PER_MS = 1_000_000n;
 
 /** Writes the page that the rings of all lanes look at. */
-export class Fence implements LeaseFence {
+export class Fence {
   /** For lanes to inherit: cannot be written to. */
   readonly laneFd: number;
   readonly #fd: number;

@@ -20,7 +20,7 @@ import {
   SMALLEST_RING_SLOTS,
 } from '../drivers/afpacket-ring.ts';
 import type { Way } from '../lane/way.ts';
-import type { Link } from '../plumbing/links.ts';
+import type { Link } from '../plumbing/link.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
 const SLOTS_PER_MIB = (1024 * 1024) / SLOT_OCTETS;

@@ -6,7 +6,7 @@
  * ```
  * Rule: pure. The redirect uses u32, which is in every kernel that has filters; matchall came later.
  *
- * @see tc(8), include/uapi/linux/{rtnetlink,pkt_cls}.h, include/uapi/linux/tc_act/tc_mirred.h
+ * @see tc(8), include/uapi/linux/rtnetlink.h, include/uapi/linux/pkt_cls.h, include/uapi/linux/tc_act/tc_mirred.h
  * @module
  */
 

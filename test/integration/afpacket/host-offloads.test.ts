@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { detourNames } from '../../../src/plumbing/ruleset.ts';
+import { detourNames } from '../../../src/plumbing/names.ts';
 import { sendUdpSuperDatagram, startCapture } from '../../support/frames.ts';
 import { assertAddsUp, ifindexOf, PATIENCE_MS } from '../../support/live.ts';
 import { hostLab, type Namespace, rootOnly, waitFor } from '../../support/netns.ts';

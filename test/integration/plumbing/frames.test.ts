@@ -6,7 +6,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import type { PortCounters } from '../../../src/plumbing/port-counters.ts';
 import { sendFrames, startCapture } from '../../support/frames.ts';
 import { createLab, type Namespace, rootOnly, waitFor } from '../../support/netns.ts';
@@ -14,7 +14,7 @@ import { type Extension, ethernet, extension, icmpv6, ipv4, ipv6, octets, udp } 
 import { RemotePlumbing } from './remote-plumbing.ts';
 
 const PORT = Buffer.from('020000000101', 'hex');
-const OTHER = Buffer.from('020000000999'.slice(0, 12), 'hex');
+const OTHER = Buffer.from('020000000999', 'hex');
 const BROADCAST = Buffer.from('ffffffffffff', 'hex');
 const GROUP4 = Buffer.from('01005e000001', 'hex');
 const GROUP6 = Buffer.from('333300000001', 'hex');
@@ -139,7 +139,7 @@ const FRAMES: readonly (readonly [what: string, frame: Buffer, fate: Fate])[] = 
 const PROBE =
   'table inet seen { counter arrived { }; chain pre { type filter hook prerouting priority -900; iif "eth0" counter name arrived; }; }';
 
-async function lab(t: import('node:test').TestContext) {
+async function lab(t: TestContext) {
   const { ns } = await createLab(t, {
     namespaces: { fw: {}, client: {} },
     links: [

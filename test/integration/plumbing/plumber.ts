@@ -2,7 +2,7 @@
  * The real plumbing inside a namespace, worked from a test: a line of JSON in is a call, a line of JSON out its result.
  *
  * ```
- *   {"method": "protect", "attach": {"host": "eth0"}, "args": ["drop", []]}  ─>  {"value": null} or {"error": "..."}
+ *   {"method": "protect", "onDown": "drop", "tolerated": []}  ─>  {"value": null} or {"error": "..."}
  * ```
  * Rule: a test's process stays outside of the namespaces; what has to be inside is this program.
  *

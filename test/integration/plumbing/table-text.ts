@@ -5,13 +5,7 @@
  */
 
 import { ruleText } from '../../../src/plumbing/netlink/clause.ts';
-import {
-  type Chain,
-  type Hook,
-  NFT_TABLE_F_OWNER,
-  NFT_TABLE_F_PERSIST,
-  type Table,
-} from '../../../src/plumbing/netlink/nftables.ts';
+import type { Chain, Hook, Table } from '../../../src/plumbing/netlink/nftables.ts';
 
 /** The text, one thing a line, without indentation. */
 export function tableText({ family, name, comment, counters, sets, chains }: Table): string {
@@ -45,11 +39,8 @@ export function normalise(listed: string, ifindexOf: ReadonlyMap<string, number>
     .map((line) =>
       line.replace(
         /\b([io]if)( !=)? "([^"]+)"/g,
-        (_, key, not = '', name) => `${key}${not} ${ifindexOf.get(name) ?? name}`,
+        (_, key: string, not: string | undefined, name: string) => `${key}${not ?? ''} ${ifindexOf.get(name) ?? name}`,
       ),
     )
     .join('\n');
 }
-
-/** Flags of a table that nobody else may change and that outlives its owner. */
-export const OWNED = NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST;

@@ -5,7 +5,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { bridgeTables } from '../../../src/plumbing/attach/bridge-tables.ts';
 import { hostTables } from '../../../src/plumbing/attach/host-tables.ts';
 import type { Link } from '../../../src/plumbing/link.ts';
@@ -14,7 +14,7 @@ import { createLab, type Namespace, rootOnly } from '../../support/netns.ts';
 import { RemotePlumbing } from './remote-plumbing.ts';
 import { normalise, tableText } from './table-text.ts';
 
-async function lab(t: import('node:test').TestContext): Promise<Namespace> {
+async function lab(t: TestContext): Promise<Namespace> {
   const { ns } = await createLab(t, {
     namespaces: { fw: {}, client: {}, server: {} },
     links: [
@@ -63,7 +63,8 @@ for (const kind of ['host', 'bridge', 'bridge-at-port'] as const) {
         toleratesTc: false,
       };
       const numbers = new Map([port, ...(other === undefined ? [] : [other])].map((link) => [link.name, link.ifindex]));
-      for (const table of Object.values(kind === 'host' ? hostTables(plan) : bridgeTables(plan))) {
+      const { netdev, inet } = kind === 'host' ? hostTables(plan) : bridgeTables(plan);
+      for (const table of [netdev, inet]) {
         const listed = await fw.output('nft', ['list', 'table', table.family, table.name]);
         assert.equal(normalise(listed, numbers), tableText(table));
       }

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Config } from '../../../src/config/schema.ts';
 import type { Way } from '../../../src/lane/way.ts';
-import type { Link } from '../../../src/plumbing/links.ts';
+import type { Link } from '../../../src/plumbing/link.ts';
 import { describeRings, planRings, type RingPlan, smallerRings } from '../../../src/supervisor/ring-plan.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
 

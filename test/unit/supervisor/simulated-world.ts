@@ -15,8 +15,8 @@ import { FirehookError } from '../../../src/errors.ts';
 import type { Attachment } from '../../../src/plumbing/attach/attachment.ts';
 import type { Damage, EarlierTaker, LeaseControl, LeaseState, Plumbing } from '../../../src/plumbing/contract.ts';
 import type { Link } from '../../../src/plumbing/link.ts';
+import type { PortMemory } from '../../../src/plumbing/memory.ts';
 import type { PortCounters } from '../../../src/plumbing/port-counters.ts';
-import type { PortMemory } from '../../../src/plumbing/ruleset.ts';
 import type { Clock, Timer } from '../../../src/supervisor/clock.ts';
 import type { LaneEnd, LaneEvents, LaneHandle, LanePlan } from '../../../src/supervisor/lane-set.ts';
 
