@@ -8,7 +8,7 @@
  * @module
  */
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import type { Address, Packet } from 'firehook';
 import { DROP, defineHook, FORWARD, ICMP_ON_DROP, parseAddress, parseCidr } from 'firehook';
 import { readChoice, readFlag, readOptions, readText } from './_options.ts';
@@ -68,6 +68,8 @@ function has(packet: Packet, address: Address): boolean {
 
 function readList(file: string, path: string): string {
   try {
+    // A named pipe would be waited for.
+    if (!statSync(path).isFile()) throw new Error('not a regular file');
     return readFileSync(path, 'utf8');
   } catch (cause) {
     throw new Error(

@@ -14,10 +14,18 @@ import { printable } from '../telemetry/printable.ts';
 /** Exit code for wrong usage. */
 export const USAGE = 2;
 
-/** Writes what went wrong as one line and ends the process. */
-export function fail(program: string, error: unknown): never {
+/**
+ * Writes what went wrong as one line and ends the process.
+ *
+ * @param write - takes the line; by default it goes to standard error
+ */
+export function fail(
+  program: string,
+  error: unknown,
+  write: (line: string) => void = (line) => void process.stderr.write(line),
+): never {
   if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : USAGE);
-  process.stderr.write(`${paint('red', `${program}:`)} ${printable(messageOf(error))}\n`);
+  write(`${paint('red', `${program}:`)} ${printable(messageOf(error))}\n`);
   process.exit(isFirehookError(error) ? error.exitCode : 1);
 }
 

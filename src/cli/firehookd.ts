@@ -10,6 +10,7 @@
  */
 
 import path from 'node:path';
+import { inspect } from 'node:util';
 import { Command } from 'commander';
 import { ConfigError, type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import { attachInterfaces, type Config } from '../config/schema.ts';
@@ -96,6 +97,7 @@ async function run(file: string, { config, warnings }: LoadedConfig): Promise<vo
     logLinesLost: () => queue.lost,
   });
   endOnSurprise(log, supervisor);
+  ignoreStraySignals(log);
   let isStarted = false;
   let stopWanted = false;
   const stop = (): void => {
@@ -104,11 +106,29 @@ async function run(file: string, { config, warnings }: LoadedConfig): Promise<vo
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  // A hangup means the terminal went away, not that the network should be unprotected.
-  process.on('SIGHUP', () => log.warn('SIGHUP ignored: reload is not in this version.'));
-  await supervisor.start();
+  try {
+    await supervisor.start();
+  } catch (error) {
+    // Whoever does not read the log does not hold up the end either.
+    fail('firehookd', error, queue.write);
+  }
   isStarted = true;
   if (stopWanted) stop();
+}
+
+/**
+ * What is no order to stop stops nothing. By default a hangup and SIGUSR2 would end the daemon, and SIGUSR1 would open Node's
+ * debugger on a port of the machine, by which any local user could become root.
+ */
+function ignoreStraySignals(log: Logger): void {
+  // A hangup means the terminal went away, not that the network should be unprotected.
+  process.on('SIGHUP', () => log.warn('SIGHUP ignored: reload is not in this version.'));
+  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
+    process.on(signal, () => log.warn(`${signal} ignored: it has no meaning here.`));
+  }
+  // Node would write its warnings to standard error itself, and wait for a reader that stands still.
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => log.warn({ err: warning }, `Node warns: ${warning.message}`));
 }
 
 /** An error that nobody expected: one line, the fence closed, the tables left with `onDown` in force, exit code 1. */
@@ -117,7 +137,7 @@ function endOnSurprise(log: Logger, supervisor: Supervisor): void {
   const end = (error: unknown): void => {
     if (isEnding) return;
     isEnding = true;
-    const err = error instanceof Error ? error : new Error(String(error));
+    const err = error instanceof Error ? error : new Error(inspect(error));
     try {
       log.fatal({ err }, `An unexpected error: ${err.message}. The daemon ends; policy.onDown stays in force.`);
       supervisor.abandon();

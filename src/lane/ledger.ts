@@ -91,6 +91,9 @@ export const INJECTED = column('injected');
 export const INJECT_REFUSED = column('injectRefused');
 export const PROBES = column('probes');
 
+/** Largest counter that a double holds exactly: more is counted by none, whatever a lane says of itself. */
+export const MOST_COUNTED: number = 2 ** 53;
+
 /** An empty row as an object. */
 export function emptyRow(): LedgerRow {
   return Object.fromEntries(LEDGER_COUNTERS.map((name) => [name, 0])) as LedgerRow;
@@ -101,9 +104,9 @@ export function rowAt(numbers: Float64Array, base: number): LedgerRow {
   return Object.fromEntries(LEDGER_COUNTERS.map((name, i) => [name, numbers[base + i] ?? 0])) as LedgerRow;
 }
 
-/** Adds `more` to `row` in place. */
+/** Adds `more` to `row` in place, up to {@link MOST_COUNTED}. */
 export function addRow(row: LedgerRow, more: LedgerRow): void {
-  for (const name of LEDGER_COUNTERS) row[name] += more[name];
+  for (const name of LEDGER_COUNTERS) row[name] = Math.min(row[name] + more[name], MOST_COUNTED);
 }
 
 /**

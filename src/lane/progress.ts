@@ -23,7 +23,7 @@ import type { Pool } from '../firewall/pool.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { HOOK_COUNTERS } from '../hook/hook-chain.ts';
 import type { LedgerRow } from './ledger.ts';
-import { LEDGER_WIDTH, rowAt } from './ledger.ts';
+import { LEDGER_WIDTH, MOST_COUNTED, rowAt } from './ledger.ts';
 
 /** "FHP2" as a number; changes when the layout does. */
 const MAGIC = 0x46485032;
@@ -35,8 +35,6 @@ const TAG_WIDTH = 5;
 /** Tags beyond this are summed into none: a hook that invents tags must not grow the file. */
 const MAX_TAGS = 32;
 const OCTETS = 8;
-/** Largest counter that a double holds exactly. */
-const MOST = 2 ** 53;
 /** A lane that is killed in the middle of a write leaves a torn snapshot; one that tears on purpose gets no more tries. */
 const ATTEMPTS = 20;
 /** Least time between two snapshots of the packet path; a tenth of what an idle lane takes. */
@@ -245,7 +243,7 @@ function shownTag(tag: number): string {
 
 /** What cannot be a counter counts as none. */
 function counter(value: number | undefined): number {
-  return value !== undefined && value >= 0 ? Math.min(Math.floor(value), MOST) : 0;
+  return value !== undefined && value >= 0 ? Math.min(Math.floor(value), MOST_COUNTED) : 0;
 }
 
 function decode(numbers: Float64Array, shape: ProgressShape): LaneProgress {
@@ -276,7 +274,8 @@ function decode(numbers: Float64Array, shape: ProgressShape): LaneProgress {
       tag: shownTag(at(offset)),
       type: at(offset + 1) === 0 ? 'Nonp' : 'Paged',
       allocs: at(offset + 2),
-      frees: at(offset + 3),
+      // What was freed was allocated.
+      frees: Math.min(at(offset + 3), at(offset + 2)),
       bytes: at(offset + 4),
     });
   }

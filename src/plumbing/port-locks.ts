@@ -21,6 +21,7 @@ export const LOCK_FOLDER = '/run/firehook/lock';
 
 /** Rights of everybody but the owner. */
 const OTHERS = 0o077;
+const OTHERS_WRITE = 0o022;
 
 /** Locks that this process holds. */
 export class PortLocks {
@@ -100,15 +101,26 @@ function fileOf(folder: string, what: string): string {
 
 /** A folder that others can write to would let them hold a lock. */
 function makeFolder(folder: string): void {
-  mkdirSync(path.dirname(folder), { recursive: true, mode: 0o755 });
+  const parent = path.dirname(folder);
+  mkdirSync(parent, { recursive: true, mode: 0o755 });
+  // Whoever can write there can put another folder in the place of this one.
+  assertOwn(parent, OTHERS_WRITE);
   try {
     mkdirSync(folder, { mode: 0o700 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
+  assertOwn(folder, OTHERS);
+}
+
+/** A real folder, not a link, of this user, with none of the `forbidden` rights. */
+function assertOwn(folder: string, forbidden: number): void {
   const stat = lstatSync(folder);
-  const { uid, mode } = stat;
-  if (!stat.isDirectory() || uid !== process.getuid?.() || (mode & OTHERS) !== 0) {
-    throw new Error('the folder is not its own');
+  const rights = stat.mode & 0o7777;
+  if (stat.isSymbolicLink()) throw new Error(`${folder} is a symbolic link`);
+  if (!stat.isDirectory()) throw new Error(`${folder} is no folder`);
+  if (stat.uid !== process.getuid?.()) throw new Error(`${folder} belongs to user ${stat.uid}`);
+  if ((rights & forbidden) !== 0) {
+    throw new Error(`others have rights in ${folder} (mode ${rights.toString(8).padStart(4, '0')})`);
   }
 }

@@ -36,7 +36,14 @@ export interface ToolResult {
  * @throws {@link FirehookError} FIREHOOK_ATTACH_TOOL when it is not installed, or does not end in time
  */
 export function tryTool(tool: string, args: readonly string[], input = '', timeoutMs: number = TIMEOUT_MS): ToolResult {
-  const result = spawnSync(tool, args, { input, encoding: 'utf8', timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 });
+  const result = spawnSync(tool, args, {
+    input,
+    encoding: 'utf8',
+    timeout: timeoutMs,
+    // One that hangs need not listen to anything else.
+    killSignal: 'SIGKILL',
+    maxBuffer: 64 * 1024 * 1024,
+  });
   if (result.error === undefined) return { ok: result.status === 0, stdout: result.stdout, stderr: result.stderr };
   const cause = result.error as NodeJS.ErrnoException;
   if (isMissing(cause)) {

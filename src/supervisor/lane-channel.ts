@@ -31,7 +31,16 @@ export class LaneChannel {
   #last: FromLane['type'] | 'nothing' = 'nothing';
   #isOver = false;
 
-  constructor(socket: Duplex, onMessage: (message: FromLane) => void, onFault: (reason: string) => void) {
+  /**
+   * @param onFault - it said what it may not say; called once, and nothing after it
+   * @param onEnd - it says no more, because it has ended or because it closed the channel; not called after a fault
+   */
+  constructor(
+    socket: Duplex,
+    onMessage: (message: FromLane) => void,
+    onFault: (reason: string) => void,
+    onEnd: () => void = () => undefined,
+  ) {
     this.#socket = socket;
     this.#onMessage = onMessage;
     this.#onFault = onFault;
@@ -41,6 +50,11 @@ export class LaneChannel {
     });
     // That the lane is gone is told by its end.
     socket.on('error', () => undefined);
+    socket.once('close', () => {
+      if (this.#isOver) return;
+      this.#isOver = true;
+      onEnd();
+    });
   }
 
   /** Tells the lane something, if it is still there. */

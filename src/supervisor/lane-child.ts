@@ -4,7 +4,8 @@
  * ```
  *   0 nothing   1, 2 pipes that are read with bounds   3 progress (sealed)   4 fence (read only)   5 channel (checked lines)
  * ```
- * Rule: whatever the child does, `exited` and then `ended` are called once, the latter after its last numbers and words have
+ * Rule: a lane that breaks its word is killed: a message that is none, a channel that it closed, an end that it announced and
+ * that does not come, numbers that cannot be read. Whatever the child does, `exited` and then `ended` are called once, the latter after its last numbers and words have
  * been read. No word of the daemon's environment reaches it. What it left running in its session is killed with it.
  *
  * @module
@@ -27,6 +28,11 @@ import type { LaneEvents, LaneHandle } from './lane-set.ts';
 
 /** How long what a dead lane wrote may take to be read: something it started may hold its pipes open. */
 const LAST_WORDS_MS = 200;
+/** A lane that has said that it ends, or that can say nothing any more, has so long to end. */
+const FAREWELL_MS = 1_000;
+/** How often the numbers of a lane are looked at, and how often in a row they may not be readable. */
+const LOOK_MS = 1_000;
+const UNREADABLE_LOOKS = 3;
 /** A hook that leaks costs its lane, not the machine: beyond this much heap the lane ends and another starts. */
 const HEAP_LIMIT_MIB = 1024;
 /** Place of the channel among the descriptors. */
@@ -53,7 +59,10 @@ export class LaneChild implements LaneHandle {
   readonly #channel: LaneChannel | null;
   readonly #output: LaneOutput;
   readonly #events: LaneEvents;
+  readonly #spec: LaneSpec;
   #failure: FirehookError | null = null;
+  #farewell: NodeJS.Timeout | null = null;
+  #health: NodeJS.Timeout | null = null;
   #isStopping = false;
   #hasExited = false;
   #hasEnded = false;
@@ -67,6 +76,7 @@ export class LaneChild implements LaneHandle {
     const shape: ProgressShape = { ways: spec.ways.length, hooks: spec.hooks.length };
     const isRun = spec.mode === 'run';
     this.cpu = cpu;
+    this.#spec = spec;
     this.#events = events;
     this.progressFd = isRun ? loadNative().createMemory('firehook-progress', progressOctets(shape)) : -1;
     this.#reader = isRun ? new ProgressReader(this.progressFd, shape) : null;
@@ -102,6 +112,7 @@ export class LaneChild implements LaneHandle {
           socket,
           (message) => this.#said(message),
           (reason) => this.kill(reason),
+          () => this.#isToEnd('it closed the channel to the supervisor'),
         )
       : null;
     this.#process.on('error', (error) => {
@@ -135,6 +146,7 @@ export class LaneChild implements LaneHandle {
     this.#failure ??= new FirehookError('FIREHOOK_LANE_FAILED', reason);
     this.#killSession();
     this.#process.kill('SIGKILL');
+    this.#events.killed(reason);
   }
 
   #said(message: FromLane): void {
@@ -143,19 +155,43 @@ export class LaneChild implements LaneHandle {
         this.#events.opened();
         break;
       case 'ready':
+        if (message.rings.length > this.#spec.rings.length || message.hooks.length > this.#spec.hooks.length) {
+          this.kill('it told of rings or hooks that it was not given');
+          break;
+        }
+        this.#watchNumbers();
         this.#events.ready(message);
         break;
       case 'failed':
         this.#failure ??= fromLane(message);
+        this.#isToEnd('it failed and did not end');
         break;
       default:
         message satisfies never;
     }
   }
 
+  /** An honest lane ends by itself now. */
+  #isToEnd(reason: string): void {
+    if (!this.#hasExited) this.#farewell ??= setTimeout(() => this.kill(reason), FAREWELL_MS).unref();
+  }
+
+  /** A lane that tears its numbers on purpose would be seen by the lease and by nobody else. */
+  #watchNumbers(): void {
+    const reader = this.#reader;
+    if (reader === null || this.#hasExited) return;
+    let unreadable = 0;
+    this.#health = setInterval(() => {
+      unreadable = reader.read() === null ? unreadable + 1 : 0;
+      if (unreadable >= UNREADABLE_LOOKS) this.kill('its numbers cannot be read');
+    }, LOOK_MS).unref();
+  }
+
   #exited(code: number | null, signal: string | null): void {
     if (this.#hasExited) return;
     this.#hasExited = true;
+    clearTimeout(this.#farewell ?? undefined);
+    clearInterval(this.#health ?? undefined);
     this.#killSession();
     this.#events.exited();
     const died = new FirehookError(

@@ -13,6 +13,11 @@ import { LineReader } from './line-reader.ts';
 
 /** Octets of a line; what is longer is cut. */
 const MAX_LINE = 4096;
+/** Most octets that are read of a lane before there is a pause: 40 to 80 MiB a second, far above what a log is. */
+const OCTETS_PER_TICK = 4 * 1024 * 1024;
+const TICK_MS = 50;
+/** How soon it is said how many lines were left out. */
+const SAY_MS = 1_000;
 /** Lines a second of one lane. */
 const LINES_PER_SECOND = 20;
 const MAX_FIELDS = 8;
@@ -25,6 +30,10 @@ const RESERVED: readonly string[] = ['level', 'time', 'name', 'msg', 'pid', 'lan
 export class LaneOutput {
   readonly #limited: ReturnType<typeof createRateLimitedLog>;
   readonly #readers: LineReader[] = [];
+  readonly #streams: Readable[] = [];
+  #octets = 0;
+  #sayTimer: NodeJS.Timeout | null = null;
+  #isResting = false;
   readonly #pid: () => number;
 
   /** @param pid - of the lane, known once it has started */
@@ -37,14 +46,43 @@ export class LaneOutput {
   read(stream: Readable): void {
     const reader = new LineReader(MAX_LINE, (line, isCut) => this.#line(line, isCut));
     this.#readers.push(reader);
-    stream.on('data', (bytes: Buffer) => reader.take(bytes));
+    this.#streams.push(stream);
+    stream.on('data', (bytes: Buffer) => {
+      // Much is read on, and cheaply: who writes to a full pipe waits, and that would be the packet path.
+      if (this.#limited.isFull()) this.#limited.leaveOut(reader.skip(bytes));
+      else reader.take(bytes);
+      if (this.#limited.isFull()) this.#sayLater();
+      this.#octets += bytes.length;
+      if (this.#octets > OCTETS_PER_TICK) this.#rest();
+    });
     stream.on('error', () => undefined);
   }
 
   /** Nothing more will come: says what was left over, and how much was left out. */
   end(): void {
     for (const reader of this.#readers) reader.end();
+    clearTimeout(this.#sayTimer ?? undefined);
     this.#limited.flush();
+  }
+
+  /** What was left out is said also where nothing more is printed. */
+  #sayLater(): void {
+    this.#sayTimer ??= setTimeout(() => {
+      this.#sayTimer = null;
+      this.#limited.flush();
+    }, SAY_MS).unref();
+  }
+
+  /** Of a flood the supervisor takes no more than a part of one processor can count: its writer waits. */
+  #rest(): void {
+    if (this.#isResting) return;
+    this.#isResting = true;
+    for (const stream of this.#streams) stream.pause();
+    setTimeout(() => {
+      this.#isResting = false;
+      this.#octets = 0;
+      for (const stream of this.#streams) if (!stream.destroyed) stream.resume();
+    }, TICK_MS).unref();
   }
 
   #line(line: string, isCut: boolean): void {

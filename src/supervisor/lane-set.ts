@@ -44,6 +44,8 @@ export interface LaneEvents {
   opened(): void;
   /** Packets can come. */
   ready(report: LaneReady): void;
+  /** It has been killed for what it did. That it is gone may take a while: its memory is large. */
+  killed(reason: string): void;
   /** The process is gone: what it had is not forwarded any more. */
   exited(): void;
   /** All it left has been read. Always the last, and always called. */
@@ -140,7 +142,10 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
 
   /** Those that packets can come to, on the plan in force. */
   get ready(): readonly LaneRecord<Plan>[] {
-    return this.#records.filter((record) => record.phase === 'ready' && this.#isCurrent(record));
+    // The lease does not wait for the end of one that was killed.
+    return this.#records.filter(
+      (record) => record.phase === 'ready' && record.killedFor === null && this.#isCurrent(record),
+    );
   }
 
   /** True when no lane is there that was started for something else. */
@@ -215,9 +220,9 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
     }
   }
 
-  /** Ends all at once, without waiting for any. */
+  /** Ends all at once, without waiting for any. Why is not their fault, and said by who calls this. */
   killAll(reason: string): void {
-    for (const record of this.#records) this.#kill(record, reason);
+    for (const record of this.#records) this.#kill(record, reason, false);
   }
 
   /** One more may be opened: no other is being opened, none of another plan is there, and not all are there. */
@@ -239,13 +244,14 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
     }
   }
 
-  #kill(record: LaneRecord<Plan>, reason: string): void {
+  #kill(record: LaneRecord<Plan>, reason: string, isSaid = true): void {
     if (record.phase === 'exited' || record.killedFor !== null) return;
     record.killedFor = reason;
-    if (record.stoppedMs === null) {
+    if (record.stoppedMs === null && isSaid) {
       this.#options.log.error({ pid: record.handle.pid }, `A lane is killed: ${reason}.`);
     }
     record.handle.kill(reason);
+    this.#options.changed();
   }
 
   #start(): void {
@@ -279,6 +285,10 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
             if (this.#replacements > 0) {
               this.#options.log.info({ pid: here.handle.pid }, `${this.ready.length} of ${wanted} lanes run.`);
             }
+          }),
+        killed: (reason) =>
+          note((here) => {
+            here.killedFor ??= reason;
           }),
         exited: () =>
           note((here) => {

@@ -40,6 +40,27 @@ export class LineReader {
     }
   }
 
+  /**
+   * Takes what has arrived without making lines of it, for a stream that has said too much: costs next to nothing an octet.
+   * What has no newline yet is kept, so that the next {@link LineReader.take} goes on in the right place.
+   *
+   * @returns how many lines have ended in it, those not counted of which the beginning was given
+   */
+  skip(bytes: Buffer): number {
+    const last = bytes.lastIndexOf(NEWLINE);
+    if (last === -1) {
+      this.take(bytes);
+      return 0;
+    }
+    let lines = this.#isSkipping ? -1 : 0;
+    for (let at = 0; at <= last; at++) if (bytes[at] === NEWLINE) lines += 1;
+    this.#kept = [];
+    this.#octets = 0;
+    this.#isSkipping = false;
+    this.take(bytes.subarray(last + 1));
+    return lines;
+  }
+
   /** The stream has ended: what has no newline is a line too. */
   end(): void {
     if (this.#octets > 0) this.#give(false);

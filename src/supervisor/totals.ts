@@ -7,7 +7,7 @@
  * @module
  */
 
-import { addRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
+import { addRow, emptyRow, type LedgerRow, MOST_COUNTED } from '../lane/ledger.ts';
 import type { HookInfo } from '../lane/messages.ts';
 import type { HookProgress, LaneProgress, TagProgress } from '../lane/progress.ts';
 import type { Way } from '../lane/way.ts';
@@ -52,8 +52,8 @@ export class Totals {
       // What a lane held went with it.
       this.#hooks.set(name, { ...counters, outstanding: 0, outstandingBytes: 0 });
     }
-    this.#kernelDropped += progress.kernelDropped;
-    this.#fenced += progress.fenced;
+    this.#kernelDropped = Math.min(this.#kernelDropped + progress.kernelDropped, MOST_COUNTED);
+    this.#fenced = Math.min(this.#fenced + progress.fenced, MOST_COUNTED);
   }
 
   /** Every way of the run, with what the running lane has done so far. */
@@ -121,7 +121,7 @@ function addProgress(a: LaneProgress, b: LaneProgress): LaneProgress {
 function addHook(a: HookProgress, b: HookProgress): HookProgress {
   const sums = Object.keys(NO_COUNTERS).map((key) => [
     key,
-    a[key as keyof HookProgress] + b[key as keyof HookProgress],
+    Math.min(a[key as keyof HookProgress] + b[key as keyof HookProgress], MOST_COUNTED),
   ]);
   return Object.fromEntries(sums) as HookProgress;
 }
@@ -135,7 +135,12 @@ function addTags(a: readonly TagProgress[], b: readonly TagProgress[]): TagProgr
       key,
       sum === undefined
         ? tag
-        : { ...sum, allocs: sum.allocs + tag.allocs, frees: sum.frees + tag.frees, bytes: sum.bytes + tag.bytes },
+        : {
+            ...sum,
+            allocs: Math.min(sum.allocs + tag.allocs, MOST_COUNTED),
+            frees: Math.min(sum.frees + tag.frees, MOST_COUNTED),
+            bytes: Math.min(sum.bytes + tag.bytes, MOST_COUNTED),
+          },
     );
   }
   return [...sums.values()];

@@ -75,6 +75,7 @@ export async function tryHooks(
         ready: (report) => {
           loaded = report.hooks;
         },
+        killed: () => undefined,
         exited: () => clearTimeout(timer),
         ended: ({ error }) => {
           // One for each: the supervisor's books, and the size of the progress file, go by their number.

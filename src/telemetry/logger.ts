@@ -108,6 +108,10 @@ export interface RateLimitedLog {
    * @param fields - go with the line
    */
   (level: LineLevel, message: string | (() => string), fields?: object): void;
+  /** True when a line would only be counted: whoever makes lines can save the work, and count them by {@link leaveOut}. */
+  isFull(): boolean;
+  /** Counts so many lines as left out. */
+  leaveOut(lines: number): void;
   /** Says now how many lines were left out, if any: at the end, and when it has become quiet. */
   flush(): void;
 }
@@ -130,13 +134,19 @@ export function createRateLimitedLog(
   let windowStartMs = Number.NEGATIVE_INFINITY;
   let written = 0;
   let suppressed = 0;
-  const write: (...line: Parameters<RateLimitedLog>) => void = (level, message, fields = {}) => {
+  const isFull = (): boolean => {
     const nowMs = now();
     if (nowMs - windowStartMs >= 1000) {
       windowStartMs = nowMs;
       written = 0;
     }
-    if (written >= perSecond) {
+    return written >= perSecond;
+  };
+  const leaveOut = (lines: number): void => {
+    suppressed += lines;
+  };
+  const write: (...line: Parameters<RateLimitedLog>) => void = (level, message, fields = {}) => {
+    if (isFull()) {
       suppressed += 1;
       return;
     }
@@ -149,7 +159,7 @@ export function createRateLimitedLog(
     if (suppressed > 0) log.warn({ suppressed }, 'More lines like the ones before were left out.');
     suppressed = 0;
   };
-  return Object.assign(write, { flush });
+  return Object.assign(write, { isFull, leaveOut, flush });
 }
 
 /** `12:03:04.123 warn  lane: Message. hook=x port=23` of a JSON line. */

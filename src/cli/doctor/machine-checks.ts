@@ -111,8 +111,8 @@ export function checkNode(version: string): CheckResult {
  */
 export function checkTool(tool: Tool, { isRoot }: Subject): CheckResult {
   const install = `apt-get install ${tool.package}`;
-  let found = spawnSync(tool.name, tool.version, { encoding: 'utf8', timeout: TOOL_TIMEOUT_MS });
-  if (found.error !== undefined) {
+  let found = spawnSync(tool.name, tool.version, { encoding: 'utf8', timeout: TOOL_TIMEOUT_MS, killSignal: 'SIGKILL' });
+  if (isMissing(found.error)) {
     const elsewhere = SYSTEM_FOLDERS.map((folder) => path.join(folder, tool.name)).find((file) => existsSync(file));
     if (elsewhere === undefined) return fail(tool.name, `not installed (package ${tool.package})`, install);
     // firehookd runs as root, and root's path is another one.
@@ -120,13 +120,23 @@ export function checkTool(tool: Tool, { isRoot }: Subject): CheckResult {
       const detail = `not in PATH, although it is ${elsewhere} (package ${tool.package})`;
       return fail(tool.name, detail, `add ${path.dirname(elsewhere)} to PATH`);
     }
-    found = spawnSync(elsewhere, tool.version, { encoding: 'utf8', timeout: TOOL_TIMEOUT_MS });
+    found = spawnSync(elsewhere, tool.version, { encoding: 'utf8', timeout: TOOL_TIMEOUT_MS, killSignal: 'SIGKILL' });
   }
+  if (found.error !== undefined) return fail(tool.name, refusalOf(tool, found.error), `look why: ${tool.name}`);
   const said = `${found.stdout}${found.stderr}`.trim().split('\n')[0] ?? '';
   if (tool.least !== undefined && isOlder(said, tool.least)) {
     return fail(tool.name, `${said}: older than ${tool.least.join('.')}`, `upgrade the package ${tool.package}`);
   }
   return ok(tool.name, said);
+}
+
+function isMissing(error: NodeJS.ErrnoException | undefined): boolean {
+  return error?.code === 'ENOENT' || error?.code === 'EACCES';
+}
+
+function refusalOf(tool: Tool, error: NodeJS.ErrnoException): string {
+  if (error.code !== 'ETIMEDOUT') return `cannot be run: ${error.message}`;
+  return `${[tool.name, ...tool.version].join(' ')}: not done after ${TOOL_TIMEOUT_MS / 1000} s`;
 }
 
 /** True when the first version number in a text is below `least`; a text without one is not judged. */

@@ -207,7 +207,10 @@ describe('the reader', () => {
     );
     assert.ok(numbers.length > 100);
     for (const value of numbers) assert.ok(Number.isInteger(value) && value >= 0 && value <= 2 ** 53, String(value));
-    for (const { tag } of progress.tags) assert.match(tag, /^[ -~]*$/);
+    for (const { tag, allocs, frees } of progress.tags) {
+      assert.match(tag, /^[ -~]*$/);
+      assert.ok(frees <= allocs);
+    }
     ftruncateSync(file.fd, 2 ** 30);
     assert.ok(reader.read() !== null, 'a file that was made larger is read as far as it is known');
   });

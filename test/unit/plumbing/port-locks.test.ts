@@ -5,7 +5,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -18,6 +18,7 @@ function folderOf(t: TestContext): string {
 }
 
 const PORT = { ifindex: 7, name: 'eth0' };
+const OTHER = { ifindex: 9, name: 'eth9' };
 
 test('a port has one holder until it is given back', (t) => {
   const folder = folderOf(t);
@@ -43,13 +44,35 @@ test('a lock of the namespace is taken once', (t) => {
   assert.ok(takeNamespaceLock('fanout-4', folder) >= 0);
 });
 
-test('a folder that others can write to, or that is a link, is refused', (t) => {
+test('a folder that others can write to, or whose own folder they can write to, is refused', (t) => {
   const folder = folderOf(t);
   new PortLocks(folder).lock(PORT);
-  chmodSync(folder, 0o770);
-  assert.throws(() => new PortLocks(folder).lock({ ifindex: 9, name: 'eth9' }), /eth9.*not its own/);
-  const link = `${folder}-link`;
-  symlinkSync(folder, link);
-  chmodSync(folder, 0o700);
-  assert.throws(() => new PortLocks(link).lock({ ifindex: 9, name: 'eth9' }), /not its own/);
+  for (const [changed, mode] of [
+    [folder, 0o770],
+    [folder, 0o1777],
+    [path.dirname(folder), 0o770],
+  ] as const) {
+    const before = statSync(changed).mode;
+    chmodSync(changed, mode);
+    assert.throws(() => new PortLocks(folder).lock(OTHER), {
+      code: 'FIREHOOK_ATTACH_KERNEL',
+      message: new RegExp(`"eth9".*others have rights in ${changed} \\(mode ${mode.toString(8).padStart(4, '0')}\\)`),
+    });
+    chmodSync(changed, before);
+  }
+  new PortLocks(folder).lock(OTHER);
+});
+
+test('a link, a file, and a folder of somebody else in its place are refused and named', (t) => {
+  const folder = folderOf(t);
+  symlinkSync(os.tmpdir(), folder);
+  assert.throws(() => new PortLocks(folder).lock(OTHER), /lock is a symbolic link.*belongs to root alone/);
+  rmSync(folder);
+  writeFileSync(folder, '');
+  assert.throws(() => new PortLocks(folder).lock(OTHER), /lock is no folder/);
+  rmSync(folder);
+  if (process.getuid?.() !== 0) return;
+  mkdirSync(folder, { mode: 0o700 });
+  chownSync(folder, 65534, 65534);
+  assert.throws(() => new PortLocks(folder).lock(OTHER), /lock belongs to user 65534/);
 });

@@ -43,3 +43,16 @@ test('a stream without end gives one line, and what comes after it is read', () 
 test('what has no newline at the end is a line too', () => {
   assert.deepEqual(linesOf([Buffer.from('last')]), [['last', false]]);
 });
+
+test('what is skipped is counted by its newlines, and the line after it comes whole', () => {
+  const lines: [string, boolean][] = [];
+  const reader = new LineReader(LIMIT, (line, isCut) => lines.push([line, isCut]));
+  reader.take(Buffer.from('begun'));
+  assert.equal(reader.skip(Buffer.from(' and ended\n\nmore\nlast')), 3);
+  assert.equal(reader.skip(Buffer.from('ly')), 0);
+  reader.take(Buffer.from('\n'));
+  assert.deepEqual(lines, [['lastly', false]]);
+  reader.take(Buffer.from('a line that is too long'));
+  assert.equal(reader.skip(Buffer.from(', far too long\none\n')), 1, 'the cut line has come already');
+  assert.deepEqual(lines.slice(1), [['a line t', true]]);
+});
