@@ -72,8 +72,6 @@ function loadListing(file: string): LoadedConfig {
   }
 }
 
-/** Needed also with `driver: pcap`: the kernel is spoken to through it. */
-const ADDON = 'build it: npm run build:native';
 /** Standard error. */
 const STDERR = 2;
 /** How long a reader of the log that stands still may delay the end. */
@@ -81,7 +79,7 @@ const LAST_LINES_MS = 1_000;
 
 async function run(file: string, { config, warnings }: LoadedConfig): Promise<void> {
   assertRoot('firehookd changes nftables and links');
-  const native = loadNative(ADDON);
+  const native = loadNative();
   const queue = new LogQueue((bytes) => native.writeNow(STDERR, bytes));
   const log = createLogger({ level: config.log.level, write: queue.write });
   queue.sayLostBy((lines) => logLine('warn', { lines }, 'The reader of the log stood still: lines were lost.'));

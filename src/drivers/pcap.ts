@@ -11,6 +11,7 @@
  * - its wrapper makes an object and an event per packet, and has the event loop watch every handle: the binding below it
  *   is used, which does neither by itself;
  * - a handle that only sends is not watched: the event loop would be woken for every frame that has left;
+ * - the event loop stops watching a handle whose device goes down, for good: the driver ends then, and says so;
  * - `inject` sends the whole Buffer it is given: one subarray per length is kept;
  * - a handle that only sends must not capture: its filter matches nothing.
  *
@@ -36,6 +37,9 @@ export interface PcapOptions {
 
 /** Packets of one dispatch after which the other handles get their turn, and again after as many. */
 const SERVE_OTHERS_EVERY = 64;
+/** How often handles are looked at that the event loop has not called for, and how many such looks show that it never will. */
+const WATCH_MS = 70;
+const UNWATCHED_LOOKS = 5;
 const MIB = 1024 * 1024;
 /** Matches no frame: a length is never below zero. `less 0` would still match an empty one. */
 const NOTHING = 'less 0';
@@ -107,6 +111,7 @@ export class PcapDriver implements Driver {
   #finish: (() => void) | null = null;
   #fail: ((error: unknown) => void) | null = null;
   #stopped = false;
+  #watch: NodeJS.Timeout | null = null;
 
   constructor(pcap: PcapBinding, options: PcapOptions) {
     const longest = Math.max(...options.ports.map(({ captureLength }) => captureLength)) + TAG_ROOM;
@@ -121,13 +126,16 @@ export class PcapDriver implements Driver {
       this.#limits[port.id] = port.send === null ? 0 : port.maxFrameLength + TAG_ROOM;
       this.#senders[port.id] = null;
       if (port.capture !== null) {
-        const capture = new Capture(new pcap.PcapSession(), port.id);
+        const capture = new Capture(new pcap.PcapSession(), port.id, port.capture.name);
         const snaplen = port.captureLength + TAG_ROOM;
         const filter = port.direction === 'any' ? '' : port.direction;
         const device = port.capture.name;
         // Also a handle that captures: at the far end of a detour the same one sends.
         withSendGroup(() => open(capture.session, device, filter, bufferSize, snaplen, () => this.#onPacket(capture)));
-        capture.session.read_callback = () => this.#dispatch(capture);
+        capture.session.read_callback = () => {
+          capture.isCalled = true;
+          this.#dispatch(capture);
+        };
         this.#captures.push(capture);
         if (port.send?.ifindex === port.capture.ifindex) this.#senders[port.id] = capture.session;
       }
@@ -147,7 +155,10 @@ export class PcapDriver implements Driver {
       this.#finish = resolve;
       this.#fail = reject;
       if (this.#stopped) resolve();
-      else for (const { session } of this.#captures) session.start_polling();
+      else {
+        for (const { session } of this.#captures) session.start_polling();
+        this.#watch = setInterval(() => this.#lookForUnwatched(), WATCH_MS);
+      }
     });
   }
 
@@ -173,6 +184,7 @@ export class PcapDriver implements Driver {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#sink = null;
+    if (this.#watch !== null) clearInterval(this.#watch);
     // The package closes a handle at the end of a dispatch whose loop was broken. One that is running ends by itself.
     for (const capture of this.#captures) {
       // The last look: a closed handle has no statistics.
@@ -187,17 +199,43 @@ export class PcapDriver implements Driver {
     if (capture.isDispatching || this.#stopped) return;
     capture.isDispatching = true;
     capture.sinceTurn = 0;
+    let result: number;
     try {
-      capture.session.dispatch(this.#frame, this.#headerBytes);
+      result = capture.session.dispatch(this.#frame, this.#headerBytes);
     } finally {
       capture.isDispatching = false;
     }
     this.#sink?.onBatchEnd();
+    // The device went down: the event loop has stopped watching this handle, and the package cannot make it do so again.
+    if (result < 0) this.#broken(`${capture.device} went down or away`);
+  }
+
+  /**
+   * The event loop stops watching a handle whose socket has an error, even where a send has taken that error away before
+   * it was read. The frames of such a handle are found by this look alone, again and again.
+   */
+  #lookForUnwatched(): void {
+    for (const capture of this.#captures) {
+      const before = capture.packets;
+      if (!capture.isCalled) this.#dispatch(capture);
+      capture.looks = capture.isCalled || capture.packets === before ? 0 : capture.looks + 1;
+      capture.isCalled = false;
+      if (capture.looks === UNWATCHED_LOOKS) this.#broken(`${capture.device} was down, and is no longer watched`);
+    }
+  }
+
+  /** Nothing can be done about it here: whoever runs the driver opens another one. */
+  #broken(why: string): void {
+    if (this.#stopped || this.#sink === null) return;
+    this.#sink = null;
+    if (this.#watch !== null) clearInterval(this.#watch);
+    this.#fail?.(new FirehookError('FIREHOOK_LANE_FAILED', why));
   }
 
   #onPacket(capture: Capture): void {
     const sink = this.#sink;
     if (sink === null) return;
+    capture.packets++;
     const header = this.#header;
     try {
       sink.onFrame(
@@ -255,16 +293,23 @@ function inject(sender: NativeSession, octets: Buffer): boolean {
 class Capture {
   readonly session: NativeSession;
   readonly port: number;
+  readonly device: string;
   isDispatching = false;
+  /** True when the event loop has called for it since the last look. */
+  isCalled = false;
+  /** Looks in a row that found frames the event loop had not called for. */
+  looks = 0;
+  packets = 0;
   /** True while it is served from within another handle's dispatch. */
   isGuest = false;
   /** Packets since the other handles last had a turn. */
   sinceTurn = 0;
   #lastDropped = 0;
 
-  constructor(session: NativeSession, port: number) {
+  constructor(session: NativeSession, port: number, device: string) {
     this.session = session;
     this.port = port;
+    this.device = device;
   }
 
   droppedByKernel(): number {

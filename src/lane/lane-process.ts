@@ -26,9 +26,10 @@ import { becomeUser } from './become-user.ts';
 import type { DatagramSender } from './egress.ts';
 import { Lane } from './lane.ts';
 import { hookLine, loadChain } from './load-chain.ts';
-import { type FromLane, type LaneSpec, MAX_FAILURE, type ToLane } from './messages.ts';
+import { type LaneSpec, MAX_FAILURE, type ToLane } from './messages.ts';
 import { endWithParent } from './orphan-guard.ts';
 import { ProgressWriter } from './progress.ts';
+import type { FromLane } from './read-message.ts';
 import { unreadableLine } from './unreadable-types.ts';
 
 /** Descriptor of the progress file, as the supervisor arranges it. */
@@ -147,6 +148,7 @@ async function receive(driver: Driver, lane: Lane): Promise<void> {
   try {
     await driver.start(lane);
   } catch (cause) {
+    if (isFirehookError(cause)) throw cause;
     const reason = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     throw new FirehookError('FIREHOOK_LANE_FAILED', `driver ${driver.name}: ${reason}`, { cause });
   } finally {

@@ -6,16 +6,14 @@
  *              <── opened (its sockets) ── ready (the hooks) │ failed (why) ───
  *              ── stop ───────────────────────────────>      then the lane ends; its last numbers are in the progress file
  * ```
- * Rule: a lane runs hooks, so what it says is checked like what a stranger says: length, shape, range, and how often. Plain
- * data only. Nothing about packets goes this way: under flood no message would get through.
+ * Rule: plain data only. Nothing about packets goes this way: under flood no message would get through. What a lane may say
+ * is in `read-message.ts`, apart from here, so that a lane that starts need not load what checks it.
  *
  * @module
  */
 
-import * as z from 'zod';
 import type { RingOptions } from '../drivers/afpacket-ring.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
-import { ERRORS, type ErrorCode } from '../errors.ts';
 import type { HookBundle } from '../hook/bundle-hook.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
 import type { Way } from './way.ts';
@@ -74,55 +72,3 @@ export type ToLane = { readonly type: 'start'; readonly spec: LaneSpec } | { rea
 export const MAX_LANE_LINE = 64 * 1024;
 /** Characters of the longest message of a lane that failed. */
 export const MAX_FAILURE = 8 * 1024;
-/** Highest number that a port, a slot count or the like can have. */
-const MOST = 2 ** 31 - 1;
-
-const hookInfo = z.strictObject({
-  name: z.string().min(1).max(256),
-  path: z.string().max(4096),
-  priority: z.number().min(-Number.MAX_VALUE).max(Number.MAX_VALUE),
-  kind: z.enum(['defined', 'callback']),
-});
-
-const laneReady = z.strictObject({
-  type: z.literal('ready'),
-  hooks: z.array(hookInfo).max(1024).readonly(),
-  /** What the kernel gave; empty with `pcap`. */
-  rings: z
-    .array(z.strictObject({ port: z.int().min(0).max(MOST), slots: z.int().min(0).max(MOST) }))
-    .max(1024)
-    .readonly(),
-  /** What the kernel hands over at the ports of `tap`, for people; null where it is everything. */
-  kernelFilter: z.string().max(4096).nullable(),
-});
-
-const fromLane = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('opened') }),
-  laneReady,
-  z.strictObject({
-    type: z.literal('failed'),
-    code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
-    message: z.string().max(MAX_FAILURE),
-    exitCode: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]),
-  }),
-]);
-
-/** A lane that packets can come to. */
-export type LaneReady = z.output<typeof laneReady>;
-
-/** From lane to supervisor. */
-export type FromLane = z.output<typeof fromLane>;
-
-/**
- * Reads a line of a lane.
- *
- * @returns null where it is no message
- */
-export function parseFromLane(line: string): FromLane | null {
-  try {
-    const { data } = fromLane.safeParse(JSON.parse(line));
-    return data ?? null;
-  } catch {
-    return null;
-  }
-}

@@ -4,7 +4,9 @@
 #include <cerrno>
 #include <ctime>
 #include <sys/mman.h>
-#include <sys/stat.h>
+
+#include "memory.h"
+#include "system-error.h"
 
 namespace firehook {
 
@@ -27,15 +29,12 @@ uint64_t Now() {
 Fence::~Fence() { Close(); }
 
 const char* Fence::Open(int fd) {
-  struct stat status {};
-  if (fstat(fd, &status) != 0) return "fstat";
-  // Behind the end of a file a mapping is a bus error.
-  if (!S_ISREG(status.st_mode) || status.st_size < static_cast<off_t>(kPage)) {
-    errno = EINVAL;
-    return "fstat";
+  SystemError error;
+  void* mapped = MapMemory(fd, kPage, false, &error);
+  if (mapped == nullptr) {
+    errno = error.number;
+    return error.call;
   }
-  void* mapped = mmap(nullptr, kPage, PROT_READ, MAP_SHARED, fd, 0);
-  if (mapped == MAP_FAILED) return "mmap";
   Close();
   page_ = static_cast<const uint64_t*>(mapped);
   return nullptr;

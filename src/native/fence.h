@@ -8,7 +8,7 @@
  * the moment, on CLOCK_MONOTONIC, up to which that is certain; 0 is a closed fence. `epoch` rises whenever the lease may have
  * lapsed in between. Writer: fence-writer.h, from the thread that holds the lease.
  *
- * Rule: in doubt it is closed. The mapping is read-only, and the file's length has been checked.
+ * Rule: in doubt it is closed. The mapping is read-only, and the file is sealed: it does not get shorter behind it.
  */
 #ifndef FIREHOOK_NATIVE_FENCE_H_
 #define FIREHOOK_NATIVE_FENCE_H_

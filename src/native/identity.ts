@@ -74,7 +74,7 @@ function addonInstead(refusal: Error): NativeModule {
   if (mayUseIoUring(process.env['UV_USE_IO_URING'], process.versions.uv))
     throw new Error(`this Node.js refuses (${refusal.message}); start it with UV_USE_IO_URING=0`);
   try {
-    return loadNative('build it: npm run build:native');
+    return loadNative();
   } catch (cause) {
     throw new Error(`this Node.js refuses (${refusal.message}), and without the addon: ${(cause as Error).message}`, {
       cause,

@@ -2,7 +2,7 @@
  * Loads the native addon: the one place that knows where it may lie.
  *
  * Rule: an addon that is missing or was built for another Node is an error that names every path tried, and why each
- * failed. `driver: pcap` works without it, but for a Node.js that cannot change the user of a process (`identity.ts`).
+ * failed. firehookd needs it with every driver, because it speaks to the kernel through it; what reads files only does not.
  *
  * @module
  */
@@ -15,15 +15,17 @@ import type { NativeModule } from './native.d.ts';
 /** Relative to this file: beside the source, and from dist/native back to it. */
 const CANDIDATES = ['./build/Release/firehook.node', '../../src/native/build/Release/firehook.node'];
 
+/** For an operator without it. */
+const ADVICE = 'build it: npm run build:native';
+
 let loaded: NativeModule | null = null;
 
 /**
  * The addon, loaded once.
  *
- * @param advice - for an operator without it
  * @throws {@link FirehookError} FIREHOOK_DRIVER_MISSING naming the paths tried
  */
-export function loadNative(advice = 'build it: npm run build:native; or use driver: pcap'): NativeModule {
+export function loadNative(): NativeModule {
   if (loaded !== null) return loaded;
   const require = createRequire(import.meta.url);
   const attempts: string[] = [];
@@ -36,5 +38,5 @@ export function loadNative(advice = 'build it: npm run build:native; or use driv
       attempts.push(`${file}: ${(error as Error).message.split('\n')[0]}`);
     }
   }
-  throw new FirehookError('FIREHOOK_DRIVER_MISSING', `native addon; tried ${attempts.join('; ')}`, { advice });
+  throw new FirehookError('FIREHOOK_DRIVER_MISSING', `native addon; tried ${attempts.join('; ')}`, { advice: ADVICE });
 }

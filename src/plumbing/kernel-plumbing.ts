@@ -51,7 +51,7 @@ type SuperFrames = 'cut' | 'whole';
 /** What {@link KernelPlumbing.protect} was told of an attachment, for the tables that {@link KernelPlumbing.equip} makes. */
 interface Orders {
   readonly onDown: 'drop' | 'forward';
-  readonly toleratesTc: boolean;
+  readonly tolerated: readonly string[];
 }
 
 /** What the supervisor uses. */
@@ -108,7 +108,7 @@ export class KernelPlumbing implements Plumbing {
 
   async protect(attachment: Attachment, onDown: 'drop' | 'forward', tolerated: readonly string[]): Promise<void> {
     if (attachment.kind === 'tap') return;
-    this.#orders.set(keyOf(attachment), { onDown, toleratesTc: tolerated.includes('tc') });
+    this.#orders.set(keyOf(attachment), { onDown, tolerated });
     await this.#putInForce(attachment);
   }
 
@@ -233,7 +233,10 @@ export class KernelPlumbing implements Plumbing {
       made.push([plan, plan.memory.kind === 'host' ? hostTables(plan) : bridgeTables(plan)]);
     }
     if (isInForce) return links;
-    for (const { ifindex } of attachment.links) await this.#counters.keep(ifindex);
+    for (const { ifindex } of attachment.links) {
+      // What an earlier run counted is no part of this one's sums.
+      if (this.#tables.planOf(ifindex) !== undefined) await this.#counters.keep(ifindex);
+    }
     await this.#tables.install(made);
     return links;
   }
@@ -263,7 +266,7 @@ export class KernelPlumbing implements Plumbing {
       peer: peer === null ? null : deviceOf(peer),
       takesAt: isBridge ? attachment.takesAt : 'detour',
       detours: isComplete ? detours : null,
-      toleratesTc: orders.toleratesTc,
+      tolerated: orders.tolerated,
     };
   }
 

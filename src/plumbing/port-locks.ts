@@ -84,7 +84,7 @@ function take(folder: string, what: string, name: string): number {
   const file = fileOf(folder, what);
   try {
     makeFolder(folder);
-    return loadNative('build it: npm run build:native').lockFile(file);
+    return loadNative().lockFile(file);
   } catch (cause) {
     throw new FirehookError('FIREHOOK_ATTACH_KERNEL', `lock of "${name}": ${file}: ${(cause as Error).message}`, {
       cause,

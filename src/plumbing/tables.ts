@@ -27,8 +27,10 @@ import {
   interfaceNameIs,
   isDecapsulated,
   markIs,
+  octetBetween,
   octetsAre,
   priorityIs,
+  protocolIs,
   type Rule,
   setMark,
   setPriority,
@@ -77,8 +79,11 @@ export interface PortPlan {
   readonly takesAt: TakesAt;
   /** Null as long as they are not there: then nothing is stolen, and `onDown` holds. */
   readonly detours: Readonly<Partial<Record<'in' | 'out', Detour>>> | null;
-  /** What tc brings back to the port without having met the chains is counted and let in: the operator said so. */
-  readonly toleratesTc: boolean;
+  /**
+   * What may take frames first, because the operator said so: what tc brings back to the port without having met the chains
+   * is then counted and let in, and frames for the MAC address of a macvlan are left alone.
+   */
+  readonly tolerated: readonly string[];
 }
 
 /** Both tables of a port. */
@@ -159,10 +164,14 @@ export function detourChains(direction: 'in' | 'out', { near, far }: Detour, del
  *                counter name "unhooked_in" drop    (onDown: forward: counted only)
  *   postrouting  oif 7 oifname != "eth0" counter name "unhooked_out" drop       renamed: its egress chain does not run
  *                oif != 7 oifname "eth0" counter name "unhooked_out" drop       made again
+ *   forward      iif 7 meta protocol ip6 goto discovery
+ *   discovery    @nh,48,16 0x3afe @nh,320,8 0x85-0x89 counter name "unhooked_in" drop
  * ```
+ * Neighbour and router discovery is exempt at the port by its hop limit of 255, which says that no router has forwarded it.
+ * The hop limit is 254 where this host is the router that would: it is dropped, whatever `onDown` says.
  * Nothing at all reaches the stack by a port of a bridge, and what the stack sends out of one was never stolen.
  */
-export function wall({ port, memory, onDown, toleratesTc }: PortPlan): Table {
+export function wall({ port, memory, onDown, tolerated }: PortPlan): Table {
   const isHost = memory.kind === 'host';
   const isOpen = isHost && onDown === 'forward';
   const verdict = (isCountedOnly: boolean): Rule => (isCountedOnly ? [] : [DROP]);
@@ -175,6 +184,8 @@ export function wall({ port, memory, onDown, toleratesTc }: PortPlan): Table {
     hook: { hook, priority },
     rules,
   });
+  // ICMPv6 directly behind the IPv6 header, and a hop limit that the kernel has made one less: net/ipv6/ip6_output.c.
+  const forwardedDiscovery = [octetsAre('nh', 6, '3afe'), octetBetween('nh', 40, 133, 137), count('unhooked_in'), DROP];
   const stranger = [count('unhooked_out'), ...verdict(isOpen)];
   return {
     family: 'inet',
@@ -185,7 +196,10 @@ export function wall({ port, memory, onDown, toleratesTc }: PortPlan): Table {
     chains: [
       {
         name: 'wall',
-        rules: [...(isHost ? passes : []), [count('unhooked_in'), ...verdict(isOpen || (isHost && toleratesTc))]],
+        rules: [
+          ...(isHost ? passes : []),
+          [count('unhooked_in'), ...verdict(isOpen || (isHost && tolerated.includes('tc')))],
+        ],
       },
       base('prerouting', WALL_IN, [
         [interfaceIs('iif', '==', port.ifindex), goTo('wall')],
@@ -193,6 +207,8 @@ export function wall({ port, memory, onDown, toleratesTc }: PortPlan): Table {
       ]),
       ...(isHost
         ? [
+            { name: 'discovery', rules: [forwardedDiscovery] },
+            base('forward', WALL_IN, [[interfaceIs('iif', '==', port.ifindex), protocolIs('ip6'), goTo('discovery')]]),
             base('postrouting', WALL_OUT, [
               [interfaceIs('oif', '==', port.ifindex), interfaceNameIs('oifname', '!=', port.name), ...stranger],
               [interfaceIs('oif', '!=', port.ifindex), interfaceNameIs('oifname', '==', port.name), ...stranger],

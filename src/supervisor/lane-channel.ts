@@ -11,7 +11,8 @@
  */
 
 import type { Duplex } from 'node:stream';
-import { type FromLane, MAX_LANE_LINE, parseFromLane, type ToLane } from '../lane/messages.ts';
+import { MAX_LANE_LINE, type ToLane } from '../lane/messages.ts';
+import { type FromLane, parseFromLane } from '../lane/read-message.ts';
 import { LineReader } from './line-reader.ts';
 
 /** What of {@link FromLane} may come after what. */

@@ -14,8 +14,8 @@
  */
 
 import type { FirehookError } from '../errors.ts';
-import type { LaneReady } from '../lane/messages.ts';
 import type { LaneProgress } from '../lane/progress.ts';
+import type { LaneReady } from '../lane/read-message.ts';
 import type { Way } from '../lane/way.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Clock } from './clock.ts';

@@ -261,9 +261,7 @@ export class Supervisor implements DaemonView {
     for (const attachment of attachments) {
       const laidOut = layOut(attachment, ports.length, links);
       ports.push(...laidOut.ports);
-      const carriesProbes =
-        attachment.kind === 'host' || (attachment.kind === 'bridge' && attachment.takesAt === 'detour');
-      ways.push(...laidOut.ways.map((way) => (carriesProbes ? { ...way, carriesProbes } : way)));
+      ways.push(...laidOut.ways);
     }
     const nameless = ports.flatMap(({ capture, send }) => [capture, send]).find((device) => device?.ifindex === 0);
     if (nameless) throw new FirehookError('FIREHOOK_ATTACH_INTERFACE', `"${nameless.name}": it is not there yet`);

@@ -8,8 +8,10 @@
  */
 
 import assert from 'node:assert/strict';
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { loadNative } from '../../src/native/load-native.ts';
@@ -301,6 +303,13 @@ describe('a ring with a fence', () => {
     const folder = openSync('/dev', 'r');
     assert.throws(() => native.setFence(ring, folder), { syscall: 'fstat', code: 'EINVAL' });
     closeSync(folder);
+    // A plain file can be cut while it is mapped.
+    const plain = path.join(tmpdir(), `firehook-fence-${process.pid}`);
+    const unsealed = openSync(plain, 'wx+', 0o600);
+    writeSync(unsealed, Buffer.alloc(4096));
+    rmSync(plain);
+    assert.throws(() => native.setFence(ring, unsealed), { syscall: 'F_GET_SEALS', code: 'EINVAL' });
+    closeSync(unsealed);
     close();
     assert.throws(() => native.setFence(ring, 0), { name: 'TypeError' });
     assert.throws(() => native.fenced(ring), { name: 'TypeError' });

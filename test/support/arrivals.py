@@ -9,7 +9,7 @@ and a line `RECEIVER NUMBER` for each sighting. Ends on SIGTERM, after it has re
 
 Rule: a socket hands out what the stack delivered to it and nothing else, so that what is printed here has arrived.
 
-Source: raw(7), ipv6(7), packet(7), signal(7).
+Source: raw(7) for ICMP_FILTER, RFC 3542 for ICMP6_FILTER, ipv6(7), packet(7), signal(7).
 """
 
 import select
@@ -23,6 +23,12 @@ NUMBER = struct.Struct("!I")
 SOL_PACKET = 263
 PACKET_IGNORE_OUTGOING = 23
 SO_RCVBUFFORCE = 33
+SOL_RAW = 255
+ICMP_FILTER = 1
+ICMP6_FILTER = 1
+# Unreachable, quench, redirect, time exceeded, parameter problem; unreachable, too big, time exceeded, parameter problem.
+ERRORS4 = (3, 4, 5, 11, 12)
+ERRORS6 = (1, 2, 3, 4)
 RECEIVE_BUFFER = 64 << 20
 MAX_PACKET = 1 << 17
 ETH_P_ALL = 0x0003
@@ -33,7 +39,14 @@ PROTOCOLS6 = (6, 17, 41, 50, 51, 58, 135, 139, 140, 253)
 
 
 def open_raw(family, protocol):
-    return socket.socket(family, socket.SOCK_RAW, protocol)
+    sock = socket.socket(family, socket.SOCK_RAW, protocol)
+    # An error of this machine to itself quotes what it is about, number and all: nothing has arrived again.
+    if protocol == socket.IPPROTO_ICMP and family == socket.AF_INET:
+        sock.setsockopt(SOL_RAW, ICMP_FILTER, struct.pack("=I", sum(1 << kind for kind in ERRORS4)))
+    if protocol == socket.IPPROTO_ICMPV6:
+        blocked = sum(1 << kind for kind in ERRORS6)
+        sock.setsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, struct.pack("=8I", blocked, *[0] * 7))
+    return sock
 
 
 def open_udp4(port, group, index):

@@ -187,11 +187,9 @@ function checkPackage(packageName: string, look: () => string, { loaded }: Subje
   }
 }
 
-/** Its lack is a failure where `driver: afpacket` wants it, and where Node.js cannot change the user of a lane. */
+/** Its lack is always a failure; that the kernel gives no ring is one where `driver: afpacket` wants it. */
 function checkAddon({ isRoot, loaded }: Subject): CheckResult[] {
   const name = 'native addon';
-  const isForUser = !canNodeChange();
-  const report = isForUser || loaded?.config.driver === 'afpacket' ? fail : warn;
   try {
     const native = loadNative();
     // Opening is the real proof, and root's alone.
@@ -200,13 +198,14 @@ function checkAddon({ isRoot, loaded }: Subject): CheckResult[] {
       native.closeDatagramSender(native.openDatagramSender());
     }
     const seen = isRoot ? 'loads, and the kernel gives it a ring with offload state and raw IP sockets' : 'loads';
-    const users = isForUser
-      ? 'driver: afpacket, and to change the user of lanes, which this Node.js refuses'
-      : 'driver: afpacket';
+    const users = canNodeChange()
+      ? 'firehookd'
+      : 'firehookd, also to change the user of lanes, which this Node.js refuses';
     return [ok(name, `${seen}; needed by ${users}`)];
   } catch (error) {
     const { detail, advice } = failure(name, error);
-    if (isFirehookError(error)) return [report(name, detail, advice)];
+    if (isFirehookError(error)) return [fail(name, detail, advice)];
+    const report = loaded?.config.driver === 'afpacket' ? fail : warn;
     const refused = `the kernel refuses a packet ring with offload state (PACKET_VNET_HDR) or a raw IP socket: ${detail}`;
     return [report(name, refused, 'needs CONFIG_PACKET; or use driver: pcap')];
   }

@@ -120,7 +120,7 @@ function chainAt(port: Link, hook: 'ingress' | 'egress', rules: readonly Rule[])
 
 function wallOf(port: Link): Table {
   const memory = { kind: 'host', peer: 0, setPromiscuous: false, unsetLro: false } as const;
-  return wall({ port, memory, onDown: 'drop', peer: null, takesAt: 'detour', detours: null, toleratesTc: false });
+  return wall({ port, memory, onDown: 'drop', peer: null, takesAt: 'detour', detours: null, tolerated: [] });
 }
 
 async function withSocket(family: number, action: (socket: NetlinkSocket) => Promise<void>): Promise<void> {

@@ -42,6 +42,8 @@ export function layOutBridge(
     unicastType: DEST_REMOTE,
     reject: 'link',
     rejectPort: inPort,
+    // A port is the world's: what looks like a probe there is a frame like any other.
+    carriesProbes: !isAtPort,
   });
   return {
     ports: [port(first, a), port(first + 1, b)],

@@ -2,12 +2,13 @@
  * The tables of a `host` port: what is stolen of what arrives and leaves, and the short list of what is not.
  *
  * ```
- *   ingress   delivered by the lane? ─> in    for another MAC? ─> left alone    else: exempt? ─> in    would the stack take it as IP? ─> steal
+ *   ingress   delivered by the lane? ─> in    for another MAC? ─> drop    else: exempt? ─> in    would the stack take it as IP? ─> steal
  *   egress    sent by the lane? ─> out        exempt? ─> out                                            IP, by type or by octets? ─> steal
  * ```
- * Rule: the exempt list is exact, and it is the only one: frames for another MAC; frames of another VLAN (id not 0); frames
+ * Rule: the exempt list is exact, and it is the only one: frames of another VLAN (id not 0); frames
  * that carry no IP; IP multicast and broadcast in a group frame; neighbour and router discovery; multicast listener
- * discovery; IPv6 from link-local to link-local or multicast. At ingress the kernel has taken one tag off before the chain runs:
+ * discovery; IPv6 from link-local to link-local or multicast. What is for another MAC address ends here, unless the operator
+ * tolerates a macvlan, an ipvlan or a master, which would take it. At ingress the kernel has taken one tag off before the chain runs:
  * `meta protocol` is what is behind it, and the octets at the link header still show it.
  *
  * @see RFC 4861 (discovery, hop limit 255), RFC 2710 and RFC 3810 (MLD, hop limit 1), net/core/dev.c
@@ -69,10 +70,12 @@ export function hostTables(plan: PortPlan): PortTables {
     { name: 'steal_in', rules: steal('in', detours?.in, down) },
     { name: 'steal_out', rules: steal('out', detours?.out, down) },
     { name: 'decide_in', rules: STOLEN_TYPES.map((type): Rule => [protocolIs(type), goTo('steal_in')]) },
+    // For another MAC address: the stack does not take it, but a macvlan would.
+    { name: 'others_in', rules: [[jump('other_vlan')], [DROP]] },
     { name: 'framed_in', rules: [...exempt(), [goTo('decide_in')]] },
     atDevice('ingress', 'ingress', port, [
       [markIs(DELIVERED_MARK), goTo('delivered')],
-      [pktTypeIs('==', 'other'), ACCEPT],
+      [pktTypeIs('==', 'other'), ...(leavesOthers(plan) ? [ACCEPT] : [goTo('others_in')])],
       [setPriority(PASS)],
       [hasOctet('ll', 0), goTo('framed_in')],
       // Without a link header: this host's own multicast and broadcast, looped back to its sockets.
@@ -91,6 +94,11 @@ export function hostTables(plan: PortPlan): PortTables {
   if (detours?.out !== undefined) chains.push(...detourChains('out', detours.out, false));
   const counters = ['stolen', 'offered', 'down', 'probe'].flatMap(both);
   return { netdev: netdevTable(plan, counters, chains), inet: wall(plan) };
+}
+
+/** True where the operator lets something else take what is for another MAC address. */
+function leavesOthers({ tolerated }: PortPlan): boolean {
+  return ['macvlan', 'ipvlan', 'master'].some((kind) => tolerated.includes(kind));
 }
 
 /** Looks through the exempt list. */

@@ -45,6 +45,7 @@ export function layOutHost(link: Link, first: number, links: ReadonlyMap<string,
         unicastType: DEST_LOCAL,
         reject: 'raw',
         rejectPort: -1,
+        carriesProbes: true,
       },
       {
         name: `${link.name} out`,
@@ -59,6 +60,7 @@ export function layOutHost(link: Link, first: number, links: ReadonlyMap<string,
         // Back to the host, like a packet that arrives.
         reject: 'link',
         rejectPort: first,
+        carriesProbes: true,
       },
     ],
   };

@@ -81,12 +81,12 @@ const NF_ACCEPT = 1;
 
 /** Where a base chain stands. */
 export interface Hook {
-  readonly hook: 'ingress' | 'egress' | 'prerouting' | 'postrouting';
+  readonly hook: 'ingress' | 'egress' | 'prerouting' | 'forward' | 'postrouting';
   readonly priority: number;
   /** Of a netdev chain. */
   readonly device?: string;
 }
-const HOOK_NUMBER = { ingress: 0, egress: 1, prerouting: 0, postrouting: 4 } as const;
+const HOOK_NUMBER = { ingress: 0, egress: 1, prerouting: 0, forward: 2, postrouting: 4 } as const;
 
 /** A chain and its rules. */
 export interface Chain {

@@ -60,7 +60,7 @@ export class NetlinkSocket {
    * @throws FirehookError FIREHOOK_DRIVER_MISSING without the addon
    */
   constructor(family: number, groups: readonly number[] = []) {
-    this.native = loadNative('build it: npm run build:native').openNetlink(family, groups);
+    this.native = loadNative().openNetlink(family, groups);
   }
 
   /** What the kernel calls this socket: events of its own changes carry it. */

@@ -64,16 +64,26 @@ test('after SIGTERM nothing is left of a bridge and of a host', { skip: rootOnly
   await assertPings(host.peer, '10.78.0.1', 'fd78::1');
 });
 
-test('a detour that was taken down and up is heard of again', { skip: rootOnly('ping') }, async (t) => {
+test('an end of a detour that is taken down is set up again, and the same lane hears of it', {
+  skip: rootOnly('ping'),
+}, async (t) => {
   const { ns } = await hostLab(t);
   const daemon = await startAfpacket(ns.host, { host: 'eth0' }, PASS, { policy: { onDown: 'drop' } });
+  const lanes = await lanesOf(daemon);
   const { attaches } = await readStatus(daemon);
-  const far = `fh${attaches[0]?.ifindexes[0]}i1`;
-  await ns.host.output('ip', ['link', 'set', far, 'down']);
-  assert.equal(await isReached(ns.peer, '10.78.0.1'), false);
-  await ns.host.output('ip', ['link', 'set', far, 'up']);
-  await pingsAgain(ns.peer, '10.78.0.1');
-  await assertPings(ns.peer, '10.78.0.1', 'fd78::1');
+  for (const end of ['i1', 'i0', 'o0', 'o1']) {
+    const name = `fh${attaches[0]?.ifindexes[0]}${end}`;
+    await ns.host.output('ip', ['link', 'set', name, 'down']);
+    // Nobody but the daemon sets it up.
+    await waitFor(async () => (await ns.host.output('ip', ['link', 'show', name])).includes(',UP,'), {
+      what: `${name} to be up`,
+      timeoutMs: PATIENCE_MS,
+    });
+    await waitFor(() => daemon.log.includes(`${name}: it is down`), { what: 'the line', timeoutMs: PATIENCE_MS });
+    await pingsAgain(ns.peer, '10.78.0.1');
+    await assertPings(ns.peer, '10.78.0.1', 'fd78::1');
+  }
+  assert.deepEqual(await lanesOf(daemon), lanes);
   await assertAddsUp(daemon);
 });
 

@@ -141,16 +141,6 @@ async function assertAllCounted(daemon: Daemon): Promise<void> {
   assert.ok(fenced > 0, 'frames met the fence');
 }
 
-/** The one nft that runs for long. */
-async function helperOf(fw: Namespace): Promise<number> {
-  const pids = (await fw.output('ip', ['netns', 'pids', fw.name])).split('\n').filter((pid) => pid !== '');
-  for (const pid of pids) {
-    const { stdout } = await fw.run('cat', [`/proc/${pid}/cmdline`]);
-    if (stdout.startsWith('nft\0-e\0-i')) return Number(pid);
-  }
-  throw new Error('there is no helper');
-}
-
 const skip = rootOnly('ping');
 
 test('a bridge takes its frames at the ports: there is no detour, and the port is left as it is', {
@@ -192,20 +182,22 @@ test('nothing is sent twice when the supervisor stands still', { skip }, async (
   await assertAllCounted(daemon);
 });
 
-test('nothing is sent twice when nft stands still, and another one takes its place', { skip }, async (t) => {
-  const { fw, daemon, traffic } = await start(t);
-  const helper = await helperOf(fw);
-  process.kill(helper, 'SIGSTOP');
-  await untilLapsed(fw);
-  process.kill(helper, 'SIGCONT');
-  await lanesOf(daemon);
-  const second = await helperOf(fw);
-  process.kill(second, 'SIGSTOP');
-  await untilLapsed(fw);
-  await lanesOf(daemon);
-  assert.notEqual(await helperOf(fw), second);
+test('nothing is sent twice when a port is renamed and named back, or gets another MTU', { skip }, async (t) => {
+  const { fw, daemon, client, traffic } = await start(t);
+  for (const [from, to] of [
+    ['lan0', 'other0'],
+    ['other0', 'lan0'],
+  ] as const) {
+    await fw.output('ip', ['link', 'set', from, 'name', to]);
+    const state = to === 'lan0' ? 'running' : 'waiting-for-interface';
+    await waitFor(async () => (await readStatus(daemon)).state === state, { what: state, timeoutMs: PATIENCE_MS });
+  }
+  const [lane = -1] = await lanesOf(daemon);
+  await fw.output('ip', ['link', 'set', 'wan0', 'mtu', '1400']);
+  await lanesOf(daemon, 1, lane);
+  await pingsAgain(client, SERVER);
   await traffic.stop();
-  await assertAllCounted(daemon);
+  await assertAddsUp(daemon);
 });
 
 for (const lanes of [1, 2]) {
@@ -237,16 +229,14 @@ test('nothing is sent twice when the supervisor is killed, and another run takes
   await assertAddsUp(next);
 });
 
-test('nothing is sent twice when the tables are taken away, or the daemon is stopped and started', {
+test('nothing is sent twice when another program flushes the ruleset, or the daemon is stopped and started', {
   skip,
 }, async (t) => {
   const { fw, daemon, client, traffic } = await start(t);
   await fw.output('nft', ['flush', 'ruleset']);
-  await waitFor(async () => (await readStatus(daemon)).lane.restarts > 0, {
-    what: 'a rebuild',
-    timeoutMs: PATIENCE_MS,
-  });
+  // Tables that are owned stay; on an older kernel they are made again.
   await lanesOf(daemon);
+  await pingsAgain(client, SERVER);
   assert.equal(await daemon.stop(), 0);
   const next = await startAfpacket(fw, BRIDGE, PASS, FORWARD);
   await pingsAgain(client, SERVER);

@@ -8,16 +8,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startDaemon } from '../../support/daemon.ts';
 import { sendFrames } from '../../support/frames.ts';
-import { assertAddsUp, assertPingCount, readStats } from '../../support/live.ts';
+import { assertAddsUp, assertPingCount, readStats, stockHook } from '../../support/live.ts';
 import { hostLab, rootOnly, waitFor } from '../../support/netns.ts';
 import { ethernet, ipv4, udp } from '../../support/packet-builder.ts';
 import { fixtureHook, listen, socket, watch } from './live-host.ts';
 
 const skip = rootOnly('ping');
 const MDNS = ['224.0.0.251', '5353'] as const;
-const BROADCAST = ['10.78.0.255', '7400'] as const;
+const BROADCAST = ['255.255.255.255', '7400'] as const;
+/** A unicast address of the subnet, as far as a table of addresses can tell: hooks see it. */
+const SUBNET_BROADCAST = ['10.78.0.255', '7400'] as const;
 
-test('neighbours, multicast, broadcast and link-local IPv6 go on while every unicast packet is dropped', {
+test('neighbours, multicast, limited broadcast and link-local IPv6 go on while all else is dropped', {
   skip,
 }, async (t) => {
   const { ns } = await hostLab(t);
@@ -43,14 +45,35 @@ test('neighbours, multicast, broadcast and link-local IPv6 go on while every uni
     await waitFor(() => joined.stdout === '6d646e73\n', { what: 'the multicast datagram' });
     await joined.stop();
     const all = await listen(there, 'udp-listen', '0.0.0.0', BROADCAST[1]);
-    await socket(here, 'udp-send', ...BROADCAST, '616c6c', '--broadcast');
-    await waitFor(() => all.stdout === '616c6c\n', { what: 'the broadcast datagram' });
+    await socket(here, 'udp-send', ...SUBNET_BROADCAST, '6d79', '--broadcast');
+    await socket(here, 'udp-send', ...BROADCAST, '616c6c', '--broadcast', '--from', sending);
+    await waitFor(() => all.stdout.includes('616c6c\n'), { what: 'the broadcast datagram' });
     await all.stop();
+    assert.equal(all.stdout, '616c6c\n', 'the broadcast to the subnet meets the hooks');
   }
 
   const stats = await assertAddsUp(daemon);
-  // The four echo requests and nothing else: what was exempt never came to the lane.
-  assert.deepEqual([stats.total.received, stats.total.droppedByHook], [4, 4]);
+  // The four echo requests, the two broadcasts to the subnet, and nothing else: what was exempt never came to the lane.
+  assert.deepEqual([stats.total.received, stats.total.droppedByHook], [6, 6]);
+});
+
+test('a broadcast to the subnet passes a hook that passes all, both ways, once', { skip }, async (t) => {
+  const { ns } = await hostLab(t);
+  const daemon = await startDaemon(ns.host, { attach: [{ host: 'eth0' }], hooks: [stockHook('pass-all')] });
+  for (const [here, there] of [
+    [ns.peer, ns.host],
+    [ns.host, ns.peer],
+  ] as const) {
+    const listening = await listen(there, 'udp-listen', '0.0.0.0', SUBNET_BROADCAST[1]);
+    for (const payload of ['6f6e65', '74776f']) {
+      await socket(here, 'udp-send', ...SUBNET_BROADCAST, payload, '--broadcast');
+    }
+    await waitFor(() => listening.stdout.includes('74776f\n'), { what: 'the second broadcast' });
+    await listening.stop();
+    assert.equal(listening.stdout, '6f6e65\n74776f\n');
+  }
+  const stats = await assertAddsUp(daemon);
+  assert.deepEqual([stats.total.received, stats.total.forwarded], [4, 4]);
 });
 
 test('tagged frames pass untouched, both ways', { skip }, async (t) => {

@@ -60,7 +60,7 @@ for (const kind of ['host', 'bridge', 'bridge-at-port'] as const) {
           ...(inbound === undefined ? {} : { in: inbound }),
           ...(outbound === undefined || kind !== 'host' ? {} : { out: outbound }),
         },
-        toleratesTc: false,
+        tolerated: [],
       };
       const numbers = new Map([port, ...(other === undefined ? [] : [other])].map((link) => [link.name, link.ifindex]));
       const { netdev, inet } = kind === 'host' ? hostTables(plan) : bridgeTables(plan);

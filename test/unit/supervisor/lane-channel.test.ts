@@ -7,7 +7,8 @@
 import assert from 'node:assert/strict';
 import { Duplex } from 'node:stream';
 import { describe, test } from 'node:test';
-import { type FromLane, MAX_LANE_LINE } from '../../../src/lane/messages.ts';
+import { MAX_LANE_LINE } from '../../../src/lane/messages.ts';
+import type { FromLane } from '../../../src/lane/read-message.ts';
 import { LaneChannel } from '../../../src/supervisor/lane-channel.ts';
 
 const OPENED = { type: 'opened' };

@@ -10,7 +10,8 @@ import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ERRORS } from '../../../src/errors.ts';
-import { type FromLane, MAX_FAILURE, MAX_LANE_LINE } from '../../../src/lane/messages.ts';
+import { MAX_FAILURE, MAX_LANE_LINE } from '../../../src/lane/messages.ts';
+import type { FromLane } from '../../../src/lane/read-message.ts';
 import { LaneChannel } from '../../../src/supervisor/lane-channel.ts';
 
 const SEED = 8;

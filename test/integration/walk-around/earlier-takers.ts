@@ -3,7 +3,7 @@
  * later: an ifb shaper, whose redirect brings frames back behind the chains of the port, and a macvlan, which takes the
  * frames of its own MAC address.
  *
- * Rule: as in `host.test.ts`, with a hook that drops all. Each test shows first that the way around is one: without
+ * Rule: as in `host.ts`, with a hook that drops all. Each test shows first that the way around is one: without
  * firehook the frames arrive by it.
  *
  * @module
@@ -65,7 +65,8 @@ function macvlanTarget(target: Target): Target {
   return { ...target, mac: MACVLAN_MAC, own4: VIRTUAL4, own6: VIRTUAL6 };
 }
 
-for (const driver of ['afpacket', 'pcap'] as const) {
+/** Registers the tests for a driver: a file each, so that none takes long. */
+export function walkByTakers(driver: 'afpacket' | 'pcap'): void {
   test(`a shaper that is set up under a running firewall opens nothing with ${driver}`, { skip }, async (t) => {
     const { ns, target, course } = await lab(t);
     const frames = walkFrames(target);
@@ -105,23 +106,26 @@ for (const driver of ['afpacket', 'pcap'] as const) {
   });
 }
 
-test('the start is refused where something takes the frames of a port before firehook', { skip }, async (t) => {
-  for (const [name, add] of [
-    ['ifb0', addShaper],
-    ['mv0', addMacvlan],
-  ] as const) {
-    await t.test(name, async (t) => {
-      const { ns } = await lab(t);
-      await add(ns.host);
-      const config = { attach: [{ host: 'eth0' }], hooks: [{ module: './drop.js' }] };
-      const daemon = await startDaemon(ns.host, config, { files: HOOKS, waitUntilRunning: false });
-      await waitFor(() => !daemon.isRunning, { what: 'the daemon to refuse', timeoutMs: PATIENCE_MS });
-      const { code } = await daemon.exited;
-      assert.ok(code !== 0 && code !== null, `exit code ${code}`);
-      assert.match(daemon.log, new RegExp(`eth0.*${name}|${name}.*eth0`), 'it names what takes the frames');
-    });
-  }
-});
+/** Registers the test of the start, which is the same with every driver. */
+export function refuseAtStart(): void {
+  test('the start is refused where something takes the frames of a port before firehook', { skip }, async (t) => {
+    for (const [name, add] of [
+      ['ifb0', addShaper],
+      ['mv0', addMacvlan],
+    ] as const) {
+      await t.test(name, async (t) => {
+        const { ns } = await lab(t);
+        await add(ns.host);
+        const config = { attach: [{ host: 'eth0' }], hooks: [{ module: './drop.js' }] };
+        const daemon = await startDaemon(ns.host, config, { files: HOOKS, waitUntilRunning: false });
+        await waitFor(() => !daemon.isRunning, { what: 'the daemon to refuse', timeoutMs: PATIENCE_MS });
+        const { code } = await daemon.exited;
+        assert.ok(code !== 0 && code !== null, `exit code ${code}`);
+        assert.match(daemon.log, new RegExp(`eth0.*${name}|${name}.*eth0`), 'it names what takes the frames');
+      });
+    }
+  });
+}
 
 /** Frames that have come out of the shaper. */
 async function shaped(host: Namespace): Promise<number> {

@@ -17,7 +17,8 @@ import { assertFloor, assertNone, linkLocalOf, silence, startWalk, walk, walkFra
 
 const skip = rootOnly();
 
-for (const driver of ['afpacket', 'pcap'] as const) {
+/** Registers the tests for a driver: a file each, so that none takes long. */
+export function walkHost(driver: 'afpacket' | 'pcap'): void {
   test(`nothing walks around the hooks of a host with ${driver}`, { skip }, async (t) => {
     const { ns } = await hostLab(t);
     await silence(ns.peer);

@@ -1,0 +1,66 @@
+/**
+ * What a lane may say, and how the supervisor reads it.
+ *
+ * Rule: a lane runs hooks, so what it says is checked like what a stranger says: length, shape, range, and how often. The lane
+ * itself takes only the types from here: loading zod costs more processor time than all of its own modules together, and
+ * a lane that died is missed for as long as another takes to start.
+ *
+ * @module
+ */
+
+import * as z from 'zod';
+import { ERRORS, type ErrorCode } from '../errors.ts';
+import { MAX_FAILURE } from './messages.ts';
+
+/** Highest number that a port, a slot count or the like can have. */
+const MOST = 2 ** 31 - 1;
+
+const hookInfo = z.strictObject({
+  name: z.string().min(1).max(256),
+  path: z.string().max(4096),
+  priority: z.number().min(-Number.MAX_VALUE).max(Number.MAX_VALUE),
+  kind: z.enum(['defined', 'callback']),
+});
+
+const laneReady = z.strictObject({
+  type: z.literal('ready'),
+  hooks: z.array(hookInfo).max(1024).readonly(),
+  /** What the kernel gave; empty with `pcap`. */
+  rings: z
+    .array(z.strictObject({ port: z.int().min(0).max(MOST), slots: z.int().min(0).max(MOST) }))
+    .max(1024)
+    .readonly(),
+  /** What the kernel hands over at the ports of `tap`, for people; null where it is everything. */
+  kernelFilter: z.string().max(4096).nullable(),
+});
+
+const fromLane = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('opened') }),
+  laneReady,
+  z.strictObject({
+    type: z.literal('failed'),
+    code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+    message: z.string().max(MAX_FAILURE),
+    exitCode: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]),
+  }),
+]);
+
+/** A lane that packets can come to. */
+export type LaneReady = z.output<typeof laneReady>;
+
+/** From lane to supervisor. */
+export type FromLane = z.output<typeof fromLane>;
+
+/**
+ * Reads a line of a lane.
+ *
+ * @returns null where it is no message
+ */
+export function parseFromLane(line: string): FromLane | null {
+  try {
+    const { data } = fromLane.safeParse(JSON.parse(line));
+    return data ?? null;
+  } catch {
+    return null;
+  }
+}
