@@ -52,8 +52,8 @@ export class Totals {
       // What a lane held went with it.
       this.#hooks.set(name, { ...counters, outstanding: 0, outstandingBytes: 0 });
     }
-    this.#kernelDropped = Math.min(this.#kernelDropped + progress.kernelDropped, MOST_COUNTED);
-    this.#fenced = Math.min(this.#fenced + progress.fenced, MOST_COUNTED);
+    this.#kernelDropped = bounded(this.#kernelDropped + progress.kernelDropped);
+    this.#fenced = bounded(this.#fenced + progress.fenced);
   }
 
   /** Every way of the run, with what the running lane has done so far. */
@@ -81,12 +81,12 @@ export class Totals {
 
   /** Frames the kernel dropped before a lane could read them. */
   kernelDropped(progress: LaneProgress | null): number {
-    return this.#kernelDropped + (progress?.kernelDropped ?? 0);
+    return bounded(this.#kernelDropped + (progress?.kernelDropped ?? 0));
   }
 
   /** Frames that lanes gave back unread because the kernel may have sent them on. */
   fenced(progress: LaneProgress | null): number {
-    return this.#fenced + (progress?.fenced ?? 0);
+    return bounded(this.#fenced + (progress?.fenced ?? 0));
   }
 }
 
@@ -99,8 +99,8 @@ export function sumProgress(lanes: readonly LaneProgress[]): LaneProgress | null
 
 function addProgress(a: LaneProgress, b: LaneProgress): LaneProgress {
   return {
-    sequence: a.sequence + b.sequence,
-    packets: a.packets + b.packets,
+    sequence: bounded(a.sequence + b.sequence),
+    packets: bounded(a.packets + b.packets),
     ways: a.ways.map((row, index) => {
       const sum = { ...row };
       const more = b.ways[index];
@@ -109,11 +109,11 @@ function addProgress(a: LaneProgress, b: LaneProgress): LaneProgress {
     }),
     hooks: a.hooks.map((counters, index) => addHook(counters, b.hooks[index] ?? NO_COUNTERS)),
     tags: addTags(a.tags, b.tags),
-    poolBytes: a.poolBytes + b.poolBytes,
-    poolLimit: a.poolLimit + b.poolLimit,
-    poolFaults: a.poolFaults + b.poolFaults,
-    kernelDropped: a.kernelDropped + b.kernelDropped,
-    fenced: a.fenced + b.fenced,
+    poolBytes: bounded(a.poolBytes + b.poolBytes),
+    poolLimit: bounded(a.poolLimit + b.poolLimit),
+    poolFaults: bounded(a.poolFaults + b.poolFaults),
+    kernelDropped: bounded(a.kernelDropped + b.kernelDropped),
+    fenced: bounded(a.fenced + b.fenced),
     epoch: Math.min(a.epoch, b.epoch),
   };
 }
@@ -121,7 +121,7 @@ function addProgress(a: LaneProgress, b: LaneProgress): LaneProgress {
 function addHook(a: HookProgress, b: HookProgress): HookProgress {
   const sums = Object.keys(NO_COUNTERS).map((key) => [
     key,
-    Math.min(a[key as keyof HookProgress] + b[key as keyof HookProgress], MOST_COUNTED),
+    bounded(a[key as keyof HookProgress] + b[key as keyof HookProgress]),
   ]);
   return Object.fromEntries(sums) as HookProgress;
 }
@@ -137,11 +137,15 @@ function addTags(a: readonly TagProgress[], b: readonly TagProgress[]): TagProgr
         ? tag
         : {
             ...sum,
-            allocs: Math.min(sum.allocs + tag.allocs, MOST_COUNTED),
-            frees: Math.min(sum.frees + tag.frees, MOST_COUNTED),
-            bytes: Math.min(sum.bytes + tag.bytes, MOST_COUNTED),
+            allocs: bounded(sum.allocs + tag.allocs),
+            frees: bounded(sum.frees + tag.frees),
+            bytes: bounded(sum.bytes + tag.bytes),
           },
     );
   }
   return [...sums.values()];
+}
+
+function bounded(sum: number): number {
+  return Math.min(sum, MOST_COUNTED);
 }

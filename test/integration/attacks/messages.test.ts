@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startDaemon } from '../../support/daemon.ts';
-import { assertPings, PATIENCE_MS, readStatus } from '../../support/live.ts';
+import { PATIENCE_MS, pingsAgain, readStatus } from '../../support/live.ts';
 import { bridgeLab, rootOnly, waitFor } from '../../support/netns.ts';
 import { assertHarmless, HOSTILE, lanesOf, linesOf, order } from './attack.ts';
 
@@ -64,7 +64,7 @@ for (const group of GROUPS) {
       before = await lanesOf(daemon, 2, Number(line?.['pid']));
       for (const other of others) assert.ok(before.includes(other), 'the other lane is still the same');
       assert.equal(ends().length, known + 1, 'it is said once, and the other lane lives');
-      await assertPings(ns.client, SERVER);
+      await pingsAgain(ns.client, SERVER);
     }
     for (const text of daemon.log.split('\n')) assertHarmless(text);
     const { stdout } = await daemon.cli('status');
