@@ -70,8 +70,8 @@ export function hostTables(plan: PortPlan): PortTables {
     { name: 'steal_in', rules: steal('in', detours?.in, down) },
     { name: 'steal_out', rules: steal('out', detours?.out, down) },
     { name: 'decide_in', rules: STOLEN_TYPES.map((type): Rule => [protocolIs(type), goTo('steal_in')]) },
-    // For another MAC address: the stack does not take it, but a macvlan would.
-    { name: 'others_in', rules: [[jump('other_vlan')], [DROP]] },
+    // For another MAC address: the stack does not take it, but a macvlan would. What carries no IP is left alone.
+    { name: 'others_in', rules: [[jump('other_vlan')], ...STOLEN_TYPES.map((type): Rule => [protocolIs(type), DROP])] },
     { name: 'framed_in', rules: [...exempt(), [goTo('decide_in')]] },
     atDevice('ingress', 'ingress', port, [
       [markIs(DELIVERED_MARK), goTo('delivered')],
