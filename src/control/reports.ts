@@ -305,9 +305,8 @@ export class Reports implements ControlReports {
     const isOutbound = laidOut.recvInterfaceIndex === 0;
     const ifindex = isOutbound ? laidOut.sendInterfaceIndex : laidOut.recvInterfaceIndex;
     const counters = ports.get(`${ifindex} ${isOutbound ? 'out' : 'in'}`) ?? NO_COUNTERS;
-    return {
-      ...counters,
-      neverHanded: Math.max(0, counters.offered - way.row.probes - (way.row.received - way.row.extraSegments)),
-    };
+    // The supervisor's own probe frames come out of the detours too.
+    const offered = counters.offered - way.row.probes;
+    return { ...counters, offered, neverHanded: Math.max(0, offered - (way.row.received - way.row.extraSegments)) };
   }
 }
