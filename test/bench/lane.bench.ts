@@ -101,7 +101,7 @@ async function measure(way: Way, count: number): Promise<{ nanoseconds: number; 
   const trivial = trivialHooks(count - 1);
   for (const [name, content] of Object.entries(trivial)) writeFileSync(path.join(folder, name), content);
   const paths = [DROP_PORT, ...Object.keys(trivial).map((name) => path.join(folder, name))].slice(0, count);
-  const bundles = (await Promise.all(paths.map(bundleHooks))).flat();
+  const bundles = (await Promise.all(paths.map((file) => bundleHooks(file)))).flat();
   rmSync(folder, { recursive: true });
   const hooks = bundles.map(
     (bundle, index): HookSource => ({ bundle, priority: undefined, options: index === 0 ? DROP_OPTIONS : undefined }),
