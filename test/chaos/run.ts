@@ -131,8 +131,14 @@ export async function runChaos(given: RunOptions): Promise<Run> {
 async function choose(stage: Stage, bag: Disturbance[], random: Random): Promise<Disturbance[]> {
   const first = await takePossible(stage, bag, []);
   if (first === null) return [];
-  const second = random.once(PAIR_ONCE_IN) ? await takePossible(stage, bag, [first.group]) : null;
+  const second = random.once(PAIR_ONCE_IN) ? await takePossible(stage, bag, [first.group, ...notBeside(first)]) : null;
   return second === null ? [first] : [first, second];
+}
+
+/** Tables of a killed daemon belong to nobody: whoever is root may change them then, and firehook does not promise otherwise. */
+function notBeside({ group }: Disturbance): Disturbance['group'][] {
+  if (group === 'daemon') return ['rules'];
+  return group === 'rules' ? ['daemon'] : [];
 }
 
 async function takePossible(
