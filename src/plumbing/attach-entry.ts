@@ -27,16 +27,3 @@ export function toAttachment(
   const found = { kind, links: findLinks(attachInterfaces(config), kind, links) };
   return (kind === 'bridge' ? { ...found, takesAt } : found) as unknown as Attachment;
 }
-
-/** The same; null when one of them is not there or cannot be used. */
-export function tryAttachment(
-  config: AttachConfig,
-  driver: Config['driver'],
-  links: ReadonlyMap<string, Link>,
-): Attachment | null {
-  try {
-    return toAttachment(config, driver, links);
-  } catch {
-    return null;
-  }
-}

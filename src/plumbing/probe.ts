@@ -9,13 +9,14 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { ETHERTYPE_PROBE, PROBE_COOKIE } from '../lane/probe.ts';
 import { loadNative } from '../native/load-native.ts';
 import type { Attachment } from './attach/attachment.ts';
 import { type DetourSpec, detoursOf } from './attach/detours.ts';
 import type { Damage } from './contract.ts';
 import type { CounterTotals } from './counter-totals.ts';
 import type { Link } from './link.ts';
-import { PROBE_COOKIE, PROBE_TYPE, STOLEN_MARK } from './tables.ts';
+import { STOLEN_MARK } from './tables.ts';
 
 /** A probe that has not come through after this long did not. */
 const TIMEOUT_MS = 1000;
@@ -82,7 +83,7 @@ function probeFrame(mac: string): Uint8Array {
   const frame = new Uint8Array(FRAME_OCTETS);
   frame.set(address, 0);
   frame.set(address, 6);
-  frame.set([PROBE_TYPE >>> 8, PROBE_TYPE & 0xff], 12);
+  frame.set([ETHERTYPE_PROBE >>> 8, ETHERTYPE_PROBE & 0xff], 12);
   frame.set(PROBE_COOKIE, 14);
   return frame;
 }

@@ -12,6 +12,7 @@
  */
 
 import { SEND_GROUP } from '../drivers/effective-group.ts';
+import { ETHERTYPE_PROBE, PROBE_COOKIE } from '../lane/probe.ts';
 import type { TakesAt } from './attach/attachment.ts';
 import { type PortMemory, writeComment } from './memory.ts';
 import { tableName } from './names.ts';
@@ -52,10 +53,6 @@ const WALL_IN = -1000;
 const WALL_OUT = 1000;
 /** The set of ports that have the lease. */
 export const ALIVE = 'alive';
-
-/** EtherType of probe frames, IEEE 802 local experimental 2, and the 16 octets behind it. */
-export const PROBE_TYPE = 0x88b6;
-export const PROBE_COOKIE = Buffer.from('firehook probe\0\0');
 
 /** An interface as rules need it. */
 export interface Device {
@@ -122,7 +119,7 @@ export function steal(direction: 'in' | 'out', detour: Detour | undefined, down:
 /** `@ll,96,16 0x88b6 @ll,112,128 0x66697265686f6f6b2070726f62650000 counter name "probe_in" drop` */
 export function countProbe(direction: 'in' | 'out'): Rule {
   return [
-    octetsAre('ll', 12, PROBE_TYPE.toString(16)),
+    octetsAre('ll', 12, ETHERTYPE_PROBE.toString(16)),
     octetsAre('ll', 14, PROBE_COOKIE.toString('hex')),
     count(`probe_${direction}`),
     DROP,
