@@ -48,8 +48,8 @@ export interface LaneView {
 /** The daemon. */
 export interface DaemonView {
   readonly config: Config;
-  /** On the clock of `Date.now`. */
-  readonly startedAt: number;
+  /** On the clock of `performance.now`, which no change of the date moves. */
+  readonly startedAtMs: number;
   readonly state: string;
   readonly user: LaneUser | null;
   readonly attaches: readonly AttachView[];

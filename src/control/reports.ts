@@ -157,7 +157,7 @@ export class Reports implements ControlReports {
       state: daemon.state,
       version,
       pid: process.pid,
-      uptimeSeconds: Math.floor((Date.now() - daemon.startedAt) / 1000),
+      uptimeSeconds: Math.floor((performance.now() - daemon.startedAtMs) / 1000),
       driver: config.driver,
       lease: !steals ? 'none' : daemon.isLeaseHeld ? 'held' : 'lapsed',
       attaches: daemon.attaches.map(({ takers, ...attach }) => ({
@@ -305,8 +305,10 @@ export class Reports implements ControlReports {
     const isOutbound = laidOut.recvInterfaceIndex === 0;
     const ifindex = isOutbound ? laidOut.sendInterfaceIndex : laidOut.recvInterfaceIndex;
     const counters = ports.get(`${ifindex} ${isOutbound ? 'out' : 'in'}`) ?? NO_COUNTERS;
-    // The supervisor's own probe frames come out of the detours too.
-    const offered = counters.offered - way.row.probes;
-    return { ...counters, offered, neverHanded: Math.max(0, offered - (way.row.received - way.row.extraSegments)) };
+    // The supervisor's own probe frames come out of the detours too. The row is what the lane says: it may be forged, and
+    // no forged number makes the kernel's larger, or negative.
+    const offered = Math.max(0, counters.offered - way.row.probes);
+    const handed = Math.max(0, way.row.received - way.row.extraSegments);
+    return { ...counters, offered, neverHanded: Math.max(0, offered - handed) };
   }
 }

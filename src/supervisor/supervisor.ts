@@ -74,7 +74,7 @@ interface Plan extends LanePlan {
 export class Supervisor implements DaemonView {
   readonly config: Config;
   readonly totals = new Totals();
-  readonly startedAt = Date.now();
+  readonly startedAtMs = performance.now();
   hooks: readonly HookInfo[] = [];
   user: LaneUser | null = null;
 

@@ -4,7 +4,8 @@
                                         "ports": [7001, 7002]}
 
 Called by test/support/traffic.ts. Every interval each flow sends its next number, in turn to each of its addresses. What
-arrives at one of the ports is noted. Prints `ready`, and then a line for each datagram:
+arrives at one of the ports is noted. Prints `ready` when it listens, sends from SIGUSR1 on (others may not listen
+earlier), and prints a line for each datagram:
 
     s FLOW NUMBER MS     sent; also when the kernel refused it: whoever sends has then lost it
     r FLOW NUMBER MS     received
@@ -99,7 +100,9 @@ def main():
         sys.exit(0)
 
     stop_wanted = []
+    send_wanted = []
     signal.signal(signal.SIGTERM, lambda *_: stop_wanted.append(True))
+    signal.signal(signal.SIGUSR1, lambda *_: send_wanted.append(True))
     os.set_blocking(1, False)
     send_at = time.monotonic()
     print_at = look_at = 0.0
@@ -108,7 +111,7 @@ def main():
             stop()
         now = time.monotonic()
         if now >= send_at:
-            for flow in flows:
+            for flow in flows if send_wanted else []:
                 flow.send(sockets, note)
             send_at = max(send_at + interval_s, now)
         if now >= print_at and lines:

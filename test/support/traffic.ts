@@ -117,10 +117,19 @@ export async function startTraffic(specs: readonly FlowSpec[], options: TrafficO
     return running;
   });
   const traffic = new Traffic(flows, processes);
-  await waitFor(() => flows.every(({ sentAtMs }) => sentAtMs.length > 0), {
-    what: 'traffic to begin',
-    timeoutMs: READY_MS,
-  }).catch(async (error: unknown) => {
+  const begin = async (): Promise<void> => {
+    await waitFor(() => processes.every(({ stdout }) => stdout.startsWith('ready\n')), {
+      what: 'listeners',
+      timeoutMs: READY_MS,
+    });
+    // Only now: what is sent before somebody listens at the other end is lost.
+    for (const running of processes) running.kill('SIGUSR1');
+    await waitFor(() => flows.every(({ sentAtMs }) => sentAtMs.length > 0), {
+      what: 'traffic to begin',
+      timeoutMs: READY_MS,
+    });
+  };
+  await begin().catch(async (error: unknown) => {
     await traffic.stop();
     throw new Error(processes.map(({ stderr }) => stderr).join(''), { cause: error });
   });

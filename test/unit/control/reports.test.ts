@@ -1,0 +1,115 @@
+/**
+ * The reports, over whatever a lane may have written: every number in them is one that can be.
+ *
+ * The octets are a lane's, so the reader that the supervisor uses reads them from a real file.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+
+import type { Config } from '../../../src/config/schema.ts';
+import type { DaemonView } from '../../../src/control/daemon-view.ts';
+import { Reports } from '../../../src/control/reports.ts';
+import type { HookInfo } from '../../../src/lane/messages.ts';
+import { ProgressReader, progressOctets } from '../../../src/lane/progress.ts';
+import { Totals } from '../../../src/supervisor/totals.ts';
+import { bridgeWay } from '../lane/lane-rig.ts';
+
+const WAYS = [
+  bridgeWay({ recvInterfaceIndex: 3, sendInterfaceIndex: 4 }),
+  bridgeWay({ name: 'eth0 out', recvInterfaceIndex: 0, sendInterfaceIndex: 3 }),
+];
+const HOOKS: HookInfo[] = [{ name: 'block', path: '/block.ts', priority: 0, kind: 'defined' }];
+const SHAPE = { ways: WAYS.length, hooks: HOOKS.length };
+const DOUBLES = progressOctets(SHAPE) / 8;
+/** "FHP2", as `src/lane/progress.ts` has it. */
+const MAGIC = 0x46485032;
+const MOST = 2 ** 53;
+const FROM_KERNEL = { stolen: 7, offered: 9, whileDown: 2, unhooked: 1 };
+
+const double = fc.oneof(
+  fc.constantFrom(0, 1, -1, 0.5, MOST, MOST * 2, Number.MAX_VALUE, Number.NaN, Infinity, -Infinity, 2 ** 32),
+  fc.nat(20),
+  fc.double(),
+);
+const snapshot = fc.array(double, { minLength: DOUBLES, maxLength: DOUBLES });
+
+/** A daemon that has had a lane which ended, and has two that run. */
+function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
+  const lane = { pid: 1, cpu: null, rings: [], kernelFilter: null, read: () => reader.read() };
+  return {
+    config: { attach: [{ host: 'eth0' }], driver: 'afpacket', policy: {}, pool: { limitMiB: 1 } } as unknown as Config,
+    startedAtMs: performance.now(),
+    state: 'running',
+    user: null,
+    attaches: [],
+    lanes: [lane, { ...lane, pid: 2 }],
+    laneRestarts: 1,
+    lastLaneError: null,
+    isLeaseHeld: true,
+    lease: { lapses: 0, renewals: 0, refusals: 0, longestGapMs: 0, lastError: null } as DaemonView['lease'],
+    ways: WAYS,
+    rings: [],
+    hooks: HOOKS,
+    totals,
+    warnings: [],
+    logLinesLost: 0,
+    counters: () =>
+      Promise.resolve(
+        new Map([
+          ['3 in', FROM_KERNEL],
+          ['3 out', FROM_KERNEL],
+        ]),
+      ),
+  };
+}
+
+function assertBounded(value: unknown, where: string): void {
+  if (typeof value === 'number') assert.ok(value >= -1 && value <= MOST, `${where}: ${value}`);
+  else if (typeof value === 'object' && value !== null) {
+    for (const [name, inner] of Object.entries(value)) assertBounded(inner, `${where}.${name}`);
+  }
+}
+
+test('whatever a lane wrote, each number of each report is a counter', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'firehook-reports-'));
+  const fd = openSync(path.join(folder, 'progress'), 'w+');
+  t.after(() => {
+    closeSync(fd);
+    rmSync(folder, { recursive: true });
+  });
+  ftruncateSync(fd, progressOctets(SHAPE));
+  const reader = new ProgressReader(fd, SHAPE);
+  await fc.assert(
+    fc.asyncProperty(snapshot, snapshot, async (ended, running) => {
+      const totals = new Totals();
+      const reports = new Reports(daemonOf(reader, totals));
+      for (const numbers of [ended, running]) {
+        numbers[0] = MAGIC;
+        numbers[1] = 1;
+        numbers[DOUBLES - 1] = 1;
+        writeSync(fd, new Uint8Array(new Float64Array(numbers).buffer), 0, DOUBLES * 8, 0);
+        const progress = reader.read();
+        assert.ok(progress !== null);
+        if (numbers === ended) totals.add(WAYS, HOOKS, progress);
+      }
+      const stats = await reports.stats();
+      assertBounded(reports.status(), 'status');
+      assertBounded(stats, 'stats');
+      assertBounded(reports.hooks(), 'hooks');
+      assertBounded(reports.pool(), 'pool');
+      for (const { port } of stats.ways) {
+        // What the kernel counted, no lane can raise.
+        assert.ok(port !== null && port.offered <= FROM_KERNEL.offered && port.neverHanded <= FROM_KERNEL.offered);
+      }
+    }),
+    // Arrays this long take minutes to shrink, and what was written last says enough.
+    { numRuns: 300, endOnFailure: true },
+  );
+});
