@@ -21,6 +21,7 @@ import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
 import { hasLabels, LINKTYPE_ETHERNET, sessionHeader } from '../wire/link.ts';
 import * as pppoe from '../wire/pppoe.ts';
+import { settleChecksums } from '../wire/settle-checksums.ts';
 import { headerLength as tcpHeaderLength } from '../wire/tcp.ts';
 import { forbidsFragments, fragmentPayload, writeFragment } from './fragment.ts';
 import { buildTooBig, buildUnreachable, MAX_ICMP_ERROR, mayAnswer } from './icmp-error.ts';
@@ -165,6 +166,7 @@ export class Egress implements RefusalSink {
    * Sends a replacement chain behind the link header of the frame it replaces.
    *
    * Ownership: borrows `chain`.
+   * @param isPartial - the checksum of the frame was not final: whatever the hook knew of that, the chain's will be
    */
   forwardChain(
     way: Way,
@@ -176,6 +178,7 @@ export class Egress implements RefusalSink {
     chain: IPRcvBuf,
     isUnicastLink: boolean,
     isSuper: boolean,
+    isPartial: boolean,
   ): void {
     let size = chainLength(chain);
     if (size < 0 || size > MAX_DATAGRAM || offset > LINK_ROOM || offset > length) {
@@ -188,7 +191,8 @@ export class Egress implements RefusalSink {
     }
     gatherChain(chain, this.#gathered, LINK_ROOM);
     if (isSuper && this.#forwardSuper(way, base, port, frame, length, offset, size, isUnicastLink)) return;
-    if (isChecksumPartial(chain)) completeTransportChecksum(this.#datagram, size);
+    if (isPartial || isSuper) settleChecksums(this.#datagram, size);
+    else if (isChecksumPartial(chain)) completeTransportChecksum(this.#datagram, size);
     const limit = this.#limitWith(way, port, frame, offset);
     if (offset + size > limit) {
       const layout = this.#layout;

@@ -261,6 +261,7 @@ export class Lane implements FrameSink {
           chain.current,
           isUnicast,
           (flags & FRAME_SUPER) !== 0,
+          (flags & FRAME_CHECKSUM_PARTIAL) !== 0,
         );
       }
     } else this.#stop(way, base, verdict, frame, length, offset, bytes, isUnicast);

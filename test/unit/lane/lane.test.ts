@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT } from '../../../src/drivers/contract.ts';
+import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER } from '../../../src/drivers/contract.ts';
 import type { RefusalSink } from '../../../src/drivers/queued-sender.ts';
 import {
   DEST_REM_BCAST,
@@ -18,10 +18,19 @@ import {
   INVALID_IF_INDEX,
   IPR_FLAG_CHECKSUM_OFFLOAD,
 } from '../../../src/firewall/constants.ts';
+import type { Pool } from '../../../src/firewall/pool.ts';
 import type { DatagramSender } from '../../../src/lane/egress.ts';
 import { LEDGER_COUNTERS } from '../../../src/lane/ledger.ts';
 import { ethernet, icmpv4, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
-import { checkIpv4, checkIpv6, destination, icmp, tcp as isTcp, source } from '../../support/packet-checker.ts';
+import {
+  checkIpv4,
+  checkIpv6,
+  destination,
+  icmp,
+  tcp as isTcp,
+  udp as isUdp,
+  source,
+} from '../../support/packet-checker.ts';
 import { bridgeWay, callback, chainOf, ethernetPort, hook, INDEX_A, INDEX_B, layRig, type Rig } from './lane-rig.ts';
 
 const DATAGRAM = ipv4({}, udp({}, Buffer.from('data')));
@@ -119,6 +128,38 @@ describe('forward', () => {
     checkIpv4(completed?.subarray(14) ?? Buffer.alloc(0), isTcp());
     assert.deepEqual(untouched, partial);
     assert.deepEqual(flagsSeen, [IPR_FLAG_CHECKSUM_OFFLOAD, 0]);
+  });
+
+  test('a replacement of a packet whose checksum is not final leaves with a final one, flags or not', async (t) => {
+    const copies =
+      (flags: number, tail = 0) =>
+      (pool: Pool) => [
+        callback('copy', (pData, _recv, _send, _type, _context, _length, ppRcvBuf) => {
+          const from = pData.value?.ipr_buffer?.subarray(0, pData.value.ipr_size) ?? Buffer.alloc(0);
+          const cut = from.length - tail;
+          const copy = chainOf(pool, from.subarray(0, cut), ...(tail > 0 ? [from.subarray(cut)] : []));
+          copy.ipr_flags = flags;
+          ppRcvBuf.value = copy;
+          return FORWARD;
+        }),
+        hook('look', () => FORWARD),
+      ];
+    for (const transport of [
+      tcp({ checksum: 0x1234 }, Buffer.from('data')),
+      udp({ checksum: 5 }, Buffer.from('data')),
+    ]) {
+      for (const hooks of [copies(0), copies(IPR_FLAG_CHECKSUM_OFFLOAD), copies(0, 7), copies(0xffff_fffd)]) {
+        for (const more of [0, FRAME_SUPER]) {
+          const rig = layRig(t, { hooks });
+          for (const datagram of [ipv4({}, transport), ipv6({}, transport)])
+            await rig.pass({ port: 0, bytes: ethernet({}, datagram), flags: FRAME_CHECKSUM_PARTIAL | more });
+          const [four, six] = rig.sent().map((frame) => frame.subarray(14));
+          const is = transport.protocol === 6 ? isTcp() : isUdp();
+          checkIpv4(four ?? Buffer.alloc(0), is);
+          checkIpv6(six ?? Buffer.alloc(0), is);
+        }
+      }
+    }
   });
 
   test('books each frame but the first of a super-frame that the driver cut as an extra segment', async (t) => {
