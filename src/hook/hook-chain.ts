@@ -17,6 +17,7 @@ import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
 import type { Pool } from '../firewall/pool.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
+import type { Arrival, DatagramBuffer } from './arrival.ts';
 import { type CallHook, compileCalls } from './compile-calls.ts';
 import type { DefinedHook, Verdict } from './contract.ts';
 import type { LoadedHook } from './load-hook.ts';
@@ -125,7 +126,7 @@ export class HookChain {
    * @param context - `sendInterfaceIndex` and `destinationType` may be changed by the hooks
    * @param otherIndex - the second interface index that `sendInterfaceIndex` may be set to
    */
-  run(lent: IPRcvBuf, bytes: Buffer, layout: IpLayout, context: ContextView, otherIndex: number): Verdict {
+  run(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextView, otherIndex: number): Verdict {
     const definitions = this.#definitions;
     const call = this.#callHook;
     const counters = this.counters;
@@ -137,6 +138,7 @@ export class HookChain {
     this.decidedBy = -1;
     this.byFault = false;
     this.faults = 0;
+    packet.arrival.begin(bytes);
     packet.load(lent, bytes, layout);
 
     for (let i = 0, row = 0; i < definitions.length; i++, row += HOOK_COUNTERS) {
@@ -213,6 +215,11 @@ export class HookChain {
     this.replaced = false;
   }
 
+  /** The packet as it came, whatever the hooks made of it, until the next {@link HookChain.run}. */
+  get arrival(): Arrival {
+    return this.#packet.arrival;
+  }
+
   /** True when the last verdict was forced because the pool had no memory for a replacement. */
   get poolWasExhausted(): boolean {
     return this.decidedBy === POOL_EXHAUSTED;
@@ -220,6 +227,7 @@ export class HookChain {
 
   /** Calls a hook through the seven-argument door. */
   #call(callback: IPPacketFirewallPtr, context: ContextView): Verdict {
+    this.#packet.arrival.keep();
     this.#pData.value = this.current;
     this.#ppRcvBuf.value = null;
     this.#pSendInterfaceIndex.value = context.sendInterfaceIndex;

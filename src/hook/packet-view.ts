@@ -26,11 +26,14 @@ import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
+import { Arrival } from './arrival.ts';
 import type { Address, Context, Packet } from './contract.ts';
 import { isChecksumPartial } from './replacement.ts';
 
 /** One datagram. A lane has one instance and loads packet after packet into it. */
 export class PacketView implements Packet {
+  /** The packet as it came, kept before a hook is handed what it can write into. */
+  readonly arrival = new Arrival();
   /** Address view, the same object for every packet. */
   readonly source: Address;
   /** Address view, the same object for every packet. */
@@ -111,7 +114,7 @@ export class PacketView implements Packet {
     }
     this.#bytes.copy(kept.ipr_buffer, 0, 0, length);
     // The next hook may let the packet go with its checksum still open, and the device completes it; nobody does for a copy.
-    if (isChecksumPartial(this.chain) && !completeTransportChecksum(kept.ipr_buffer, length))
+    if (isChecksumPartial(this.#chain as IPRcvBuf) && !completeTransportChecksum(kept.ipr_buffer, length))
       kept.ipr_flags = IPR_FLAG_CHECKSUM_OFFLOAD;
     return kept;
   }
@@ -169,14 +172,17 @@ export class PacketView implements Packet {
   }
 
   get payload(): Buffer {
+    this.arrival.keep();
     return this.#bytes.subarray(this.payloadOffset, this.#layout.length);
   }
 
   get bytes(): Buffer {
+    this.arrival.keep();
     return this.#bytes;
   }
 
   get chain(): IPRcvBuf {
+    this.arrival.keep();
     // Null only before the first `load`, when no hook has the view yet.
     return this.#chain as IPRcvBuf;
   }

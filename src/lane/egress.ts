@@ -16,6 +16,7 @@ import type { Driver } from '../drivers/contract.ts';
 import type { RefusalSink } from '../drivers/queued-sender.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
+import type { Arrival } from '../hook/arrival.ts';
 import { isChecksumPartial } from '../hook/replacement.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
@@ -51,6 +52,9 @@ const VLAN_TAG = 4;
 const TCP = 6;
 const UDP = 17;
 const UDP_HEADER = 8;
+/** RFC 791 3.2, RFC 8200 section 5. */
+const LEAST_MTU_IPV4 = 68;
+const LEAST_MTU_IPV6 = 1280;
 
 /** What a frame is, for `transmit` to hand back when it could not be sent after all. */
 const FORWARDED_PACKET = 0;
@@ -82,6 +86,8 @@ export class Egress implements RefusalSink {
   readonly #ledger: Float64Array;
   readonly #sender: DatagramSender | null;
   readonly #now: () => number;
+  readonly #arrival: Arrival;
+  readonly #arrivalLayout: IpLayout;
   readonly #bucket: TokenBucket;
   readonly #limitOfPort: number[] = [];
   readonly #linktypeOfPort: number[] = [];
@@ -96,17 +102,25 @@ export class Egress implements RefusalSink {
   readonly #madeDatagram: Buffer = this.#made.subarray(LINK_ROOM);
   readonly #layout = new IpLayout();
 
+  /**
+   * @param arrival - the packet at hand as it came: whoever sent it is told of that one, not of what hooks made of it
+   * @param arrivalLayout - its layout
+   */
   constructor(
     driver: Driver,
     ledger: Float64Array,
     icmpPerSecond: number,
     sender: DatagramSender | null,
     now: () => number,
+    arrival: Arrival,
+    arrivalLayout: IpLayout,
   ) {
     this.#driver = driver;
     this.#ledger = ledger;
     this.#sender = sender;
     this.#now = now;
+    this.#arrival = arrival;
+    this.#arrivalLayout = arrivalLayout;
     this.#bucket = new TokenBucket(icmpPerSecond);
     sender?.reportTo?.(this);
   }
@@ -138,9 +152,7 @@ export class Egress implements RefusalSink {
     const limit = this.#frameLimit(port, frame);
     if (isSuper) {
       if (layout !== null && !this.#segmentsFit(frame, offset, layout, offset, limit)) {
-        // An answer quotes no more than the head of it.
-        frame.copy(this.#datagram, 0, offset, Math.min(length, offset + MAX_ICMP_ERROR));
-        this.#refuse(way, base, port, frame, offset, layout, isUnicastLink);
+        this.#refuse(way, base, port, frame, offset, isUnicastLink, 0);
         return;
       }
     } else if (length > limit) {
@@ -257,7 +269,9 @@ export class Egress implements RefusalSink {
       return false;
     if (protocol !== TCP && protocol !== UDP) return false;
     if (!this.#segmentsFit(datagram, 0, layout, offset, this.#frameLimit(port, frame))) {
-      this.#refuse(way, base, port, frame, offset, layout, isUnicastLink);
+      // What each segment has gained, it has in its headers.
+      const gained = layout.transportOffset - this.#arrivalLayout.transportOffset;
+      this.#refuse(way, base, port, frame, offset, isUnicastLink, gained);
       return true;
     }
     const total = offset + layout.length;
@@ -285,21 +299,21 @@ export class Egress implements RefusalSink {
     return linkHeader + layout.transportOffset + header + segment <= limit;
   }
 
-  /** Answers a rejected packet, where the rules and the rate allow it. The packet itself is booked by the caller. */
+  /**
+   * Answers a rejected packet as it came, where the rules and the rate allow it. The packet itself is booked by the caller.
+   */
   reject(
     way: Way,
     base: number,
     frame: Buffer,
     length: number,
     offset: number,
-    bytes: Buffer,
-    layout: IpLayout,
     isUnicastLink: boolean,
     code: number,
   ): void {
     if (offset > LINK_ROOM || offset > length) return;
-    if (!this.#mayAnswerNow(way, base, frame, offset, bytes, layout, isUnicastLink)) return;
-    const size = buildUnreachable(bytes, layout, code, this.#made, LINK_ROOM);
+    if (!this.#mayAnswerNow(way, base, frame, offset, isUnicastLink)) return;
+    const size = buildUnreachable(this.#arrival.bytes, this.#arrivalLayout, code, this.#made, LINK_ROOM);
     this.#answer(way, base, frame, offset, size);
   }
 
@@ -354,25 +368,32 @@ export class Egress implements RefusalSink {
       this.#sendFragments(way, base, port, frame, offset, datagram, size, layout.headerLength, mtu);
       return;
     }
-    this.#refuse(way, base, port, frame, offset, layout, isUnicastLink);
+    this.#refuse(way, base, port, frame, offset, isUnicastLink, size - this.#arrivalLayout.length);
   }
 
-  /** The loss of a packet that cannot be made to fit, and the answer to it; its head is in `#datagram`. */
+  /**
+   * The loss of a packet that cannot be made to fit, and the answer to it.
+   *
+   * @param gained - octets that hooks made it longer by: whoever sent it has to leave room for them
+   */
   #refuse(
     way: Way,
     base: number,
     port: number,
     frame: Buffer,
     offset: number,
-    layout: IpLayout,
     isUnicastLink: boolean,
+    gained: number,
   ): void {
-    const datagram = this.#datagram;
     const mtu = this.#limitWith(way, port, frame, offset) - offset;
     this.#lose(base, LOST_TOO_LONG);
     // A port that sends nothing has no MTU to tell.
-    if (mtu <= 0 || !this.#mayAnswerNow(way, base, frame, offset, datagram, layout, isUnicastLink)) return;
-    this.#answer(way, base, frame, offset, buildTooBig(datagram, layout, mtu, this.#made, LINK_ROOM));
+    if (mtu <= 0 || !this.#mayAnswerNow(way, base, frame, offset, isUnicastLink)) return;
+    const layout = this.#arrivalLayout;
+    const least = layout.version === 4 ? LEAST_MTU_IPV4 : LEAST_MTU_IPV6;
+    // Below the least MTU of its family nobody goes; a way out that has less says so as it is.
+    const told = Math.max(mtu - Math.max(gained, 0), Math.min(mtu, least));
+    this.#answer(way, base, frame, offset, buildTooBig(this.#arrival.bytes, layout, told, this.#made, LINK_ROOM));
   }
 
   #sendFragments(
@@ -409,16 +430,8 @@ export class Egress implements RefusalSink {
   }
 
   /** True when an ICMP error may go out now; takes a token when it may. */
-  #mayAnswerNow(
-    way: Way,
-    base: number,
-    frame: Buffer,
-    offset: number,
-    bytes: Buffer,
-    layout: IpLayout,
-    isUnicastLink: boolean,
-  ): boolean {
-    if (!mayAnswer(bytes, layout, isUnicastLink)) return false;
+  #mayAnswerNow(way: Way, base: number, frame: Buffer, offset: number, isUnicastLink: boolean): boolean {
+    if (!mayAnswer(this.#arrival.bytes, this.#arrivalLayout, isUnicastLink)) return false;
     // Labels are given out by whoever receives them: those of one direction mean nothing, or something else, in the other.
     const isOneWay = way.reject !== 'raw' && hasLabels(frame, offset, this.#linktypeOf(way.inPort));
     if (isOneWay || !this.#bucket.take(this.#now())) {

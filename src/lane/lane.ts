@@ -17,6 +17,7 @@ import type { Driver, FrameBuffer, FrameSink } from '../drivers/contract.ts';
 import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER } from '../drivers/contract.ts';
 import { DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
 import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
+import { type DatagramBuffer, MAX_QUOTED } from '../hook/arrival.ts';
 import type { Verdict } from '../hook/contract.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { ContextView } from '../hook/packet-view.ts';
@@ -137,7 +138,15 @@ export class Lane implements FrameSink {
       this.#baseOfPort[way.inPort] = index * LEDGER_WIDTH;
       this.#otherIndexOfPort[way.inPort] = way.otherIndex;
     });
-    this.#egress = new Egress(options.driver, this.ledger, options.icmp.ratePerSecond, options.sender, options.now);
+    this.#egress = new Egress(
+      options.driver,
+      this.ledger,
+      options.icmp.ratePerSecond,
+      options.sender,
+      options.now,
+      options.chain.arrival,
+      this.#layout,
+    );
   }
 
   /** EtherType and count of unreadable frames, `UNREADABLE_TYPES` rows of two numbers; see `UnreadableTypes`. */
@@ -264,7 +273,7 @@ export class Lane implements FrameSink {
           (flags & FRAME_CHECKSUM_PARTIAL) !== 0,
         );
       }
-    } else this.#stop(way, base, verdict, frame, length, offset, bytes, isUnicast);
+    } else this.#stop(way, base, verdict, frame, length, offset, isUnicast);
     chain.release();
   }
 
@@ -320,7 +329,6 @@ export class Lane implements FrameSink {
     frame: Buffer,
     length: number,
     offset: number,
-    bytes: Buffer,
     isUnicastLink: boolean,
   ): void {
     const ledger = this.ledger;
@@ -332,7 +340,7 @@ export class Lane implements FrameSink {
       drop(ledger, base, chain.byFault ? DROPPED_BY_FAULT : DROPPED_BY_HOOK);
     } else {
       add(ledger, base + REJECTED, 1);
-      this.#egress.reject(way, base, frame, length, offset, bytes, this.#layout, isUnicastLink, this.#icmpCode);
+      this.#egress.reject(way, base, frame, length, offset, isUnicastLink, this.#icmpCode);
     }
   }
 
@@ -344,9 +352,10 @@ export class Lane implements FrameSink {
 }
 
 /** The view of `frame` from `offset` on. A driver hands the same buffers again and again: they keep their views. */
-function makeView(frame: FrameBuffer, offset: number): Buffer {
+function makeView(frame: FrameBuffer, offset: number): DatagramBuffer {
   frame.views ??= [];
-  const view = frame.subarray(offset);
+  const view: DatagramBuffer = frame.subarray(offset);
+  view.head = view.subarray(0, MAX_QUOTED);
   frame.views[offset] = view;
   return view;
 }

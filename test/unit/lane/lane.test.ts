@@ -19,6 +19,7 @@ import {
   IPR_FLAG_CHECKSUM_OFFLOAD,
 } from '../../../src/firewall/constants.ts';
 import type { Pool } from '../../../src/firewall/pool.ts';
+import type { LoadedHook } from '../../../src/hook/load-hook.ts';
 import type { DatagramSender } from '../../../src/lane/egress.ts';
 import { LEDGER_COUNTERS } from '../../../src/lane/ledger.ts';
 import { ethernet, icmpv4, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
@@ -298,6 +299,49 @@ describe('ICMP_ON_DROP', () => {
     checkIpv6(frame6.subarray(14), source('2001:db8::2'), destination('2001:db8::1'), icmp(1, 1));
     assert.deepEqual(booked(rig), { received: 2, rejected: 2, icmpErrors: 2, sent: 2 });
     assert.deepEqual(rig.hook(0).rejected, 2);
+  });
+
+  test('answers the datagram as it came, whatever hooks wrote into it before', async (t) => {
+    const came = ipv4({}, udp({}, Buffer.from('the octets that came')));
+    const six = ipv6({}, udp({}, Buffer.alloc(1400, 7)));
+    const scribble = (bytes: Buffer | null | undefined, from: number, end: number) => {
+      bytes?.fill(0x5a, from, end);
+      return FORWARD;
+    };
+    const editors: Record<string, (pool: Pool) => LoadedHook> = {
+      bytes: () => hook('edit', (packet) => scribble(packet.bytes, 8, packet.length)),
+      payload: () => hook('edit', (packet) => scribble(packet.payload, 0, packet.payload.length)),
+      chain: () => hook('edit', ({ chain }) => scribble(chain.ipr_buffer, 8, chain.ipr_size)),
+      callback: () => callback('edit', (pData) => scribble(pData.value?.ipr_buffer, 8, pData.value?.ipr_size ?? 0)),
+      replacement: (pool) =>
+        hook('edit', (packet) => {
+          packet.replace(chainOf(pool, packet.version === 4 ? ipv4({}, udp()) : ipv6({}, udp())));
+          return FORWARD;
+        }),
+    };
+    for (const [name, editor] of Object.entries(editors)) {
+      const rig = layRig(t, { hooks: (pool) => [editor(pool), reject()] });
+      await rig.pass(ethernet({}, came), ethernet({}, came), ethernet({}, six));
+      const [first, second, third] = rig.sent().map((frame) => frame.subarray(14));
+      for (const answer of [first, second]) {
+        checkIpv4(answer ?? Buffer.alloc(0), source('198.51.100.2'), destination('192.0.2.1'), icmp(3, 13));
+        assert.deepEqual(answer?.subarray(28), came, name);
+      }
+      checkIpv6(third ?? Buffer.alloc(0), source('2001:db8::2'), destination('2001:db8::1'), icmp(1, 1));
+      assert.deepEqual(third?.subarray(48), six.subarray(0, 1232), name);
+    }
+    const both = layRig(t, {
+      hooks: () => [
+        callback('both', (pData) => {
+          pData.value?.ipr_buffer?.writeUInt8(99, 19);
+          return ICMP_ON_DROP;
+        }),
+      ],
+    });
+    await both.pass(ethernet({}, came));
+    const answer = both.sent()[0]?.subarray(14) ?? Buffer.alloc(0);
+    checkIpv4(answer, source('198.51.100.2'), icmp(3, 13));
+    assert.deepEqual(answer.subarray(28), came);
   });
 
   test('goes through the routing table where the way says so', async (t) => {

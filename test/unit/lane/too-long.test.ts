@@ -157,8 +157,8 @@ describe('what may not be fragmented', () => {
     const datagram = ipv4({ dontFragment: true }, tcp({}, DATA.subarray(0, 1400)));
     const unchanged = layRig(t, { ports: PORTS });
     await unchanged.pass(ethernet({ tags: [{ id: 7 }] }, datagram));
-    const replaced = layRig(t, replacing(datagram));
-    await replaced.pass(ethernet({ tags: [{ id: 7 }] }, ipv4({}, udp())));
+    const replaced = layRig(t, replacing(Buffer.concat([datagram, Buffer.alloc(3)])));
+    await replaced.pass(ethernet({ tags: [{ id: 7 }] }, datagram));
     for (const rig of [unchanged, replaced]) {
       assert.deepEqual([rig.row().lostTooLong, rig.row().icmpErrors, rig.driver.sent[0]?.port], [1, 1, 0]);
       const answer = rig.sent()[0]?.subarray(18) ?? Buffer.alloc(0);
@@ -176,13 +176,48 @@ describe('what may not be fragmented', () => {
       ipv6({ extensions: [extension(60)] }, udp({}, DATA.subarray(0, 1300))),
     ]) {
       const rig = layRig(t, { ...replacing(datagram), ports });
-      await rig.pass(SHORT_V6);
+      await rig.pass(ethernet({}, datagram));
       const answer = rig.sent()[0]?.subarray(14) ?? Buffer.alloc(0);
       checkIpv6(answer, source('2001:db8::2'), destination('2001:db8::1'), icmp(2, 0));
       assert.equal(answer.readUInt32BE(44), 1280);
       assert.equal(answer.length, 1280);
       assert.deepEqual(answer.subarray(48), datagram.subarray(0, 1232));
     }
+  });
+
+  test('a sender is told of its own packet, and to leave room for what a hook adds', async (t) => {
+    const came = ipv4({ dontFragment: true, source: '192.0.2.9' }, udp({}, DATA.subarray(0, MTU - 40)));
+    const wrapped = ipv4({ dontFragment: true, source: '198.51.100.77' }, octets(4, came));
+    const rig = layRig(t, replacing(wrapped));
+    await rig.pass(ethernet({}, came));
+    const answer = rig.sent()[0]?.subarray(14) ?? Buffer.alloc(0);
+    checkIpv4(answer, source('198.51.100.2'), destination('192.0.2.9'), icmp(3, 4));
+    assert.equal(answer.readUInt16BE(26), MTU - 20);
+    assert.deepEqual(answer.subarray(28), came.subarray(0, 548));
+
+    const six = ipv6({}, udp({}, DATA.subarray(0, 1260)));
+    const least = layRig(t, {
+      ...replacing(ipv6({}, octets(41, six))),
+      ports: [ethernetPort(0), ethernetPort(1, 1310)],
+    });
+    await least.pass(ethernet({}, six));
+    const told = least.sent()[0]?.subarray(14) ?? Buffer.alloc(0);
+    checkIpv6(told, source('2001:db8::2'), destination('2001:db8::1'), icmp(2, 0));
+    assert.equal(told.readUInt32BE(44), 1280);
+    assert.deepEqual(told.subarray(48), six.subarray(0, 1232));
+  });
+
+  test('an edit in place does not show in the answer', async (t) => {
+    const came = ipv4({ dontFragment: true }, udp({}, DATA.subarray(0, 1400)));
+    const turn = hook('turn', (packet) => {
+      packet.bytes.writeUInt32BE(0x0a0b_0c0d, 12);
+      return FORWARD;
+    });
+    const rig = layRig(t, { ports: PORTS, hooks: () => [turn] });
+    await rig.pass(ethernet({}, came));
+    const answer = rig.sent()[0]?.subarray(14) ?? Buffer.alloc(0);
+    checkIpv4(answer, source('198.51.100.2'), destination('192.0.2.1'), icmp(3, 4));
+    assert.deepEqual(answer.subarray(28), came.subarray(0, 548));
   });
 
   test('is lost without an answer where none may be given, or the rate is used up', async (t) => {
