@@ -64,6 +64,8 @@ export class IPRcvBuf {
    */
   constructor(record: DescriptorRecord | null = null) {
     this.#record = record;
+    // The members stay what they are, plain values: with an accessor in the place of one, a walk would run a hook's code.
+    Object.seal(this);
   }
 
   static {

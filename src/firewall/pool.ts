@@ -53,6 +53,8 @@ export class Pool {
   readonly #owners: OwnerBook[] = [];
   readonly #descriptorBook: TagBook;
   readonly #dataBook: TagBook;
+  /** The misuse that was refused last; null when it was answered without an error. */
+  lastFault: FirehookError | null = null;
   #faultsTotal = 0;
   #failuresTotal = 0;
   #leakedTotal = 0;
@@ -399,11 +401,13 @@ export class Pool {
 
   #fault(code: ErrorCode, detail: string, advice?: string): FirehookError {
     this.#countFault();
-    return new FirehookError(code, detail, advice === undefined ? {} : { advice });
+    this.lastFault = new FirehookError(code, detail, advice === undefined ? {} : { advice });
+    return this.lastFault;
   }
 
   #countFault(): void {
     this.#faultsTotal++;
+    this.lastFault = null;
     this.#ownerBook(this.owner).faults++;
   }
 

@@ -3,7 +3,8 @@
  *
  * This is the one place where a hook is called and where what it may do wrong is caught: a throw, a value that is no
  * verdict, a promise, a bad free, a replacement that is not a chain of the pool, an interface that cannot be reached.
- * Each is a hook fault: counted for that hook, reported, and `onHookError` decides.
+ * Each is a hook fault: counted for that hook and reported. What the hook set is taken back. A DROP or ICMP_ON_DROP that it
+ * returned stands all the same; otherwise `onHookError` decides.
  *
  * Rule: no allocation on the way of a packet that no hook replaces. What a hook hands over is freed here or by
  * {@link HookChain.release}, never twice.
@@ -11,13 +12,13 @@
  * @module
  */
 
-import type { FIREWALL_CONTEXT_T, IPPacketFirewallPtr, Ref } from '../firewall/constants.ts';
 import { DROP, FORWARD, ICMP_ON_DROP, IPR_FLAG_CHECKSUM_OFFLOAD } from '../firewall/constants.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
 import type { Pool } from '../firewall/pool.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
 import type { Arrival, DatagramBuffer } from './arrival.ts';
+import { CallbackDoor } from './callback-door.ts';
 import { type CallHook, compileCalls } from './compile-calls.ts';
 import type { DefinedHook, Verdict } from './contract.ts';
 import type { LoadedHook } from './load-hook.ts';
@@ -71,7 +72,7 @@ export class HookChain {
 
   readonly #definitions: (DefinedHook | null)[];
   readonly #callHook: CallHook;
-  readonly #callbacks: (IPPacketFirewallPtr | null)[];
+  readonly #callbacks: (CallbackDoor | null)[];
   readonly #pool: Pool;
   readonly #faultVerdict: Verdict;
   readonly #onFault: HookChainOptions['onFault'];
@@ -83,28 +84,16 @@ export class HookChain {
   /** Octets of that copy; -1 or too many when there is none. */
   #beforeSize = -1;
 
-  // The cells of the seven-argument door, made once and used again for every call.
-  readonly #pData: Ref<IPRcvBuf | null> = { value: null };
-  readonly #pSendInterfaceIndex: Ref<number> = { value: 0 };
-  readonly #pDestinationType: Ref<number> = { value: 0 };
-  readonly #ppRcvBuf: Ref<IPRcvBuf | null> = { value: null };
   /** What the last seven-argument hook left in its cells. */
   #handedOver: IPRcvBuf | null = null;
   /** A second chain in its other cell, which stands for nothing. */
   #spare: IPRcvBuf | null = null;
-  readonly #firewallContext: FIREWALL_CONTEXT_T = {
-    Direction: 0,
-    NTE: null,
-    LinkCtxt: null,
-    LContext1: null,
-    LContext2: 0,
-  };
 
   constructor(options: HookChainOptions) {
     this.hooks = sortByPriority(options.hooks);
     this.#definitions = this.hooks.map((hook) => (hook.kind === 'defined' ? hook.definition : null));
     this.#callHook = compileCalls(this.#definitions);
-    this.#callbacks = this.hooks.map((hook) => (hook.kind === 'callback' ? hook.callback : null));
+    this.#callbacks = this.hooks.map((hook) => (hook.kind === 'callback' ? new CallbackDoor(hook.callback) : null));
     this.counters = new Float64Array(this.hooks.length * HOOK_COUNTERS);
     this.#pool = options.pool;
     this.#packet = new PacketView(options.pool);
@@ -149,6 +138,7 @@ export class HookChain {
       count(counters, row + HOOK_SEEN);
       if (this.#before !== null) this.#remember();
       const sendIndex = context.sendInterfaceIndex;
+      const destinationType = context.destinationType;
       const poolFaults = pool.faultsTotal;
       let verdict: Verdict;
       let reason = '';
@@ -156,25 +146,32 @@ export class HookChain {
       pool.owner = i;
       try {
         verdict =
-          definition !== null
-            ? call(i, packet, context)
-            : this.#call(this.#callbacks[i] as IPPacketFirewallPtr, context);
+          definition !== null ? call(i, packet, context) : this.#call(this.#callbacks[i] as CallbackDoor, context);
       } catch (thrown) {
         verdict = FORWARD;
         reason = 'threw';
         error = thrown;
       }
       pool.owner = -1;
-      if (definition === null) this.#collectCells();
+      if (definition === null) this.#collectCells(this.#callbacks[i] as CallbackDoor);
       if (reason === '') {
-        if (verdict !== FORWARD && verdict !== DROP && verdict !== ICMP_ON_DROP) reason = noVerdict(verdict);
-        else if (pool.faultsTotal !== poolFaults) reason = 'misused the pool and hid it';
-        else if (
+        if (verdict !== FORWARD && verdict !== DROP && verdict !== ICMP_ON_DROP) {
+          reason = noVerdict(verdict);
+          verdict = FORWARD;
+        } else if (pool.faultsTotal !== poolFaults) {
+          reason = 'misused the pool and hid it';
+          error = pool.lastFault ?? undefined;
+        } else if (
           context.sendInterfaceIndex !== sendIndex &&
           context.sendInterfaceIndex !== firstIndex &&
           context.sendInterfaceIndex !== otherIndex
         )
           reason = 'set an interface index that cannot be reached from here';
+        else if (context.destinationType !== destinationType) {
+          if (!Number.isInteger(context.destinationType)) reason = 'set a destination type that is no whole number';
+          // A UCHAR: as in C, the lowest eight bits of what was assigned are what is there.
+          else context.destinationType &= 0xff;
+        }
       }
       const standing: IPRcvBuf | null = this.current;
       if (this.#handedOver !== null || packet.replacement !== null || this.#isReshaped(lent, bytes, layout)) {
@@ -190,12 +187,15 @@ export class HookChain {
         this.faults += 1;
         count(counters, row + HOOK_FAULTS);
         context.sendInterfaceIndex = sendIndex;
+        context.destinationType = destinationType;
         this.#onFault(this.hooks[i] as LoadedHook, reason, error);
-        if (this.#faultVerdict === FORWARD) continue;
-        this.byFault = true;
-        this.decidedBy = i;
-        count(counters, row + HOOK_DROPPED);
-        return this.#faultVerdict;
+        if (verdict === FORWARD) {
+          if (this.#faultVerdict === FORWARD) continue;
+          this.byFault = true;
+          this.decidedBy = i;
+          count(counters, row + HOOK_DROPPED);
+          return this.#faultVerdict;
+        }
       }
       if (verdict === FORWARD) {
         count(counters, row + HOOK_FORWARDED);
@@ -226,35 +226,15 @@ export class HookChain {
   }
 
   /** Calls a hook through the seven-argument door. */
-  #call(callback: IPPacketFirewallPtr, context: ContextView): Verdict {
+  #call(door: CallbackDoor, context: ContextView): Verdict {
     this.#packet.arrival.keep();
-    this.#pData.value = this.current;
-    this.#ppRcvBuf.value = null;
-    this.#pSendInterfaceIndex.value = context.sendInterfaceIndex;
-    this.#pDestinationType.value = context.destinationType;
-    this.#firewallContext.Direction = context.direction;
-    const verdict = callback(
-      this.#pData,
-      context.recvInterfaceIndex,
-      this.#pSendInterfaceIndex,
-      this.#pDestinationType,
-      this.#firewallContext,
-      SIZEOF_FIREWALL_CONTEXT,
-      this.#ppRcvBuf,
-    );
-    context.sendInterfaceIndex = this.#pSendInterfaceIndex.value;
-    context.destinationType = this.#pDestinationType.value;
-    return verdict;
+    return door.call(this.current, context);
   }
 
-  /** Reads what the seven-argument hook left in its cells, and empties them. */
-  #collectCells(): void {
-    const replacement = this.#ppRcvBuf.value ?? null;
-    const data = this.#pData.value === this.current ? null : (this.#pData.value ?? null);
-    this.#handedOver = replacement ?? data;
-    this.#spare = data === this.#handedOver ? null : data;
-    this.#pData.value = null;
-    this.#ppRcvBuf.value = null;
+  #collectCells(door: CallbackDoor): void {
+    door.collect(this.current);
+    this.#handedOver = door.handedOver;
+    this.#spare = door.spare;
   }
 
   /** True when the hook changed the runtime's own descriptor: shortened it, or put a tail behind it. */
@@ -436,11 +416,11 @@ export class HookChain {
   }
 }
 
+/** Characters of a text that a hook returned, in the log. */
+const MAX_SHOWN = 40;
+
 /** Value of `decidedBy` when the pool, not a hook, ended the chain. */
 const POOL_EXHAUSTED = -2;
-
-/** sizeof(FIREWALL_CONTEXT_T) on x64. */
-const SIZEOF_FIREWALL_CONTEXT = 40;
 
 function sortByPriority(hooks: readonly LoadedHook[]): LoadedHook[] {
   return hooks
@@ -462,5 +442,19 @@ function restore(lent: IPRcvBuf, bytes: Buffer, layout: IpLayout): void {
 function noVerdict(value: unknown): string {
   if (typeof value === 'object' && value !== null && 'then' in value)
     return 'returned a promise; a hook gives its verdict before it returns';
-  return `returned ${typeof value === 'number' ? String(value) : typeof value}, which is no verdict`;
+  return `returned ${shown(value)}, which is no verdict`;
+}
+
+/** A value in a few words. Runs no code of whoever made it. */
+function shown(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value.slice(0, MAX_SHOWN));
+    case 'object':
+      return value === null ? 'null' : 'an object';
+    case 'function':
+      return 'a function';
+    default:
+      return String(value);
+  }
 }

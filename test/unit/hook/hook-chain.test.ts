@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FRAME_CHECKSUM_PARTIAL } from '../../../src/drivers/contract.ts';
 import type { FORWARD_ACTION } from '../../../src/firewall/constants.ts';
-import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
+import { DEST_LOCAL, DEST_REMOTE, DROP, FORWARD, ICMP_ON_DROP } from '../../../src/firewall/constants.ts';
 import { gatherChain, IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import type { Pool } from '../../../src/firewall/pool.ts';
 import type { Packet, Verdict } from '../../../src/hook/contract.ts';
@@ -325,9 +325,9 @@ describe('a fault', () => {
     'a promise': ['returned a promise; a hook gives its verdict before it returns', () => Promise.resolve(FORWARD)],
     'a number that is no verdict': ['returned 7, which is no verdict', () => 7],
     nothing: ['returned undefined, which is no verdict', () => undefined],
-    null: ['returned object, which is no verdict', () => null],
-    true: ['returned boolean, which is no verdict', () => true],
-    'a verdict as text': ['returned string, which is no verdict', () => '0'],
+    null: ['returned null, which is no verdict', () => null],
+    true: ['returned true, which is no verdict', () => true],
+    'a verdict as text': ['returned "0", which is no verdict', () => '0'],
     'an allocation freed twice in silence': [
       'misused the pool and hid it',
       (pool) => {
@@ -387,18 +387,192 @@ describe('a fault', () => {
     assert.equal(rig.hook(0).faults + rig.hook(1).faults, 2);
   });
 
-  test('takes back the interface that the hook set', async (t) => {
+  test('takes back the interface and the destination type that the hook set', async (t) => {
+    const types: number[] = [];
+    for (const bad of [
+      hook('bad', (_, context) => {
+        context.sendInterfaceIndex = INDEX_A;
+        context.destinationType = 0;
+        throw new Error('after all');
+      }),
+      callback('bad', (_, __, pSendInterfaceIndex, pDestinationType) => {
+        pSendInterfaceIndex.value = INDEX_A;
+        pDestinationType.value = 0;
+        return 9 as FORWARD_ACTION;
+      }),
+    ]) {
+      const next = hook('next', (_, context) => {
+        types.push(context.destinationType);
+        return FORWARD;
+      });
+      const rig = layRig(t, { onHookError: 'forward', hooks: () => [bad, next] });
+      await rig.pass(FRAME);
+      assert.equal(rig.driver.sent[0]?.port, 1);
+    }
+    assert.deepEqual(types, [DEST_REMOTE, DEST_REMOTE]);
+  });
+
+  test('of a hook that says DROP or ICMP_ON_DROP changes nothing about that', async (t) => {
+    const faults: Record<string, (pool: Pool) => LoadedHook> = {
+      'a replacement that is not its own': () =>
+        callback('bad', (_, __, ___, ____, _____, ______, ppRcvBuf) => {
+          ppRcvBuf.value = new IPRcvBuf();
+          return verdict;
+        }),
+      'an interface that is not there': () =>
+        hook('bad', (_, context) => {
+          context.sendInterfaceIndex = 77;
+          return verdict;
+        }),
+      'a type that is none': () =>
+        hook('bad', (_, context) => {
+          context.destinationType = Number.NaN;
+          return verdict;
+        }),
+      'a misuse that it hides': (pool) =>
+        hook('bad', () => {
+          try {
+            pool.freeChain(new IPRcvBuf());
+          } catch {
+            // Hidden.
+          }
+          return verdict;
+        }),
+    };
+    let verdict: FORWARD_ACTION = DROP;
+    for (verdict of [DROP, ICMP_ON_DROP] as const) {
+      for (const [what, make] of Object.entries(faults)) {
+        for (const onHookError of ['forward', 'drop'] as const) {
+          const rig = layRig(t, { onHookError, hooks: (pool) => [make(pool), hook('next', () => FORWARD)] });
+          await rig.pass(FRAME);
+          assert.equal(rig.faults.length, 1, what);
+          const { forwarded, droppedByHook, droppedByFault, rejected, hookFaults } = rig.row();
+          assert.deepEqual(
+            { forwarded, droppedByHook, droppedByFault, rejected, hookFaults },
+            {
+              forwarded: 0,
+              droppedByHook: verdict === DROP ? 1 : 0,
+              droppedByFault: 0,
+              rejected: verdict === DROP ? 0 : 1,
+              hookFaults: 1,
+            },
+            what,
+          );
+          assert.equal(rig.hook(1).seen, 0);
+        }
+      }
+    }
+  });
+});
+
+describe('the cells of a callback', () => {
+  test('pDestinationType is a UCHAR, and what is there the next hook sees', async (t) => {
+    const seen: number[] = [];
+    for (const [set, expected] of [
+      [300, 44],
+      [-1, 255],
+      [DEST_LOCAL, DEST_LOCAL],
+    ] as const) {
+      const rig = layRig(t, {
+        hooks: () => [
+          callback('set', (_, __, ___, pDestinationType) => {
+            pDestinationType.value = set;
+            return FORWARD;
+          }),
+          callback('look', (_, __, ___, pDestinationType) => {
+            seen.push(pDestinationType.value);
+            return FORWARD;
+          }),
+          hook('look-too', (_, context) => {
+            seen.push(context.destinationType);
+            return FORWARD;
+          }),
+        ],
+      });
+      await rig.pass(FRAME);
+      assert.deepEqual(seen.splice(0), [expected, expected]);
+      assert.deepEqual(rig.faults, []);
+    }
+    const bad = layRig(t, {
+      hooks: () => [
+        callback('bad', (_, __, ___, pDestinationType) => {
+          pDestinationType.value = 1.5;
+          return FORWARD;
+        }),
+      ],
+    });
+    await bad.pass(FRAME);
+    assert.deepEqual(bad.faults, ['bad: set a destination type that is no whole number']);
+  });
+
+  test('what one callback writes into pContext reaches no other, nor itself at the next packet', async (t) => {
+    const seen: unknown[] = [];
+    const look = callback('look', (_, __, ___, ____, pContext) => {
+      seen.push({ ...pContext });
+      return FORWARD;
+    });
+    const write = callback('write', (_, __, ___, ____, pContext) => {
+      seen.push({ ...pContext });
+      assert.ok(pContext !== null);
+      pContext.Direction = 0;
+      pContext.NTE = 'mine';
+      pContext.LinkCtxt = {};
+      pContext.LContext1 = 7;
+      pContext.LContext2 = 8;
+      return FORWARD;
+    });
+    const rig = layRig(t, { hooks: () => [write, look] });
+    await rig.pass(FRAME, FRAME);
+    const untouched = { Direction: 1, NTE: null, LinkCtxt: null, LContext1: null, LContext2: 0 };
+    assert.deepEqual(seen, [untouched, untouched, untouched, untouched]);
+  });
+
+  test('a hook that freezes its cells or gives them accessors harms itself only', async (t) => {
+    for (const spoil of [
+      (cells: object[]) => cells.forEach((cell) => void Object.freeze(cell)),
+      ([pData]: object[]) =>
+        Object.defineProperty(pData, 'value', {
+          get: () => {
+            throw new Error('from an accessor');
+          },
+        }),
+      (cells: object[]) => cells.forEach((cell) => void Object.assign(cell, { more: 1 })),
+    ]) {
+      const rig = layRig(t, {
+        onHookError: 'forward',
+        hooks: () => [
+          callback('spoil', (pData, _, pSend, pType, pContext, __, ppRcvBuf) => {
+            spoil([pData, pSend, pType, pContext as object, ppRcvBuf]);
+            return FORWARD;
+          }),
+          callback('next', (pData) => (pData.value === null ? DROP : FORWARD)),
+        ],
+      });
+      await rig.pass(FRAME, FRAME);
+      assert.deepEqual([rig.row().forwarded, rig.hook(1).forwarded, rig.hook(1).faults], [2, 2, 0]);
+      assert.ok(rig.hook(0).faults >= 1);
+    }
+  });
+
+  test('a descriptor cannot be given accessors', async (t) => {
     const rig = layRig(t, {
       onHookError: 'forward',
-      hooks: () => [
-        hook('turn-and-throw', (_, context) => {
-          context.sendInterfaceIndex = INDEX_A;
-          throw new Error('after all');
+      hooks: (pool) => [
+        callback('spoil', (_, __, ___, ____, _____, ______, ppRcvBuf) => {
+          const mine = chainOf(pool, NEW);
+          ppRcvBuf.value = mine;
+          Object.defineProperty(mine, 'ipr_next', { get: () => mine });
+          return FORWARD;
+        }),
+        callback('spoil-too', (pData) => {
+          Object.defineProperty(pData.value, 'ipr_size', { get: () => 0 });
+          return FORWARD;
         }),
       ],
     });
     await rig.pass(FRAME);
-    assert.equal(rig.driver.sent[0]?.port, 1);
+    assert.equal(rig.faults.length, 2);
+    assert.deepEqual(rig.sent(), [FRAME]);
   });
 });
 

@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER } from '../../../src/drivers/contract.ts';
 import type { RefusalSink } from '../../../src/drivers/queued-sender.ts';
+import type { FORWARD_ACTION } from '../../../src/firewall/constants.ts';
 import {
   DEST_REM_BCAST,
   DEST_REM_MCAST,
@@ -304,7 +305,7 @@ describe('ICMP_ON_DROP', () => {
   test('answers the datagram as it came, whatever hooks wrote into it before', async (t) => {
     const came = ipv4({}, udp({}, Buffer.from('the octets that came')));
     const six = ipv6({}, udp({}, Buffer.alloc(1400, 7)));
-    const scribble = (bytes: Buffer | null | undefined, from: number, end: number) => {
+    const scribble = (bytes: Buffer | null | undefined, from: number, end: number): FORWARD_ACTION => {
       bytes?.fill(0x5a, from, end);
       return FORWARD;
     };
