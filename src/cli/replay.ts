@@ -22,6 +22,7 @@ import { DEST_REMOTE, INVALID_IF_INDEX, IP_RECEIVE } from '../firewall/constants
 import { systemPool } from '../firewall/ddk.ts';
 import { bundleHooks } from '../hook/bundle-hook.ts';
 import { HOOK_COUNTERS } from '../hook/hook-chain.ts';
+import { HOOK_MODULE_NAMES } from '../hook-modules.ts';
 import { becomeUser } from '../lane/become-user.ts';
 import { Lane } from '../lane/lane.ts';
 import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../lane/ledger.ts';
@@ -181,10 +182,10 @@ function print(text: string): Promise<void> {
 async function collectHooks(loaded: LoadedConfig | null, files: readonly string[]): Promise<HookSource[]> {
   const sources: HookSource[] = [];
   for (const { module, priority, options } of loaded?.config.hooks ?? []) {
-    for (const bundle of await bundleHooks(module)) sources.push({ bundle, priority, options });
+    for (const bundle of await bundleHooks(module, HOOK_MODULE_NAMES)) sources.push({ bundle, priority, options });
   }
   for (const file of files) {
-    for (const bundle of await bundleHooks(path.resolve(file))) {
+    for (const bundle of await bundleHooks(path.resolve(file), HOOK_MODULE_NAMES)) {
       sources.push({ bundle, priority: undefined, options: undefined });
     }
   }

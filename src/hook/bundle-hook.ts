@@ -14,7 +14,9 @@
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import path from 'node:path';
 import { type BuildFailure, type BuildOptions, build, type Message, type Plugin, stop } from 'esbuild';
+import { closestKey } from '../config/closest-key.ts';
 import { FirehookError } from '../errors.ts';
+import type { HookModuleNames } from './contract.ts';
 
 /** What a hook module may be called. */
 const MODULE_NAME = /\.(?:ts|mts|js|mjs)$/;
@@ -35,7 +37,7 @@ const PATIENCE_MS = 30_000;
 export interface HookBundle {
   /** Absolute path of the module that was bundled. */
   readonly path: string;
-  /** The script: a function body over `module`, `exports` and `require`. */
+  /** The script: a function body over `module`, `exports` and `require`, which loads the modules of firehook and Node. */
   readonly code: string;
   /** Its source map, JSON; the sources are relative to the folder of {@link HookBundle.path}. */
   readonly map: string;
@@ -46,19 +48,25 @@ const OPTIONS = {
   platform: 'node',
   format: 'cjs',
   target: 'node20',
-  external: ['firehook'],
   sourcemap: 'external',
   sourcesContent: false,
   write: false,
   logLevel: 'silent',
   // A bundle has one file and many sources: import.meta would lie, and by default esbuild makes it empty in silence.
-  logOverride: { 'empty-import-meta': 'error' },
+  logOverride: {
+    'empty-import-meta': 'error',
+    // `import * as firehook` and a name that is not there: undefined at every packet, without this.
+    'import-is-undefined': 'error',
+  },
   // The script is evaluated without a module loader behind it; require is there.
   supported: { 'dynamic-import': false },
   // No tsconfig.json is looked for: a file somewhere above the hook could send imports elsewhere (paths) or change
   // what the code means. A hook is the same wherever it lies.
   tsconfigRaw: {},
 } as const satisfies BuildOptions;
+
+/** Where esbuild keeps what the plugin answers for the modules of firehook. */
+const MODULES = 'firehook';
 
 /** Bundles under way. The last one done stops esbuild's service process: a daemon should not keep it for hours. */
 let running = 0;
@@ -71,11 +79,16 @@ let running = 0;
  * tests are left out.
  *
  * @param modulePath - file or folder
+ * @param modules - what hooks can import from firehook
  * @param patienceMs - how long bundling may take
  * @throws {@link FirehookError} FIREHOOK_HOOK_UNREADABLE when it is not there, is no regular file, or a folder holds no hook;
  *   FIREHOOK_HOOK_BUNDLE with file, line and column when it cannot be bundled, and when that takes too long
  */
-export async function bundleHooks(modulePath: string, patienceMs = PATIENCE_MS): Promise<HookBundle[]> {
+export async function bundleHooks(
+  modulePath: string,
+  modules: HookModuleNames,
+  patienceMs = PATIENCE_MS,
+): Promise<HookBundle[]> {
   const files = hookFiles(path.resolve(modulePath));
   running += 1;
   let expire: (error: FirehookError) => void = () => undefined;
@@ -87,7 +100,7 @@ export async function bundleHooks(modulePath: string, patienceMs = PATIENCE_MS):
     expire(new FirehookError('FIREHOOK_HOOK_BUNDLE', detail, { hook: modulePath }));
   }, patienceMs);
   try {
-    const bundles = Promise.all(files.map(bundleFile));
+    const bundles = Promise.all(files.map((file) => bundleFile(file, modules)));
     // When the time is up esbuild is stopped below, and what it still works on is rejected with nobody waiting for it.
     bundles.catch(() => undefined);
     return await Promise.race([bundles, late]);
@@ -182,12 +195,36 @@ function onlyRegularFiles(): Plugin {
   };
 }
 
-async function bundleFile(file: string): Promise<HookBundle> {
+/**
+ * Gives esbuild the names of firehook's modules, so that it finds an import of one that is not there. What they are worth the
+ * script asks for when it is loaded, by `require`; a hook in plain JavaScript may do that itself.
+ */
+function firehookModules(modules: HookModuleNames): Plugin {
+  return {
+    name: 'firehook-modules',
+    setup(build) {
+      build.onResolve({ filter: /^firehook(?:\/|$)/ }, ({ path: name, kind, namespace }) => {
+        if (modules[name] === undefined) {
+          const known = Object.keys(modules).join(', ');
+          return { errors: [{ text: `firehook has no module '${name}'; it has ${known}` }] };
+        }
+        const isAtRunTime = namespace === MODULES || kind === 'require-call' || kind === 'require-resolve';
+        return isAtRunTime ? { path: name, external: true } : { path: name, namespace: MODULES };
+      });
+      build.onLoad({ filter: /.*/, namespace: MODULES }, ({ path: name }) => {
+        const names = (modules[name] ?? []).map((exported) => `export const ${exported} = module.${exported};`);
+        return { contents: `const module = require(${JSON.stringify(name)});\n${names.join('\n')}`, loader: 'js' };
+      });
+    },
+  };
+}
+
+async function bundleFile(file: string, modules: HookModuleNames): Promise<HookBundle> {
   const folder = path.dirname(file);
   try {
     const { outputFiles } = await build({
       ...OPTIONS,
-      plugins: [onlyRegularFiles()],
+      plugins: [firehookModules(modules), onlyRegularFiles()],
       entryPoints: [file],
       absWorkingDir: folder,
       // Nothing is written; the name makes the sources of the map relative to the folder.
@@ -197,7 +234,7 @@ async function bundleFile(file: string): Promise<HookBundle> {
     return { path: file, code: textOf('.cjs'), map: textOf('.cjs.map') };
   } catch (cause) {
     const [first, ...others] = (cause as Partial<BuildFailure>).errors ?? [];
-    const detail = first === undefined ? `${file}: ${String(cause)}` : describe(first, file);
+    const detail = first === undefined ? `${file}: ${String(cause)}` : describe(first, file, modules);
     throw new FirehookError(
       'FIREHOOK_HOOK_BUNDLE',
       others.length === 0 ? detail : `${detail} (and ${others.length} more)`,
@@ -210,14 +247,20 @@ async function bundleFile(file: string): Promise<HookBundle> {
 }
 
 /** One line in the words of a hook's author. */
-function describe(message: Message, file: string): string {
+function describe(message: Message, file: string, modules: HookModuleNames): string {
   const at = message.location;
   // esbuild counts columns from 0, editors from 1.
   const place = at === null ? file : `${path.resolve(path.dirname(file), at.file)}:${at.line}:${at.column + 1}`;
-  return `${place}: ${reasonOf(message)}`;
+  return `${place}: ${reasonOf(message, modules)}`;
 }
 
-function reasonOf({ id, text }: Message): string {
+function reasonOf({ id, text }: Message, modules: HookModuleNames): string {
+  const noMatch = /^No matching export in "firehook:(.*)" for import "(.*)"/.exec(text);
+  const isUndefined =
+    /^Import "(.*)" will always be undefined because there is no matching export in "firehook:(.*)"/.exec(text);
+  const module = noMatch?.[1] ?? isUndefined?.[2];
+  const name = noMatch?.[2] ?? isUndefined?.[1];
+  if (module !== undefined && name !== undefined) return missingName(module, name, modules[module] ?? []);
   const missing = /^Could not resolve "(.*)"/.exec(text)?.[1];
   if (missing !== undefined) {
     const isFile = missing.startsWith('.') || path.isAbsolute(missing);
@@ -239,4 +282,10 @@ function reasonOf({ id, text }: Message): string {
 /** `@scope/name/file` belongs to the package `@scope/name`. */
 function packageOf(specifier: string): string {
   return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+}
+
+/** What is said of a name that a module of firehook does not have. */
+export function missingName(module: string, name: string, names: readonly string[]): string {
+  const near = closestKey(name, names);
+  return `${module} has no ${name}${near === undefined ? '' : `; did you mean ${near}?`}`;
 }

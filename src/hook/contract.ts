@@ -156,3 +156,9 @@ export const HOOK_API_VERSION = 1;
 export type DefinedHook<Options = unknown> = HookDefinition<Options> & {
   readonly [HOOK_META]: { readonly apiVersion: number };
 };
+
+/** The modules of firehook that a hook can import, by name, each with what it exports. */
+export type HookModules = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** The same, names only. */
+export type HookModuleNames = Readonly<Record<string, readonly string[]>>;

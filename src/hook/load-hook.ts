@@ -19,8 +19,8 @@ import vm from 'node:vm';
 import { closestKey } from '../config/closest-key.ts';
 import { FirehookError } from '../errors.ts';
 import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
-import type { HookBundle } from './bundle-hook.ts';
-import { type DefinedHook, HOOK_API_VERSION, HOOK_META } from './contract.ts';
+import { type HookBundle, missingName } from './bundle-hook.ts';
+import { type DefinedHook, HOOK_API_VERSION, HOOK_META, type HookModules } from './contract.ts';
 import { interestProblem } from './interest.ts';
 
 /** Longest name of a hook, in characters: names are column heads and metric labels. */
@@ -67,11 +67,11 @@ interface ModuleExports {
  * Evaluates a bundle and checks its exports.
  *
  * @param bundle - of `bundleHooks`
- * @param firehookExports - what `import ... from 'firehook'` gives, the namespace of `src/index.ts`
+ * @param modules - what the hook gets when it imports a module of firehook
  * @throws {@link FirehookError} FIREHOOK_HOOK_INVALID with the exact reason
  */
-export function loadHook(bundle: HookBundle, firehookExports: Readonly<Record<string, unknown>>): LoadedHook {
-  const exported = evaluate(bundle, firehookExports);
+export function loadHook(bundle: HookBundle, modules: HookModules): LoadedHook {
+  const exported = evaluate(bundle, modules);
   // `module.exports = defineHook(...)` of a plain JavaScript file is as good as a default export.
   const isMarked = HOOK_META in exported;
   const byDefault: unknown = isMarked ? exported : exported.default;
@@ -117,12 +117,11 @@ export function describeHookError(error: unknown, bundle: HookBundle): string {
   return place === undefined ? message : `${message} (${place})`;
 }
 
-function evaluate(bundle: HookBundle, firehookExports: Readonly<Record<string, unknown>>): ModuleExports {
-  // Property loads from a plain frozen object are cheaper for every packet than those from a module namespace.
-  const firehook = Object.freeze({ ...firehookExports });
+function evaluate(bundle: HookBundle, modules: HookModules): ModuleExports {
   const nodeRequire = createRequire(bundle.path);
   const require = (name: string): unknown => {
-    if (name === 'firehook') return firehook;
+    const exported = modules[name];
+    if (exported !== undefined) return guarded(name, exported);
     if (isBuiltin(name)) return nodeRequire(name) as unknown;
     throw new Error(`cannot load '${name}': a hook has 'firehook', the modules of Node and what was bundled with it`);
   };
@@ -140,6 +139,22 @@ function evaluate(bundle: HookBundle, firehookExports: Readonly<Record<string, u
   } catch (cause) {
     return refuse(bundle, `throws when it is loaded: ${describeHookError(cause, bundle)}`, cause);
   }
+}
+
+/**
+ * A module of firehook as a plain frozen object, whose properties load faster than those of a module namespace. A name that
+ * is not there throws: only code that calls `require` itself can ask for one.
+ */
+function guarded(module: string, exported: Readonly<Record<string, unknown>>): object {
+  const missing = new Proxy(Object.prototype, {
+    get(target, name) {
+      // What Node, esbuild and await ask of any object.
+      if (typeof name === 'symbol' || name in target || ['__esModule', 'default', 'then'].includes(name))
+        return Reflect.get(target, name) as unknown;
+      throw new TypeError(missingName(module, name, Object.keys(exported)));
+    },
+  });
+  return Object.freeze(Object.assign(Object.create(missing) as object, exported));
 }
 
 function checkDefinition(bundle: HookBundle, value: unknown): LoadedHook {

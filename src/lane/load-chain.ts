@@ -15,7 +15,7 @@ import type { HookRuntime } from '../hook/contract.ts';
 import { HookChain } from '../hook/hook-chain.ts';
 import { chainInterests } from '../hook/interest.ts';
 import { assertUniqueNames, describeHookError, type LoadedHook, loadHook } from '../hook/load-hook.ts';
-import * as firehook from '../index.ts';
+import { HOOK_MODULES } from '../hook-modules.ts';
 import type { Interest } from '../wire/interest.ts';
 import type { HookInfo, HookSource } from './messages.ts';
 
@@ -68,7 +68,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   const loaded: LoadedHook[] = [];
   const sourceOf = new Map<string, HookSource>();
   for (const source of options.hooks) {
-    const hook = loadHook(source.bundle, firehook);
+    const hook = loadHook(source.bundle, HOOK_MODULES);
     loaded.push({ ...hook, priority: source.priority ?? hook.priority });
     sourceOf.set(hook.name, source);
   }

@@ -7,6 +7,7 @@
 import type { Config, Settings } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
 import { bundleHooks } from '../hook/bundle-hook.ts';
+import { HOOK_MODULE_NAMES } from '../hook-modules.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { LaneChild } from './lane-child.ts';
@@ -18,7 +19,7 @@ const READY_TIMEOUT_MS = 60_000;
 export async function bundleAll(config: Config): Promise<HookSource[]> {
   const sources: HookSource[] = [];
   for (const { module, priority, options } of config.hooks) {
-    for (const bundle of await bundleHooks(module)) sources.push({ bundle, priority, options });
+    for (const bundle of await bundleHooks(module, HOOK_MODULE_NAMES)) sources.push({ bundle, priority, options });
   }
   return sources;
 }

@@ -19,6 +19,7 @@ import { getHeapStatistics } from 'node:v8';
 import type { Driver, DriverPort } from '../../src/drivers/contract.ts';
 import { DEST_LOCAL, DEST_REMOTE, INVALID_IF_INDEX, IP_RECEIVE } from '../../src/firewall/constants.ts';
 import { bundleHooks } from '../../src/hook/bundle-hook.ts';
+import { HOOK_MODULE_NAMES } from '../../src/hook-modules.ts';
 import { Lane } from '../../src/lane/lane.ts';
 import { loadChain } from '../../src/lane/load-chain.ts';
 import type { HookSource } from '../../src/lane/messages.ts';
@@ -101,7 +102,7 @@ async function measure(way: Way, count: number): Promise<{ nanoseconds: number; 
   const trivial = trivialHooks(count - 1);
   for (const [name, content] of Object.entries(trivial)) writeFileSync(path.join(folder, name), content);
   const paths = [DROP_PORT, ...Object.keys(trivial).map((name) => path.join(folder, name))].slice(0, count);
-  const bundles = (await Promise.all(paths.map((file) => bundleHooks(file)))).flat();
+  const bundles = (await Promise.all(paths.map((file) => bundleHooks(file, HOOK_MODULE_NAMES)))).flat();
   rmSync(folder, { recursive: true });
   const hooks = bundles.map(
     (bundle, index): HookSource => ({ bundle, priority: undefined, options: index === 0 ? DROP_OPTIONS : undefined }),

@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { isFirehookError } from '../../../src/errors.ts';
 import { bundleHooks } from '../../../src/hook/bundle-hook.ts';
 import { loadHook } from '../../../src/hook/load-hook.ts';
-import * as firehook from '../../../src/index.ts';
+import { HOOK_MODULE_NAMES, HOOK_MODULES } from '../../../src/hook-modules.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/hooks/', import.meta.url));
 
@@ -36,13 +36,13 @@ function folderOf(t: TestContext, files: Record<string, string>): string {
 }
 
 async function namesIn(modulePath: string): Promise<string[]> {
-  return (await bundleHooks(modulePath)).map((bundle) => loadHook(bundle, firehook).name);
+  return (await bundleHooks(modulePath, HOOK_MODULE_NAMES)).map((bundle) => loadHook(bundle, HOOK_MODULES).name);
 }
 
 describe('what a module path stands for', () => {
   test('a file is one hook, known by its absolute path', async () => {
     const file = path.join(FIXTURES, 'good/drop-telnet.ts');
-    const bundles = await bundleHooks(path.relative(process.cwd(), file));
+    const bundles = await bundleHooks(path.relative(process.cwd(), file), HOOK_MODULE_NAMES);
     assert.deepEqual(
       bundles.map((bundle) => bundle.path),
       [file],
@@ -73,7 +73,7 @@ describe('what a module path stands for', () => {
 
   test('a folder without a hook is refused', async (t) => {
     const folder = folderOf(t, { '_part.ts': '', 'README.md': '' });
-    await assert.rejects(bundleHooks(folder), (error) => {
+    await assert.rejects(bundleHooks(folder, HOOK_MODULE_NAMES), (error) => {
       assert.ok(isFirehookError(error));
       assert.equal(error.code, 'FIREHOOK_HOOK_UNREADABLE');
       assert.match(error.message, /no hook in this folder; a hook is a \.ts, \.mts, \.js or \.mjs file/);
@@ -82,7 +82,7 @@ describe('what a module path stands for', () => {
   });
 
   test('a path that is not there is refused by name', async () => {
-    await assert.rejects(bundleHooks('/nonexistent/hook.ts'), {
+    await assert.rejects(bundleHooks('/nonexistent/hook.ts', HOOK_MODULE_NAMES), {
       code: 'FIREHOOK_HOOK_UNREADABLE',
       message:
         'cannot read the hook: /nonexistent/hook.ts: no such file or folder; module paths are relative to the config file',
@@ -90,7 +90,7 @@ describe('what a module path stands for', () => {
   });
 
   test('a file that is neither TypeScript nor JavaScript is refused', async () => {
-    await assert.rejects(bundleHooks(path.join(FIXTURES, 'README.md')), {
+    await assert.rejects(bundleHooks(path.join(FIXTURES, 'README.md'), HOOK_MODULE_NAMES), {
       code: 'FIREHOOK_HOOK_BUNDLE',
       message: /README\.md: a hook is a \.ts, \.mts, \.js or \.mjs file$/,
     });
@@ -104,10 +104,10 @@ describe('what is in a bundle', () => {
       'node_modules/tiny-names/main.js': 'exports.given = "from-a-package";',
       'hook.ts': `import { given } from 'tiny-names';\n${hookNamed('x').replace("'x'", 'given')}`,
     });
-    const bundles = await bundleHooks(path.join(folder, 'hook.ts'));
+    const bundles = await bundleHooks(path.join(folder, 'hook.ts'), HOOK_MODULE_NAMES);
     rmSync(path.join(folder, 'node_modules'), { recursive: true });
     assert.deepEqual(
-      bundles.map((bundle) => loadHook(bundle, firehook).name),
+      bundles.map((bundle) => loadHook(bundle, HOOK_MODULES).name),
       ['from-a-package'],
     );
   });
@@ -133,15 +133,16 @@ describe('what is in a bundle', () => {
   });
 
   test('bundling executes nothing of the hook', async () => {
-    const [bundle] = await bundleHooks(path.join(FIXTURES, 'bad/nothing-exported.js'));
+    const [bundle] = await bundleHooks(path.join(FIXTURES, 'bad/nothing-exported.js'), HOOK_MODULE_NAMES);
     assert.match(bundle?.code ?? '', /undefinedHook/);
     assert.equal('undefinedHook' in globalThis, false);
   });
 
   test('the source map names the sources relative to the folder of the hook', async () => {
-    const [bundle] = await bundleHooks(path.join(FIXTURES, 'good/several-files'));
+    const [bundle] = await bundleHooks(path.join(FIXTURES, 'good/several-files'), HOOK_MODULE_NAMES);
     const map = JSON.parse(bundle?.map ?? '') as { sources: string[] };
-    assert.deepEqual(map.sources, ['index.ts', 'verdict.ts']);
+    // The first is what the names of firehook come from.
+    assert.deepEqual(map.sources.sort(), ['index.ts', 'firehook:firehook', 'verdict.ts'].sort());
   });
 });
 
@@ -154,12 +155,13 @@ describe('what cannot be bundled', () => {
     'top-level-await.js': /top-level-await\.js:1:15: top-level await is not possible in a hook; await in setup$/,
     'import-meta.js':
       /import-meta\.js:1:16: import\.meta is not available in a hook; runtime\.resolvePath in setup finds/,
+    'subpath.js': /subpath\.js:1:25: firehook has no module 'firehook\/testing'; it has firehook/,
     'native-add-on.js': /native-add-on\.js:1:20: add-on\.node is a native add-on; hooks are JavaScript only/,
   };
   for (const [name, message] of Object.entries(refusals)) {
     test(`${name} is refused in one line with its place`, async () => {
       const file = path.join(FIXTURES, 'unbundled', name);
-      await assert.rejects(bundleHooks(file), (error) => {
+      await assert.rejects(bundleHooks(file, HOOK_MODULE_NAMES), (error) => {
         assert.ok(isFirehookError(error));
         assert.equal(error.code, 'FIREHOOK_HOOK_BUNDLE');
         assert.equal(error.hook, file);
@@ -173,13 +175,15 @@ describe('what cannot be bundled', () => {
 
   test('the number of further errors is said', async (t) => {
     const folder = folderOf(t, { 'hook.ts': 'import "./one.ts"; import "./two.ts"; import "./three.ts";' });
-    await assert.rejects(bundleHooks(folder), { message: /cannot find '\.\/one\.ts' \(and 2 more\)$/ });
+    await assert.rejects(bundleHooks(folder, HOOK_MODULE_NAMES), {
+      message: /cannot find '\.\/one\.ts' \(and 2 more\)$/,
+    });
   });
 
   test('a failure of one bundle leaves another under way alone', async () => {
     const [bad, good] = await Promise.allSettled([
-      bundleHooks(path.join(FIXTURES, 'unbundled/syntax-error.js')),
-      bundleHooks(path.join(FIXTURES, 'good')),
+      bundleHooks(path.join(FIXTURES, 'unbundled/syntax-error.js'), HOOK_MODULE_NAMES),
+      bundleHooks(path.join(FIXTURES, 'good'), HOOK_MODULE_NAMES),
     ]);
     assert.equal(bad.status, 'rejected');
     assert.equal(good.status, 'fulfilled');
@@ -192,10 +196,11 @@ test('no process of the bundler is left when it is done', () => {
     import { execFileSync } from 'node:child_process';
     import { setTimeout } from 'node:timers/promises';
     const { bundleHooks } = await import(${JSON.stringify(new URL('../../../src/hook/bundle-hook.ts', import.meta.url))});
+    const { HOOK_MODULE_NAMES } = await import(${JSON.stringify(new URL('../../../src/hook-modules.ts', import.meta.url))});
     const services = () => execFileSync('ps', ['-o', 'stat=,comm=', '--ppid', String(process.pid)], { encoding: 'utf8' })
       .split('\\n').filter((line) => line.includes('esbuild') && !line.startsWith('Z')).length;
     const before = services();
-    const done = bundleHooks(${JSON.stringify(path.join(FIXTURES, 'good'))});
+    const done = bundleHooks(${JSON.stringify(path.join(FIXTURES, 'good'))}, HOOK_MODULE_NAMES);
     const during = services();
     await done;
     while (services() > before) await setTimeout(20);
@@ -222,7 +227,7 @@ describe('what is no regular file of a bounded size', () => {
     const file = path.join(folderOf(t, {}), 'hook.ts');
     pipe(file);
     await assert.rejects(
-      bundleHooks(file),
+      bundleHooks(file, HOOK_MODULE_NAMES),
       code('FIREHOOK_HOOK_UNREADABLE', /hook\.ts: not a regular file but a named pipe/),
     );
   });
@@ -231,7 +236,7 @@ describe('what is no regular file of a bounded size', () => {
     const file = path.join(folderOf(t, {}), 'zero.js');
     symlinkSync('/dev/zero', file);
     await assert.rejects(
-      bundleHooks(file),
+      bundleHooks(file, HOOK_MODULE_NAMES),
       code('FIREHOOK_HOOK_UNREADABLE', /zero\.js: not a regular file but a device/),
     );
   });
@@ -239,14 +244,14 @@ describe('what is no regular file of a bounded size', () => {
   test('a link that leads to itself is refused', async (t) => {
     const file = path.join(folderOf(t, {}), 'loop.ts');
     symlinkSync('loop.ts', file);
-    await assert.rejects(bundleHooks(file), code('FIREHOOK_HOOK_UNREADABLE', /loop\.ts: ELOOP/));
+    await assert.rejects(bundleHooks(file, HOOK_MODULE_NAMES), code('FIREHOOK_HOOK_UNREADABLE', /loop\.ts: ELOOP/));
   });
 
   test('a huge file is refused before it is read', async (t) => {
     const file = path.join(folderOf(t, { 'huge.js': hookNamed('huge') }), 'huge.js');
     truncateSync(file, 2 ** 40);
     await assert.rejects(
-      bundleHooks(file),
+      bundleHooks(file, HOOK_MODULE_NAMES),
       code('FIREHOOK_HOOK_UNREADABLE', /1,099,511,627,776 octets; .* at most 16 MiB/),
     );
   });
@@ -255,7 +260,7 @@ describe('what is no regular file of a bounded size', () => {
     const folder = folderOf(t, { 'a.ts': hookNamed('a') });
     pipe(path.join(folder, 'b.ts'));
     await assert.rejects(
-      bundleHooks(folder),
+      bundleHooks(folder, HOOK_MODULE_NAMES),
       code('FIREHOOK_HOOK_BUNDLE', /b\.ts: not a regular file but a named pipe/),
     );
   });
@@ -272,7 +277,7 @@ describe('what is no regular file of a bounded size', () => {
     ] as const) {
       const file = path.join(folder, 'hook.js');
       writeFileSync(file, `import './${name}';\n${hookNamed('hook')}`);
-      await assert.rejects(bundleHooks(file), code('FIREHOOK_HOOK_BUNDLE', words));
+      await assert.rejects(bundleHooks(file, HOOK_MODULE_NAMES), code('FIREHOOK_HOOK_BUNDLE', words));
     }
   });
 
@@ -283,7 +288,10 @@ describe('what is no regular file of a bounded size', () => {
     const filler = `// ${'x'.repeat(15 * 2 ** 20)}\n`;
     for (const name of names) writeFileSync(path.join(folder, `${name}.js`), filler);
     const words = /with it the hook has more than 64 MiB/;
-    await assert.rejects(bundleHooks(path.join(folder, 'hook.js')), code('FIREHOOK_HOOK_BUNDLE', words));
+    await assert.rejects(
+      bundleHooks(path.join(folder, 'hook.js'), HOOK_MODULE_NAMES),
+      code('FIREHOOK_HOOK_BUNDLE', words),
+    );
   });
 
   test('what the bundler itself waits for ends it, and it can bundle again', async (t) => {
@@ -291,8 +299,81 @@ describe('what is no regular file of a bounded size', () => {
     const folder = folderOf(t, { 'hook.ts': hookNamed('hook') });
     pipe(path.join(folder, 'package.json'));
     const file = path.join(folder, 'hook.ts');
-    await assert.rejects(bundleHooks(file, 500), code('FIREHOOK_HOOK_BUNDLE', /hook\.ts: not done after 0\.5 s/));
+    await assert.rejects(
+      bundleHooks(file, HOOK_MODULE_NAMES, 500),
+      code('FIREHOOK_HOOK_BUNDLE', /hook\.ts: not done after 0\.5 s/),
+    );
     rmSync(path.join(folder, 'package.json'));
     assert.deepEqual(await namesIn(file), ['hook']);
+  });
+});
+
+describe('a name that firehook does not have', () => {
+  const write = (t: TestContext, text: string, name = 'hook.ts') => path.join(folderOf(t, { [name]: text }), name);
+  const refused = (message: RegExp) => (error: unknown) => {
+    assert.ok(isFirehookError(error), String(error));
+    assert.match(error.message, message);
+    return true;
+  };
+
+  test('is refused where it is imported, with the closest one', async (t) => {
+    for (const [text, message] of [
+      [
+        "import { FORWARDS } from 'firehook';\nexport const firehookHook = () => FORWARDS;",
+        /hook\.ts:1:10: firehook has no FORWARDS; did you mean FORWARD\?$/,
+      ],
+      [
+        "import { IPAlocBuff } from 'firehook';\nexport const firewallHook = () => IPAlocBuff();",
+        /firehook has no IPAlocBuff; did you mean IPAllocBuff\?$/,
+      ],
+      [
+        "import { NdisAllocateMemory } from 'firehook';\nexport const firewallHook = () => NdisAllocateMemory();",
+        /firehook has no NdisAllocateMemory$/,
+      ],
+      [
+        "import * as fh from 'firehook';\nexport const firewallHook = () => fh.DROPS;",
+        /hook\.ts:2:38: firehook has no DROPS; did you mean DROP\?$/,
+      ],
+      ["import fh from 'firehook';\nexport const firewallHook = () => fh.DROP;", /firehook has no default$/],
+      ["export { DROPS } from 'firehook';", /firehook has no DROPS; did you mean DROP\?$/],
+      ["import 'firehook/nothing';", /firehook has no module 'firehook\/nothing'; it has firehook/],
+    ] as const) {
+      const name = text.startsWith('export') ? 'hook.js' : 'hook.ts';
+      await assert.rejects(bundleHooks(write(t, text, name), HOOK_MODULE_NAMES), refused(message));
+    }
+  });
+
+  test('in a file that the hook imports is refused as well', async (t) => {
+    const file = write(t, "import { helper } from './helper.ts';\nexport const firewallHook = () => helper();");
+    writeFileSync(
+      path.join(path.dirname(file), 'helper.ts'),
+      "import { DRPO } from 'firehook';\nexport const helper = () => DRPO;",
+    );
+    await assert.rejects(
+      bundleHooks(file, HOOK_MODULE_NAMES),
+      refused(/helper\.ts:1:10: firehook has no DRPO; did you mean DROP\?$/),
+    );
+  });
+
+  test('that is asked for by require is refused when it is asked for', async (t) => {
+    const [early] = await bundleHooks(
+      write(t, "const { FORWARDS } = require('firehook');", 'early.js'),
+      HOOK_MODULE_NAMES,
+    );
+    assert.ok(early !== undefined);
+    assert.throws(() => loadHook(early, HOOK_MODULES), refused(/firehook has no FORWARDS; did you mean FORWARD\?/));
+    const text =
+      "const fh = require('firehook');\nmodule.exports = { firewallHook: () => (fh.FORWARD === 0 ? fh.DROPS : 7) };";
+    const [late] = await bundleHooks(write(t, text, 'late.js'), HOOK_MODULE_NAMES);
+    assert.ok(late !== undefined);
+    const hook = loadHook(late, HOOK_MODULES);
+    assert.ok(hook.kind === 'callback');
+    assert.throws(() => (hook.callback as () => unknown)(), { message: /firehook has no DROPS; did you mean DROP\?/ });
+  });
+
+  test('is no matter where it is a type', async (t) => {
+    const text =
+      "import { FORWARD, Packet, IPPacketFirewallPtr } from 'firehook';\nexport const firewallHook: IPPacketFirewallPtr = () => FORWARD;\nexport type P = Packet;";
+    assert.deepEqual(await namesIn(write(t, text)), ['hook']);
   });
 });

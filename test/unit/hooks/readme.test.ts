@@ -13,7 +13,7 @@ import { parse } from 'yaml';
 import { bundleHooks } from '../../../src/hook/bundle-hook.ts';
 import type { DefinedHook } from '../../../src/hook/contract.ts';
 import { loadHook } from '../../../src/hook/load-hook.ts';
-import * as firehook from '../../../src/index.ts';
+import { HOOK_MODULE_NAMES, HOOK_MODULES } from '../../../src/hook-modules.ts';
 import { codeBlocks, compilerProblems, ROOT } from '../../support/documents.ts';
 import { driveHook } from './drive-hook.ts';
 
@@ -50,9 +50,9 @@ describe('hooks/README.md', () => {
 
   for (const [index, file] of files.entries()) {
     test(`has an example ${index} that loads as a hook`, async () => {
-      const [bundle] = await bundleHooks(file);
+      const [bundle] = await bundleHooks(file, HOOK_MODULE_NAMES);
       assert.ok(bundle);
-      assert.ok(loadHook(bundle, firehook).name);
+      assert.ok(loadHook(bundle, HOOK_MODULES).name);
     });
   }
 
