@@ -102,6 +102,18 @@ export const ERRORS = {
   FIREHOOK_POOL_DOUBLE_FREE: { op: 'pool', what: 'freed twice', advice: '', exitCode: 1 },
   FIREHOOK_POOL_STRANGER: { op: 'pool', what: 'not an allocation of this pool', advice: '', exitCode: 1 },
   FIREHOOK_POOL_USE_AFTER_FREE: { op: 'pool', what: 'used after it was freed', advice: '', exitCode: 1 },
+  FIREHOOK_POOL_LOST_BUFFER: {
+    op: 'pool',
+    what: 'a second data buffer',
+    advice: 'free the first one with FreeIprBuff before',
+    exitCode: 1,
+  },
+  FIREHOOK_POOL_BAD_TYPE: {
+    op: 'pool',
+    what: 'unknown pool type',
+    advice: 'there are NonPagedPool and PagedPool',
+    exitCode: 1,
+  },
   FIREHOOK_POOL_BAD_TAG: {
     op: 'pool',
     what: 'bad pool tag',

@@ -297,7 +297,7 @@ function makeReport(
         changed: counter(5),
         faults: counter(6),
         faultsOutside: guard.faultsOf(file),
-        notFreed: systemPool.ownerUsage(index).outstanding,
+        notFreed: systemPool.ownerUsage(chain.owners[index] ?? index).outstanding,
       };
     }),
     otherFaults: guard.faultsOf(null),

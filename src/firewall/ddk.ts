@@ -117,3 +117,40 @@ export function IPFreeBuff(pRcvBuf: IPRcvBuf): void {
 export function FreeIprBuff(pRcvBuf: IPRcvBuf): void {
   systemPool.freeBuffer(pRcvBuf);
 }
+
+/** The functions of the pool as one hook gets them. */
+export interface PoolFunctions {
+  readonly ExAllocatePoolWithTag: typeof ExAllocatePoolWithTag;
+  readonly ExFreePool: typeof ExFreePool;
+  readonly ExFreePoolWithTag: typeof ExFreePoolWithTag;
+  readonly IPAllocBuff: typeof IPAllocBuff;
+  readonly IPFreeBuff: typeof IPFreeBuff;
+  readonly FreeIprBuff: typeof FreeIprBuff;
+}
+
+/**
+ * Makes the functions for one hook: whenever they are called, at module scope, in a timer or for a packet, what they do is
+ * booked on that hook.
+ *
+ * @param owner - the hook's number in the books
+ */
+export function poolFunctions(pool: Pool, owner: number): PoolFunctions {
+  const as = <Result>(call: () => Result): Result => {
+    const before = pool.owner;
+    pool.owner = owner;
+    try {
+      return call();
+    } finally {
+      pool.owner = before;
+    }
+  };
+  const allocate = (type: POOL_TYPE, octets: number, tag: PoolTag) => as(() => pool.allocate(type, octets, tag));
+  return {
+    ExAllocatePoolWithTag: allocate as typeof ExAllocatePoolWithTag,
+    ExFreePool: (block) => as(() => pool.free(block)),
+    ExFreePoolWithTag: (block, tag) => as(() => pool.free(block, tag)),
+    IPAllocBuff: (descriptor, size) => as(() => pool.allocateBuffer(descriptor, size)),
+    IPFreeBuff: (head) => as(() => pool.freeChain(head)),
+    FreeIprBuff: (descriptor) => as(() => pool.freeBuffer(descriptor)),
+  };
+}

@@ -103,12 +103,18 @@ export class TagBook {
 
 /** What one owner has outstanding. */
 export class OwnerBook {
+  /** Of the hook, for errors. */
+  name: string;
   /** Live allocations. */
   outstanding = 0;
   /** Octets they asked for. */
   bytes = 0;
   /** Misuses refused. */
   faults = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
 
   /** Books one allocation of `octets`. */
   add(octets: number): void {

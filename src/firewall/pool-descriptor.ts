@@ -12,7 +12,7 @@ import { IPR_OWNER_NONE } from './constants.ts';
 import type { DescriptorRecord, IPRcvBuf } from './ip-rcv-buf.ts';
 import { isIPRcvBuf } from './ip-rcv-buf.ts';
 import type { OwnerBook, TagBook } from './pool-books.ts';
-import type { Slot } from './slab.ts';
+import { type Slot, slotOctetsOf } from './slab.ts';
 
 /** Books of one descriptor and of the data buffer it may have. */
 export class DescriptorBook implements DescriptorRecord {
@@ -65,14 +65,34 @@ export function holdsData(record: DescriptorBook, descriptor: IPRcvBuf): boolean
   return start >= 0 && size <= buffer.length && start + size <= record.size;
 }
 
-/** True when another member of the chain has a buffer with octets of this one's. O(n) in descriptors. */
-export function sharesMemory(head: IPRcvBuf, descriptor: IPRcvBuf): boolean {
-  const a: unknown = descriptor.ipr_buffer;
-  if (!types.isUint8Array(a)) return false;
+/** True for the descriptor's own data, or a part of it. Never throws, allocates nothing. */
+export function isOwnMemory(record: DescriptorBook, buffer: unknown): boolean {
+  const view = record.slot?.view;
+  if (view === undefined) return false;
+  if (buffer === view) return true;
+  if (!types.isUint8Array(buffer) || buffer.buffer !== view.buffer) return false;
+  return buffer.byteOffset >= view.byteOffset && buffer.byteOffset + buffer.length <= view.byteOffset + view.length;
+}
+
+/**
+ * True when a data buffer of a pool stands in two descriptors of the chain, or parts of it do. O(n) in descriptors.
+ *
+ * Memory that no pool gave out is nobody's to free, and may stand anywhere.
+ */
+export function sharesMemory(head: IPRcvBuf): boolean {
+  const taken = new Map<ArrayBufferLike, Set<number>>();
   for (let at: unknown = head; isIPRcvBuf(at); at = at.ipr_next) {
-    const b: unknown = at.ipr_buffer;
-    if (at === descriptor || !types.isUint8Array(b) || a.buffer !== b.buffer) continue;
-    if (a.byteOffset < b.byteOffset + b.length && b.byteOffset < a.byteOffset + a.length) return true;
+    const buffer: unknown = at.ipr_buffer;
+    if (!types.isUint8Array(buffer) || buffer.length === 0) continue;
+    const size = slotOctetsOf(buffer.buffer);
+    if (size === 0) continue;
+    const slots = taken.get(buffer.buffer) ?? new Set();
+    taken.set(buffer.buffer, slots);
+    const last = Math.floor((buffer.byteOffset + buffer.length - 1) / size);
+    for (let slot = Math.floor(buffer.byteOffset / size); slot <= last; slot++) {
+      if (slots.has(slot)) return true;
+      slots.add(slot);
+    }
   }
   return false;
 }

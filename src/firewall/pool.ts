@@ -21,7 +21,7 @@ import { IPR_OWNER_POOL, NonPagedPool, PagedPool, SIZEOF_IPRCVBUF } from './cons
 import { IPRcvBuf, isCyclic, isIPRcvBuf, recordOf } from './ip-rcv-buf.ts';
 import type { OwnerUsage, PoolTagUsage, PoolTotals } from './pool-books.ts';
 import { OwnerBook, TagBook } from './pool-books.ts';
-import { clearData, DescriptorBook, holdsData, sharesMemory } from './pool-descriptor.ts';
+import { clearData, DescriptorBook, holdsData, isOwnMemory, sharesMemory } from './pool-descriptor.ts';
 import type { PoolTag } from './pool-tag.ts';
 import { formatTag, parseTag, TAG_DATA, TAG_DESCRIPTOR } from './pool-tag.ts';
 import type { Slot } from './slab.ts';
@@ -53,7 +53,7 @@ export class Pool {
   readonly #owners: OwnerBook[] = [];
   readonly #descriptorBook: TagBook;
   readonly #dataBook: TagBook;
-  /** The misuse that was refused last; null when it was answered without an error. */
+  /** The misuse that was refused last; null when there was none. */
   lastFault: FirehookError | null = null;
   #faultsTotal = 0;
   #failuresTotal = 0;
@@ -96,9 +96,9 @@ export class Pool {
    * @throws {@link FirehookError} FIREHOOK_POOL_BAD_TAG when the tag is bad
    */
   allocate(type: POOL_TYPE, octets: number, tag: PoolTag): IPRcvBuf | Buffer | null {
-    const number = this.#checkTag(tag);
+    const number = this.#checkTag(tag, 'ExAllocatePoolWithTag');
     if (type !== NonPagedPool && type !== PagedPool) {
-      this.#countFault();
+      this.#fault('FIREHOOK_POOL_BAD_TYPE', `ExAllocatePoolWithTag: ${String(type)}`);
       return null;
     }
     const book = this.#tagBook(type, number);
@@ -116,10 +116,11 @@ export class Pool {
    * or another tag; nothing changed then
    */
   free(block: IPRcvBuf | Buffer, tag?: PoolTag): void {
-    const number = tag === undefined ? 0 : this.#checkTag(tag);
+    const call = tag === undefined ? 'ExFreePool' : 'ExFreePoolWithTag';
+    const number = tag === undefined ? 0 : this.#checkTag(tag, call);
     if (isIPRcvBuf(block)) {
-      const record = this.#recordFor(block, 'FIREHOOK_POOL_DOUBLE_FREE');
-      this.#checkSameTag(record.book, number);
+      const record = this.#recordFor(block, 'FIREHOOK_POOL_DOUBLE_FREE', call);
+      this.#checkSameTag(record, number);
       if (record.slot !== null) {
         this.#leakedTotal++;
         record.slot = null;
@@ -128,9 +129,10 @@ export class Pool {
       return;
     }
     const record = typeof block === 'object' && block !== null ? this.#blocks.get(block) : undefined;
-    if (record === undefined) throw this.#fault('FIREHOOK_POOL_STRANGER', 'ExFreePool');
-    if (!record.live) throw this.#fault('FIREHOOK_POOL_DOUBLE_FREE', `block ${formatTag(record.book.tag)}`);
-    this.#checkSameTag(record.book, number);
+    if (record === undefined) throw this.#fault('FIREHOOK_POOL_STRANGER', `${call}: nothing that the pool gave out`);
+    if (!record.live)
+      throw this.#fault('FIREHOOK_POOL_DOUBLE_FREE', `${call}: already freed, ${describe('block', record)}`);
+    this.#checkSameTag(record, number);
     record.live = false;
     record.book.remove(record.size);
     record.maker.remove(record.size);
@@ -148,9 +150,9 @@ export class Pool {
    * @throws {@link FirehookError} FIREHOOK_POOL_STRANGER, FIREHOOK_POOL_USE_AFTER_FREE; nothing changed then
    */
   allocateBuffer(descriptor: IPRcvBuf, size: number): 0 | 1 {
-    const record = this.#recordFor(descriptor, 'FIREHOOK_POOL_USE_AFTER_FREE');
+    const record = this.#recordFor(descriptor, 'FIREHOOK_POOL_USE_AFTER_FREE', 'IPAllocBuff');
     if (record.slot !== null) {
-      this.#countFault();
+      this.#fault('FIREHOOK_POOL_LOST_BUFFER', `IPAllocBuff: it has one, ${describe('descriptor', record)}`);
       return 0;
     }
     return this.#attachData(descriptor, record, this.#ownerBook(this.owner), size);
@@ -164,8 +166,9 @@ export class Pool {
    * FIREHOOK_POOL_USE_AFTER_FREE; nothing changed then
    */
   freeBuffer(descriptor: IPRcvBuf): void {
-    const record = this.#recordFor(descriptor, 'FIREHOOK_POOL_USE_AFTER_FREE');
-    if (record.slot === null) throw this.#fault('FIREHOOK_POOL_DOUBLE_FREE', 'the descriptor has no data buffer');
+    const record = this.#recordFor(descriptor, 'FIREHOOK_POOL_USE_AFTER_FREE', 'FreeIprBuff');
+    if (record.slot === null)
+      throw this.#fault('FIREHOOK_POOL_DOUBLE_FREE', `FreeIprBuff: it has no data, ${describe('descriptor', record)}`);
     this.#dropData(record, record.slot);
     clearData(descriptor);
   }
@@ -178,14 +181,17 @@ export class Pool {
    * descriptors; FIREHOOK_POOL_USE_AFTER_FREE for a freed member; FIREHOOK_POOL_STRANGER. Nothing changed then
    */
   freeChain(head: IPRcvBuf): void {
-    this.#recordFor(head, 'FIREHOOK_POOL_DOUBLE_FREE');
-    if (isCyclic(head)) throw this.#fault('FIREHOOK_POOL_DOUBLE_FREE', 'the chain comes back to itself');
+    const first = this.#recordFor(head, 'FIREHOOK_POOL_DOUBLE_FREE', 'IPFreeBuff');
+    const doubly = (why: string) =>
+      this.#fault('FIREHOOK_POOL_DOUBLE_FREE', `IPFreeBuff: ${why}, ${describe('descriptor', first)}`);
+    if (isCyclic(head)) throw doubly('the chain comes back to itself');
+    let isMoved = false;
     for (let at: IPRcvBuf | null = head; at !== null; at = at.ipr_next) {
-      const record = this.#recordFor(at, 'FIREHOOK_POOL_USE_AFTER_FREE');
-      if (at.ipr_buffer !== record.slot?.view && sharesMemory(head, at)) {
-        throw this.#fault('FIREHOOK_POOL_DOUBLE_FREE', 'one data buffer in two descriptors of the chain');
-      }
+      const record = this.#recordFor(at, 'FIREHOOK_POOL_USE_AFTER_FREE', 'IPFreeBuff');
+      if (at.ipr_buffer !== null && !isOwnMemory(record, at.ipr_buffer)) isMoved = true;
     }
+    // Whoever keeps its own data shares it with nobody but with one that does not.
+    if (isMoved && sharesMemory(head)) throw doubly('one data buffer in two descriptors of the chain');
     this.#dropChain(head);
   }
 
@@ -255,6 +261,11 @@ export class Pool {
     if (!this.#isLiveChain(head)) return false;
     this.#dropChain(head);
     return true;
+  }
+
+  /** Says what a hook is called in errors. */
+  nameOwner(owner: number, name: string): void {
+    this.#ownerBook(owner).name = name;
   }
 
   /** What a hook holds, and how often it misused the pool. Makes one small object. */
@@ -375,27 +386,28 @@ export class Pool {
   }
 
   /** The record of a descriptor that the running code may use. Throws otherwise. */
-  #recordFor(descriptor: unknown, whenFreed: ErrorCode): DescriptorBook {
+  #recordFor(descriptor: unknown, whenFreed: ErrorCode, call: string): DescriptorBook {
     const record = recordOf(descriptor);
     if (!(record instanceof DescriptorBook) || record.pool !== this) {
-      throw this.#fault('FIREHOOK_POOL_STRANGER', record === undefined ? 'no IPRcvBuf' : 'an IPRcvBuf of the runtime');
+      const what = record === undefined ? 'nothing that the pool gave out' : 'a descriptor that the runtime lends';
+      throw this.#fault('FIREHOOK_POOL_STRANGER', `${call}: ${what}`);
     }
-    if (!record.live) throw this.#fault(whenFreed, `IPRcvBuf ${formatTag(record.book.tag)}`);
+    if (!record.live) throw this.#fault(whenFreed, `${call}: already freed, ${describe('descriptor', record)}`);
     if (record.lent && this.owner !== RUNTIME_OWNER) {
-      throw this.#fault('FIREHOOK_POOL_STRANGER', 'an IPRcvBuf of the runtime');
+      throw this.#fault('FIREHOOK_POOL_STRANGER', `${call}: a descriptor that is the runtime's by now`);
     }
     return record;
   }
 
-  #checkTag(tag: PoolTag): number {
+  #checkTag(tag: PoolTag, call: string): number {
     const number = parseTag(tag);
-    if (number === 0) throw this.#fault('FIREHOOK_POOL_BAD_TAG', `"${String(tag)}"`);
+    if (number === 0) throw this.#fault('FIREHOOK_POOL_BAD_TAG', `${call}: "${String(tag)}"`);
     return number;
   }
 
-  #checkSameTag(book: TagBook, tag: number): void {
-    if (tag === 0 || tag === book.tag) return;
-    const detail = `allocated as ${formatTag(book.tag)}, freed as ${formatTag(tag)}`;
+  #checkSameTag(record: { readonly book: TagBook; readonly maker: OwnerBook }, tag: number): void {
+    if (tag === 0 || tag === record.book.tag) return;
+    const detail = `ExFreePoolWithTag: freed as ${formatTag(tag)}, ${describe('block', record)}`;
     throw this.#fault('FIREHOOK_POOL_BAD_TAG', detail, 'free with the tag of the allocation');
   }
 
@@ -407,7 +419,6 @@ export class Pool {
 
   #countFault(): void {
     this.#faultsTotal++;
-    this.lastFault = null;
     this.#ownerBook(this.owner).faults++;
   }
 
@@ -424,9 +435,14 @@ export class Pool {
     const index = owner - RUNTIME_OWNER;
     let book = this.#owners[index];
     if (book === undefined) {
-      book = new OwnerBook();
+      book = new OwnerBook(owner === RUNTIME_OWNER ? 'the runtime' : `hook ${owner}`);
       this.#owners[index] = book;
     }
     return book;
   }
+}
+
+/** `descriptor TCPf allocated by drop-port`. */
+function describe(what: string, { book, maker }: { readonly book: TagBook; readonly maker: OwnerBook }): string {
+  return `${what} ${formatTag(book.tag)} allocated by ${maker.name}`;
 }

@@ -29,6 +29,14 @@ const MAX_SLAB_SLOTS = 256;
 /** A slab takes at most this share of the limit, so that a small pool can serve several size classes. */
 const SLAB_SHARE_OF_LIMIT = 32;
 
+/** Octets of the slots that the memory of each slab is cut into. */
+const slotOctets = new WeakMap<ArrayBufferLike, number>();
+
+/** Octets of the slots in this memory; 0 for memory that is no slab. */
+export function slotOctetsOf(memory: ArrayBufferLike): number {
+  return slotOctets.get(memory) ?? 0;
+}
+
 interface Slab {
   readonly sizeClass: SizeClass;
   readonly octets: number;
@@ -156,6 +164,7 @@ export class SlabStore {
     if (!this.#makeRoom(octets)) return false;
     // Zeroed: what the process had in this memory before is no business of a hook.
     const memory = Buffer.alloc(octets);
+    slotOctets.set(memory.buffer, sizeClass.octets);
     const slab: Slab = { sizeClass, octets, slots, freeSlots: slots };
     for (let start = 0; start < octets; start += sizeClass.octets) {
       append(new Slot(slab, memory.subarray(start, start + sizeClass.octets)));

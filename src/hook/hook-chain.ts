@@ -57,6 +57,8 @@ export interface HookChainOptions {
 export class HookChain {
   /** In running order: larger priority first, ties in order of registration. */
   readonly hooks: readonly LoadedHook[];
+  /** The number of each in the books of the pool, in running order. */
+  readonly owners: readonly number[];
   /** One row of {@link HOOK_COUNTERS} numbers a hook, in running order. */
   readonly counters: Float64Array;
   /** The chain that stands for the packet after {@link HookChain.run}: the one handed in, or a replacement. */
@@ -91,6 +93,7 @@ export class HookChain {
 
   constructor(options: HookChainOptions) {
     this.hooks = sortByPriority(options.hooks);
+    this.owners = this.hooks.map(({ owner }, index) => owner ?? index);
     this.#definitions = this.hooks.map((hook) => (hook.kind === 'defined' ? hook.definition : null));
     this.#callHook = compileCalls(this.#definitions);
     this.#callbacks = this.hooks.map((hook) => (hook.kind === 'callback' ? new CallbackDoor(hook.callback) : null));
@@ -119,6 +122,7 @@ export class HookChain {
     const definitions = this.#definitions;
     const call = this.#callHook;
     const counters = this.counters;
+    const owners = this.owners;
     const pool = this.#pool;
     const packet = this.#packet;
     const firstIndex = context.sendInterfaceIndex;
@@ -143,7 +147,7 @@ export class HookChain {
       let verdict: Verdict;
       let reason = '';
       let error: unknown;
-      pool.owner = i;
+      pool.owner = owners[i] as number;
       try {
         verdict =
           definition !== null ? call(i, packet, context) : this.#call(this.#callbacks[i] as CallbackDoor, context);

@@ -44,6 +44,8 @@ export type LoadedHook =
       readonly path: string;
       /** What the module says; the config wins. */
       readonly priority: number | undefined;
+      /** Its number in the books of the pool; the place among the hooks where there is none. */
+      readonly owner?: number;
       readonly definition: DefinedHook;
     }
   | {
@@ -53,6 +55,8 @@ export type LoadedHook =
       readonly path: string;
       /** What the module says; the config wins. */
       readonly priority: number | undefined;
+      /** As above. */
+      readonly owner?: number;
       readonly callback: IPPacketFirewallPtr;
     };
 
@@ -239,13 +243,31 @@ function checkSynchronous(bundle: HookBundle, key: string, value: unknown): asse
   refuse(bundle, `${key}: is ${what}; a verdict is returned at once, a promise is none`);
 }
 
+/**
+ * Where the function that gives the verdicts of a hook stands in its source: for a value that is no verdict there is no stack.
+ *
+ * @returns `file:line:column`; undefined where its text is not in the bundle, or more than once
+ */
+export function placeOfVerdict(hook: LoadedHook, bundle: HookBundle): string | undefined {
+  const verdict = hook.kind === 'defined' ? hook.definition.onPacket : hook.callback;
+  const text = Function.prototype.toString.call(verdict);
+  const at = bundle.code.indexOf(text);
+  if (at === -1 || bundle.code.includes(text, at + 1)) return undefined;
+  const before = bundle.code.slice(0, at).split('\n');
+  return originOf(bundle, before.length - 1, before.at(-1)?.length ?? 0);
+}
+
 /** The innermost frame of the error that lies in the bundle, as `file:line:column` of the source. */
 function placeInSource(error: Error, bundle: HookBundle): string | undefined {
   const frames = (error.stack ?? '').split('\n').map((frame) => /\(?([^()\s][^()]*):(\d+):(\d+)\)?$/.exec(frame));
   const frame = frames.find((match) => match?.[1]?.endsWith(bundle.path));
   if (!frame) return undefined;
-  const [line, column] = [Number(frame[2]), Number(frame[3])];
-  const origin = sourceMapOf(bundle).findEntry(line - 1, column - 1);
+  return originOf(bundle, Number(frame[2]) - 1, Number(frame[3]) - 1);
+}
+
+/** `file:line:column` of a place in the bundle, which counts from 0. */
+function originOf(bundle: HookBundle, line: number, column: number): string | undefined {
+  const origin = sourceMapOf(bundle).findEntry(line, column);
   if (!('originalSource' in origin)) return undefined;
   const source = path.resolve(path.dirname(bundle.path), origin.originalSource);
   return `${source}:${origin.originalLine + 1}:${origin.originalColumn + 1}`;

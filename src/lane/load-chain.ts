@@ -10,11 +10,11 @@
 import { userInfo } from 'node:os';
 import path from 'node:path';
 import { FirehookError, isFirehookError } from '../errors.ts';
-import { setPoolLimit, systemPool } from '../firewall/ddk.ts';
+import { poolFunctions, setPoolLimit, systemPool } from '../firewall/ddk.ts';
 import type { HookRuntime } from '../hook/contract.ts';
 import { HookChain } from '../hook/hook-chain.ts';
 import { chainInterests } from '../hook/interest.ts';
-import { assertUniqueNames, describeHookError, type LoadedHook, loadHook } from '../hook/load-hook.ts';
+import { assertUniqueNames, describeHookError, type LoadedHook, loadHook, placeOfVerdict } from '../hook/load-hook.ts';
 import { HOOK_MODULES } from '../hook-modules.ts';
 import type { Interest } from '../wire/interest.ts';
 import type { HookInfo, HookSource } from './messages.ts';
@@ -67,9 +67,12 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   setPoolLimit(options.poolLimitMiB * MIB);
   const loaded: LoadedHook[] = [];
   const sourceOf = new Map<string, HookSource>();
-  for (const source of options.hooks) {
-    const hook = loadHook(source.bundle, HOOK_MODULES);
-    loaded.push({ ...hook, priority: source.priority ?? hook.priority });
+  for (const [owner, source] of options.hooks.entries()) {
+    systemPool.nameOwner(owner, source.bundle.path);
+    const modules = { firehook: { ...HOOK_MODULES['firehook'], ...poolFunctions(systemPool, owner) } };
+    const hook = loadHook(source.bundle, modules);
+    systemPool.nameOwner(owner, hook.name);
+    loaded.push({ ...hook, owner, priority: source.priority ?? hook.priority });
     sourceOf.set(hook.name, source);
   }
   assertUniqueNames(loaded);
@@ -81,9 +84,12 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     trackChanges: options.trackChanges,
     onFault: (hook, reason, error) => {
       const bundle = sourceOf.get(hook.name)?.bundle;
-      options.log('error', hook.name, () =>
-        error === undefined || bundle === undefined ? reason : `${reason}: ${describeHookError(error, bundle)}`,
-      );
+      options.log('error', hook.name, () => {
+        if (bundle === undefined) return reason;
+        if (error !== undefined) return `${reason}: ${describeHookError(error, bundle)}`;
+        const place = placeOfVerdict(hook, bundle);
+        return place === undefined ? reason : `${reason} (${place})`;
+      });
     },
   });
   return {

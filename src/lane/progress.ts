@@ -168,7 +168,7 @@ export class ProgressWriter {
     const { ledger, chain, pool } = this.#source;
     let at = HEADER + ledger.length;
     for (let hook = 0; hook < chain.hooks.length; hook++, at += HOOK_WIDTH) {
-      const usage = pool.ownerUsage(hook);
+      const usage = pool.ownerUsage(chain.owners[hook] as number);
       numbers[at + HOOK_COUNTERS] = usage.outstanding;
       numbers[at + HOOK_COUNTERS + 1] = usage.bytes;
       numbers[at + HOOK_COUNTERS + 2] = usage.faults;

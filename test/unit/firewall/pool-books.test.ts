@@ -34,8 +34,8 @@ test('per alloc is 0 when nothing is live', () => {
 });
 
 test('an allocation that changes hands leaves one owner and arrives at the other', () => {
-  const from = new OwnerBook();
-  const to = new OwnerBook();
+  const from = new OwnerBook('hook');
+  const to = new OwnerBook('hook');
   from.add(64);
   from.add(100);
   from.moveTo(to, 64);

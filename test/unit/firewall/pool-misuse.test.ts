@@ -6,7 +6,9 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { NonPagedPool, SIZEOF_IPRCVBUF } from '../../../src/firewall/constants.ts';
 import { IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
+import { Pool } from '../../../src/firewall/pool.ts';
 import { assertRefused, blockOf, chainOf, descriptorOf, HOOK, poolFor, rowOf } from './pool-fixture.ts';
 
 describe('what a hook wrote into the members', () => {
@@ -95,6 +97,28 @@ describe('a misuse is refused, counted and changes nothing', () => {
       assertRefused(pool, 'FIREHOOK_POOL_DOUBLE_FREE', () => pool.freeChain(chain[0]));
       assert.equal(pool.release(chain[0]), false);
       assert.equal(pool.adopt(chain[0]), false);
+    }
+  });
+
+  test('a long chain of moved buffers is freed, and looked through in one go', () => {
+    // With a comparison of each with each this takes minutes.
+    const pool = new Pool(64 * 1024 * 1024);
+    for (const isShared of [false, true]) {
+      let head: IPRcvBuf | null = null;
+      for (let count = 0; count < 100_000; count++) {
+        const made = pool.allocate(NonPagedPool, SIZEOF_IPRCVBUF, 'fPCT');
+        assert.ok(made instanceof IPRcvBuf);
+        assert.equal(pool.allocateBuffer(made, 8), 1);
+        made.ipr_buffer = made.ipr_buffer?.subarray(1) ?? null;
+        made.ipr_size = 7;
+        made.ipr_next = head;
+        head = made;
+      }
+      assert.ok(head !== null);
+      if (isShared) head.ipr_buffer = head.ipr_next?.ipr_next?.ipr_buffer ?? null;
+      const chain = head;
+      if (isShared) assert.throws(() => pool.freeChain(chain), { code: 'FIREHOOK_POOL_DOUBLE_FREE' });
+      else pool.freeChain(chain);
     }
   });
 
