@@ -26,6 +26,7 @@ import { becomeUser } from './become-user.ts';
 import type { DatagramSender } from './egress.ts';
 import { Lane } from './lane.ts';
 import { hookLine, loadChain } from './load-chain.ts';
+import type { LocalRoute } from './local-table.ts';
 import { type LaneSpec, MAX_FAILURE, type ToLane } from './messages.ts';
 import { endWithParent } from './orphan-guard.ts';
 import { ProgressWriter } from './progress.ts';
@@ -44,6 +45,11 @@ const IDLE_PROGRESS_MS = 50;
 const HOOK_LINES_PER_SECOND = 5;
 
 let stopLane: () => void = () => process.exit(0);
+/** What came last; the lane may not be there yet. */
+let locals: readonly LocalRoute[] | null = null;
+let setLocals = (routes: readonly LocalRoute[]): void => {
+  locals = routes;
+};
 
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
@@ -57,6 +63,7 @@ channel.on('data', (text: string) => {
     heard = heard.slice(end + 1);
     const message = JSON.parse(line) as ToLane;
     if (message.type === 'stop') stopLane();
+    else if (message.type === 'locals') setLocals(message.locals);
     else run(message.spec).catch(fail);
   }
 });
@@ -99,6 +106,9 @@ async function run(spec: LaneSpec): Promise<void> {
     sender,
     now: () => performance.now(),
   });
+  const made = lane;
+  setLocals = (routes) => made.setLocals(routes);
+  setLocals(locals ?? spec.locals);
   const progress = new ProgressWriter(PROGRESS_FD, {
     ledger: lane.ledger,
     chain,

@@ -15,7 +15,7 @@
 
 import type { Driver, FrameBuffer, FrameSink } from '../drivers/contract.ts';
 import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER } from '../drivers/contract.ts';
-import { DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
+import { DEST_LOCAL, DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
 import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { type DatagramBuffer, MAX_QUOTED } from '../hook/arrival.ts';
 import type { Verdict } from '../hook/contract.ts';
@@ -47,6 +47,7 @@ import {
   REPLACED,
   UNREADABLE,
 } from './ledger.ts';
+import { type LocalRoute, LocalTable } from './local-table.ts';
 import { isProbe, PROBES_PER_SECOND } from './probe.ts';
 import type { ProgressWriter } from './progress.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -74,10 +75,6 @@ export interface LaneOptions {
 
 /** Packets between two looks at whether a snapshot of the progress file is due. */
 const PROGRESS_EVERY = 64;
-
-/** Bits of the destination type (firewall-hook.md 2): broadcast sets 0x03, multicast 0x05, both beside 0x08 for remote. */
-const BROADCAST_BITS = 0x03;
-const MULTICAST_BITS = 0x05;
 
 /** Ports a lane can have: a driver port id is an index. */
 const NO_WAY = null;
@@ -111,6 +108,7 @@ export class Lane implements FrameSink {
    * or an array of numbers it would be boxed for every call, 16 octets of heap a packet.
    */
   readonly #otherIndexOfPort: (number | null)[] = [null];
+  readonly #locals = new LocalTable();
   readonly #layout = new IpLayout();
   readonly #context = new ContextView();
   /** The runtime's own descriptor, lent to the hooks for each packet. */
@@ -147,6 +145,11 @@ export class Lane implements FrameSink {
       options.chain.arrival,
       this.#layout,
     );
+  }
+
+  /** Says what the host's own addresses and broadcasts are from the next packet on. */
+  setLocals(locals: readonly LocalRoute[]): void {
+    this.#locals.set(locals);
   }
 
   /** EtherType and count of unreadable frames, `UNREADABLE_TYPES` rows of two numbers; see `UnreadableTypes`. */
@@ -244,9 +247,8 @@ export class Lane implements FrameSink {
     context.sendInterfaceIndex = way.sendInterfaceIndex;
     const isBroadcast = isLinkBroadcast(frame, length, linktype);
     const isUnicast = !isBroadcast && !isLinkMulticast(frame, length, linktype);
-    context.destinationType = isUnicast
-      ? way.unicastType
-      : way.unicastType | (isBroadcast ? BROADCAST_BITS : MULTICAST_BITS);
+    const isForHost = way.unicastType === DEST_LOCAL;
+    context.destinationType = this.#locals.typeOf(bytes, layout.version, isForHost, isBroadcast);
     context.seconds = seconds;
     context.nanoseconds = nanoseconds;
 

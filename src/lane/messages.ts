@@ -4,6 +4,7 @@
  * ```
  *   supervisor ── start (everything the lane needs) ──> lane
  *              <── opened (its sockets) ── ready (the hooks) │ failed (why) ───
+ *              ── locals (the host's addresses, when they change) ──>
  *              ── stop ───────────────────────────────>      then the lane ends; its last numbers are in the progress file
  * ```
  * Rule: plain data only. Nothing about packets goes this way: under flood no message would get through. What a lane may say
@@ -16,6 +17,7 @@ import type { RingOptions } from '../drivers/afpacket-ring.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import type { HookBundle } from '../hook/bundle-hook.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
+import type { LocalRoute } from './local-table.ts';
 import type { Way } from './way.ts';
 
 /** One bundle with what the config says about it. */
@@ -43,6 +45,8 @@ export interface LaneSpec {
   /** For `afpacket`: the rings of the ports that capture. */
   readonly rings: readonly RingOptions[];
   readonly ways: readonly Way[];
+  /** The host's own addresses and broadcasts when the lane is started. */
+  readonly locals: readonly LocalRoute[];
   readonly hooks: readonly HookSource[];
   readonly configFolder: string;
   readonly policy: {
@@ -66,7 +70,10 @@ export interface HookInfo {
 }
 
 /** From supervisor to lane. */
-export type ToLane = { readonly type: 'start'; readonly spec: LaneSpec } | { readonly type: 'stop' };
+export type ToLane =
+  | { readonly type: 'start'; readonly spec: LaneSpec }
+  | { readonly type: 'locals'; readonly locals: readonly LocalRoute[] }
+  | { readonly type: 'stop' };
 
 /** Octets of the longest line of a lane, its newline not counted. */
 export const MAX_LANE_LINE = 64 * 1024;

@@ -32,7 +32,7 @@ export interface Way {
   readonly sendInterfaceIndex: number;
   /** The other index that a hook may set; equal to `sendInterfaceIndex` where there is none. */
   readonly otherIndex: number;
-  /** DEST_LOCAL or DEST_REMOTE: the type of a unicast packet on this way. */
+  /** DEST_LOCAL where packets arrive at this host, which may be their destination or a router; else DEST_REMOTE. */
   readonly unicastType: number;
   readonly reject: RejectRoute;
   /** Driver port for `reject: 'link'`, else -1. */

@@ -11,6 +11,7 @@
  * @module
  */
 
+import type { LocalRoute } from '../lane/local-table.ts';
 import type { Attachment } from './attach/attachment.ts';
 import type { Link } from './link.ts';
 import type { PortMemory } from './memory.ts';
@@ -72,7 +73,9 @@ export interface LeaseControl {
 export interface Plumbing {
   /** Every interface, by name. */
   readLinks(): Promise<ReadonlyMap<string, Link>>;
-  /** Any event that may matter: links, tc filters, nf_tables changes of others. The caller coalesces. */
+  /** The host's own addresses and the broadcasts of the networks that it is on, in an order that stays. */
+  readLocals(): Promise<readonly LocalRoute[]>;
+  /** Any event that may matter: links, addresses, tc filters, nf_tables changes of others. The caller coalesces. */
   onChange(listener: () => void): void;
   /**
    * Takes the lock of a port; nothing when it is held already.

@@ -6,9 +6,9 @@
  * @module
  */
 
+import { isRefusal, type NetlinkSocket } from '../netlink/socket.ts';
 import { tableName } from './names.ts';
 import { listCounters, readCounter } from './netlink/nftables.ts';
-import { isRefusal, type NetlinkSocket } from './netlink/socket.ts';
 import type { PortCounters } from './port-counters.ts';
 
 const ENOENT = 2;

@@ -12,6 +12,7 @@
 
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { isRefusal, type NetlinkSocket } from '../netlink/socket.ts';
 import { type DetourSpec, detourMtu } from './attach/detours.ts';
 import type { Damage } from './contract.ts';
 import type { Link } from './link.ts';
@@ -24,7 +25,6 @@ import {
   listLinks,
   readLinkList,
 } from './netlink/link-messages.ts';
-import { isRefusal, type NetlinkSocket } from './netlink/socket.ts';
 import {
   addIngressQueue,
   addIngressRedirect,

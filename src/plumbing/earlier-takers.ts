@@ -12,10 +12,10 @@
  */
 
 import { loadNative } from '../native/load-native.ts';
+import { isRefusal, type NetlinkSocket } from '../netlink/socket.ts';
 import type { Attachment } from './attach/attachment.ts';
 import type { EarlierTaker } from './contract.ts';
 import type { Link } from './link.ts';
-import { isRefusal, type NetlinkSocket } from './netlink/socket.ts';
 import { listIngressFilters, MIRRED, readFilters, type TcAction, type TcFilter } from './netlink/tc-messages.ts';
 
 /** Error numbers, errno(3). */

@@ -13,6 +13,8 @@
  * @module
  */
 
+import type { LocalRoute } from '../lane/local-table.ts';
+import { isRefusal, NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
 import type { Attachment } from './attach/attachment.ts';
 import { bridgeTables } from './attach/bridge-tables.ts';
 import { detoursOf } from './attach/detours.ts';
@@ -23,11 +25,11 @@ import { DetourKeeper, detourOf } from './detour-keeper.ts';
 import { findEarlierTakers } from './earlier-takers.ts';
 import { KernelLease } from './lease-control.ts';
 import type { Link } from './link.ts';
+import { readLocalRoutes } from './local-routes.ts';
 import { type PortMemory, readComment } from './memory.ts';
 import { detourNames, portOfDetour, portOfTable } from './names.ts';
 import { changeLink, type ListedLink } from './netlink/link-messages.ts';
 import { tableOfEvent } from './netlink/nftables.ts';
-import { isRefusal, NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from './netlink/socket.ts';
 import { Offloads } from './offloads.ts';
 import type { PortCounters } from './port-counters.ts';
 import { PortLocks } from './port-locks.ts';
@@ -38,6 +40,8 @@ import type { Detour, PortPlan, PortTables } from './tables.ts';
 /** Groups of events. */
 const RTNLGRP_LINK = 1;
 const RTNLGRP_TC = 4;
+const RTNLGRP_IPV4_IFADDR = 5;
+const RTNLGRP_IPV6_IFADDR = 9;
 const NFNLGRP_NFTABLES = 7;
 
 /** Error numbers, errno(3). */
@@ -59,7 +63,12 @@ export class KernelPlumbing implements Plumbing {
   readonly #nft = new NetlinkSocket(NETLINK_NETFILTER);
   readonly #route = new NetlinkSocket(NETLINK_ROUTE);
   readonly #generic = new NetlinkSocket(NETLINK_GENERIC);
-  readonly #routeEvents = new NetlinkSocket(NETLINK_ROUTE, [RTNLGRP_LINK, RTNLGRP_TC]);
+  readonly #routeEvents = new NetlinkSocket(NETLINK_ROUTE, [
+    RTNLGRP_LINK,
+    RTNLGRP_TC,
+    RTNLGRP_IPV4_IFADDR,
+    RTNLGRP_IPV6_IFADDR,
+  ]);
   readonly #nftEvents = new NetlinkSocket(NETLINK_NETFILTER, [NFNLGRP_NFTABLES]);
   readonly #tables = new TableKeeper(this.#nft);
   readonly #counters = new CounterTotals(this.#nft);
@@ -92,6 +101,10 @@ export class KernelPlumbing implements Plumbing {
 
   async readLinks(): Promise<ReadonlyMap<string, Link>> {
     return await this.#detours.readLinks();
+  }
+
+  async readLocals(): Promise<readonly LocalRoute[]> {
+    return await readLocalRoutes(this.#route);
   }
 
   onChange(listener: () => void): void {

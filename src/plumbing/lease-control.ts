@@ -14,11 +14,11 @@
 import { closeSync, openSync } from 'node:fs';
 import { loadNative } from '../native/load-native.ts';
 import type { NativeLease } from '../native/native.d.ts';
+import { type Request, writeRequests } from '../netlink/message.ts';
+import { errorName, type NetlinkSocket } from '../netlink/socket.ts';
 import type { LeaseControl, LeaseState } from './contract.ts';
 import { tableName } from './names.ts';
-import { type Request, writeRequests } from './netlink/message.ts';
 import { batch, flushSet, renewElement } from './netlink/nftables.ts';
-import { errorName, type NetlinkSocket } from './netlink/socket.ts';
 import { ALIVE } from './tables.ts';
 
 /** How long a lease lasts in the kernel. */

@@ -4,12 +4,12 @@
  * @module
  */
 
+import { NETLINK_GENERIC, NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
 import type { Attachment } from './attach/attachment.ts';
 import type { EarlierTaker } from './contract.ts';
 import { findEarlierTakers } from './earlier-takers.ts';
 import type { Link } from './link.ts';
 import { listLinks, readLinkList } from './netlink/link-messages.ts';
-import { NETLINK_GENERIC, NETLINK_ROUTE, NetlinkSocket } from './netlink/socket.ts';
 import { Offloads } from './offloads.ts';
 
 /** Every interface, by name. */

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { NetlinkSocket } from '../netlink/socket.ts';
 import { hasKernel, KERNEL_WITH_UDP_SUPER } from './kernel.ts';
 import {
   type Features,
@@ -15,7 +16,6 @@ import {
   readFeatures,
   setFeatures,
 } from './netlink/ethtool-messages.ts';
-import type { NetlinkSocket } from './netlink/socket.ts';
 
 /** Merges packets in hardware in a way that cannot be undone when they are sent on. */
 const LRO = 'rx-lro';

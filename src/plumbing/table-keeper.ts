@@ -12,11 +12,12 @@
  */
 
 import { FirehookError } from '../errors.ts';
+import type { Message, Request } from '../netlink/message.ts';
+import { isRefusal, type NetlinkSocket } from '../netlink/socket.ts';
 import type { Damage } from './contract.ts';
 import type { Link } from './link.ts';
 import { type PortMemory, readComment, writeComment } from './memory.ts';
 import { portOfTable, tableName } from './names.ts';
-import type { Message, Request } from './netlink/message.ts';
 import {
   addTable,
   batch,
@@ -33,7 +34,6 @@ import {
   readTable,
   type Table,
 } from './netlink/nftables.ts';
-import { isRefusal, type NetlinkSocket } from './netlink/socket.ts';
 import { ALIVE, type Device, type PortPlan, type PortTables } from './tables.ts';
 
 /** Error numbers, errno(3). */

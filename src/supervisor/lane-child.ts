@@ -17,6 +17,7 @@ import path from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { FirehookError } from '../errors.ts';
+import type { LocalRoute } from '../lane/local-table.ts';
 import type { LaneSpec } from '../lane/messages.ts';
 import { type LaneProgress, ProgressReader, type ProgressShape, progressOctets } from '../lane/progress.ts';
 import type { FromLane } from '../lane/read-message.ts';
@@ -132,6 +133,11 @@ export class LaneChild implements LaneHandle {
   /** {@inheritDoc LaneHandle.read} */
   read(): LaneProgress | null {
     return this.#hasEnded ? null : (this.#reader?.read() ?? null);
+  }
+
+  /** {@inheritDoc LaneHandle.setLocals} */
+  setLocals(locals: readonly LocalRoute[]): void {
+    if (!this.#isStopping) this.#channel?.send({ type: 'locals', locals });
   }
 
   /** {@inheritDoc LaneHandle.stop} */

@@ -14,6 +14,7 @@
  */
 
 import type { FirehookError } from '../errors.ts';
+import type { LocalRoute } from '../lane/local-table.ts';
 import type { LaneProgress } from '../lane/progress.ts';
 import type { LaneReady } from '../lane/read-message.ts';
 import type { Way } from '../lane/way.ts';
@@ -61,6 +62,8 @@ export interface LaneHandle {
   readonly progressFd: number;
   /** The lane's numbers now; null before the first and after the end. */
   read(): LaneProgress | null;
+  /** Tells it what the host's own addresses are now. */
+  setLocals(locals: readonly LocalRoute[]): void;
   /** Tells it to finish what it has and end. */
   stop(): void;
   /** Ends it at once. */

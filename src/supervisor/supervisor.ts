@@ -17,6 +17,7 @@ import { ControlServer } from '../control/control-server.ts';
 import type { AttachView, DaemonView, LaneView } from '../control/daemon-view.ts';
 import { Reports } from '../control/reports.ts';
 import { FirehookError } from '../errors.ts';
+import type { LocalRoute } from '../lane/local-table.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
 import type { Way } from '../lane/way.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
@@ -88,6 +89,7 @@ export class Supervisor implements DaemonView {
   #control: ControlServer | null = null;
   #ways: readonly Way[] = [];
   #rings: readonly RingPlan[] = [];
+  #locals: readonly LocalRoute[] = [];
   #isStopping = false;
 
   constructor(options: SupervisorOptions) {
@@ -266,6 +268,7 @@ export class Supervisor implements DaemonView {
     const nameless = ports.flatMap(({ capture, send }) => [capture, send]).find((device) => device?.ifindex === 0);
     if (nameless) throw new FirehookError('FIREHOOK_ATTACH_INTERFACE', `"${nameless.name}": it is not there yet`);
     await this.#readSpeeds(attachments);
+    await this.#readLocals();
     const speedOf = (name: string): number => this.#speeds.get(links.get(name)?.ifindex ?? 0) ?? Number.NaN;
     const rings =
       driver === 'afpacket' ? planRings(config.ring, ways, [], links.values(), this.#options.log, speedOf) : [];
@@ -298,7 +301,7 @@ export class Supervisor implements DaemonView {
     const rings = plan.rings.map((ring, index) => ({ ...ring, fanoutGroup: ids[index] ?? -1 }));
     if (isFirst) this.#rings = rings;
     const child = new LaneChild({
-      spec: { ...plan.spec, rings },
+      spec: { ...plan.spec, rings, locals: this.#locals },
       fenceFd: plumbing.lease.fenceFd,
       cpu: cpuAt(lane.cpus, place),
       log,
@@ -316,6 +319,14 @@ export class Supervisor implements DaemonView {
 
   #laneEnded({ plan }: LaneRecord<Plan>, { progress }: LaneEnd): void {
     if (progress !== null) this.totals.add(plan.ways, this.hooks, progress);
+  }
+
+  /** Lanes tell by them whether a packet is for this host. */
+  async #readLocals(): Promise<void> {
+    const locals = await this.#options.plumbing.readLocals();
+    if (JSON.stringify(locals) === JSON.stringify(this.#locals)) return;
+    this.#locals = locals;
+    for (const { handle, phase } of this.#loop.lanes.records) if (phase !== 'exited') handle.setLocals(locals);
   }
 
   async #readSpeeds(attachments: readonly Attachment[]): Promise<void> {

@@ -39,6 +39,7 @@ export function laneSpec(
     ports: [],
     rings: [],
     ways: [],
+    locals: [],
     hooks,
     configFolder,
     policy: { onHookError: policy.onHookError, nonIp: policy.nonIp, unreadable: policy.unreadable },

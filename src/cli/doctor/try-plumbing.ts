@@ -13,6 +13,7 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from '../../netlink/socket.ts';
 import type { Attachment } from '../../plumbing/attach/attachment.ts';
 import { findLinks } from '../../plumbing/attach/find-links.ts';
 import type { LeaseControl } from '../../plumbing/contract.ts';
@@ -21,7 +22,6 @@ import type { Link } from '../../plumbing/link.ts';
 import { lookAtLinks } from '../../plumbing/look.ts';
 import { ACCEPT, forwardTo, interfaceInSet, type Rule, setMark, socketGroupIs } from '../../plumbing/netlink/clause.ts';
 import { addTable, batch, deleteTable, type Table } from '../../plumbing/netlink/nftables.ts';
-import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from '../../plumbing/netlink/socket.ts';
 import { addIngressQueue, addIngressRedirect, deleteIngressQueue } from '../../plumbing/netlink/tc-messages.ts';
 import { Offloads } from '../../plumbing/offloads.ts';
 import { ALIVE, atDevice, wall } from '../../plumbing/tables.ts';

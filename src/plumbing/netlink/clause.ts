@@ -11,7 +11,7 @@
  * @module
  */
 
-import { attribute, be16, be32, hex, nested, text, u32 } from './octets.ts';
+import { attribute, be16, be32, hex, nested, text, u32 } from '../../netlink/octets.ts';
 
 /** A part of a rule. */
 export interface Clause {

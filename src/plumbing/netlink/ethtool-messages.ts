@@ -10,7 +10,7 @@
  * @module
  */
 
-import { type Message, NLM_F_ACK, type Request } from './message.ts';
+import { type Message, NLM_F_ACK, type Request } from '../../netlink/message.ts';
 import {
   attribute,
   join,
@@ -23,7 +23,7 @@ import {
   u8,
   u16,
   u32,
-} from './octets.ts';
+} from '../../netlink/octets.ts';
 
 /** The family that knows the numbers of the others. */
 const GENL_ID_CTRL = 16;

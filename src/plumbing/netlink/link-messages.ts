@@ -10,8 +10,7 @@
  * @module
  */
 
-import type { Link } from '../link.ts';
-import { type Message, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type Request } from './message.ts';
+import { type Message, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type Request } from '../../netlink/message.ts';
 import {
   attribute,
   join,
@@ -26,7 +25,8 @@ import {
   u8,
   u16,
   u32,
-} from './octets.ts';
+} from '../../netlink/octets.ts';
+import type { Link } from '../link.ts';
 
 export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;

@@ -10,7 +10,6 @@
  * @module
  */
 
-import { type Rule, writeExpressions } from './clause.ts';
 import {
   type Message,
   NLM_F_ACK,
@@ -19,7 +18,7 @@ import {
   NLM_F_DUMP,
   NLM_F_EXCL,
   type Request,
-} from './message.ts';
+} from '../../netlink/message.ts';
 import {
   type Attributes,
   attribute,
@@ -35,7 +34,8 @@ import {
   text,
   u8,
   u32,
-} from './octets.ts';
+} from '../../netlink/octets.ts';
+import { type Rule, writeExpressions } from './clause.ts';
 
 /** Families of tables. */
 export type Family = 'inet' | 'netdev';

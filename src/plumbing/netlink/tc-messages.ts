@@ -10,7 +10,7 @@
  * @module
  */
 
-import { type Message, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type Request } from './message.ts';
+import { type Message, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type Request } from '../../netlink/message.ts';
 import {
   attribute,
   be16,
@@ -25,7 +25,7 @@ import {
   u8,
   u16,
   u32,
-} from './octets.ts';
+} from '../../netlink/octets.ts';
 
 const RTM_NEWQDISC = 36;
 const RTM_DELQDISC = 37;

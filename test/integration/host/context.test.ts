@@ -68,9 +68,9 @@ test('a transit packet meets the hooks twice, receive then transmit, on a router
     await listen(ns.outside, 'udp-listen', address, '7000', '--answer');
     const meeting = (...seen: Seen) => stamp('d', version, ...seen);
     assert.deepEqual(await stampsOfAnswer(ns.inside, address), [
-      meeting(IP_RECEIVE, DEST_LOCAL, lan0, INVALID_IF_INDEX),
+      meeting(IP_RECEIVE, DEST_REMOTE, lan0, INVALID_IF_INDEX),
       meeting(IP_TRANSMIT, DEST_REMOTE, LOCAL_IF_INDEX, wan0),
-      meeting(IP_RECEIVE, DEST_LOCAL, wan0, INVALID_IF_INDEX),
+      meeting(IP_RECEIVE, DEST_REMOTE, wan0, INVALID_IF_INDEX),
       meeting(IP_TRANSMIT, DEST_REMOTE, LOCAL_IF_INDEX, lan0),
     ]);
   }

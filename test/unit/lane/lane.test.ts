@@ -9,6 +9,7 @@ import { describe, test } from 'node:test';
 import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER } from '../../../src/drivers/contract.ts';
 import type { RefusalSink } from '../../../src/drivers/queued-sender.ts';
 import type { FORWARD_ACTION } from '../../../src/firewall/constants.ts';
+import * as constants from '../../../src/firewall/constants.ts';
 import {
   DEST_REM_BCAST,
   DEST_REM_MCAST,
@@ -426,20 +427,40 @@ describe('the context', () => {
     assert.deepEqual(seen, [0, 0, INDEX_B, 5_000_000_006n, 0, INDEX_B, DEST_REMOTE, 0, 40]);
   });
 
-  test('tells broadcast and multicast from unicast, over the type of the way', async (t) => {
+  test('tells broadcast, multicast and the host itself by the address, on each kind of way', async (t) => {
     const seen: number[] = [];
     const look = hook('look', (_, context) => {
       seen.push(context.destinationType);
       return FORWARD;
     });
-    const rig = layRig(t, { hooks: () => [look] });
-    await rig.pass(
+    const to = (destination: string, link?: Buffer) =>
+      ethernet(link === undefined ? {} : { destination: link }, ipv4({ destination }, udp()));
+    const frames = [
       FRAME,
-      ethernet({ destination: BROADCAST }, DATAGRAM),
-      ethernet({ destination: MULTICAST }, DATAGRAM),
+      to('255.255.255.255', BROADCAST),
+      to('10.78.0.255', BROADCAST),
+      to('224.0.0.1', MULTICAST),
+      to('10.78.0.1'),
       FRAME,
-    );
-    assert.deepEqual(seen, [DEST_REMOTE, DEST_REM_BCAST, DEST_REM_MCAST, DEST_REMOTE]);
+    ];
+    const bridge = layRig(t, { hooks: () => [look] });
+    await bridge.pass(...frames);
+    const { DEST_BCAST, DEST_LOCAL, DEST_MCAST, DEST_SN_BCAST } = constants;
+    assert.deepEqual(seen.splice(0), [
+      DEST_REMOTE,
+      DEST_REM_BCAST,
+      DEST_REM_BCAST,
+      DEST_REM_MCAST,
+      DEST_REMOTE,
+      DEST_REMOTE,
+    ]);
+    const host = layRig(t, { ways: [bridgeWay({ unicastType: DEST_LOCAL })], hooks: () => [look] });
+    host.lane.setLocals([
+      { address: '0a4e0001', prefixLength: 32, isBroadcast: false },
+      { address: '0a4e00ff', prefixLength: 32, isBroadcast: true },
+    ]);
+    await host.pass(...frames);
+    assert.deepEqual(seen, [DEST_REMOTE, DEST_BCAST, DEST_SN_BCAST, DEST_MCAST, DEST_LOCAL, DEST_REMOTE]);
   });
 
   test('sends back out where a hook set the port of arrival, through either door', async (t) => {

@@ -131,6 +131,10 @@ export class SimulatedPlumbing implements Plumbing {
     if (detour !== undefined) detour.isWhole = false;
   }
 
+  async readLocals(): Promise<readonly []> {
+    return [];
+  }
+
   async readLinks(): Promise<ReadonlyMap<string, Link>> {
     await this.#answer('dump of links');
     return new Map(Array.from(this.links.values(), (link) => [link.name, link]));
@@ -389,6 +393,8 @@ export class SimulatedLane implements LaneHandle {
   read(): null {
     return null;
   }
+
+  setLocals(): void {}
 
   stop(): void {
     this.#clock.setTimer(() => this.die(null), this.#manners.stopMs);

@@ -8,6 +8,7 @@
 import assert from 'node:assert/strict';
 import os from 'node:os';
 import { test } from 'node:test';
+import { readAttributes, readText } from '../../../../src/netlink/octets.ts';
 import {
   ACCEPT,
   bitsAre,
@@ -29,7 +30,6 @@ import {
   socketGroupIs,
   writeExpressions,
 } from '../../../../src/plumbing/netlink/clause.ts';
-import { readAttributes, readText } from '../../../../src/plumbing/netlink/octets.ts';
 
 const skip = os.endianness() === 'LE' ? false : 'the octets are written down for little-endian machines';
 

@@ -8,13 +8,7 @@ import assert from 'node:assert/strict';
 import os from 'node:os';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import {
-  isInterrupted,
-  NLM_F_ACK,
-  readMessages,
-  readRefusal,
-  writeRequests,
-} from '../../../../src/plumbing/netlink/message.ts';
+import { isInterrupted, NLM_F_ACK, readMessages, readRefusal, writeRequests } from '../../../src/netlink/message.ts';
 import {
   attribute,
   be32,
@@ -30,7 +24,7 @@ import {
   text,
   u16,
   u32,
-} from '../../../../src/plumbing/netlink/octets.ts';
+} from '../../../src/netlink/octets.ts';
 
 /** Known octets are those of this machine's order. */
 const skip = os.endianness() === 'LE' ? false : 'the octets are written down for little-endian machines';

@@ -11,9 +11,9 @@
  */
 
 import { getSystemErrorName } from 'node:util';
-import { FirehookError } from '../../errors.ts';
-import { loadNative } from '../../native/load-native.ts';
-import type { NativeNetlink } from '../../native/native.d.ts';
+import { FirehookError } from '../errors.ts';
+import { loadNative } from '../native/load-native.ts';
+import type { NativeNetlink } from '../native/native.d.ts';
 import {
   isInterrupted,
   type Message,
