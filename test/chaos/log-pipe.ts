@@ -50,7 +50,13 @@ export class LogPipe {
 
   /** Opens the end that a process writes to; the caller closes its copy. */
   openWriter(): number {
-    return openSync(this.#file, constants.O_WRONLY);
+    // While nobody reads, to open it for writing would wait; whoever has it open for both is gone before anything is written.
+    const both = openSync(this.#file, constants.O_RDWR | constants.O_NONBLOCK);
+    try {
+      return openSync(this.#file, constants.O_WRONLY);
+    } finally {
+      closeSync(both);
+    }
   }
 
   /** Reads from now on. */
