@@ -168,6 +168,14 @@ export class IoManager {
     return sentences;
   }
 
+  /** Deletes what is left, without asking the driver any more. */
+  takeBack(): void {
+    for (const device of this.devices.keys()) if (device !== this.ip) this.devices.delete(device);
+    this.links.clear();
+    this.files.clear();
+    this.#unsent = 0;
+  }
+
   /** The device of a name, links followed; or why there is none. */
   find(name: NameKey): DEVICE_OBJECT | number {
     if ('status' in name) return name.status;
