@@ -12,6 +12,7 @@ export type ErrorOp =
   | 'attach'
   | 'config'
   | 'control'
+  | 'ddk'
   | 'filter'
   | 'inject'
   | 'lane'
@@ -120,6 +121,7 @@ export const ERRORS = {
     advice: 'a tag is 1 to 4 characters from 0x20 to 0x7e',
     exitCode: 1,
   },
+  FIREHOOK_DDK_BUGCHECK: { op: 'ddk', what: 'a driver did what stops Windows', advice: '', exitCode: 1 },
   FIREHOOK_SAVEFILE_UNREADABLE: { op: 'read', what: 'cannot read the capture file', advice: '', exitCode: 2 },
   FIREHOOK_SAVEFILE_FORMAT: {
     op: 'read',

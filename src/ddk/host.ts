@@ -23,7 +23,12 @@ export interface Scheduled {
   cancel(): void;
 }
 
-/** A hook for IPv6 as the runtime calls it: true lets the packet pass. */
+/**
+ * A hook for IPv6 as the runtime calls it: true lets the packet pass.
+ *
+ * It raises itself to DISPATCH_LEVEL and comes back; {@link DriverDoor.enterCallback} around it is not needed. What it throws is a fault
+ * of the driver: an error of the hook, a result that is no IPv6Action, a lock that was left held.
+ */
 export interface Ipv6Call {
   /**
    * @param bytes - the datagram at octet 0; borrowed, and never handed to a hook
@@ -69,6 +74,12 @@ export interface DriverHost {
   readonly name: string;
   /** The `options` of the configuration: the values of the service key's Parameters. */
   readonly parameters: unknown;
+  /**
+   * False: functions may be called at any level (`verifier.irql`). Spin locks are checked all the same.
+   *
+   * @defaultValue true
+   */
+  readonly checksIrql?: boolean;
   /** Writes a line, at a limited rate. */
   log(level: DriverLogLevel, message: string): void;
   /** Allocates on the driver's account; a tag of null is shown as `None`. See `Pool.allocate`. */
@@ -107,11 +118,23 @@ export interface IoControlAnswer {
 export interface DriverDoor {
   /** What `import ... from 'firehook/ddk'` gives this driver; includes all of `firehook`. */
   readonly exports: Readonly<Record<string, unknown>>;
-  /** Calls `DriverEntry` at PASSIVE_LEVEL. What it throws comes through. @returns its NTSTATUS */
+  /**
+   * Calls `DriverEntry` at PASSIVE_LEVEL. After a failure, what the driver left is taken back for it, as by {@link DriverDoor.unload}.
+   *
+   * @param entry - the export `DriverEntry` of the module
+   * @returns its NTSTATUS, as an unsigned number
+   * @throws what it throws; FirehookError FIREHOOK_HOOK_INVALID when it is no synchronous function, or returns no number
+   */
   start(entry: unknown): number;
-  /** Calls `DriverUnload`, where there is one. What it throws comes through. */
+  /**
+   * Calls `DriverUnload`, where there is one. What it throws comes through. Whatever the driver did not take back is taken back
+   * after it, so that nothing of it runs any more; {@link DriverDoor.leftovers} still names it.
+   */
   unload(): void;
-  /** What the driver did not take back until now, one sentence each: devices, timers, callbacks, file objects. */
+  /**
+   * What the driver has not taken back, one sentence each: devices, links, file objects, requests, callbacks, the IPv6 hook, timers,
+   * DPCs, work items. Until {@link DriverDoor.unload}: what it holds now; after it: what it had left then.
+   */
   leftovers(): readonly string[];
   /** Before each callback: DISPATCH_LEVEL. Never throws. */
   enterCallback(): void;

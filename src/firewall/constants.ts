@@ -58,6 +58,21 @@ export const IPR_OWNER_POOL = 2;
 
 /** Name of the device that takes {@link IOCTL_IP_SET_FIREWALL_HOOK} on Windows. */
 export const DD_IP_DEVICE_NAME = '\\Device\\Ip';
+/** Device type of the control codes of {@link DD_IP_DEVICE_NAME}: FILE_DEVICE_NETWORK. */
+export const FSCTL_IP_BASE = 0x00000012;
+
+/**
+ * Makes a control code of {@link DD_IP_DEVICE_NAME}: CTL_CODE with {@link FSCTL_IP_BASE}.
+ *
+ * @param FunctionCode - 0 to 0xfff
+ * @param Method - how buffers are passed, 0 (METHOD_BUFFERED) to 3
+ * @param Access - what the handle must be open for, 0 (FILE_ANY_ACCESS) to 3
+ * @returns the ULONG, as an unsigned number
+ */
+export function _IP_CTL_CODE(FunctionCode: number, Method: number, Access: number): number {
+  return ((FSCTL_IP_BASE << 16) | (Access << 14) | (FunctionCode << 2) | Method) >>> 0;
+}
+
 /** CTL_CODE(FILE_DEVICE_NETWORK 0x12, function 12, METHOD_BUFFERED 0, FILE_WRITE_ACCESS 2). */
 export const IOCTL_IP_SET_FIREWALL_HOOK = 0x00128030;
 

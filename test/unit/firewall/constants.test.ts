@@ -22,6 +22,7 @@ const PUBLISHED: Record<string, number | string> = {
   MaxIPRouteInfoClass: 3,
   IPR_FLAG_CHECKSUM_OFFLOAD: 2,
   DD_IP_DEVICE_NAME: '\\Device\\Ip',
+  FSCTL_IP_BASE: 0x12,
   DEST_LOCAL: 0,
   DEST_BCAST: 1,
   DEST_SN_BCAST: 3,
@@ -55,6 +56,7 @@ test('the control code is the one that CTL_CODE computes', () => {
   const METHOD_BUFFERED = 0;
   const code = (FILE_DEVICE_NETWORK << 16) | (FILE_WRITE_ACCESS << 14) | (12 << 2) | METHOD_BUFFERED;
   assert.equal(constants.IOCTL_IP_SET_FIREWALL_HOOK, code);
+  assert.equal(constants._IP_CTL_CODE(12, METHOD_BUFFERED, FILE_WRITE_ACCESS), code);
 });
 
 test('the owner numbers differ from each other', () => {
