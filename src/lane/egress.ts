@@ -245,7 +245,10 @@ export class Egress implements RefusalSink {
     const driver = this.#driver;
     const datagram = this.#datagram;
     const layout = this.#layout;
-    if (driver.transmitSuper === undefined || !parseIpLayout(frame, offset, length - offset, length - offset, layout))
+    if (
+      driver.transmitSuper === undefined ||
+      !parseIpLayout(frame, offset, length - offset, length - offset, layout, true)
+    )
       return false;
     const { protocol } = layout;
     // Only a datagram of its own kind can be cut as the super-frame was to be.

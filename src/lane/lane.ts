@@ -5,7 +5,8 @@
  *   onFrame ─> what kind of frame? ─ IP ─> well-formed? ─> hook chain ─┬─ FORWARD ─> egress ─> driver.transmit
  *                 │ not IP: policy.nonIp       │ no: dropped           ├─ DROP
  *                 │ unreadable: policy.unreadable                      └─ ICMP_ON_DROP ─> ICMP error, rate limited
- *                 └ malformed: dropped
+ *                 │ malformed: dropped
+ *                 └ cut by a capture file: forwarded
  * ```
  * Rule: run to completion, synchronously, without an allocation for a packet that no hook replaces. Every frame ends in
  * exactly one bucket of the ledger, whatever the hooks, the packet or the driver do.
@@ -21,7 +22,7 @@ import type { Verdict } from '../hook/contract.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { ContextView } from '../hook/packet-view.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
-import { NOT_IP, unreadableType } from '../wire/frame-kind.ts';
+import { CUT, NOT_IP, unreadableType } from '../wire/frame-kind.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
 import { classifyFrame, isLinkBroadcast, isLinkMulticast } from '../wire/link.ts';
 import { type DatagramSender, Egress } from './egress.ts';
@@ -39,6 +40,7 @@ import {
   LOST_POOL,
   LOST_TRUNCATED,
   NON_IP,
+  PASSED_TRUNCATED,
   PROBES,
   RECEIVED,
   RECEIVED_OCTETS,
@@ -219,8 +221,11 @@ export class Lane implements FrameSink {
     }
     const layout = this.#layout;
     const bytes = frame.views?.[offset] ?? makeView(frame, offset);
-    if (!parseIpLayout(bytes, 0, length - offset, originalLength - offset, layout)) {
-      drop(ledger, base, DROPPED_MALFORMED);
+    // A file has no mark for super-frames: there a length of 0 is taken for one.
+    const mayBeOpen = (flags & FRAME_SUPER) !== 0 || !this.#isLive;
+    if (!parseIpLayout(bytes, 0, length - offset, originalLength - offset, layout, mayBeOpen)) {
+      if (layout.isCut) this.#passCut(way, base, frame, length);
+      else drop(ledger, base, DROPPED_MALFORMED);
       return;
     }
 
@@ -276,6 +281,10 @@ export class Lane implements FrameSink {
       else drop(ledger, base, DROPPED_NON_IP);
       return;
     }
+    if (kind === CUT) {
+      this.#passCut(way, base, frame, length);
+      return;
+    }
     const etherType = unreadableType(kind);
     if (etherType < 0) {
       drop(ledger, base, DROPPED_MALFORMED);
@@ -293,6 +302,12 @@ export class Lane implements FrameSink {
     if (newRow >= 0) this.#onUnreadable(this.unreadableTypes[2 * newRow] as number);
     if (this.#forwardsUnreadable) this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false, isSuper);
     else drop(ledger, base, DROPPED_UNREADABLE);
+  }
+
+  /** What a capture file has too little of to show it to a hook: that is no fault of the packet's, so it stays. */
+  #passCut(way: Way, base: number, frame: FrameBuffer, length: number): void {
+    add(this.ledger, base + PASSED_TRUNCATED, 1);
+    this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false, false);
   }
 
   /**
