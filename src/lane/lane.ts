@@ -15,7 +15,7 @@
  */
 
 import type { Driver, FrameBuffer, FrameSink } from '../drivers/contract.ts';
-import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER } from '../drivers/contract.ts';
+import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER, portOf } from '../drivers/contract.ts';
 import { DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
 import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import type { Verdict } from '../hook/contract.ts';
@@ -140,6 +140,16 @@ export class Lane implements FrameSink {
       this.#otherIndexOfPort[way.inPort] = way.otherIndex;
     });
     this.#egress = new Egress(options.driver, this.ledger, options.icmp.ratePerSecond, options.sender, options.now);
+  }
+
+  /**
+   * Adds a way that was not known before, as an interface that a capture file describes between its packets. It is booked
+   * in the row of the first way.
+   */
+  addWay(way: Way): void {
+    this.#wayOfPort[way.inPort] = way;
+    this.#baseOfPort[way.inPort] = 0;
+    this.#otherIndexOfPort[way.inPort] = way.otherIndex;
   }
 
   /** EtherType and count of unreadable frames, `UNREADABLE_TYPES` rows of two numbers; see `UnreadableTypes`. */
@@ -351,7 +361,7 @@ export class Lane implements FrameSink {
   }
 
   #readLinktype(port: number): number {
-    const linktype = this.#driver.ports.find(({ id }) => id === port)?.linktype ?? -1;
+    const linktype = portOf(this.#driver.ports, port)?.linktype ?? -1;
     this.#linktypeOfPort[port] = linktype;
     return linktype;
   }
