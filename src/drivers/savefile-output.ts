@@ -301,12 +301,7 @@ function openStandardOutput(input: number): SavefileOutput {
   const refuse = (why: string): FirehookError =>
     new FirehookError('FIREHOOK_SAVEFILE_UNWRITABLE', `${path}: ${why}`, { advice: 'send it to a file or a pipe' });
   if (isatty(STANDARD_OUTPUT)) throw refuse('it is a terminal, and a capture is no text');
-  let stats: Stats;
-  try {
-    stats = fstatSync(STANDARD_OUTPUT);
-  } catch {
-    throw refuse('it is closed');
-  }
+  const stats = fstatSync(STANDARD_OUTPUT);
   if (isInput(STANDARD_OUTPUT, input)) throw refuse('it is the input');
   if (stats.isFile()) {
     return new SavefileOutput({ path, file: STANDARD_OUTPUT, start: placeInFile(), isOwned: false });

@@ -24,7 +24,7 @@ import { ContextView } from '../hook/packet-view.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { CUT, NOT_IP, unreadableType } from '../wire/frame-kind.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
-import { classifyFrame, isLinkBroadcast, isLinkMulticast } from '../wire/link.ts';
+import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast } from '../wire/link.ts';
 import { type DatagramSender, Egress } from './egress.ts';
 import {
   DROPPED,
@@ -310,7 +310,9 @@ export class Lane implements FrameSink {
     add(ledger, base + UNREADABLE, 1);
     const newRow = this.#unreadableTypes.count(etherType);
     if (newRow >= 0) this.#onUnreadable(this.unreadableTypes[2 * newRow] as number);
-    if (this.#forwardsUnreadable) this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false, isSuper);
+    // Live, every linktype is known. A file of another one is not what the policy is about: nothing of it can be read.
+    const passes = this.#forwardsUnreadable || (!this.#isLive && !isKnownLinktype(this.#readLinktype(way.inPort)));
+    if (passes) this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false, isSuper);
     else drop(ledger, base, DROPPED_UNREADABLE);
   }
 

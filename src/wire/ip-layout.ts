@@ -266,7 +266,8 @@ function isUdpSound(bytes: Uint8Array, at: number, present: number, declared: nu
   if (declared < udp.HEADER_LENGTH) return false;
   if (present < udp.CHECKSUM_OFFSET) return true;
   const length = readU16(bytes, at + 4);
-  // 0 is the rest in IPv6, whatever its length (RFC 2675 4, `__udp6_lib_rcv` of the kernel), and too short in IPv4.
-  if (length === 0) return of.version === 6;
+  // 0 is the rest in IPv6, whatever its length (RFC 2675 4, `__udp6_lib_rcv` of the kernel). In IPv4 it is too short, save
+  // in front of a super-frame that is too long for the field: BIG TCP in VXLAN or Geneve.
+  if (length === 0) return of.version === 6 || of.declaredLength > MAX_DATAGRAM_LENGTH;
   return length >= udp.HEADER_LENGTH && (of.isFragment || length <= declared);
 }

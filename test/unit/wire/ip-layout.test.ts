@@ -240,9 +240,11 @@ describe('a length of zero', () => {
     assert.equal(parse(ipv6({}, octets(17, Buffer.alloc(0)))), null, 'UDP without a header');
   });
 
-  test('in the UDP header stands for the rest in IPv6 alone, as in the kernel', () => {
+  test('in the UDP header stands for the rest in IPv6, as in the kernel, and of a tunnel that is a super-frame', () => {
     assert.ok(parse(ipv6({}, udp({ length: 0 }, Buffer.alloc(100)))));
     assert.equal(parse(ipv4({}, udp({ length: 0 }, Buffer.alloc(100)))), null);
+    assert.equal(parseOpen(ipv4({ totalLength: 0 }, udp({ length: 0 }, body)))?.length, 70_028, 'BIG TCP in VXLAN');
+    assert.equal(parseOpen(ipv4({ totalLength: 0 }, udp({ length: 0 }, Buffer.alloc(100)))), null);
   });
 });
 
