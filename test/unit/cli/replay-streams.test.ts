@@ -231,6 +231,25 @@ describe('signals', () => {
   });
 });
 
+test('a capture of thousands of interfaces, over many sections, is the same file again', () => {
+  const datagram = ipv4({}, udp({}, Buffer.from('data')));
+  const variant: Variant = { title: '', format: 'pcapng', bigEndian: false, resolution: 6 };
+  const sections = Array.from({ length: 5000 }, (_, index) =>
+    composeCapture(
+      { ...variant, bigEndian: index % 2 === 1 },
+      [0, 1].map((interfaceId) => ({ bytes: datagram, interfaceId, low: index })),
+      101,
+    ),
+  );
+  const input = file('many.pcapng', Buffer.concat(sections));
+  const output = path.join(folder, 'many.out.pcapng');
+  const { code, stdout, stderr } = runFirehook('replay', input, '-w', output, '--json');
+  assert.equal(code, 0, stderr);
+  const report = JSON.parse(stdout) as ReplayReport;
+  assert.deepEqual([report.packets, report.total.forwarded, report.addsUp], [10_000, 10_000, true]);
+  assert.ok(readFileSync(output).equals(readFileSync(input)));
+});
+
 describe('a capture of which hooks see nothing', () => {
   const warningsOf = (capture: Buffer, ...args: string[]): { report: ReplayReport; stderr: string } => {
     const input = file('unseen.pcap', capture);
