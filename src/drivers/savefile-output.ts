@@ -125,10 +125,10 @@ export class SavefileOutput {
     this.#sectionRead += octets;
   }
 
-  /** Writes octets that are no packet. */
-  append(octets: Buffer): void {
-    this.#reserve(octets.length);
-    this.#advance(octets.copy(this.#buffer, this.#used));
+  /** Writes octets of `buffer` that are no packet, all of it unless told otherwise. */
+  append(buffer: Buffer, offset = 0, length: number = buffer.length): void {
+    this.#reserve(length);
+    this.#advance(buffer.copy(this.#buffer, this.#used, offset, offset + length));
   }
 
   /** Writes the description of an interface of the section. */
@@ -140,9 +140,9 @@ export class SavefileOutput {
     this.append(origin.block);
   }
 
-  /** Writes the record of a packet as it stands. */
-  copy(octets: Buffer): void {
-    this.append(octets);
+  /** Writes the record of a packet as it stands in `buffer`. Allocates nothing. */
+  copy(buffer: Buffer, offset: number, length: number): void {
+    this.append(buffer, offset, length);
     this.#ends.push(this.#used);
   }
 

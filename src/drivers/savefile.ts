@@ -212,7 +212,7 @@ export class SavefileDriver implements Driver {
     const keepsLength = this.#isInFrame && length === arrived.length;
     const keepsPort = this.#isInFrame && port === arrived.interfaceId;
     if (keepsLength && keepsPort && this.#isUnchanged(frame)) {
-      output.copy(this.#record());
+      output.copy(this.#reader.buffer, this.#reader.recordOffset, this.#reader.recordLength);
       return true;
     }
     const fields = this.#fields;
@@ -370,20 +370,15 @@ export class SavefileDriver implements Driver {
       this.#sectionIndex += 1;
       output?.openSection(section);
     } else {
-      output?.countRead(this.#reader.recordLength);
-      if (event === 'block') output?.append(this.#record());
+      const { buffer, recordOffset, recordLength } = this.#reader;
+      output?.countRead(recordLength);
+      if (event === 'block') output?.append(buffer, recordOffset, recordLength);
     }
     for (let id = this.#ports.length; id < interfaces.length; id += 1) {
       const origin = interfaces[id] as SavefileInterface;
       this.#ports.push({ id, linktype: origin.linktype, maxFrameLength: MAX_FRAME_LENGTH });
       output?.describe(origin, section);
     }
-  }
-
-  /** The octets of what was read last, all that belongs to it. */
-  #record(): Buffer {
-    const { buffer, recordOffset, recordLength } = this.#reader;
-    return buffer.subarray(recordOffset, recordOffset + recordLength);
   }
 
   /** Gives the outgoing record the time of the frame at hand, in the resolution of the interface it leaves by. */
