@@ -35,8 +35,11 @@ const STANDARD_INPUT = 0;
 const STANDARD_INPUT_NAMES: ReadonlySet<string> = new Set(['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']);
 /** How long to wait for a pipe that has nothing to read, or takes nothing more, just now. */
 const PIPE_PAUSE_MS = 10;
-/** Frames between two looks at the clock, and how long signals and timers may wait while frames are handed out. */
-const FRAMES_A_LOOK = 16;
+/**
+ * Most frames between two looks at the clock, as long as the sink is quick: one that is slow has it looked at for each frame.
+ * And how long signals and timers may wait while frames are handed out.
+ */
+const MOST_FRAMES_A_LOOK = 16;
 const TURN_MS = 20;
 const NO_OPTIONS = Buffer.alloc(0);
 const NO_STATS: DriverStats = { droppedByKernel: 0 };
@@ -257,15 +260,18 @@ export class SavefileDriver implements Driver {
 
   async #run(sink: FrameSink): Promise<void> {
     let event = this.#event;
-    let framesLeft = FRAMES_A_LOOK;
+    let framesALook = 1;
+    let framesLeft = framesALook;
     let turnedMs = performance.now();
     while (!this.#isStopped && event !== 'error') {
       if (event === 'frame') {
         this.#handOut(sink);
         framesLeft -= 1;
         if (framesLeft === 0) {
-          framesLeft = FRAMES_A_LOOK;
-          if (performance.now() - turnedMs > TURN_MS) {
+          const isDue = performance.now() - turnedMs > TURN_MS;
+          framesALook = isDue ? 1 : Math.min(MOST_FRAMES_A_LOOK, 2 * framesALook);
+          framesLeft = framesALook;
+          if (isDue) {
             // Hooks may be slow: what they have done is in the output before the process can be killed.
             await this.#flush();
             if (this.isReaderGone) break;

@@ -38,7 +38,7 @@ function file(name: string, content: string | Buffer): string {
   return full;
 }
 
-/** Runs a shell command line in which "$@" is `firehook` with these arguments. */
+/** Runs a shell command line whose positional parameters are `firehook` with these arguments. */
 function shell(line: string, ...args: string[]): { code: number | null; stdout: Buffer; stderr: string } {
   const { status, stdout, stderr } = spawnSync('sh', ['-c', line, 'sh', process.execPath, FIREHOOK, ...args], {
     timeout: 60_000,
@@ -52,7 +52,10 @@ function replay(...args: string[]): ChildProcess {
 }
 
 /** A capture longer than any pipe holds. */
-const long = file('long.pcap', Buffer.concat([demo.subarray(0, 24), ...Array(600).fill(demo.subarray(24))]));
+const long = file(
+  'long.pcap',
+  Buffer.concat([demo.subarray(0, 24), ...Array.from({ length: 600 }, () => demo.subarray(24))]),
+);
 
 describe('standard input and output', () => {
   for (const [what, line, input] of [
