@@ -76,8 +76,11 @@ async function main(): Promise<void> {
   program.addCommand(
     new Command('replay')
       .description('run a capture file through hooks; needs no root')
-      .argument('<input>', 'pcap or pcapng file')
-      .option('-w, --write <file>', 'write what was forwarded')
+      .argument('<input>', 'pcap or pcapng file; - is standard input')
+      .option(
+        '-w, --write <file>',
+        'write what was forwarded; - is standard output, and the report goes to standard error',
+      )
       .option('--hook <file>', 'a hook module or a folder of them; may be given several times', collect, [])
       .option('-c, --config <file>', 'take hooks and policy from a configuration file')
       .option('--json', 'print JSON')

@@ -4,6 +4,7 @@
  * ```
  *   throw in a timer, rejected promise ─> a fault of its hook, one log line        process.exit in a hook ─> output closed whole
  *   SIGINT, SIGTERM, SIGHUP            ─> the driver stops, the report is made     what hooks print       ─> stderr, escaped
+ *   the second of them                 ─> ends the process at once, by the kernel
  * ```
  * Rule: whatever happens between the first hook and the report, the output ends with a whole record and the command with a
  * line that says why.
@@ -105,12 +106,12 @@ export class ReplayGuard {
   }
 
   #interrupt(signal: NodeJS.Signals): void {
-    const isFirst = this.#interruptedBy === null;
     this.#interruptedBy = signal;
     this.#options.driver.stop();
-    if (this.#isRunning && isFirst) return;
-    // Nothing was replayed yet, or it does not stop: there is no report to wait for.
-    process.exit(SIGNAL_EXIT_CODE + constants.signals[signal]);
+    // Nothing was replayed yet: there is no report to wait for.
+    if (!this.#isRunning) process.exit(SIGNAL_EXIT_CODE + constants.signals[signal]);
+    // A hook that does not return, or a reader that does not read, could keep the next one from being heard here.
+    for (const each of SIGNALS) process.off(each, this.#signalled);
   }
 
   #blame(error: unknown): void {

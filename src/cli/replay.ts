@@ -3,10 +3,12 @@
  *
  * ```
  *   IN.pcap ─> savefile driver ─> lane (the same as live) ─> OUT.pcap: what was forwarded, byte for byte unless changed
+ *   or - (standard input)                                    or - (standard output): the report then goes to stderr
  * ```
  * Rule: the packet path is the daemon's, so that what is seen here holds there. ICMP errors are counted, not written.
  * Hooks never run as root: started by root, it becomes the lane's user (or `nobody`) once its files are open. However it
- * ends, the output is whole, and the report says how many packets are in it (`replay-guard.ts`).
+ * ends, the output is whole, and the report says how many packets are in it (`replay-guard.ts`). Where hooks saw less than
+ * one would think, a warning says so.
  *
  * @module
  */
@@ -17,6 +19,7 @@ import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import { defaultSettings, type Settings } from '../config/schema.ts';
 import type { FrameSink } from '../drivers/contract.ts';
 import { openSavefile, type SavefileDriver } from '../drivers/savefile.ts';
+import { isStandardOutput } from '../drivers/savefile-output.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { DEST_REMOTE, INVALID_IF_INDEX, IP_RECEIVE } from '../firewall/constants.ts';
 import { systemPool } from '../firewall/ddk.ts';
@@ -33,6 +36,8 @@ import { findUser } from '../supervisor/lane-user.ts';
 import { tryHooks } from '../supervisor/try-hooks.ts';
 import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
 import { printable, printableJson } from '../telemetry/printable.ts';
+import { isKnownLinktype } from '../wire/link.ts';
+import { linktypeName } from '../wire/linktype-names.ts';
 import { paint } from './fail.ts';
 import { printableLines } from './output.ts';
 import { ReplayGuard } from './replay-guard.ts';
@@ -72,12 +77,14 @@ export interface ReplayReport {
   }[];
   /** Faults outside `onPacket` of hooks that cannot be told. */
   readonly otherFaults: number;
+  /** What hooks did not see, or the output does not say, one sentence each; the same lines are on standard error. */
+  readonly warnings: readonly string[];
   /** Why the replay did not come to its end, or what was wrong with a hook outside `onPacket`; null when all went well. */
   readonly error: string | null;
 }
 
-/** Ports that a file with several interfaces may have; each gets a way of its own. */
-const MAX_PORTS = 256;
+/** Linktypes that are warned of by name; a file may have any number. */
+const MOST_NAMED = 16;
 /** Width of the progress bar, in characters. */
 const BAR_WIDTH = 30;
 /** The bar is drawn at most this often. */
@@ -133,7 +140,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   for (const hook of chain.hooks) names.set(hook.path, hook.name);
   const lane = new Lane({
     driver,
-    ways: ways(),
+    ways: [wayOf(0)],
     chain: chain.chain,
     nonIp: settings.policy.nonIp,
     unreadable: settings.policy.unreadable,
@@ -142,13 +149,17 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     now: () => clock.nowMs,
   });
   guard.running();
-  const error = await run(driver, lane, clock);
+  const unread = new UnreadLinktypes();
+  const error = await run(driver, lane, clock, unread);
   chain.teardown();
   await guard.end();
   if (isDrawn) process.stderr.write('\r\u001b[K');
   const end = endOf(error, guard);
-  const report = makeReport(input, options.write ?? null, driver.written, lane, chain, guard, end);
-  await print(options.json === true ? printableJson(JSON.stringify(report, null, 2)) : printableLines(show(report)));
+  const report = makeReport(input, options.write ?? null, driver, lane, chain, guard, unread, end);
+  for (const warning of report.warnings) process.stderr.write(`firehook: warning: ${printable(warning)}\n`);
+  const stream = isStandardOutput(options.write ?? '') ? process.stderr : process.stdout;
+  const text = options.json === true ? printableJson(JSON.stringify(report, null, 2)) : printableLines(show(report));
+  await print(text, stream);
   if (guard.interruptedBy !== null) {
     process.stderr.write(`firehook: interrupted by ${guard.interruptedBy} after ${lane.packets} packets\n`);
     process.exit(SIGNAL_EXIT_CODE + constants.signals[guard.interruptedBy]);
@@ -173,9 +184,9 @@ function oneLine(error: Error): string {
 }
 
 /** Resolves when it is printed, or when there is nobody who reads it. */
-function print(text: string): Promise<void> {
+function print(text: string, stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
-    process.stdout.write(`${text}\n`, () => resolve());
+    stream.write(`${text}\n`, () => resolve());
   });
 }
 
@@ -221,8 +232,8 @@ function laneUser(settings: Settings, isConfigured: boolean): LaneUser {
 }
 
 /** Each interface of the file is a way from itself to itself. Real indexes start at 1. */
-function ways(): Way[] {
-  return Array.from({ length: MAX_PORTS }, (_unused, port) => ({
+function wayOf(port: number): Way {
+  return {
     name: `interface ${port}`,
     inPort: port,
     outPort: port,
@@ -234,18 +245,58 @@ function ways(): Way[] {
     unicastType: DEST_REMOTE,
     reject: 'count',
     rejectPort: -1,
-  }));
+  };
 }
 
-async function run(driver: SavefileDriver, lane: Lane, clock: { nowMs: number }): Promise<FirehookError | null> {
+/** The linktypes of the file that firehook does not read, and how many packets were of them. */
+class UnreadLinktypes {
+  readonly #linktypes = new Set<number>();
+  readonly #ports = new Set<number>();
+  packets = 0;
+
+  /** Looks at an interface, before the first packet of it is counted. */
+  look(port: number, linktype: number): void {
+    if (isKnownLinktype(linktype)) return;
+    this.#ports.add(port);
+    this.#linktypes.add(linktype);
+  }
+
+  count(port: number): void {
+    if (this.#ports.has(port)) this.packets += 1;
+  }
+
+  get warnings(): string[] {
+    const all = [...this.#linktypes].sort((a, b) => a - b);
+    const more = all.length - MOST_NAMED;
+    return [
+      ...all
+        .slice(0, MOST_NAMED)
+        .map(
+          (linktype) =>
+            `link type ${linktype} (${linktypeName(linktype) ?? 'unknown'}) is not read: its packets pass unseen by hooks`,
+        ),
+      ...(more > 0 ? [`${more} more link types are not read: their packets pass unseen by hooks`] : []),
+    ];
+  }
+}
+
+async function run(
+  driver: SavefileDriver,
+  lane: Lane,
+  clock: { nowMs: number },
+  unread: UnreadLinktypes,
+): Promise<FirehookError | null> {
+  const hasPackets: boolean[] = [];
   const onFileClock: FrameSink = {
     onFrame(frame, length, originalLength, port, flags, seconds, nanoseconds) {
-      if (port >= MAX_PORTS) {
-        throw new FirehookError('FIREHOOK_SAVEFILE_FORMAT', `more than ${MAX_PORTS} interfaces`, {
-          advice: 'split the file by interface',
-        });
+      if (hasPackets[port] !== true) {
+        hasPackets[port] = true;
+        lane.addWay(wayOf(port));
+        unread.look(port, driver.ports[port]?.linktype ?? -1);
       }
-      clock.nowMs = seconds * 1000 + nanoseconds / 1e6;
+      unread.count(port);
+      // A packet without a time, of a simple packet block, comes when the one before it came.
+      if (seconds !== 0 || nanoseconds !== 0) clock.nowMs = seconds * 1000 + nanoseconds / 1e6;
       lane.onFrame(frame, length, originalLength, port, flags, seconds, nanoseconds);
     },
     onBatchEnd: () => lane.onBatchEnd(),
@@ -262,13 +313,39 @@ async function run(driver: SavefileDriver, lane: Lane, clock: { nowMs: number })
   }
 }
 
+/** What an operator would not think of by the numbers alone. */
+function warningsOf(driver: SavefileDriver, total: LedgerRow, unread: UnreadLinktypes): string[] {
+  const warnings = unread.warnings;
+  const kinds: [string, number][] = [
+    ['not IP', total.nonIp],
+    ['unreadable', total.unreadable],
+    ['malformed', total.droppedMalformed],
+    ['cut by the capture', total.passedTruncated],
+  ];
+  const unseen = kinds.reduce((sum, [, count]) => sum + count, 0);
+  if (total.received > unread.packets && unseen === total.received) {
+    const parts = kinds.filter(([, count]) => count > 0).map(([what, count]) => `${count} ${what}`);
+    warnings.push(`hooks could see no packet of this capture: ${parts.join(', ')}`);
+  }
+  if (driver.beyondSnaplen > 0) {
+    warnings.push(
+      `${driver.beyondSnaplen} written packets are longer than the snaplen at the head of the capture, which cannot be corrected in a stream: readers may cut them`,
+    );
+  }
+  if (driver.isReaderGone) {
+    warnings.push(`the replay ended early: nobody reads the written capture any more, after ${driver.written} packets`);
+  }
+  return warnings;
+}
+
 function makeReport(
   input: string,
   output: string | null,
-  written: number,
+  driver: SavefileDriver,
   lane: Lane,
   { chain, hooks }: LoadedChain,
   guard: ReplayGuard,
+  unread: UnreadLinktypes,
   error: FirehookError | null,
 ): ReplayReport {
   const total = emptyRow();
@@ -279,7 +356,7 @@ function makeReport(
   return {
     input,
     output,
-    written: output === null ? null : written,
+    written: output === null ? null : driver.written,
     packets: lane.packets,
     total,
     addsUp: problems.length === 0,
@@ -301,6 +378,7 @@ function makeReport(
       };
     }),
     otherFaults: guard.faultsOf(null),
+    warnings: warningsOf(driver, total, unread),
     error: error?.message ?? (guard.interruptedBy === null ? null : `interrupted by ${guard.interruptedBy}`),
   };
 }
@@ -322,6 +400,7 @@ function show(report: ReplayReport): string {
     ['malformed', total.droppedMalformed],
     ['not IP, forwarded or dropped by policy', total.nonIp],
     ['unreadable, forwarded or dropped by policy', total.unreadable],
+    ['cut by the capture, forwarded unseen', total.passedTruncated],
     ['lost', total.lost],
     ['ICMP errors that would be', total.icmpWouldBe],
   ];
@@ -346,9 +425,13 @@ function show(report: ReplayReport): string {
             ]),
           ]),
         ]),
-    ...(report.output === null ? [] : [`Written: ${report.written} packets to ${report.output}`]),
+    ...(report.output === null ? [] : [`Written: ${report.written} packets to ${nameOf(report.output)}`]),
     report.addsUp ? 'The ledger adds up.' : `The ledger does NOT add up: ${report.problems.join('; ')}`,
   ].join('\n');
+}
+
+function nameOf(output: string): string {
+  return isStandardOutput(output) ? 'standard output' : output;
 }
 
 let lastDrawnMs = 0;

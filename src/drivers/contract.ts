@@ -33,6 +33,12 @@ export interface DriverPort {
   readonly maxFrameLength: number;
 }
 
+/** The port of that id; undefined where there is none. Cost: O(1), where the list is in order. */
+export function portOf(ports: readonly DriverPort[], id: number): DriverPort | undefined {
+  const port = ports[id];
+  return port?.id === id ? port : ports.find((other) => other.id === id);
+}
+
 /** Set in `flags` when the transport checksum in the frame is not final. */
 export const FRAME_CHECKSUM_PARTIAL = 1;
 

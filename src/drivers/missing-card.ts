@@ -72,7 +72,8 @@ export class MissingCard {
     if (checksumStart < 0 || isPlain(frame, checksumStart)) return AS_IT_IS;
     const layout = this.#layout;
     const network = networkOffset(frame, length, LINKTYPE_ETHERNET);
-    if (network < 0 || !parseIpLayout(frame, network, length - network, length - network, layout)) return AS_IT_IS;
+    const rest = length - network;
+    if (network < 0 || !parseIpLayout(frame, network, rest, rest, layout, (flags & FRAME_SUPER) !== 0)) return AS_IT_IS;
     if (layout.isFragment || checksumStart < network + layout.transportOffset) return AS_IT_IS;
     const isInner = checksumStart > network + layout.transportOffset;
     if (!isInner && layout.protocol !== PROTOCOL_SCTP) return AS_IT_IS;

@@ -3,48 +3,53 @@
  *
  * ```
  *   input ─ 1 MiB at a time ─> SavefileReader ─> one frame buffer ─> sink.onFrame ─> transmit ─> out buffer ─> output
+ *                                   └─ sections, interfaces, blocks that are no packets: as they stand ─────────┘
  * ```
- * The file is streamed: memory is one chunk, the longest frame, and what the frames of a chunk put out. Rule: a frame
- * that is transmitted unchanged leaves as the record that was read, octets, lengths and timestamp alike; the input is
- * never written to.
+ * The file is streamed: memory is one chunk, the longest frame or block, and what the frames of a chunk put out. Rule: a
+ * frame that is transmitted unchanged leaves as the record that was read, and what is no frame stays in its place: a
+ * capture that nobody changed is the same octets again. The input is never written to.
  *
- * No root, no network. Format: `src/wire/savefile.ts`.
+ * No root, no network. Format: `src/wire/savefile.ts`. The file that is written: `savefile-output.ts`.
  *
  * @module
  */
 
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, readSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
-import { type ErrorCode, FirehookError } from '../errors.ts';
-import { emitSavefileRecord, type SavefileEvent, SavefileReader, savefileRecordLength } from '../wire/savefile.ts';
-import {
-  type SavefileInterface,
-  type SavefileRecord,
-  type SavefileSection,
-  writeWord,
-} from '../wire/savefile-format.ts';
-import { PCAP_SNAPLEN_OFFSET } from '../wire/savefile-pcap.ts';
-import { PCAPNG_SNAPLEN_OFFSET } from '../wire/savefile-pcapng.ts';
+import { isatty } from 'node:tty';
+import { FirehookError } from '../errors.ts';
+import { type SavefileEvent, SavefileReader } from '../wire/savefile.ts';
+import type { SavefileInterface, SavefileRecord } from '../wire/savefile-format.ts';
 import { encodeTimestamp } from '../wire/savefile-time.ts';
 import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameSink } from './contract.ts';
+import { attempt, openFile, openOutput, reopenPipe, type SavefileOutput } from './savefile-output.ts';
 
 const CHUNK_OCTETS = 1024 * 1024;
 /** Holds every frame of a usual capture; longer ones make it grow. */
 const FIRST_FRAME_OCTETS = 128 * 1024;
 /** The format's own limit: lengths are read as signed 32-bit numbers by many tools. */
 const MAX_FRAME_LENGTH = 2 ** 31 - 1;
-const OUTPUT_MODE = 0o644;
-/** How long to wait for a pipe that has nothing to read just now. */
+const STANDARD_INPUT = 0;
+/** Names of standard input. Opened by its path a pipe of somebody else's, or a socket, would be refused. */
+const STANDARD_INPUT_NAMES: ReadonlySet<string> = new Set(['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']);
+/** How long to wait for a pipe that has nothing to read, or takes nothing more, just now. */
 const PIPE_PAUSE_MS = 10;
+/**
+ * Most frames between two looks at the clock, as long as the sink is quick: one that is slow has it looked at for each frame.
+ * And how long signals and timers may wait while frames are handed out.
+ */
+const MOST_FRAMES_A_LOOK = 16;
+const TURN_MS = 20;
 const NO_OPTIONS = Buffer.alloc(0);
 const NO_STATS: DriverStats = { droppedByKernel: 0 };
 
 /** What {@link openSavefile} takes. */
 export interface SavefileOptions {
-  /** Path of the capture to read. */
+  /** Path of the capture to read; `-` is standard input. */
   readonly input: string;
   /**
-   * Path of the capture to write; created or emptied.
+   * Path of the capture to write, created or emptied, or of a named pipe with a reader; `-` is standard output.
    *
    * @defaultValue none: what is transmitted counts as sent and goes nowhere
    */
@@ -53,7 +58,7 @@ export interface SavefileOptions {
    * Called after each chunk whose frames were handed out.
    *
    * @param readOctets - octets of the input read so far
-   * @param totalOctets - size of the input when it was opened; 0 for a pipe
+   * @param totalOctets - size of the input when it was opened; 0 for a stream
    */
   onProgress?(readOctets: number, totalOctets: number): void;
 }
@@ -61,7 +66,8 @@ export interface SavefileOptions {
 /**
  * Opens a capture for reading and, with `output`, one for writing.
  *
- * Nothing is written or emptied before the input has proved to be a capture. The caller owes a `start` or a `stop`.
+ * Nothing is written or emptied before the input has proved to be a capture, which waits for the head of a stream. The
+ * caller owes a `start` or a `stop`.
  *
  * @throws {@link FirehookError} FIREHOOK_SAVEFILE_UNREADABLE, FIREHOOK_SAVEFILE_FORMAT or FIREHOOK_SAVEFILE_TRUNCATED
  *   for the input, FIREHOOK_SAVEFILE_UNWRITABLE for the output, also when it is the input under another name
@@ -78,18 +84,20 @@ export class SavefileDriver implements Driver {
   readonly #options: SavefileOptions;
   readonly #reader: SavefileReader;
   readonly #ports: DriverPort[] = [];
-  /** A pipe is opened a second time, so that waiting for its writer does not keep `stop` from being heard. */
+  readonly #name: string;
   #input: number;
-  readonly #isPipe: boolean;
+  /** A stream: it can have nothing to read, which must not keep `stop` from being heard. */
+  readonly #isStream: boolean;
   readonly #inputOctets: number;
   readonly #output: SavefileOutput | null;
   readonly #chunk = Buffer.allocUnsafeSlow(CHUNK_OCTETS);
-  readonly #record: SavefileRecord = {
+  readonly #fields: SavefileRecord = {
     interfaceId: 0,
     length: 0,
     originalLength: 0,
     timestampHigh: 0,
     timestampLow: 0,
+    isSimple: false,
   };
   /** The one buffer that frames are handed out in: the contract wants them at octet 0, and a sink keeps views of it. */
   #frame = Buffer.allocUnsafeSlow(FIRST_FRAME_OCTETS);
@@ -98,19 +106,24 @@ export class SavefileDriver implements Driver {
   #sectionIndex = -1;
   #readOctets = 0;
   #isInFrame = false;
+  #isAtEnd = false;
   #isRunning = false;
   #isStopped = false;
   #isClosed = false;
 
   /** @param options - see {@link openSavefile}, which also tells what is thrown */
   constructor(options: SavefileOptions) {
+    const isStandard = STANDARD_INPUT_NAMES.has(options.input);
     this.#options = options;
-    this.#reader = new SavefileReader(options.input);
-    this.#input = openFile(options.input, constants.O_RDONLY, 'FIREHOOK_SAVEFILE_UNREADABLE');
+    this.#name = isStandard ? 'standard input' : options.input;
+    this.#reader = new SavefileReader(this.#name);
+    this.#input = isStandard
+      ? openStandardInput()
+      : openFile(options.input, constants.O_RDONLY, 'FIREHOOK_SAVEFILE_UNREADABLE');
     try {
       const input = fstatSync(this.#input);
-      this.#inputOctets = input.size;
-      this.#isPipe = input.isFIFO();
+      this.#inputOctets = input.isFile() ? input.size : 0;
+      this.#isStream = input.isFIFO() || input.isSocket();
       this.#event = this.#advance();
       const error = this.#event === 'section' ? null : this.#reader.end();
       if (error !== null) {
@@ -118,13 +131,15 @@ export class SavefileDriver implements Driver {
       }
       this.#output = options.output === undefined ? null : openOutput(options.output, this.#input);
     } catch (error) {
-      closeSync(this.#input);
+      this.#closeInput();
       throw error;
     }
-    // The interfaces at the head of the file make the first ports, so that they are known before `start`.
-    while (this.#event === 'section' || this.#event === 'interface') {
+    if (this.#isStream) this.#input = withoutWaits(this.#input, isStandard);
+    // The interfaces at the head of a file make the first ports, so that they are known before `start`. A stream is not
+    // waited for: it may have no packet for hours.
+    while (this.#event === 'section' || this.#event === 'interface' || this.#event === 'block') {
       this.#takeDescription(this.#event);
-      this.#event = this.#advance();
+      this.#event = this.#isStream ? this.#reader.next() : this.#advance();
     }
   }
 
@@ -133,15 +148,27 @@ export class SavefileDriver implements Driver {
     return this.#output?.written ?? 0;
   }
 
+  /** The reader of the output, a pipe, went away, which ended `start`. */
+  get isReaderGone(): boolean {
+    return this.#output?.isReaderGone ?? false;
+  }
+
+  /** Packets in the output that are longer than the snaplen it says: a stream cannot be corrected afterwards. */
+  get beyondSnaplen(): number {
+    return this.#output?.unsaid ?? 0;
+  }
+
   /** One port per interface of the file. Those described between frames join as they are met. */
   get ports(): readonly DriverPort[] {
     return this.#ports;
   }
 
   /**
-   * Hands out all frames, each as a batch of its own, and lets the event loop turn after each chunk of the file.
+   * Hands out all frames, each as a batch of its own, and lets the event loop turn after each chunk of the file and every
+   * 20 milliseconds.
    *
-   * Resolves at the end of the file or after `stop`; both files are closed then. An exception of the sink rejects.
+   * Resolves at the end of the file, after `stop`, or when nobody reads the output any more; both files are closed then. An
+   * exception of the sink rejects.
    *
    * @throws {@link FirehookError} FIREHOOK_SAVEFILE_TRUNCATED or FIREHOOK_SAVEFILE_FORMAT once the frames before the
    *   damage are handed out and written; FIREHOOK_SAVEFILE_UNREADABLE; FIREHOOK_SAVEFILE_INCOMPLETE when a write fails: the
@@ -150,7 +177,11 @@ export class SavefileDriver implements Driver {
   async start(sink: FrameSink): Promise<void> {
     this.#isRunning = true;
     try {
-      await this.#run(sink);
+      try {
+        await this.#run(sink);
+      } finally {
+        await this.#flush();
+      }
     } finally {
       this.#isRunning = false;
       this.#close();
@@ -160,10 +191,11 @@ export class SavefileDriver implements Driver {
   /**
    * Writes a record with the time of the frame at hand.
    *
-   * A frame of the length of the one at hand counts as that one and keeps its original length, so that a capture cut by
-   * a snaplen comes out as it came; any other counts as whole. The options of a pcapng packet (comments, flags, hashes)
-   * stay with it when it leaves by the port it came from with the same octets. To another port the time is rounded down
-   * to that port's resolution. Buffered until the end of the chunk.
+   * The frame at hand, sent by the port it came from with the same octets, leaves as the record that was read, whatever is
+   * in it. A frame of the length of the one at hand counts as that one and keeps its original length, so that a capture cut
+   * by a snaplen comes out as it came; any other counts as whole. Changed octets take the options of a pcapng packet
+   * (comments, flags, hashes) along with them: the record has none. One that came in a simple packet block leaves in one.
+   * To another port the time is rounded down to that port's resolution. Buffered until the end of the chunk.
    *
    * @returns false for a port that is not of the section at hand, a frame too long, and after `stop`
    */
@@ -176,19 +208,25 @@ export class SavefileDriver implements Driver {
       return false;
     }
     const { section, frame: arrived } = this.#reader;
-    if (this.#output === null || section === null) {
+    const output = this.#output;
+    if (output === null || section === null) {
       return true;
     }
-    const record = this.#record;
     const keepsLength = this.#isInFrame && length === arrived.length;
-    record.interfaceId = origin.idInSection;
-    record.length = length;
-    record.originalLength = keepsLength ? arrived.originalLength : length;
+    const keepsPort = this.#isInFrame && port === arrived.interfaceId;
+    if (keepsLength && keepsPort && this.#isUnchanged(frame)) {
+      output.copy(this.#reader.buffer, this.#reader.recordOffset, this.#reader.recordLength);
+      return true;
+    }
+    const fields = this.#fields;
+    fields.interfaceId = origin.idInSection;
+    fields.length = length;
+    fields.originalLength = keepsLength ? arrived.originalLength : length;
+    fields.isSimple = keepsPort && arrived.isSimple;
     this.#stamp(origin);
-    const options = keepsLength && port === arrived.interfaceId ? this.#optionsFor(frame) : NO_OPTIONS;
-    this.#output.write(section, record, frame, options);
+    output.write(section, fields, frame, keepsPort && section.format === 'pcap' ? this.#added() : NO_OPTIONS);
     if (!keepsLength && origin.snaplen > 0 && length > origin.snaplen) {
-      this.#output.raiseSnaplen(port, length);
+      output.raiseSnaplen(port, length);
     }
     return true;
   }
@@ -222,41 +260,53 @@ export class SavefileDriver implements Driver {
 
   async #run(sink: FrameSink): Promise<void> {
     let event = this.#event;
-    if (this.#isPipe) {
-      this.#reopenPipe();
-    }
+    let framesALook = 1;
+    let framesLeft = framesALook;
+    let turnedMs = performance.now();
     while (!this.#isStopped && event !== 'error') {
       if (event === 'frame') {
         this.#handOut(sink);
+        framesLeft -= 1;
+        if (framesLeft === 0) {
+          const isDue = performance.now() - turnedMs > TURN_MS;
+          framesALook = isDue ? 1 : Math.min(MOST_FRAMES_A_LOOK, 2 * framesALook);
+          framesLeft = framesALook;
+          if (isDue) {
+            // Hooks may be slow: what they have done is in the output before the process can be killed.
+            await this.#flush();
+            if (this.isReaderGone) break;
+            await nextTurn();
+            turnedMs = performance.now();
+          }
+        }
       } else if (event === 'more') {
-        this.#output?.flush();
+        await this.#flush();
         this.#options.onProgress?.(this.#readOctets, this.#inputOctets);
-        if (!(await this.#fillInTurn())) {
+        if (this.isReaderGone || !(await this.#fillInTurn())) {
           break;
         }
+        turnedMs = performance.now();
       } else {
         this.#takeDescription(event);
       }
       event = this.#reader.next();
     }
-    const error = this.#isStopped ? null : this.#reader.end();
+    if (this.#isStopped || this.isReaderGone) return;
+    const error = this.#reader.end();
     if (error !== null) {
       throw error;
     }
+    this.#isAtEnd = true;
   }
 
-  /** From here on a read that would wait says so instead (O_NONBLOCK belongs to a description, not to the pipe). */
-  #reopenPipe(): void {
-    const again = openFile(
-      `/proc/self/fd/${this.#input}`,
-      constants.O_RDONLY | constants.O_NONBLOCK,
-      'FIREHOOK_SAVEFILE_UNREADABLE',
-    );
-    closeSync(this.#input);
-    this.#input = again;
+  /** Writes what is gathered; a stream whose reader takes its time is waited for, also after `stop`. */
+  async #flush(): Promise<void> {
+    while (this.#output?.flush() === false) {
+      await pause(PIPE_PAUSE_MS);
+    }
   }
 
-  /** Reads a chunk and lets the event loop turn; false at the end of the file, and after `stop` where a pipe is silent. */
+  /** Reads a chunk and lets the event loop turn; false at the end of the file, and after `stop` where a stream is silent. */
   async #fillInTurn(): Promise<boolean> {
     for (;;) {
       try {
@@ -278,6 +328,7 @@ export class SavefileDriver implements Driver {
       this.#frame = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(frame.length)));
     }
     buffer.copy(this.#frame, 0, frame.offset, frame.offset + frame.length);
+    this.#output?.countRead(this.#reader.recordLength);
     this.#isInFrame = true;
     try {
       sink.onFrame(
@@ -307,7 +358,7 @@ export class SavefileDriver implements Driver {
 
   /** Reads a chunk; false at the end of the file. */
   #fill(): boolean {
-    const octets = attempt('FIREHOOK_SAVEFILE_UNREADABLE', this.#options.input, () =>
+    const octets = attempt('FIREHOOK_SAVEFILE_UNREADABLE', this.#quotedName(), () =>
       readSync(this.#input, this.#chunk, 0, this.#chunk.length, null),
     );
     this.#reader.push(this.#chunk.subarray(0, octets));
@@ -315,18 +366,24 @@ export class SavefileDriver implements Driver {
     return octets > 0;
   }
 
-  #takeDescription(event: 'section' | 'interface'): void {
+  #takeDescription(event: 'section' | 'interface' | 'block'): void {
     const { section, interfaces } = this.#reader;
+    const output = this.#output;
     if (section === null) {
       return;
     }
     if (event === 'section') {
       this.#sectionIndex += 1;
-      this.#output?.append(section.header);
+      output?.openSection(section);
+    } else {
+      const { buffer, recordOffset, recordLength } = this.#reader;
+      output?.countRead(recordLength);
+      if (event === 'block') output?.append(buffer, recordOffset, recordLength);
     }
-    for (const origin of interfaces.slice(this.#ports.length)) {
-      this.#ports.push({ id: origin.id, linktype: origin.linktype, maxFrameLength: MAX_FRAME_LENGTH });
-      this.#output?.describe(origin, section);
+    for (let id = this.#ports.length; id < interfaces.length; id += 1) {
+      const origin = interfaces[id] as SavefileInterface;
+      this.#ports.push({ id, linktype: origin.linktype, maxFrameLength: MAX_FRAME_LENGTH });
+      output?.describe(origin, section);
     }
   }
 
@@ -338,21 +395,29 @@ export class SavefileDriver implements Driver {
       scale === undefined ||
       (scale.unitsPerSecond === origin.scale.unitsPerSecond && scale.offsetSeconds === origin.scale.offsetSeconds)
     ) {
-      this.#record.timestampHigh = frame.timestampHigh;
-      this.#record.timestampLow = frame.timestampLow;
+      this.#fields.timestampHigh = frame.timestampHigh;
+      this.#fields.timestampLow = frame.timestampLow;
       return;
     }
     const count = encodeTimestamp(origin.scale, frame.seconds, frame.nanoseconds);
-    this.#record.timestampHigh = Number(count >> 32n);
-    this.#record.timestampLow = Number(count & 0xffff_ffffn);
+    this.#fields.timestampHigh = Number(count >> 32n);
+    this.#fields.timestampLow = Number(count & 0xffff_ffffn);
   }
 
-  #optionsFor(frame: Buffer): Buffer {
+  #isUnchanged(frame: Buffer): boolean {
     const { buffer, frame: arrived } = this.#reader;
-    const { offset, length, optionsOffset, optionsLength } = arrived;
-    // A comment or a hash would be wrong on a frame that a hook changed.
-    const isKept = optionsLength > 0 && buffer.compare(frame, 0, length, offset, offset + length) === 0;
-    return isKept ? buffer.subarray(optionsOffset, optionsOffset + optionsLength) : NO_OPTIONS;
+    const { offset, length } = arrived;
+    return buffer.compare(frame, 0, length, offset, offset + length) === 0;
+  }
+
+  /** What a modified record of pcap says of its frame beside time and lengths: interface, protocol, how it was addressed. */
+  #added(): Buffer {
+    const { buffer, frame } = this.#reader;
+    return buffer.subarray(frame.optionsOffset, frame.optionsOffset + frame.optionsLength);
+  }
+
+  #quotedName(): string {
+    return this.#name === this.#options.input ? `"${this.#name}"` : this.#name;
   }
 
   #close(): void {
@@ -361,169 +426,40 @@ export class SavefileDriver implements Driver {
     }
     this.#isClosed = true;
     this.#isStopped = true;
-    closeSync(this.#input);
-    this.#output?.close();
+    this.#closeInput();
+    this.#output?.close(this.#isAtEnd);
+  }
+
+  #closeInput(): void {
+    if (this.#input !== STANDARD_INPUT) closeSync(this.#input);
   }
 }
 
-/** Where the snaplen of an interface stands in the output, and what it has to become. */
-interface SnaplenField {
-  readonly position: number;
-  readonly bigEndian: boolean;
-  /** Octets; 0 leaves the field as it is. */
-  raisedTo: number;
+function openStandardInput(): number {
+  if (isatty(STANDARD_INPUT)) {
+    throw new FirehookError(
+      'FIREHOOK_SAVEFILE_UNREADABLE',
+      'standard input: it is a terminal, and a capture is no text',
+    );
+  }
+  // Node.js sees to it that the descriptor is open.
+  return STANDARD_INPUT;
 }
 
-/** The file that is written. Records gather in one buffer; only `flush` and `close` touch the file. */
-class SavefileOutput {
-  readonly #path: string;
-  readonly #file: number;
-  readonly #snaplens: SnaplenField[] = [];
-  #buffer = Buffer.allocUnsafeSlow(CHUNK_OCTETS);
-  #used = 0;
-  #flushed = 0;
-  /** Where in the buffer each record ends. */
-  readonly #ends: number[] = [];
-  #written = 0;
-  #isClosed = false;
-
-  constructor(path: string, file: number) {
-    this.#path = path;
-    this.#file = file;
+/**
+ * A descriptor of the same stream that says EAGAIN where a read would wait. To be called while the process may still open
+ * what only its owner may.
+ *
+ * @param isStandard - the descriptor is left open
+ */
+function withoutWaits(file: number, isStandard: boolean): number {
+  // O_NONBLOCK belongs to a description, not to the pipe: one of its own changes nothing for others.
+  const again = reopenPipe(file, constants.O_RDONLY);
+  if (again !== null) {
+    if (!isStandard) closeSync(file);
+    return again;
   }
-
-  /** Records that are in the file, whole. */
-  get written(): number {
-    return this.#written;
-  }
-
-  append(octets: Buffer): void {
-    this.#reserve(octets.length);
-    this.#used += octets.copy(this.#buffer, this.#used);
-  }
-
-  describe(origin: SavefileInterface, section: SavefileSection): void {
-    const { bigEndian } = section;
-    const position =
-      section.format === 'pcap' ? PCAP_SNAPLEN_OFFSET : this.#flushed + this.#used + PCAPNG_SNAPLEN_OFFSET;
-    this.#snaplens[origin.id] = { position, bigEndian, raisedTo: 0 };
-    this.append(origin.block);
-  }
-
-  write(section: SavefileSection, record: SavefileRecord, frame: Buffer, options: Buffer): void {
-    this.#reserve(savefileRecordLength(section, record.length, options.length));
-    this.#used = emitSavefileRecord(section, record, frame, options, this.#buffer, this.#used);
-    this.#ends.push(this.#used);
-  }
-
-  /** Readers cut frames at the snaplen: a frame that a hook made longer must not lose its end that way. */
-  raiseSnaplen(port: number, length: number): void {
-    const field = this.#snaplens[port];
-    if (field !== undefined) {
-      field.raisedTo = Math.max(field.raisedTo, length);
-    }
-  }
-
-  flush(): void {
-    let from = 0;
-    try {
-      while (from < this.#used) {
-        from += writeSync(this.#file, this.#buffer, from, this.#used - from);
-      }
-      this.#written += this.#ends.length;
-      this.#flushed += this.#used;
-    } catch (cause) {
-      this.#endWhole(from);
-      throw incomplete(this.#path, cause);
-    } finally {
-      // Also after a failure: what could not be written is not tried again when the file is closed.
-      this.#used = 0;
-      this.#ends.length = 0;
-    }
-  }
-
-  /** Idempotent. */
-  close(): void {
-    if (this.#isClosed) {
-      return;
-    }
-    this.#isClosed = true;
-    try {
-      this.flush();
-      for (const field of this.#snaplens.filter(({ raisedTo }) => raisedTo > 0)) {
-        const octets = Buffer.alloc(4);
-        writeWord(octets, field.raisedTo, 0, field.bigEndian);
-        try {
-          writeSync(this.#file, octets, 0, octets.length, field.position);
-        } catch (cause) {
-          throw incomplete(this.#path, cause);
-        }
-      }
-    } finally {
-      closeSync(this.#file);
-    }
-  }
-
-  /** Of the buffer only `octets` reached the file: counts the records that are whole, and takes the rest off again. */
-  #endWhole(octets: number): void {
-    const whole = this.#ends.filter((end) => end <= octets);
-    this.#written += whole.length;
-    const end = this.#flushed + (whole.at(-1) ?? 0);
-    try {
-      ftruncateSync(this.#file, end);
-    } catch {
-      // A file system that does not even do this has said what is wrong with the write.
-    }
-    this.#flushed = end;
-  }
-
-  #reserve(octets: number): void {
-    const needed = this.#used + octets;
-    if (needed > this.#buffer.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#buffer.length));
-      this.#buffer.copy(grown, 0, 0, this.#used);
-      this.#buffer = grown;
-    }
-  }
-}
-
-/** Opens the output and empties it, but not when it is the input: by a link, another spelling, or the same path. */
-function openOutput(path: string, input: number): SavefileOutput {
-  // O_NONBLOCK: a pipe without a reader is an error instead of a wait.
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK;
-  const file = openFile(path, flags, 'FIREHOOK_SAVEFILE_UNWRITABLE');
-  const from = fstatSync(input, { bigint: true });
-  const to = fstatSync(file, { bigint: true });
-  if (from.dev === to.dev && from.ino === to.ino) {
-    closeSync(file);
-    throw new FirehookError('FIREHOOK_SAVEFILE_UNWRITABLE', `"${path}": it is the input`);
-  }
-  if (!to.isFile()) {
-    closeSync(file);
-    throw new FirehookError('FIREHOOK_SAVEFILE_UNWRITABLE', `"${path}": not a regular file`);
-  }
-  ftruncateSync(file);
-  return new SavefileOutput(path, file);
-}
-
-/** A directory opens, and fails at the first read. */
-function openFile(path: string, flags: number, code: ErrorCode): number {
-  return attempt(code, path, () => openSync(path, flags, OUTPUT_MODE));
-}
-
-function attempt<Result>(code: ErrorCode, path: string, call: () => Result): Result {
-  try {
-    return call();
-  } catch (cause) {
-    throw new FirehookError(code, `"${path}": ${because(cause)}`, { cause });
-  }
-}
-
-function incomplete(path: string, cause: unknown): FirehookError {
-  return new FirehookError('FIREHOOK_SAVEFILE_INCOMPLETE', `"${path}": ${because(cause)}`, { cause });
-}
-
-/** The text of a system error repeats the call and the path behind a comma. */
-function because(cause: unknown): string {
-  return cause instanceof Error ? (cause.message.split(',')[0] ?? '') : String(cause);
+  // A socket cannot be opened again. Node.js makes those non-blocking that it is handed; it reads none of it.
+  new Socket({ fd: file, readable: false, writable: false }).unref();
+  return file;
 }

@@ -12,7 +12,7 @@
  * @module
  */
 
-import type { Driver } from '../drivers/contract.ts';
+import { type Driver, portOf } from '../drivers/contract.ts';
 import type { RefusalSink } from '../drivers/queued-sender.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
@@ -261,7 +261,10 @@ export class Egress implements RefusalSink {
     const driver = this.#driver;
     const datagram = this.#datagram;
     const layout = this.#layout;
-    if (driver.transmitSuper === undefined || !parseIpLayout(frame, offset, length - offset, length - offset, layout))
+    if (
+      driver.transmitSuper === undefined ||
+      !parseIpLayout(frame, offset, length - offset, length - offset, layout, true)
+    )
       return false;
     const { protocol } = layout;
     // Only a datagram of its own kind can be cut as the super-frame was to be.
@@ -493,13 +496,13 @@ export class Egress implements RefusalSink {
   }
 
   #readLinktype(port: number): number {
-    const linktype = this.#driver.ports.find(({ id }) => id === port)?.linktype ?? -1;
+    const linktype = portOf(this.#driver.ports, port)?.linktype ?? -1;
     this.#linktypeOfPort[port] = linktype;
     return linktype;
   }
 
   #readLimit(port: number): number {
-    const limit = this.#driver.ports.find(({ id }) => id === port)?.maxFrameLength ?? 0;
+    const limit = portOf(this.#driver.ports, port)?.maxFrameLength ?? 0;
     this.#limitOfPort[port] = limit;
     this.#readLinktype(port);
     return limit;

@@ -5,7 +5,8 @@
  *   onFrame ─> what kind of frame? ─ IP ─> well-formed? ─> hook chain ─┬─ FORWARD ─> egress ─> driver.transmit
  *                 │ not IP: policy.nonIp       │ no: dropped           ├─ DROP
  *                 │ unreadable: policy.unreadable                      └─ ICMP_ON_DROP ─> ICMP error, rate limited
- *                 └ malformed: dropped
+ *                 │ malformed: dropped
+ *                 └ cut by a capture file: forwarded
  * ```
  * Rule: run to completion, synchronously, without an allocation for a packet that no hook replaces. Every frame ends in
  * exactly one bucket of the ledger, whatever the hooks, the packet or the driver do.
@@ -14,7 +15,7 @@
  */
 
 import type { Driver, FrameBuffer, FrameSink } from '../drivers/contract.ts';
-import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER } from '../drivers/contract.ts';
+import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER, portOf } from '../drivers/contract.ts';
 import { DEST_LOCAL, DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
 import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { type DatagramBuffer, MAX_QUOTED } from '../hook/arrival.ts';
@@ -22,9 +23,9 @@ import type { Verdict } from '../hook/contract.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { ContextView } from '../hook/packet-view.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
-import { NOT_IP, unreadableType } from '../wire/frame-kind.ts';
+import { CUT, NOT_IP, unreadableType } from '../wire/frame-kind.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
-import { classifyFrame, isLinkBroadcast, isLinkMulticast } from '../wire/link.ts';
+import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast } from '../wire/link.ts';
 import { type DatagramSender, Egress } from './egress.ts';
 import {
   DROPPED,
@@ -40,6 +41,7 @@ import {
   LOST_POOL,
   LOST_TRUNCATED,
   NON_IP,
+  PASSED_TRUNCATED,
   PROBES,
   RECEIVED,
   RECEIVED_OCTETS,
@@ -152,6 +154,16 @@ export class Lane implements FrameSink {
     this.#locals.set(locals);
   }
 
+  /**
+   * Adds a way that was not known before, as an interface that a capture file describes between its packets. It is booked
+   * in the row of the first way.
+   */
+  addWay(way: Way): void {
+    this.#wayOfPort[way.inPort] = way;
+    this.#baseOfPort[way.inPort] = 0;
+    this.#otherIndexOfPort[way.inPort] = way.otherIndex;
+  }
+
   /** EtherType and count of unreadable frames, `UNREADABLE_TYPES` rows of two numbers; see `UnreadableTypes`. */
   get unreadableTypes(): Float64Array {
     return this.#unreadableTypes.numbers;
@@ -231,8 +243,11 @@ export class Lane implements FrameSink {
     }
     const layout = this.#layout;
     const bytes = frame.views?.[offset] ?? makeView(frame, offset);
-    if (!parseIpLayout(bytes, 0, length - offset, originalLength - offset, layout)) {
-      drop(ledger, base, DROPPED_MALFORMED);
+    // A file has no mark for super-frames: there a length of 0 is taken for one.
+    const mayBeOpen = (flags & FRAME_SUPER) !== 0 || !this.#isLive;
+    if (!parseIpLayout(bytes, 0, length - offset, originalLength - offset, layout, mayBeOpen)) {
+      if (layout.isCut) this.#passCut(way, base, frame, length);
+      else drop(ledger, base, DROPPED_MALFORMED);
       return;
     }
 
@@ -288,6 +303,10 @@ export class Lane implements FrameSink {
       else drop(ledger, base, DROPPED_NON_IP);
       return;
     }
+    if (kind === CUT) {
+      this.#passCut(way, base, frame, length);
+      return;
+    }
     const etherType = unreadableType(kind);
     if (etherType < 0) {
       drop(ledger, base, DROPPED_MALFORMED);
@@ -303,8 +322,16 @@ export class Lane implements FrameSink {
     add(ledger, base + UNREADABLE, 1);
     const newRow = this.#unreadableTypes.count(etherType);
     if (newRow >= 0) this.#onUnreadable(this.unreadableTypes[2 * newRow] as number);
-    if (this.#forwardsUnreadable) this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false, isSuper);
+    // Live, every linktype is known. A file of another one is not what the policy is about: nothing of it can be read.
+    const passes = this.#forwardsUnreadable || (!this.#isLive && !isKnownLinktype(this.#readLinktype(way.inPort)));
+    if (passes) this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false, isSuper);
     else drop(ledger, base, DROPPED_UNREADABLE);
+  }
+
+  /** What a capture file has too little of to show it to a hook: that is no fault of the packet's, so it stays. */
+  #passCut(way: Way, base: number, frame: FrameBuffer, length: number): void {
+    add(this.ledger, base + PASSED_TRUNCATED, 1);
+    this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false, false);
   }
 
   /**
@@ -347,7 +374,7 @@ export class Lane implements FrameSink {
   }
 
   #readLinktype(port: number): number {
-    const linktype = this.#driver.ports.find(({ id }) => id === port)?.linktype ?? -1;
+    const linktype = portOf(this.#driver.ports, port)?.linktype ?? -1;
     this.#linktypeOfPort[port] = linktype;
     return linktype;
   }

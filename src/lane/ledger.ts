@@ -8,6 +8,8 @@
  *   sent     = forwarded + extra fragments + ICMP errors + injected     (frames; nothing is sent in `tap`)
  *   received - extra segments = frames taken from the kernel            (a tunnel's super-frame is cut before the hooks)
  * ```
+ * `nonIp` and `unreadable` count what was of that kind, forwarded or dropped; `passedTruncated` what was forwarded without
+ * a hook seeing it because a capture file had too little of it.
  * Probe frames of the supervisor are in none of these sums; `probes` counts them.
  *
  * One row of numbers a way (an attach has one or two ways). Plain doubles: exact up to 2^53, no allocation to count.
@@ -35,6 +37,7 @@ export const LEDGER_COUNTERS = [
   'lostTruncated',
   'nonIp',
   'unreadable',
+  'passedTruncated',
   'hookFaults',
   'replaced',
   'sent',
@@ -79,6 +82,7 @@ export const LOST_POOL = column('lostPool');
 export const LOST_TRUNCATED = column('lostTruncated');
 export const NON_IP = column('nonIp');
 export const UNREADABLE = column('unreadable');
+export const PASSED_TRUNCATED = column('passedTruncated');
 export const HOOK_FAULTS = column('hookFaults');
 export const REPLACED = column('replaced');
 export const SENT = column('sent');

@@ -105,7 +105,7 @@ export function fillPseudoSum(bytes: Uint8Array, of: IpLayout): void {
 }
 
 function parseWhole(bytes: Uint8Array, length: number): boolean {
-  return length <= bytes.length && parseIpLayout(bytes, 0, length, length, layout) && !layout.isFragment;
+  return length <= bytes.length && parseIpLayout(bytes, 0, length, length, layout, true) && !layout.isFragment;
 }
 
 function fillTransport(bytes: Uint8Array): void {

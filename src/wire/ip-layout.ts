@@ -11,8 +11,12 @@
  *
  * Floor 0. Never throws and never allocates: the caller brings the {@link IpLayout}.
  *
+ * Both families are judged alike. A length field of 0 stands for the rest in a super-frame alone, as in the kernel
+ * (`iph_totlen` in include/linux/ip.h): the caller says whether the datagram can be one.
+ *
  * @see ipv6.ts (which next headers are stepped over), RFC 791, RFC 8200, RFC 1858 and RFC 3128 (tiny and overlapping
- *   fragments), RFC 6946 (atomic fragments), RFC 7112 (first fragments hold the whole header chain)
+ *   fragments), RFC 2675 (jumbo payload option), RFC 6946 (atomic fragments), RFC 7112 (first fragments hold the whole
+ *   header chain)
  * @module
  */
 
@@ -21,6 +25,7 @@ import * as icmpv4 from './icmpv4.ts';
 import * as icmpv6 from './icmpv6.ts';
 import * as ipv4 from './ipv4.ts';
 import * as ipv6 from './ipv6.ts';
+import * as sctp from './sctp.ts';
 import * as tcp from './tcp.ts';
 import * as udp from './udp.ts';
 
@@ -28,6 +33,11 @@ import * as udp from './udp.ts';
 const MAX_DATAGRAM_LENGTH = 65_535;
 /** Source and destination port. */
 const PORTS_LENGTH = 4;
+/** Least octets of the headers of DCCP (RFC 4340 5.1, the short form) and of UDP-Lite (RFC 3828 3.1). */
+const DCCP_HEADER_LENGTH = 12;
+const UDPLITE_HEADER_LENGTH = 8;
+/** Such a fragment of TCP could overwrite the flags of the first one (RFC 1858 4, RFC 3128). */
+const FLAGS_FRAGMENT_OFFSET = 8;
 
 /** What {@link parseIpLayout} found. One instance is reused for packet after packet. Offsets count from the IP header. */
 export class IpLayout {
@@ -53,6 +63,11 @@ export class IpLayout {
   hasPorts = false;
   /** True when the capture cut the datagram. */
   truncated = false;
+  /**
+   * True where nothing is known but that the capture ends within the IPv4 header, its options included, or the fixed IPv6
+   * header, and that what it kept of it is right. The datagram is then neither well formed nor malformed.
+   */
+  isCut = false;
 }
 
 /**
@@ -61,8 +76,10 @@ export class IpLayout {
  *
  * @param length - octets that are there from `offset`, link padding included
  * @param originalLength - octets that were on the wire from `offset`; `length` at least
- * @param out - filled in; means nothing when the result is false
- * @returns false when malformed
+ * @param out - filled in; means nothing but `isCut` when the result is false
+ * @param mayBeOpen - the datagram can be a super-frame, whose length field may be 0; it then ends with the frame.
+ *   False unless told otherwise
+ * @returns false when malformed, or cut within its header (`out.isCut`)
  */
 export function parseIpLayout(
   bytes: Uint8Array,
@@ -70,13 +87,15 @@ export function parseIpLayout(
   length: number,
   originalLength: number,
   out: IpLayout,
+  mayBeOpen = false,
 ): boolean {
-  if (length < ipv4.HEADER_LENGTH) return false;
+  out.isCut = false;
+  if (length < ipv4.HEADER_LENGTH) return endsInHeader(bytes, offset, length, originalLength, out, mayBeOpen);
   switch (ipv4.version(bytes, offset)) {
     case 4:
-      return parseIpv4Layout(bytes, offset, length, originalLength, out);
+      return parseIpv4Layout(bytes, offset, length, originalLength, out, mayBeOpen);
     case 6:
-      return parseIpv6Layout(bytes, offset, length, originalLength, out);
+      return parseIpv6Layout(bytes, offset, length, originalLength, out, mayBeOpen);
     default:
       return false;
   }
@@ -88,11 +107,15 @@ function parseIpv4Layout(
   available: number,
   originalLength: number,
   out: IpLayout,
+  mayBeOpen: boolean,
 ): boolean {
   const headerLength = ipv4.headerLength(bytes, offset);
+  const totalLength = ipv4.totalLength(bytes, offset);
   // Hosts that offload segmentation show super-frames above 64 KiB with a total length of 0.
-  const declaredLength = ipv4.totalLength(bytes, offset) || originalLength;
-  if (headerLength < ipv4.HEADER_LENGTH || headerLength > available) return false;
+  const isOpen = totalLength === 0 && mayBeOpen;
+  const declaredLength = isOpen ? originalLength : totalLength;
+  if (headerLength > available) return endsInHeader(bytes, offset, available, originalLength, out, mayBeOpen);
+  if (headerLength < ipv4.HEADER_LENGTH) return false;
   if (declaredLength < headerLength || declaredLength > originalLength) return false;
 
   out.version = 4;
@@ -103,9 +126,7 @@ function parseIpv4Layout(
   out.fragmentOffset = ipv4.fragmentOffset(bytes, offset);
   out.moreFragments = ipv4.moreFragments(bytes, offset);
   out.isFragment = out.moreFragments || out.fragmentOffset !== 0;
-  if (out.isFragment && out.fragmentOffset + declaredLength > MAX_DATAGRAM_LENGTH) return false;
-  // Such a fragment could overwrite the flags of the first one (RFC 3128).
-  if (out.fragmentOffset === 8 && out.protocol === ipv4.PROTOCOL_TCP) return false;
+  if (out.isFragment && (isOpen || out.fragmentOffset + declaredLength > MAX_DATAGRAM_LENGTH)) return false;
   return parseTransport(bytes, offset, out);
 }
 
@@ -115,14 +136,17 @@ function parseIpv6Layout(
   available: number,
   originalLength: number,
   out: IpLayout,
+  mayBeOpen: boolean,
 ): boolean {
-  if (available < ipv6.HEADER_LENGTH) return false;
+  if (available < ipv6.HEADER_LENGTH) return endsInHeader(bytes, offset, available, originalLength, out, mayBeOpen);
   const payloadLength = ipv6.payloadLength(bytes, offset);
   const nextHeader = ipv6.nextHeader(bytes, offset);
-  // Jumbograms (RFC 2675) and super-frames above 64 KiB have a payload length of 0.
-  const isUnsized = payloadLength === 0 && nextHeader !== ipv6.NEXT_NONE;
-  const declaredLength = isUnsized ? originalLength : ipv6.HEADER_LENGTH + payloadLength;
-  if (declaredLength > originalLength) return false;
+  // Super-frames above 64 KiB have a payload length of 0, with or without a jumbo option.
+  const isOpen = payloadLength === 0 && nextHeader !== ipv6.NEXT_NONE;
+  if (isOpen && !mayBeOpen) return false;
+  const payload = isOpen ? ipv6.jumboLength(bytes, offset, available, originalLength) : payloadLength;
+  const declaredLength = ipv6.HEADER_LENGTH + payload;
+  if (payload < 0 || declaredLength > originalLength) return false;
 
   out.version = 6;
   out.headerLength = ipv6.HEADER_LENGTH;
@@ -132,7 +156,30 @@ function parseIpv6Layout(
   out.fragmentOffset = 0;
   out.moreFragments = false;
   out.isFragment = false;
-  return walkExtensionHeaders(bytes, offset, out) && parseTransport(bytes, offset, out);
+  if (!walkExtensionHeaders(bytes, offset, out) || (isOpen && out.isFragment)) return false;
+  return parseTransport(bytes, offset, out);
+}
+
+/** Sets `isCut` where the octets that are there of a header could be the start of a right one. Always false. */
+function endsInHeader(
+  bytes: Uint8Array,
+  offset: number,
+  available: number,
+  originalLength: number,
+  out: IpLayout,
+  mayBeOpen: boolean,
+): false {
+  const version = available > 0 ? ipv4.version(bytes, offset) : 0;
+  if (version === 4) {
+    const least = ipv4.headerLength(bytes, offset);
+    const declared = available >= 4 ? ipv4.totalLength(bytes, offset) : least;
+    const isLength = declared === 0 ? mayBeOpen : declared >= least && declared <= originalLength;
+    out.isCut = least >= ipv4.HEADER_LENGTH && least <= originalLength && isLength;
+  } else if (version === 6) {
+    const payload = available >= 6 ? ipv6.payloadLength(bytes, offset) : 0;
+    out.isCut = ipv6.HEADER_LENGTH + payload <= originalLength;
+  }
+  return false;
 }
 
 function setLengths(out: IpLayout, available: number, declaredLength: number): void {
@@ -178,7 +225,8 @@ function readFragmentHeader(bytes: Uint8Array, at: number, out: IpLayout): boole
 /** Checks the transport header of whole datagrams and first fragments; later fragments have none. */
 function parseTransport(bytes: Uint8Array, offset: number, out: IpLayout): boolean {
   out.hasPorts = false;
-  if (out.fragmentOffset !== 0) return true;
+  if (out.fragmentOffset !== 0)
+    return out.fragmentOffset !== FLAGS_FRAGMENT_OFFSET || out.protocol !== ipv4.PROTOCOL_TCP;
   const at = offset + out.transportOffset;
   const present = out.length - out.transportOffset;
   const declared = out.declaredLength - out.transportOffset;
@@ -188,12 +236,16 @@ function parseTransport(bytes: Uint8Array, offset: number, out: IpLayout): boole
       return isTcpSound(bytes, at, present, declared, out.isFragment);
     case ipv4.PROTOCOL_UDP:
       out.hasPorts = present >= PORTS_LENGTH;
-      return isUdpSound(bytes, at, present, declared, out.isFragment);
+      return isUdpSound(bytes, at, present, declared, out);
     case ipv4.PROTOCOL_DCCP:
+      out.hasPorts = present >= PORTS_LENGTH;
+      return declared >= DCCP_HEADER_LENGTH;
     case ipv4.PROTOCOL_SCTP:
+      out.hasPorts = present >= PORTS_LENGTH;
+      return declared >= sctp.HEADER_LENGTH;
     case ipv4.PROTOCOL_UDPLITE:
       out.hasPorts = present >= PORTS_LENGTH;
-      return true;
+      return declared >= UDPLITE_HEADER_LENGTH;
     case ipv4.PROTOCOL_ICMP:
       return out.version === 6 || declared >= icmpv4.HEADER_LENGTH;
     case ipv6.NEXT_ICMPV6:
@@ -210,10 +262,12 @@ function isTcpSound(bytes: Uint8Array, at: number, present: number, declared: nu
   return headerLength >= tcp.HEADER_LENGTH && (isFragment || headerLength <= declared);
 }
 
-function isUdpSound(bytes: Uint8Array, at: number, present: number, declared: number, isFragment: boolean): boolean {
+function isUdpSound(bytes: Uint8Array, at: number, present: number, declared: number, of: IpLayout): boolean {
   if (declared < udp.HEADER_LENGTH) return false;
   if (present < udp.CHECKSUM_OFFSET) return true;
-  // 0 in super-frames too long for the field (RFC 2675).
   const length = readU16(bytes, at + 4);
-  return length === 0 || (length >= udp.HEADER_LENGTH && (isFragment || length <= declared));
+  // 0 is the rest in IPv6, whatever its length (RFC 2675 4, `__udp6_lib_rcv` of the kernel). In IPv4 it is too short, save
+  // in front of a super-frame that is too long for the field: BIG TCP in VXLAN or Geneve.
+  if (length === 0) return of.version === 6 || of.declaredLength > MAX_DATAGRAM_LENGTH;
+  return length >= udp.HEADER_LENGTH && (of.isFragment || length <= declared);
 }

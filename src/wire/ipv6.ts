@@ -41,6 +41,13 @@ export const MIN_EXTENSION_LENGTH = 8;
 /** Most extension headers that are followed. */
 export const MAX_EXTENSION_HEADERS = 16;
 
+/** Longest payload that the header's own field can say, in octets. */
+const MAX_PAYLOAD_LENGTH = 0xffff;
+/** Hop-by-hop options: one octet of padding (RFC 8200 4.2), and the length of a jumbogram (RFC 2675 2). */
+const OPTION_PAD1 = 0;
+const OPTION_JUMBO = 0xc2;
+const OPTION_JUMBO_LENGTH = 6;
+
 /** Next header value of hop-by-hop options. */
 export const NEXT_HOP_BY_HOP = 0;
 /** Next header value of a routing header. */
@@ -188,6 +195,30 @@ export function extensionLength(bytes: Uint8Array, offset: number, type: number)
   if (type === NEXT_FRAGMENT) return MIN_EXTENSION_LENGTH;
   const field = readU8(bytes, offset + 1);
   return type === NEXT_AUTHENTICATION ? (field + 2) << 2 : (field + 1) << 3;
+}
+
+/**
+ * Finds out how long the payload behind an IPv6 header is whose payload length is 0: a jumbo option says it, or it ends
+ * with the frame. Cost: O(hop-by-hop options), no allocation. Never throws.
+ *
+ * @param available - octets that are there from `offset`, {@link HEADER_LENGTH} at least
+ * @param originalLength - octets that were on the wire from `offset`
+ * @returns octets behind the fixed header; -1 where the option says less than it may (RFC 2675 section 3)
+ */
+export function jumboLength(bytes: Uint8Array, offset: number, available: number, originalLength: number): number {
+  const rest = originalLength - HEADER_LENGTH;
+  if (nextHeader(bytes, offset) !== NEXT_HOP_BY_HOP || available < HEADER_LENGTH + MIN_EXTENSION_LENGTH) return rest;
+  const header = offset + HEADER_LENGTH;
+  const end = Math.min(header + extensionLength(bytes, header, NEXT_HOP_BY_HOP), offset + available);
+  for (let at = header + 2; at + OPTION_JUMBO_LENGTH <= end; ) {
+    const option = readU8(bytes, at);
+    if (option === OPTION_JUMBO && readU8(bytes, at + 1) === OPTION_JUMBO_LENGTH - 2) {
+      const length = readU32(bytes, at + 2);
+      return length > MAX_PAYLOAD_LENGTH ? length : -1;
+    }
+    at += option === OPTION_PAD1 ? 1 : 2 + readU8(bytes, at + 1);
+  }
+  return rest;
 }
 
 /** Reads the offset, in octets, of the fragment whose fragment header is at `offset`. */

@@ -12,7 +12,8 @@
  *  RAW, IPV4, IPV6                                  | IP ...
  * ```
  * Floor 0. Reads in place and never allocates. Rule: what is called not IP is known to be none. A frame that says it carries
- * IP and does not is malformed; one in which IP may be and is not found is unreadable (frame-kind.ts).
+ * IP and does not is malformed; one in which IP may be and is not found is unreadable; one of which a capture kept too
+ * little to say is cut (frame-kind.ts).
  *
  * @see the linktype registry of the tcpdump group
  * @module
@@ -33,7 +34,9 @@ import {
   skipVlanTags,
   VLAN_TAG_LENGTH,
 } from './ethernet.ts';
-import { MALFORMED, NO_ETHERTYPE, NOT_IP, unreadable } from './frame-kind.ts';
+import { MALFORMED, NO_ETHERTYPE, NOT_IP, tooShort, unreadable } from './frame-kind.ts';
+import { HEADER_LENGTH as IPV4_HEADER_LENGTH } from './ipv4.ts';
+import { HEADER_LENGTH as IPV6_HEADER_LENGTH } from './ipv6.ts';
 import { classifyLlc } from './llc.ts';
 import { classifyLabels, isMplsType } from './mpls.ts';
 import { classifySession, ETHERTYPE_PPPOE_SESSION } from './pppoe.ts';
@@ -104,7 +107,7 @@ export function isKnownLinktype(linktype: number): boolean {
  * @param length - octets of it that are there
  * @param originalLength - octets of it that were on the wire; `length` at least
  * @returns 0 to `length` - 1: IP, whose header starts there, of the version that the link header says; `NOT_IP`,
- *   `MALFORMED`, or the number of `unreadable`
+ *   `MALFORMED`, `CUT` (only where `originalLength` is the larger), or the number of `unreadable`
  */
 export function classifyFrame(frame: Uint8Array, length: number, originalLength: number, linktype: number): number {
   // Nearly every frame, and so little code that it is compiled into the packet path.
@@ -128,15 +131,16 @@ function classifyOther(frame: Uint8Array, length: number, originalLength: number
       return afterSll2(frame, length, originalLength);
     case LINKTYPE_NULL:
     case LINKTYPE_LOOP:
-      return afterFamily(frame, length);
+      return afterFamily(frame, length, originalLength);
     case DLT_RAW:
     case DLT_RAW_OPENBSD:
     case LINKTYPE_RAW:
-      return startsIp(frame, 0, length, 4) ? 0 : ipOr(frame, 0, length, 6);
+      if (length === 0) return tooShort(IPV4_HEADER_LENGTH, originalLength);
+      return startsIp(frame, 0, length, 4) ? 0 : ipOr(frame, 0, length, originalLength, 6);
     case LINKTYPE_IPV4:
-      return ipOr(frame, 0, length, 4);
+      return ipOr(frame, 0, length, originalLength, 4);
     case LINKTYPE_IPV6:
-      return ipOr(frame, 0, length, 6);
+      return ipOr(frame, 0, length, originalLength, 6);
     default:
       return unreadable(NO_ETHERTYPE);
   }
@@ -199,11 +203,12 @@ function afterType(
   originalLength: number,
   maxTags: number,
 ): number {
-  const last = Math.min(length - 2, typeOffset + maxTags * VLAN_TAG_LENGTH);
+  const last = typeOffset + maxTags * VLAN_TAG_LENGTH;
   for (let at = typeOffset; at <= last; at += VLAN_TAG_LENGTH) {
+    if (at + 2 > length) return tooShort(at + 2, originalLength);
     const type = readU16(frame, at);
-    if (type === ETHERTYPE_IPV4) return ipOr(frame, at + 2, length, 4);
-    if (type === ETHERTYPE_IPV6) return ipOr(frame, at + 2, length, 6);
+    if (type === ETHERTYPE_IPV4) return ipOr(frame, at + 2, length, originalLength, 4);
+    if (type === ETHERTYPE_IPV6) return ipOr(frame, at + 2, length, originalLength, 6);
     if (!isVlanType(type)) return ofType(frame, type, at + 2, length, originalLength);
   }
   return MALFORMED;
@@ -212,14 +217,14 @@ function afterType(
 /** The kind of a frame with a type, or a length, that is none of IP and of a tag; what it announces is at `at`. */
 function ofType(frame: Uint8Array, type: number, at: number, length: number, originalLength: number): number {
   if (type === ETHERTYPE_PPPOE_SESSION) return classifySession(frame, at, length, originalLength);
-  if (isMplsType(type)) return classifyLabels(frame, at, type, length);
+  if (isMplsType(type)) return classifyLabels(frame, at, type, length, originalLength);
   if (type <= MAX_LENGTH_FIELD) return classifyLlc(frame, at, type, length, originalLength);
   if (type < FIRST_ETHERTYPE) return MALFORMED;
   return isKnownWithoutIp(type) ? NOT_IP : unreadable(type);
 }
 
 function afterSll(frame: Uint8Array, length: number, originalLength: number): number {
-  if (length < SLL_HEADER_LENGTH) return MALFORMED;
+  if (length < SLL_HEADER_LENGTH) return tooShort(SLL_HEADER_LENGTH, originalLength);
   const type = readU16(frame, SLL_TYPE_OFFSET);
   return type < FIRST_ETHERTYPE
     ? afterCookedNumber(frame, type, SLL_HEADER_LENGTH, length, originalLength)
@@ -228,10 +233,10 @@ function afterSll(frame: Uint8Array, length: number, originalLength: number): nu
 
 /** The type stands first here, so that the rest of a tag it announces opens the payload: control field, then type. */
 function afterSll2(frame: Uint8Array, length: number, originalLength: number): number {
-  if (length < SLL2_HEADER_LENGTH) return MALFORMED;
+  if (length < SLL2_HEADER_LENGTH) return tooShort(SLL2_HEADER_LENGTH, originalLength);
   const type = readU16(frame, 0);
-  if (type === ETHERTYPE_IPV4) return ipOr(frame, SLL2_HEADER_LENGTH, length, 4);
-  if (type === ETHERTYPE_IPV6) return ipOr(frame, SLL2_HEADER_LENGTH, length, 6);
+  if (type === ETHERTYPE_IPV4) return ipOr(frame, SLL2_HEADER_LENGTH, length, originalLength, 4);
+  if (type === ETHERTYPE_IPV6) return ipOr(frame, SLL2_HEADER_LENGTH, length, originalLength, 6);
   if (isVlanType(type)) return afterType(frame, SLL2_INNER_TYPE_OFFSET, length, originalLength, MAX_VLAN_TAGS - 1);
   return type < FIRST_ETHERTYPE
     ? afterCookedNumber(frame, type, SLL2_HEADER_LENGTH, length, originalLength)
@@ -250,13 +255,14 @@ function afterCookedNumber(
   return classifyLlc(frame, at, originalLength - at, length, originalLength);
 }
 
-function afterFamily(frame: Uint8Array, length: number): number {
-  if (length < LOOPBACK_HEADER_LENGTH) return MALFORMED;
+function afterFamily(frame: Uint8Array, length: number, originalLength: number): number {
+  if (length < LOOPBACK_HEADER_LENGTH) return tooShort(LOOPBACK_HEADER_LENGTH, originalLength);
   const word = readU32(frame, 0);
   // A family is below 256: in the other byte order it is alone in the high octet.
   const family = (word & 0x00ffffff) === 0 ? word >>> 24 : word;
-  if (family === FAMILY_IPV4) return ipOr(frame, LOOPBACK_HEADER_LENGTH, length, 4);
-  return isIpv6Family(family) ? ipOr(frame, LOOPBACK_HEADER_LENGTH, length, 6) : unreadable(NO_ETHERTYPE);
+  if (family === FAMILY_IPV4) return ipOr(frame, LOOPBACK_HEADER_LENGTH, length, originalLength, 4);
+  if (isIpv6Family(family)) return ipOr(frame, LOOPBACK_HEADER_LENGTH, length, originalLength, 6);
+  return unreadable(NO_ETHERTYPE);
 }
 
 /** AF_INET6 is 10 on Linux, 24 on NetBSD and OpenBSD, 28 on FreeBSD, 30 on Darwin. */
@@ -265,7 +271,8 @@ function isIpv6Family(family: number): boolean {
 }
 
 /** `at`, where a datagram of that version starts there; else malformed: the link header promised one. */
-function ipOr(frame: Uint8Array, at: number, length: number, version: 4 | 6): number {
+function ipOr(frame: Uint8Array, at: number, length: number, originalLength: number, version: 4 | 6): number {
+  if (at >= length) return tooShort(at + (version === 4 ? IPV4_HEADER_LENGTH : IPV6_HEADER_LENGTH), originalLength);
   return startsIp(frame, at, length, version) ? at : MALFORMED;
 }
 

@@ -13,7 +13,7 @@
 
 import { readU8, readU16 } from './bytes.ts';
 import { isKnownWithoutIp } from './ether-types.ts';
-import { MALFORMED, NO_ETHERTYPE, NOT_IP, unreadable } from './frame-kind.ts';
+import { MALFORMED, NO_ETHERTYPE, NOT_IP, tooShort, unreadable } from './frame-kind.ts';
 
 const HEADER_LENGTH = 3;
 const SNAP_LENGTH = 8;
@@ -55,7 +55,8 @@ export function classifyLlc(
   length: number,
   originalLength: number,
 ): number {
-  if (declared < HEADER_LENGTH || at + declared > originalLength || at + HEADER_LENGTH > length) return MALFORMED;
+  if (declared < HEADER_LENGTH || at + declared > originalLength) return MALFORMED;
+  if (at + HEADER_LENGTH > length) return tooShort(at + HEADER_LENGTH, originalLength);
   const destination = readU8(frame, at);
   if (destination === SAP_NULL || destination === SAP_ARP) return NOT_IP;
   if (readU8(frame, at + 1) !== destination || readU8(frame, at + 2) !== UNNUMBERED_INFORMATION)
@@ -64,12 +65,14 @@ export function classifyLlc(
     case SAP_SPANNING_TREE:
       return NOT_IP;
     case SAP_ISO: {
-      const hasProtocol = declared > HEADER_LENGTH && at + HEADER_LENGTH < length;
-      const protocol = hasProtocol ? readU8(frame, at + HEADER_LENGTH) : 0;
+      if (declared === HEADER_LENGTH) return unreadable(NO_ETHERTYPE);
+      if (at + HEADER_LENGTH >= length) return tooShort(at + HEADER_LENGTH + 1, originalLength);
+      const protocol = readU8(frame, at + HEADER_LENGTH);
       return protocol === NLPID_ES_IS || protocol === NLPID_IS_IS ? NOT_IP : unreadable(NO_ETHERTYPE);
     }
     case SAP_SNAP:
-      if (declared < SNAP_LENGTH || at + SNAP_LENGTH > length) return MALFORMED;
+      if (declared < SNAP_LENGTH) return MALFORMED;
+      if (at + SNAP_LENGTH > length) return tooShort(at + SNAP_LENGTH, originalLength);
       return isSnapWithoutIp(frame, at + HEADER_LENGTH) ? NOT_IP : unreadable(NO_ETHERTYPE);
     default:
       return unreadable(NO_ETHERTYPE);

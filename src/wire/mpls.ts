@@ -11,7 +11,7 @@
  */
 
 import { readU8 } from './bytes.ts';
-import { MALFORMED, unreadable } from './frame-kind.ts';
+import { tooShort, unreadable } from './frame-kind.ts';
 
 /** EtherType of MPLS. */
 export const ETHERTYPE_MPLS = 0x8847;
@@ -33,15 +33,22 @@ export function isMplsType(type: number): boolean {
  * @param first - octet of the first entry
  * @param etherType - the one that announced it
  * @param length - octets of the frame that are there
+ * @param originalLength - octets of the frame that were on the wire
  */
-export function classifyLabels(frame: Uint8Array, first: number, etherType: number, length: number): number {
+export function classifyLabels(
+  frame: Uint8Array,
+  first: number,
+  etherType: number,
+  length: number,
+  originalLength: number,
+): number {
   let at = first;
   for (let count = 0; count < MAX_ENTRIES; count++) {
-    if (at + ENTRY_LENGTH > length) return MALFORMED;
+    if (at + ENTRY_LENGTH > length) return tooShort(at + ENTRY_LENGTH, originalLength);
     const isBottom = (readU8(frame, at + 2) & 1) === 1;
     at += ENTRY_LENGTH;
     if (!isBottom) continue;
-    if (at >= length) return MALFORMED;
+    if (at >= length) return tooShort(at + 1, originalLength);
     const version = readU8(frame, at) >>> 4;
     return version === 4 || version === 6 ? at : unreadable(etherType);
   }

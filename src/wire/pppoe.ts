@@ -12,7 +12,7 @@
  */
 
 import { readU8, readU16, writeU16 } from './bytes.ts';
-import { MALFORMED, NOT_IP, unreadable } from './frame-kind.ts';
+import { MALFORMED, NOT_IP, tooShort, unreadable } from './frame-kind.ts';
 
 /** EtherType of the session stage. */
 export const ETHERTYPE_PPPOE_SESSION = 0x8864;
@@ -52,23 +52,34 @@ export function setLength(frame: Uint8Array, at: number, octets: number): void {
  */
 export function classifySession(frame: Uint8Array, at: number, length: number, originalLength: number): number {
   const ppp = at + HEADER_LENGTH;
-  if (ppp + 1 > length || readU8(frame, at) !== VERSION_AND_TYPE || readU8(frame, at + 1) !== CODE_SESSION)
-    return MALFORMED;
-  const declared = payloadLength(frame, at);
+  if (at < length && readU8(frame, at) !== VERSION_AND_TYPE) return MALFORMED;
+  if (at + 1 < length && readU8(frame, at + 1) !== CODE_SESSION) return MALFORMED;
+  const declared = ppp <= length ? payloadLength(frame, at) : 1;
+  if (declared < 1 || ppp + declared > originalLength) return MALFORMED;
+  if (ppp + 1 > length) return tooShort(ppp + 1, originalLength);
   // Numbers have an even first octet and an odd last one. An odd first octet stands alone: the other was 0 (RFC 1661 6.5).
   const isOneOctet = (readU8(frame, ppp) & 1) === 1;
   const protocolLength = isOneOctet ? 1 : 2;
-  if (declared < protocolLength || ppp + declared > originalLength || ppp + protocolLength > length) return MALFORMED;
+  if (declared < protocolLength) return MALFORMED;
+  if (ppp + protocolLength > length) return tooShort(ppp + protocolLength, originalLength);
   const protocol = isOneOctet ? readU8(frame, ppp) : readU16(frame, ppp);
   const datagram = ppp + protocolLength;
-  if (protocol === PPP_IPV4) return whereItFits(frame, datagram, declared - protocolLength, length, 4);
-  if (protocol === PPP_IPV6) return whereItFits(frame, datagram, declared - protocolLength, length, 6);
+  if (protocol === PPP_IPV4) return whereItFits(frame, datagram, declared - protocolLength, length, originalLength, 4);
+  if (protocol === PPP_IPV6) return whereItFits(frame, datagram, declared - protocolLength, length, originalLength, 6);
   return protocol >= PPP_FIRST_CONTROL && (protocol & 1) === 1 ? NOT_IP : unreadable(ETHERTYPE_PPPOE_SESSION);
 }
 
 /** The octet of an IP datagram that is of that version and no longer than the session says. */
-function whereItFits(frame: Uint8Array, at: number, room: number, length: number, version: 4 | 6): number {
-  if (at + ENOUGH_OF_IP > length || readU8(frame, at) >>> 4 !== version) return MALFORMED;
+function whereItFits(
+  frame: Uint8Array,
+  at: number,
+  room: number,
+  length: number,
+  originalLength: number,
+  version: 4 | 6,
+): number {
+  if (at < length && readU8(frame, at) >>> 4 !== version) return MALFORMED;
+  if (at + ENOUGH_OF_IP > length) return tooShort(at + ENOUGH_OF_IP, originalLength);
   const declared = version === 4 ? readU16(frame, at + 2) : IPV6_HEADER + readU16(frame, at + 4);
   // Super-frames and jumbograms leave their length open. What is in a session has one.
   const isOpen =

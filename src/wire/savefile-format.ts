@@ -15,16 +15,30 @@ import type { TimestampScale } from './savefile-time.ts';
  */
 export const MAX_SAVEFILE_FRAME_LENGTH = 64 * 1024 * 1024;
 
+/**
+ * Most interfaces that a file may describe, over all its sections. What a reader keeps of each lasts as long as the file.
+ */
+export const MAX_SAVEFILE_INTERFACES = 65_536;
+
 /** A head that belongs to the frames after it: the file header of pcap, a section header block of pcapng. */
 export interface SavefileSection {
   readonly format: 'pcap' | 'pcapng';
   /** Byte order of every field in the section; the frames themselves are octets. */
   readonly bigEndian: boolean;
-  /**
-   * The octets to open a copy of this section with: those of the file, save that a pcapng section length becomes
-   * "not specified", because a copy need not hold every block.
-   */
+  /** The octets of the head as they stand in the file. Owned. */
   readonly header: Buffer;
+  /**
+   * Of pcap: octets of a record before its frame.
+   *
+   * @defaultValue 16
+   */
+  readonly recordHeaderLength?: number;
+  /**
+   * Of pcap: the original length stands before the captured one.
+   *
+   * @defaultValue false
+   */
+  readonly originalFirst?: boolean;
 }
 
 /** Where frames of a section were captured. A pcap file has one. */
@@ -41,7 +55,7 @@ export interface SavefileInterface {
   readonly snaplen: number;
   /** How its timestamps count. */
   readonly scale: TimestampScale;
-  /** The octets that describe it in a copy of the section; empty for pcap, where the file header does. */
+  /** The octets that describe it; empty for pcap, where the file header does. Owned. */
   readonly block: Buffer;
 }
 
@@ -57,17 +71,24 @@ export interface SavefileRecord {
   timestampHigh: number;
   /** Timestamp as in the file. pcap: micro- or nanoseconds. pcapng: lower 32 bits. */
   timestampLow: number;
+  /**
+   * It is a simple packet block of pcapng, which has no time.
+   *
+   * @defaultValue false
+   */
+  isSimple?: boolean;
 }
 
 /** A frame as the reader shows it. */
 export interface SavefileFrame extends SavefileRecord {
+  isSimple: boolean;
   /** Octet of the reader's buffer where the frame starts. */
   offset: number;
-  /** Octet of the reader's buffer where the options of the packet block start. */
+  /** Octet of the reader's buffer where the options of the packet block start; of pcap: what a modified record adds. */
   optionsOffset: number;
-  /** Octets of options; 0 for pcap. */
+  /** Octets of them. */
   optionsLength: number;
-  /** The timestamp in seconds since 1970, rounded down. */
+  /** The timestamp in seconds since 1970, rounded down; 0 where the record has none. */
   seconds: number;
   /** The rest of the timestamp, 0-999999999. What is finer in the file is rounded down. */
   nanoseconds: number;

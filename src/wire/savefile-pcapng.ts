@@ -10,7 +10,7 @@
  *   packet (obsolete)   as the enhanced one, with a 16-bit interface and a drop count
  * ```
  * Floor 0. Rule: the caller checks that the whole block is there and that both lengths agree; a parser here stays within
- * the block and says in words what is wrong. Every other kind of block is skipped by its length.
+ * the block and says in words what is wrong. What is in every other kind of block is not looked at.
  *
  * @module
  */
@@ -39,12 +39,16 @@ export const BLOCK = {
 export const BLOCK_OVERHEAD = 12;
 /** Octets of a section header that tell its byte order and length. */
 export const SECTION_PEEK_LENGTH = 12;
+/** Where the section length stands in a section header: octets of what follows it, in {@link SECTION_LENGTH_SIZE} octets. */
+export const SECTION_LENGTH_OFFSET = 16;
+export const SECTION_LENGTH_SIZE = 8;
+/** Each octet of a section length that is not specified. */
+export const SECTION_LENGTH_OPEN = 0xff;
 /** Where the snaplen field stands in an interface block. */
 export const PCAPNG_SNAPLEN_OFFSET = 12;
 
 const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 const SECTION_HEADER_LENGTH = 28;
-const SECTION_LENGTH_OFFSET = 16;
 const INTERFACE_LENGTH = 20;
 const INTERFACE_OPTIONS_OFFSET = 16;
 const SIMPLE_PACKET_LENGTH = 16;
@@ -89,7 +93,7 @@ export function identifySection(buffer: Buffer, offset: number): boolean | null 
 /**
  * Reads a section header.
  *
- * @returns the octets to open a copy of the section with (owned), or what is wrong in words
+ * @returns its octets (owned), or what is wrong in words
  */
 export function parseSection(buffer: Buffer, offset: number, total: number, bigEndian: boolean): Buffer | string {
   if (total < SECTION_HEADER_LENGTH) {
@@ -99,8 +103,7 @@ export function parseSection(buffer: Buffer, offset: number, total: number, bigE
   if (major !== 1) {
     return `pcapng version ${major}.${readHalfword(buffer, offset + 14, bigEndian)} is not read, only 1`;
   }
-  const header = Buffer.from(buffer.subarray(offset, offset + total));
-  return header.fill(0xff, SECTION_LENGTH_OFFSET, SECTION_LENGTH_OFFSET + 8);
+  return Buffer.from(buffer.subarray(offset, offset + total));
 }
 
 /**
@@ -192,12 +195,13 @@ export function parsePacket(
   // Both lengths are multiples of 4 once padded, so what is left is not negative.
   frame.optionsOffset = frame.offset + padded(length);
   frame.optionsLength = room - padded(length);
+  frame.isSimple = false;
   decodeTimestamp(frame, origin.scale);
   return null;
 }
 
 /**
- * Reads a simple packet block into `frame`. Its time is 0.
+ * Reads a simple packet block into `frame`. It has no time, which reads as 0, as with libpcap.
  *
  * The block does not say how much of the frame it holds. The room for it does, to within the padding; only where the
  * snaplen of the interface falls into the padding does it decide, because the files of some writers lie about it.
@@ -232,6 +236,7 @@ export function parseSimplePacket(
   frame.offset = offset + SIMPLE_PACKET_FRAME_OFFSET;
   frame.optionsOffset = 0;
   frame.optionsLength = 0;
+  frame.isSimple = true;
   return null;
 }
 
@@ -242,7 +247,7 @@ export function emitSection(bigEndian: boolean): Buffer {
   writeWord(out, SECTION_HEADER_LENGTH, 4, bigEndian);
   writeWord(out, BYTE_ORDER_MAGIC, 8, bigEndian);
   writeHalfword(out, 1, 12, bigEndian);
-  out.fill(0xff, SECTION_LENGTH_OFFSET, SECTION_LENGTH_OFFSET + 8);
+  out.fill(SECTION_LENGTH_OPEN, SECTION_LENGTH_OFFSET, SECTION_LENGTH_OFFSET + SECTION_LENGTH_SIZE);
   writeWord(out, SECTION_HEADER_LENGTH, SECTION_HEADER_LENGTH - CLOSING_LENGTH, bigEndian);
   return out;
 }
@@ -307,6 +312,34 @@ export function emitPacket(
   out.fill(0, at, end);
   at = end + options.copy(out, end);
   return writeWord(out, total, at, bigEndian);
+}
+
+/** Octets of a simple packet block with a frame of this length. */
+export function simplePacketBlockLength(length: number): number {
+  return SIMPLE_PACKET_LENGTH + padded(length);
+}
+
+/**
+ * Writes a simple packet block to `out`, which has room for it: interface and time of `record` are not in it. Never
+ * allocates.
+ *
+ * @returns the offset behind the block
+ */
+export function emitSimplePacket(
+  record: SavefileRecord,
+  frame: Buffer,
+  out: Buffer,
+  offset: number,
+  bigEndian: boolean,
+): number {
+  const total = simplePacketBlockLength(record.length);
+  let at = writeWord(out, BLOCK.simplePacket, offset, bigEndian);
+  at = writeWord(out, total, at, bigEndian);
+  at = writeWord(out, record.originalLength, at, bigEndian);
+  const end = at + padded(record.length);
+  at += frame.copy(out, at, 0, record.length);
+  out.fill(0, at, end);
+  return writeWord(out, total, end, bigEndian);
 }
 
 function emitOption(code: number, value: Buffer, bigEndian: boolean): Buffer {

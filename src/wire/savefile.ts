@@ -2,9 +2,10 @@
  * Capture files as a stream: chunks of octets in, sections, interfaces and frames out; and records back to octets.
  *
  * ```
- *   push(chunk) ─> next() ─> 'section' | 'interface' | 'frame' ... ─> 'more' ─> push(chunk) ... ─> end()
- *                                                                └─> 'error'
+ *   push(chunk) ─> next() ─> 'section' | 'interface' | 'frame' | 'block' ... ─> 'more' ─> push(chunk) ... ─> end()
+ *                                                                          └─> 'error'
  * ```
+ * Every octet of the file belongs to one of the events, which can be copied as it stands.
  * Floor 0, no I/O. The format and the byte order are told by the file itself. The reader keeps one buffer that holds the
  * record at hand and grows with the octets that really came, never by the word of a length field. Rule: nothing here
  * throws; damage is an error value, after all frames before it were shown.
@@ -17,6 +18,7 @@
 import { FirehookError } from '../errors.ts';
 import {
   MAX_SAVEFILE_FRAME_LENGTH,
+  MAX_SAVEFILE_INTERFACES,
   readWord,
   type SavefileFrame,
   type SavefileInterface,
@@ -25,17 +27,21 @@ import {
 } from './savefile-format.ts';
 import {
   emitPcapRecord,
+  identifyOtherPcap,
   identifyPcap,
   PCAP_HEADER_LENGTH,
   PCAP_RECORD_HEADER_LENGTH,
+  type PcapHeader,
   type PcapVariant,
   parsePcapHeader,
   parsePcapRecord,
+  pcapRecordHeaderLength,
 } from './savefile-pcap.ts';
 import {
   BLOCK,
   BLOCK_OVERHEAD,
   emitPacket,
+  emitSimplePacket,
   identifySection,
   packetBlockLength,
   parseInterface,
@@ -43,10 +49,11 @@ import {
   parseSection,
   parseSimplePacket,
   SECTION_PEEK_LENGTH,
+  simplePacketBlockLength,
 } from './savefile-pcapng.ts';
 import { createTimestampScale, RESOLUTION_MICROSECONDS, RESOLUTION_NANOSECONDS } from './savefile-time.ts';
 
-/** A block that is read whole may be this long: the longest frame and ample room for options. */
+/** A block may be this long: the longest frame and ample room for options. */
 const MAX_BLOCK_LENGTH = MAX_SAVEFILE_FRAME_LENGTH + 1024 * 1024;
 const MAGIC_LENGTH = 4;
 /** What people hand over instead of a capture: the first octets, and the name of the program that made them. */
@@ -55,13 +62,22 @@ const COMPRESSED: readonly (readonly [string, string])[] = [
   ['28b52ffd', 'zstd'],
   ['fd377a58', 'xz'],
   ['425a68', 'bzip2'],
+  ['04224d18', 'lz4'],
+];
+/** The first octets of other kinds of capture, and the program that writes them. */
+const FOREIGN: readonly (readonly [string, string])[] = [
+  ['736e6f6f', 'a capture of snoop'],
+  ['6274736e', 'a capture of btsnoop'],
+  ['474d4255', 'a capture of Network Monitor'],
+  ['52545353', 'a capture of Network Monitor'],
 ];
 
 /**
  * What {@link SavefileReader.next} came upon. `section`: a new section (pcap: with its one interface). `interface`: a new
- * interface. `frame`: a frame. `more`: nothing further in the octets pushed so far. `error`: damage, final.
+ * interface. `frame`: a frame. `block`: a block of pcapng that is none of these (name resolution, statistics, secrets ...).
+ * `more`: nothing further in the octets pushed so far. `error`: damage, final.
  */
-export type SavefileEvent = 'section' | 'interface' | 'frame' | 'more' | 'error';
+export type SavefileEvent = 'section' | 'interface' | 'frame' | 'block' | 'more' | 'error';
 
 /** Reads a capture file that comes in chunks. */
 export class SavefileReader {
@@ -72,6 +88,7 @@ export class SavefileReader {
     originalLength: 0,
     timestampHigh: 0,
     timestampLow: 0,
+    isSimple: false,
     offset: 0,
     optionsOffset: 0,
     optionsLength: 0,
@@ -85,13 +102,13 @@ export class SavefileReader {
   #limit = 0;
   /** Offset in the file of octet 0 of the buffer. */
   #base = 0;
-  /** Octets of a block of no interest that are still to come. */
-  #skip = 0;
+  #recordOffset = 0;
+  #recordLength = 0;
   #framesTotal = 0;
   #sectionsTotal = 0;
   #firstInterface = 0;
   #section: SavefileSection | null = null;
-  #pcap: PcapVariant | null = null;
+  #pcap: PcapHeader | null = null;
   #error: FirehookError | null = null;
 
   /** @param name - what errors call the file, for example its path */
@@ -99,9 +116,19 @@ export class SavefileReader {
     this.#name = name;
   }
 
-  /** Where the octets of {@link SavefileReader.frame} are. Borrowed until the next `push`. */
+  /** Where the octets of the last event are. Borrowed until the next `push`. */
   get buffer(): Buffer {
     return this.#buffer;
+  }
+
+  /** Octet of the buffer where the record, block or head of the last event starts. */
+  get recordOffset(): number {
+    return this.#recordOffset;
+  }
+
+  /** Octets of the record, block or head of the last event, all that belongs to it. */
+  get recordLength(): number {
+    return this.#recordLength;
   }
 
   /** The section at hand; null before the first. */
@@ -131,24 +158,13 @@ export class SavefileReader {
 
   /** Goes on to the next event. Allocates nothing for a frame of a usual resolution. Never throws. */
   next(): SavefileEvent {
-    for (;;) {
-      if (this.#error !== null) {
-        return 'error';
-      }
-      if (this.#skip > 0) {
-        const skipped = Math.min(this.#skip, this.#available());
-        this.#skip -= skipped;
-        this.#position += skipped;
-        if (this.#skip > 0) {
-          return 'more';
-        }
-      }
-      const event =
-        this.#section === null ? this.#open() : this.#pcap === null ? this.#block() : this.#record(this.#pcap);
-      if (event !== null) {
-        return event;
-      }
+    if (this.#error !== null) {
+      return 'error';
     }
+    if (this.#section === null) {
+      return this.#open();
+    }
+    return this.#pcap === null ? this.#block(this.#section.bigEndian) : this.#record(this.#pcap);
   }
 
   /**
@@ -168,7 +184,7 @@ export class SavefileReader {
     if (this.#section === null && size < MAGIC_LENGTH) {
       return this.#formatError(`only ${size} octets`);
     }
-    if (this.#available() === 0 && this.#skip === 0) {
+    if (this.#available() === 0) {
       return null;
     }
     const what = this.#section === null ? 'inside the file header' : `after packet ${this.#framesTotal}`;
@@ -194,7 +210,12 @@ export class SavefileReader {
     if (readWord(this.#buffer, 0, true) === BLOCK.sectionHeader) {
       return this.#sectionHeader();
     }
-    return this.#fail(this.#formatError(`it starts with the octets ${this.#buffer.toString('hex', 0, MAGIC_LENGTH)}`));
+    const start = this.#buffer.toString('hex', 0, MAGIC_LENGTH);
+    const foreign = identifyOtherPcap(this.#buffer, 0) ?? FOREIGN.find(([magic]) => magic === start)?.[1];
+    if (foreign !== undefined) {
+      return this.#fail(this.#formatError(`it is ${foreign}, which is not read`));
+    }
+    return this.#fail(this.#formatError(`it starts with the octets ${start}`));
   }
 
   #openPcap(variant: PcapVariant): SavefileEvent {
@@ -205,10 +226,12 @@ export class SavefileReader {
     if (typeof header === 'string') {
       return this.#fail(this.#formatError(header));
     }
-    this.#pcap = variant;
+    this.#pcap = header;
     this.#section = {
       format: 'pcap',
       bigEndian: variant.bigEndian,
+      recordHeaderLength: pcapRecordHeaderLength(header),
+      originalFirst: header.lengthOrder === 'original',
       header: Buffer.from(this.#buffer.subarray(0, PCAP_HEADER_LENGTH)),
     };
     this.#interfaces.push({
@@ -220,48 +243,41 @@ export class SavefileReader {
       scale: createTimestampScale(variant.nanoseconds ? RESOLUTION_NANOSECONDS : RESOLUTION_MICROSECONDS, 0),
       block: Buffer.alloc(0),
     });
-    this.#position = PCAP_HEADER_LENGTH;
-    return 'section';
+    return this.#take(PCAP_HEADER_LENGTH, 'section');
   }
 
   /** A record of pcap. */
-  #record(variant: PcapVariant): SavefileEvent {
-    if (this.#available() < PCAP_RECORD_HEADER_LENGTH) {
+  #record(header: PcapHeader): SavefileEvent {
+    const headerLength = pcapRecordHeaderLength(header);
+    if (this.#available() < headerLength) {
       return 'more';
     }
     const { frame } = this;
-    parsePcapRecord(this.#buffer, this.#position, variant, frame);
+    parsePcapRecord(this.#buffer, this.#position, header, frame);
     if (frame.length > MAX_SAVEFILE_FRAME_LENGTH) {
       return this.#damage(`a frame of ${frame.length} octets`);
     }
-    const total = PCAP_RECORD_HEADER_LENGTH + frame.length;
+    const total = headerLength + frame.length;
     if (this.#available() < total) {
       return 'more';
     }
-    this.#position += total;
     this.#framesTotal += 1;
-    return 'frame';
+    return this.#take(total, 'frame');
   }
 
-  /** A block of pcapng; null when it was of no interest. */
-  #block(): SavefileEvent | null {
-    if (this.#section === null || this.#available() < BLOCK_OVERHEAD) {
+  /** A block of pcapng. */
+  #block(bigEndian: boolean): SavefileEvent {
+    if (this.#available() < BLOCK_OVERHEAD) {
       return 'more';
     }
-    const { bigEndian } = this.#section;
     const type = readWord(this.#buffer, this.#position, bigEndian);
     if (type === BLOCK.sectionHeader) {
       return this.#sectionHeader();
     }
     const total = readWord(this.#buffer, this.#position + 4, bigEndian);
-    const isRead = type === BLOCK.interface || isPacketBlock(type);
-    const fault = blockLengthFault(total, isRead);
+    const fault = blockLengthFault(total);
     if (fault !== null) {
       return this.#damage(fault);
-    }
-    if (!isRead) {
-      this.#skip = total;
-      return null;
     }
     if (this.#available() < total) {
       return 'more';
@@ -269,7 +285,16 @@ export class SavefileReader {
     if (readWord(this.#buffer, this.#position + total - 4, bigEndian) !== total) {
       return this.#damage(`a block of ${total} octets whose closing length differs`);
     }
-    return type === BLOCK.interface ? this.#interface(total, bigEndian) : this.#packet(type, total, bigEndian);
+    switch (type) {
+      case BLOCK.interface:
+        return this.#interface(total, bigEndian);
+      case BLOCK.enhancedPacket:
+      case BLOCK.simplePacket:
+      case BLOCK.obsoletePacket:
+        return this.#packet(type, total, bigEndian);
+      default:
+        return this.#take(total, 'block');
+    }
   }
 
   #sectionHeader(): SavefileEvent {
@@ -281,7 +306,7 @@ export class SavefileReader {
       return this.#damage('a section header without a byte-order magic');
     }
     const total = readWord(this.#buffer, this.#position + 4, bigEndian);
-    const fault = blockLengthFault(total, true);
+    const fault = blockLengthFault(total);
     if (fault !== null) {
       return this.#damage(fault);
     }
@@ -298,20 +323,21 @@ export class SavefileReader {
     this.#section = { format: 'pcapng', bigEndian, header };
     this.#sectionsTotal += 1;
     this.#firstInterface = this.#interfaces.length;
-    this.#position += total;
-    return 'section';
+    return this.#take(total, 'section');
   }
 
   #interface(total: number, bigEndian: boolean): SavefileEvent {
     const id = this.#interfaces.length;
+    if (id === MAX_SAVEFILE_INTERFACES) {
+      return this.#damage(`more than ${MAX_SAVEFILE_INTERFACES} interfaces`);
+    }
     const place = { id, idInSection: id - this.#firstInterface, sectionIndex: this.#sectionsTotal - 1 };
     const description = parseInterface(this.#buffer, this.#position, total, bigEndian, place);
     if (typeof description === 'string') {
       return this.#damage(description);
     }
     this.#interfaces.push(description);
-    this.#position += total;
-    return 'interface';
+    return this.#take(total, 'interface');
   }
 
   #packet(type: number, total: number, bigEndian: boolean): SavefileEvent {
@@ -323,9 +349,15 @@ export class SavefileReader {
     if (fault !== null) {
       return this.#damage(fault);
     }
-    this.#position += total;
     this.#framesTotal += 1;
-    return 'frame';
+    return this.#take(total, 'frame');
+  }
+
+  #take(length: number, event: SavefileEvent): SavefileEvent {
+    this.#recordOffset = this.#position;
+    this.#recordLength = length;
+    this.#position += length;
+    return event;
   }
 
   #available(): number {
@@ -348,19 +380,31 @@ export class SavefileReader {
   }
 }
 
-/** Octets of a record with a frame and options of these lengths; pcap has no options. */
-export function savefileRecordLength(section: SavefileSection, length: number, optionsLength: number): number {
-  return section.format === 'pcap' ? PCAP_RECORD_HEADER_LENGTH + length : packetBlockLength(length, optionsLength);
+/**
+ * Octets of a record with a frame and options of these lengths.
+ *
+ * @param isSimple - it is to be a simple packet block
+ */
+export function savefileRecordLength(
+  section: SavefileSection,
+  length: number,
+  optionsLength: number,
+  isSimple = false,
+): number {
+  if (section.format === 'pcap') return (section.recordHeaderLength ?? PCAP_RECORD_HEADER_LENGTH) + length;
+  return isSimple ? simplePacketBlockLength(length) : packetBlockLength(length, optionsLength);
 }
 
 /**
- * Writes a record in the format and byte order of a section: pcapng as an enhanced packet block, whatever it came from.
+ * Writes a record in the format and byte order of a section: pcapng as a simple packet block where `record.isSimple`, as an
+ * enhanced one otherwise, whatever it came from.
  *
  * Never allocates; `out` has room for {@link savefileRecordLength} octets.
  *
  * @param record - `interfaceId` counts within the section
  * @param frame - its first `record.length` octets are written
- * @param options - of the packet block, as they stand in a file of this byte order; not written to pcap
+ * @param options - of the enhanced packet block, as they stand in a file of this byte order; of pcap what a modified record
+ *   adds; written nowhere else
  * @returns the offset behind the record
  */
 export function emitSavefileRecord(
@@ -371,18 +415,12 @@ export function emitSavefileRecord(
   out: Buffer,
   offset: number,
 ): number {
-  return section.format === 'pcap'
-    ? emitPcapRecord(record, frame, out, offset, section.bigEndian)
+  if (section.format === 'pcap') return emitPcapRecord(section, record, frame, options, out, offset);
+  return record.isSimple === true
+    ? emitSimplePacket(record, frame, out, offset, section.bigEndian)
     : emitPacket(record, frame, options, out, offset, section.bigEndian);
 }
 
-function isPacketBlock(type: number): boolean {
-  return type === BLOCK.enhancedPacket || type === BLOCK.simplePacket || type === BLOCK.obsoletePacket;
-}
-
-function blockLengthFault(total: number, isRead: boolean): string | null {
-  if (total < BLOCK_OVERHEAD || total % 4 !== 0 || (isRead && total > MAX_BLOCK_LENGTH)) {
-    return `a block of ${total} octets`;
-  }
-  return null;
+function blockLengthFault(total: number): string | null {
+  return total < BLOCK_OVERHEAD || total % 4 !== 0 || total > MAX_BLOCK_LENGTH ? `a block of ${total} octets` : null;
 }

@@ -140,7 +140,7 @@ export class TunnelSegments {
 /** Whether the IP datagram at `at` reaches to the end of the frame and is no fragment. */
 function isWhole(frame: Buffer, at: number, length: number, layout: IpLayout): boolean {
   const rest = length - at;
-  return parseIpLayout(frame, at, rest, rest, layout) && !layout.isFragment && layout.length === rest;
+  return parseIpLayout(frame, at, rest, rest, layout, true) && !layout.isFragment && layout.length === rest;
 }
 
 /** Whether what the outer IP header carries can be repeated before each segment. */

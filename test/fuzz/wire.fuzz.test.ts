@@ -93,13 +93,20 @@ const view = new PacketView(systemPool);
 const chain = new IPRcvBuf();
 
 /** Everything a lane and a hook can learn of the frame, as numbers. */
-function observe(frame: Buffer, start: number, length: number, cut: number, linktype: number): number[] {
+function observe(
+  frame: Buffer,
+  start: number,
+  length: number,
+  cut: number,
+  linktype: number,
+  mayBeOpen: boolean,
+): number[] {
   const bytes = frame.subarray(start);
   const offset = classifyFrame(bytes, length, length + cut, linktype);
   if (offset < 0) return [offset];
   assert.ok(offset < length);
   const available = length - offset;
-  if (!parseIpLayout(bytes, offset, available, available + cut, layout)) return [offset, -1];
+  if (!parseIpLayout(bytes, offset, available, available + cut, layout, mayBeOpen)) return [offset, -1];
   checkLayout(available, available + cut);
 
   const datagram = bytes.subarray(offset);
@@ -158,10 +165,11 @@ test('nothing that reads a packet throws, yields NaN or depends on octets outsid
     const linktype = random(4) === 0 ? (LINKTYPES[random(LINKTYPES.length)] ?? own) : own;
     const cut = random(3) === 0 ? random(2000) : 0;
 
-    const alone = observe(frame, 0, length, cut, linktype);
+    const mayBeOpen = random(2) === 0;
+    const alone = observe(frame, 0, length, cut, linktype, mayBeOpen);
     guarded.fill(random(256));
     frame.copy(guarded, GUARD);
-    const among = observe(guarded, GUARD, length, cut, linktype);
+    const among = observe(guarded, GUARD, length, cut, linktype, mayBeOpen);
     const isSame = alone.length === among.length && alone.every((value, index) => value === among[index]);
     const isNumeric = alone.every(Number.isInteger);
     if (!isSame || !isNumeric) {

@@ -5,10 +5,13 @@
  */
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
+  closeSync,
+  constants,
   linkSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -19,6 +22,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { FrameSink } from '../../../src/drivers/contract.ts';
@@ -26,7 +30,15 @@ import { openSavefile, type SavefileDriver } from '../../../src/drivers/savefile
 import { type ErrorCode, isFirehookError } from '../../../src/errors.ts';
 import { emitInterface, emitSection } from '../../../src/wire/savefile-pcapng.ts';
 import { makeFixtures } from '../../fixtures/make-fixtures.ts';
-import { composeCapture, composeRecord, readCapture, VARIANTS, type Variant } from '../wire/savefile-captures.ts';
+import { waitFor } from '../../support/wait-for.ts';
+import {
+  composeCapture,
+  composeRecord,
+  readCapture,
+  sectionOf,
+  VARIANTS,
+  type Variant,
+} from '../wire/savefile-captures.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'firehook-'));
@@ -75,13 +87,6 @@ describe('a capture forwarded whole', () => {
     assert.deepEqual(ports, [1, 2, 3, 4]);
     assert.ok(copy.equals(octets));
   });
-
-  test('turns simple packet blocks into enhanced ones', async () => {
-    const simple = Buffer.from('00000003000000140000000301020300' + '00000014', 'hex');
-    const octets = Buffer.concat([composeCapture(PCAPNG, []), simple]);
-    const { frames } = readCapture(await forward(octets));
-    assert.deepEqual(frames, readCapture(composeCapture(PCAPNG, [{ bytes: Buffer.of(1, 2, 3) }])).frames);
-  });
 });
 
 describe('what hooks do to a capture', () => {
@@ -126,6 +131,36 @@ describe('what hooks do to a capture', () => {
     );
     assert.equal(readCapture(copy).frames[0]?.options.length, 0);
     assert.equal(readCapture(copy).frames[0]?.bytes[5], 1);
+  });
+
+  test('a frame that came in a simple packet block leaves in one, whatever was done to it', async () => {
+    const section = sectionOf(PCAPNG);
+    const simple = (bytes: Buffer) => composeRecord(section, { bytes, isSimple: true });
+    const head = composeCapture(PCAPNG, []);
+    const capture = Buffer.concat([head, simple(Buffer.of(1, 2, 3))]);
+    for (const made of [Buffer.of(1, 2, 9), Buffer.of(7), Buffer.of(1, 2, 3, 4, 5, 6, 7)]) {
+      const copy = await forward(capture, (driver) => driver.transmit(0, made, made.length));
+      assert.deepEqual(copy, Buffer.concat([head, simple(made)]));
+    }
+    const elsewhere = await forward(capture, (driver, frame, length) => driver.transmit(1, frame, length));
+    assert.deepEqual(readCapture(elsewhere).frames[0]?.interfaceId, 1, 'only interface 0 has simple packet blocks');
+  });
+
+  test('a changed frame of an old or modified pcap file has the record of that file', async () => {
+    const [version, magic] = [4, 0];
+    const cut = { bytes: Buffer.alloc(60, 1), originalLength: 1500, high: 7, low: 8 };
+    const made = Buffer.alloc(70, 2);
+    const old = { ...sectionOf(PCAP), originalFirst: true };
+    old.header.writeUInt16LE(2, version + 2);
+    const modified = { ...sectionOf(PCAP), recordHeaderLength: 24 };
+    modified.header.writeUInt32LE(0xa1b2cd34, magic);
+    const options = Buffer.from('0200000008000400', 'hex');
+    for (const section of [old, modified]) {
+      const capture = Buffer.concat([section.header, composeRecord(section, { ...cut, options })]);
+      const copy = await forward(capture, (driver) => driver.transmit(0, made, made.length));
+      const record = composeRecord(section, { bytes: made, high: 7, low: 8, options });
+      assert.deepEqual(copy, Buffer.concat([section.header, record]));
+    }
   });
 
   test('a frame that leaves by another port takes its time along, in the resolution there', async () => {
@@ -272,6 +307,55 @@ describe('damage', () => {
   });
 });
 
+describe('a section that says how long it is', () => {
+  /** Two sections of one packet each that say so, the second behind a block that is no packet. */
+  const [first, second] = [PCAPNG, { ...PCAPNG, bigEndian: false }].map((variant) => {
+    const capture = composeCapture(variant, [{ bytes: Buffer.alloc(60), options: COMMENT }]);
+    const length = BigInt(capture.length - 28);
+    if (variant.bigEndian) capture.writeBigInt64BE(length, 16);
+    else capture.writeBigInt64LE(length, 16);
+    return capture;
+  });
+  const capture = Buffer.concat([first ?? Buffer.alloc(0), second ?? Buffer.alloc(0)]);
+  const lengths = (copy: Buffer): string[] =>
+    readCapture(copy).sections.map(({ header }) => header.toString('hex', 16, 24));
+  const said = lengths(capture);
+
+  test('still says so where as much was written as was read', async () => {
+    assert.deepEqual(await forward(capture), capture);
+  });
+
+  test('no longer does where a packet is missing or another one, and the other section does', async () => {
+    const dropped = await forward(
+      capture,
+      (driver, frame, length, port) => port > 1 || driver.transmit(port, frame, length),
+    );
+    assert.deepEqual(lengths(dropped), [said[0], 'f'.repeat(16)]);
+    const changed = await forward(capture, (driver, frame, length, port) => {
+      if (port < 2) frame[0] = 1;
+      return driver.transmit(port, frame, length);
+    });
+    assert.deepEqual(lengths(changed), ['f'.repeat(16), said[1]], 'the options are gone');
+  });
+
+  test('no longer does where the input ends too early, or goes to a stream', async () => {
+    const output = path();
+    const driver = openSavefile({ input: file(capture.subarray(0, -4)), output });
+    await assert.rejects(driver.start(forwarding(driver)), { code: 'FIREHOOK_SAVEFILE_TRUNCATED' });
+    assert.deepEqual(lengths(readFileSync(output)), [said[0], 'f'.repeat(16)]);
+    const pipe = namedPipe();
+    const reader = spawn('cat', [pipe], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const octets = buffer(reader.stdout);
+    // Fails as long as nobody has the pipe open for reading.
+    const openWithoutWait = () => openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+    const holder = await waitFor(openWithoutWait, { what: 'the reader of the pipe' });
+    const streaming = openSavefile({ input: file(capture), output: pipe });
+    closeSync(holder);
+    await streaming.start(forwarding(streaming));
+    assert.deepEqual(lengths(await octets), ['f'.repeat(16), 'f'.repeat(16)]);
+  });
+});
+
 describe('opening refuses', () => {
   const capture = composeCapture(PCAP, [{ bytes: Buffer.alloc(60) }]);
 
@@ -383,6 +467,13 @@ function path(): string {
 function file(octets: Buffer): string {
   const created = path();
   writeFileSync(created, octets);
+  return created;
+}
+
+/** A named pipe, new. */
+function namedPipe(): string {
+  const created = path();
+  spawnSync('mkfifo', [created]);
   return created;
 }
 

@@ -6,11 +6,12 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { FRAME_SUPER } from '../../../src/drivers/contract.ts';
 import { DROP, FORWARD, ICMP_ON_DROP } from '../../../src/firewall/constants.ts';
 import { LEDGER_COUNTERS } from '../../../src/lane/ledger.ts';
 import { OTHER_TYPES, UNREADABLE_TYPES, unreadableLine } from '../../../src/lane/unreadable-types.ts';
 import { llc, mpls, pppoe, probe } from '../../support/links.ts';
-import { ethernet, extension, ipv4, ipv6, tcp, udp } from '../../support/packet-builder.ts';
+import { ethernet, extension, fragment, icmpv6, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
 import { checkIpv4, checkIpv6, destination, icmp, source } from '../../support/packet-checker.ts';
 import { bridgeWay, chainOf, ethernetPort, hook, layRig, type Rig, type RigOptions } from './lane-rig.ts';
 
@@ -179,6 +180,103 @@ describe('a frame that no hook sees', () => {
       const rig = layRig(t, { hooks: () => [pass()], nonIp: 'forward', unreadable: 'forward' });
       await rig.pass(frame);
       assert.deepEqual(booked(rig), { received: 1, dropped: 1, droppedMalformed: 1 });
+    });
+  }
+});
+
+describe('a frame that was captured in part', () => {
+  const cooked = (type: string) => Buffer.from(`00000001000602000000000100${'00'}${type}`, 'hex');
+  const options = Buffer.alloc(12, 1);
+  const frames: Record<string, readonly [linktype: number, frame: Buffer]> = {
+    'IPv4 with options': [
+      1,
+      ethernet({}, ipv4({ options }, tcp({ options: Buffer.alloc(8, 1) }, DATA.subarray(0, 40)))),
+    ],
+    'IPv6 with extension headers': [
+      1,
+      ethernet(
+        {},
+        ipv6({ extensions: [extension(0, 16), extension(43), fragment(0, true), extension(60, 24)] }, tcp()),
+      ),
+    ],
+    'a later fragment': [1, ethernet({}, ipv4({ fragmentOffset: 64 }, octets(17, DATA.subarray(0, 40))))],
+    'tags, IPv6': [1, ethernet({ tags: [...TAGS, ...TAGS] }, DATAGRAM_V6)],
+    'a session': [1, pppoe({ tags: TAGS, padTo: 100 }, DATAGRAM)],
+    'a session with a protocol of one octet, IPv6': [1, pppoe({ isShort: true }, DATAGRAM_V6)],
+    labels: [1, mpls(4, DATAGRAM, TAGS)],
+    'UDP-Lite': [1, ethernet({}, ipv4({}, octets(136, DATA.subarray(0, 40))))],
+    ICMPv6: [1, ethernet({}, ipv6({}, icmpv6()))],
+    'a cooked capture': [113, Buffer.concat([cooked('0800'), DATAGRAM])],
+    'a cooked capture of version 2': [276, Buffer.concat([Buffer.from(`86dd${'00'.repeat(18)}`, 'hex'), DATAGRAM_V6])],
+    loopback: [0, Buffer.concat([Buffer.from('02000000', 'hex'), DATAGRAM])],
+    'raw IPv4': [228, DATAGRAM],
+    'raw IPv6': [229, DATAGRAM_V6],
+    'raw IP': [101, DATAGRAM_V6],
+    'spanning tree': [1, llc('424203', Buffer.alloc(35))],
+    'IS-IS': [1, llc('fefe03', Buffer.alloc(35, 0x83))],
+    CDP: [1, llc('aaaa0300000c2000', Buffer.alloc(30))],
+    ARP: [1, ethernet({ etherType: 0x0806 }, Buffer.alloc(46))],
+  };
+  for (const [name, [linktype, frame]] of Object.entries(frames)) {
+    test(`goes on as it is wherever a file cut it, and is lost wherever a live capture did: ${name}`, async (t) => {
+      const cuts = Array.from({ length: frame.length }, (_, length) => ({
+        port: 0,
+        bytes: frame.subarray(0, length),
+        originalLength: frame.length,
+      }));
+      const ports = [0, 1].map((id) => ({ id, linktype, maxFrameLength: 2000 }));
+      const file = layRig(t, { ports, hooks: () => [pass()], nonIp: 'forward', unreadable: 'drop' });
+      await file.pass(...cuts);
+      assert.deepEqual(
+        file.sent(),
+        cuts.map(({ bytes }) => bytes),
+      );
+      const row = file.row();
+      assert.deepEqual([row.forwarded, row.dropped], [cuts.length, 0]);
+      assert.equal(
+        file.hook(0).seen,
+        cuts.length - row.passedTruncated - row.nonIp,
+        'each was seen, or counted as not',
+      );
+      assert.ok(row.passedTruncated > 0);
+      const live = layRig(t, { ports, isLive: true, hooks: () => [pass()], nonIp: 'forward' });
+      await live.pass(...cuts);
+      assert.deepEqual(booked(live), { received: cuts.length, lost: cuts.length, lostTruncated: cuts.length });
+    });
+  }
+
+  test('is malformed where what is there of it is wrong', async (t) => {
+    const rig = layRig(t, { hooks: () => [pass()], nonIp: 'forward', unreadable: 'forward' });
+    const wrong: readonly [bytes: Buffer, originalLength: number][] = [
+      [ethernet({ etherType: 0x0800 }, DATAGRAM_V6).subarray(0, 20), 200],
+      [ethernet({ tags: Array.from({ length: 5 }, () => ({ id: 0 })) }, DATAGRAM).subarray(0, 34), 200],
+      [ethernet({}, ipv4({ totalLength: 300 }, udp())).subarray(0, 20), 200],
+      [ethernet({}, DATAGRAM).subarray(0, 14), 33],
+      [pppoe({ length: 400 }, DATAGRAM).subarray(0, 20), 200],
+      [llc('aaaa03', Buffer.alloc(2)).subarray(0, 17), 200],
+    ];
+    await rig.pass(...wrong.map(([bytes, originalLength]) => ({ port: 0, bytes, originalLength })));
+    assert.deepEqual(booked(rig), { received: wrong.length, dropped: wrong.length, droppedMalformed: wrong.length });
+  });
+});
+
+describe('a length of 0 in an IP header', () => {
+  const open = [
+    ethernet({}, ipv4({ totalLength: 0 }, tcp({}, DATA))),
+    ethernet({}, ipv6({ payloadLength: 0 }, tcp({}, DATA))),
+  ];
+  for (const [name, isLive, flags, isTaken] of [
+    ['a live frame', true, 0, false],
+    ['a live super-frame', true, FRAME_SUPER, true],
+    ['a frame of a file, which has no mark for super-frames', false, 0, true],
+  ] as const) {
+    test(`is ${isTaken ? 'the rest' : 'malformed'}: ${name}`, async (t) => {
+      const ports = [ethernetPort(0), ethernetPort(1, 5000)];
+      const rig = layRig(t, { isLive, ports, hooks: () => [pass()] });
+      await rig.pass(...open.map((bytes) => ({ port: 0, bytes, flags })));
+      const { forwarded, droppedMalformed } = rig.row();
+      assert.deepEqual([forwarded, droppedMalformed], isTaken ? [2, 0] : [0, 2]);
+      assert.equal(rig.hook(0).seen, isTaken ? 2 : 0);
     });
   }
 });

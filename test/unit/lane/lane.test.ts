@@ -241,10 +241,15 @@ describe('what never meets a hook', () => {
     assert.deepEqual(booked(drops), { received: 2, forwarded: 1, dropped: 1, droppedNonIp: 1, nonIp: 1, sent: 1 });
   });
 
-  test('a frame of a linktype nobody knows is unreadable', async (t) => {
-    const rig = layRig(t, { ports: [{ id: 0, linktype: 127, maxFrameLength: 2000 }, ethernetPort(1)] });
-    await rig.pass(DATAGRAM);
-    assert.deepEqual(booked(rig), { received: 1, dropped: 1, unreadable: 1, droppedUnreadable: 1 });
+  test('a frame of a linktype nobody knows is unreadable: in a file it passes, whatever the policy about traffic', async (t) => {
+    const ports = [{ id: 0, linktype: 127, maxFrameLength: 2000 }, ethernetPort(1)];
+    const live = layRig(t, { ports, isLive: true, unreadable: 'drop' });
+    await live.pass(DATAGRAM);
+    assert.deepEqual(booked(live), { received: 1, dropped: 1, unreadable: 1, droppedUnreadable: 1 });
+    const file = layRig(t, { ports, hooks: () => [pass()], unreadable: 'drop' });
+    await file.pass(DATAGRAM);
+    assert.deepEqual(booked(file), { received: 1, forwarded: 1, unreadable: 1, sent: 1 });
+    assert.equal(file.hook(0).seen, 0);
   });
 
   test('a frame that says IP and holds none is dropped as malformed', async (t) => {

@@ -9,6 +9,7 @@ import { describe, test } from 'node:test';
 import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
 import { MAX_EXTENSION_HEADERS } from '../../../src/wire/ipv6.ts';
 import {
+  type Extension,
   ethernet,
   extension,
   fragment,
@@ -17,15 +18,21 @@ import {
   ipv4,
   ipv6,
   octets,
+  type Transport,
   tcp,
   udp,
 } from '../../support/packet-builder.ts';
 
 /** The layout, or null when malformed. What follows the captured octets would be wrong in every length field. */
-function parse(datagram: Buffer, captured = datagram.length): IpLayout | null {
+function parse(datagram: Buffer, captured = datagram.length, mayBeOpen = false): IpLayout | null {
   const layout = new IpLayout();
   const bytes = Buffer.concat([datagram.subarray(0, captured), Buffer.alloc(64, 0x07)]);
-  return parseIpLayout(bytes, 0, captured, datagram.length, layout) ? layout : null;
+  return parseIpLayout(bytes, 0, captured, datagram.length, layout, mayBeOpen) ? layout : null;
+}
+
+/** The same where a length of 0 may stand for the rest. */
+function parseOpen(datagram: Buffer): IpLayout | null {
+  return parse(datagram, datagram.length, true);
 }
 
 function layoutOf(datagram: Buffer, captured?: number): IpLayout {
@@ -55,6 +62,7 @@ describe('a well-formed datagram', () => {
       moreFragments: false,
       hasPorts: true,
       truncated: false,
+      isCut: false,
     };
     assert.deepEqual({ ...layoutOf(datagram) }, expected);
   });
@@ -82,7 +90,7 @@ describe('a well-formed datagram', () => {
 
   test('leaves nothing of the packet before it in the layout', () => {
     const layout = new IpLayout();
-    const first = ipv6({ extensions: [fragment(8, true)] }, octets(6, Buffer.alloc(16)));
+    const first = ipv6({ extensions: [fragment(16, true)] }, octets(6, Buffer.alloc(16)));
     const second = ipv4({}, octets(47, Buffer.alloc(4)));
     assert.ok(parseIpLayout(first, 0, first.length, first.length, layout));
     assert.ok(parseIpLayout(second, 0, second.length, second.length, layout));
@@ -92,10 +100,11 @@ describe('a well-formed datagram', () => {
   test('has ports for TCP, UDP, DCCP, SCTP and UDP-Lite only', () => {
     const withPorts = Array.from({ length: 256 }, (_, protocol) => protocol).filter(
       (protocol) =>
-        parse(ipv4({}, octets(protocol, Buffer.from(`${'0'.repeat(24)}5000${'0'.repeat(12)}`, 'hex'))))?.hasPorts,
+        parse(
+          ipv4({}, octets(protocol, Buffer.from(`${'0'.repeat(8)}0014${'0'.repeat(12)}5000${'0'.repeat(12)}`, 'hex'))),
+        )?.hasPorts,
     );
     assert.deepEqual(withPorts, [6, 17, 33, 132, 136]);
-    assert.equal(layoutOf(ipv4({}, octets(132, Buffer.alloc(3)))).hasPorts, false);
   });
 
   test('ends the walk at mobility, HIP and shim6, so that what they hold cannot pose as ports', () => {
@@ -135,6 +144,28 @@ describe('a header that cannot be right', () => {
     for (let length = 20; length < 28; length++) assert.equal(parse(withOptions, length), null, `options, ${length}`);
   });
 
+  test('is cut, not malformed, where a capture kept too little of it', () => {
+    const isCut = (datagram: Buffer, captured: number): boolean => {
+      const layout = new IpLayout();
+      assert.equal(parseIpLayout(datagram.subarray(0, captured), 0, captured, datagram.length, layout), false);
+      return layout.isCut;
+    };
+    for (let length = 1; length < 20; length++) assert.equal(isCut(v4, length), true, `IPv4, ${length} octets`);
+    for (let length = 1; length < 40; length++) assert.equal(isCut(v6, length), true, `IPv6, ${length} octets`);
+    const withOptions = ipv4({ options: Buffer.alloc(8, 1) }, udp());
+    for (let length = 1; length < 28; length++) assert.equal(isCut(withOptions, length), true, `options, ${length}`);
+    const wrong: readonly [what: string, datagram: Buffer, from: number][] = [
+      ['another version', withOctet(v4, 0, 0x55), 1],
+      ['a header of four words', withOctet(v4, 0, 0x44), 1],
+      ['a header longer than the datagram', withOctet(v4, 0, 0x4f), 1],
+      ['a total length below the header', ipv4({ totalLength: 19 }, udp()), 4],
+      ['a total length above the frame', ipv4({ totalLength: v4.length + 1 }, udp()), 4],
+      ['a total length of 0', ipv4({ totalLength: 0 }, tcp()), 4],
+      ['a payload length above the frame', ipv6({ payloadLength: 9 }, udp()), 6],
+    ];
+    for (const [what, datagram, from] of wrong) assert.equal(isCut(datagram, from), false, what);
+  });
+
   test('is refused when its version is neither 4 nor 6', () => {
     for (let version = 0; version < 16; version++) {
       const isIp = version === 4 || version === 6;
@@ -156,12 +187,51 @@ describe('a header that cannot be right', () => {
 });
 
 describe('a length of zero', () => {
-  test('means the rest of the frame in IPv4 and IPv6', () => {
-    const body = Buffer.alloc(70_000);
-    const v4 = layoutOf(ipv4({ totalLength: 0 }, tcp({}, body)));
-    assert.deepEqual([v4.length, v4.declaredLength], [70_040, 70_040]);
-    const v6 = layoutOf(ipv6({ payloadLength: 0 }, tcp({}, body)));
-    assert.deepEqual([v6.length, v6.declaredLength], [70_060, 70_060]);
+  const body = Buffer.alloc(70_000);
+  const jumbo = (length: number): Extension => {
+    const options = Buffer.from('0000c20400000000', 'hex');
+    options.writeUInt32BE(length, 4);
+    return { type: 0, octets: options };
+  };
+  const open: readonly [name: string, datagram: Buffer, length: number][] = [
+    ['IPv4', ipv4({ totalLength: 0 }, tcp({}, body)), 70_040],
+    ['IPv4, not longer than the field could say', ipv4({ totalLength: 0 }, tcp({}, Buffer.alloc(3000))), 3040],
+    ['IPv6', ipv6({ payloadLength: 0 }, tcp({}, body)), 70_060],
+    ['IPv6 with a jumbo option', ipv6({ payloadLength: 0, extensions: [jumbo(70_028)] }, tcp({}, body)), 70_068],
+    [
+      'IPv6 with another extension header',
+      ipv6({ payloadLength: 0, extensions: [extension(60)] }, tcp({}, body)),
+      70_068,
+    ],
+    [
+      'IPv6, its own only fragment',
+      ipv6({ payloadLength: 0, extensions: [fragment(0, false)] }, tcp({}, body)),
+      70_068,
+    ],
+  ];
+  for (const [name, datagram, length] of open) {
+    test(`stands for the rest of a super-frame, and is malformed anywhere else: ${name}`, () => {
+      const layout = parseOpen(datagram);
+      assert.deepEqual([layout?.length, layout?.declaredLength, layout?.isFragment], [length, length, false]);
+      assert.equal(parse(datagram), null);
+    });
+  }
+
+  test('is no length of a fragment, which nobody sends as a super-frame', () => {
+    assert.equal(parseOpen(ipv4({ totalLength: 0, moreFragments: true }, tcp({}, Buffer.alloc(100)))), null);
+    assert.equal(parseOpen(ipv4({ totalLength: 0, fragmentOffset: 64 }, octets(6, Buffer.alloc(100)))), null);
+    const extensions = [fragment(0, true)];
+    assert.equal(parseOpen(ipv6({ payloadLength: 0, extensions }, tcp({}, Buffer.alloc(100)))), null);
+  });
+
+  test('leaves the length of IPv6 to the jumbo option where there is one', () => {
+    const of = (length: number, more = 0) =>
+      parseOpen(
+        Buffer.concat([ipv6({ payloadLength: 0, extensions: [jumbo(length)] }, tcp({}, body)), Buffer.alloc(more)]),
+      );
+    assert.equal(of(70_028, 6)?.length, 70_068, 'what follows is padding');
+    assert.equal(of(70_029), null, 'more than there is');
+    assert.equal(of(65_535), null, 'what the field of the header could say (RFC 2675, 3)');
   });
 
   test('is the truth in IPv6 when nothing follows', () => {
@@ -170,8 +240,11 @@ describe('a length of zero', () => {
     assert.equal(parse(ipv6({}, octets(17, Buffer.alloc(0)))), null, 'UDP without a header');
   });
 
-  test('in the UDP header goes with a super-frame', () => {
-    assert.ok(parse(ipv4({}, udp({ length: 0 }, Buffer.alloc(100)))));
+  test('in the UDP header stands for the rest in IPv6, as in the kernel, and of a tunnel that is a super-frame', () => {
+    assert.ok(parse(ipv6({}, udp({ length: 0 }, Buffer.alloc(100)))));
+    assert.equal(parse(ipv4({}, udp({ length: 0 }, Buffer.alloc(100)))), null);
+    assert.equal(parseOpen(ipv4({ totalLength: 0 }, udp({ length: 0 }, body)))?.length, 70_028, 'BIG TCP in VXLAN');
+    assert.equal(parseOpen(ipv4({ totalLength: 0 }, udp({ length: 0 }, Buffer.alloc(100)))), null);
   });
 });
 
@@ -198,8 +271,6 @@ describe('a fragment', () => {
   test('is none when it is whole (RFC 6946), and is then judged as a whole datagram', () => {
     assert.equal(layoutOf(ipv6({ extensions: [fragment(0, false)] }, tcp())).isFragment, false);
     assert.equal(parse(ipv6({ extensions: [fragment(0, false)] }, udp({ length: 9 }))), null);
-    const superFrame = ipv6({ payloadLength: 0, extensions: [fragment(0, false)] }, tcp({}, Buffer.alloc(70_000)));
-    assert.equal(layoutOf(superFrame).isFragment, false, 'nothing is put together, so no length is too long');
   });
 
   test('is malformed when it reaches past 65535', () => {
@@ -214,11 +285,40 @@ describe('a fragment', () => {
     );
   });
 
-  test('of TCP at offset 8 could overwrite the flags, and is malformed', () => {
-    assert.equal(parse(ipv4({ fragmentOffset: 8 }, octets(6, Buffer.alloc(16)))), null);
-    assert.ok(parse(ipv4({ fragmentOffset: 16 }, octets(6, Buffer.alloc(16)))));
-    assert.ok(parse(ipv4({ fragmentOffset: 8 }, octets(17, Buffer.alloc(16)))));
-  });
+  /** A fragment of either family: the two have to agree about all that is said of fragments. */
+  const families: readonly [name: string, make: (offset: number, more: boolean, body: Transport) => Buffer][] = [
+    ['IPv4', (fragmentOffset, moreFragments, body) => ipv4({ fragmentOffset, moreFragments }, body)],
+    ['IPv6', (offset, more, body) => ipv6({ extensions: [fragment(offset, more)] }, body)],
+    ['IPv6 behind options', (offset, more, body) => ipv6({ extensions: [extension(0), fragment(offset, more)] }, body)],
+  ];
+  for (const [name, make] of families) {
+    test(`of TCP at offset 8 could overwrite the flags, and is malformed: ${name}`, () => {
+      for (const more of [false, true]) {
+        assert.equal(parse(make(8, more, octets(6, Buffer.alloc(16)))), null);
+        assert.ok(parse(make(16, more, octets(6, Buffer.alloc(16)))));
+        assert.ok(parse(make(8, more, octets(17, Buffer.alloc(16)))));
+      }
+    });
+
+    test(`that is the first is malformed where it ends within its transport header: ${name}`, () => {
+      const least = [
+        [6, 20],
+        [17, 8],
+        [33, 12],
+        [132, 12],
+        [136, 8],
+        [name === 'IPv4' ? 1 : 58, name === 'IPv4' ? 8 : 4],
+      ] as const;
+      for (const [protocol, headerLength] of least) {
+        // A data offset of five words where TCP has it, and a UDP length that the other fragments make true.
+        const header = Buffer.alloc(24, 0x50);
+        for (let length = 0; length <= 24; length++) {
+          const isWhole = parse(make(0, true, octets(protocol, header.subarray(0, length)))) !== null;
+          assert.equal(isWhole, length >= headerLength, `protocol ${protocol}, ${length} octets`);
+        }
+      }
+    });
+  }
 
   test('that is the first must hold the whole chain of headers', () => {
     assert.equal(parse(ipv4({ moreFragments: true }, octets(6, Buffer.alloc(16, 0x50)))), null, 'TCP cut');
@@ -266,6 +366,9 @@ describe('a transport header', () => {
     const least = [
       [6, 20],
       [17, 8],
+      [33, 12],
+      [132, 12],
+      [136, 8],
     ] as const;
     for (const [protocol, headerLength] of least) {
       for (let length = 0; length < headerLength; length++) {
@@ -293,7 +396,7 @@ describe('a transport header', () => {
 
   test('of UDP is malformed when its length is below 8 or above what a whole datagram holds', () => {
     for (let length = 0; length < 20; length++) {
-      const isSound = length === 0 || (length >= 8 && length <= 12);
+      const isSound = length >= 8 && length <= 12;
       assert.equal(parse(ipv4({}, udp({ length }, Buffer.alloc(4)))) !== null, isSound, `${length} octets`);
     }
     assert.equal(parse(ipv4({ moreFragments: true }, udp({ length: 7 }, Buffer.alloc(8)))), null);

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { MALFORMED, NO_ETHERTYPE, NOT_IP, unreadable } from '../../../src/wire/frame-kind.ts';
+import { CUT, MALFORMED, NO_ETHERTYPE, NOT_IP, unreadable } from '../../../src/wire/frame-kind.ts';
 import * as link from '../../../src/wire/link.ts';
 import { ethernet, ipv4, ipv6, tcp } from '../../support/packet-builder.ts';
 
@@ -74,6 +74,7 @@ const WITH_IP: readonly Sample[] = [
   { name: 'raw IPv6', linktype: 229, header: '', version: 6 },
   { name: 'raw, IPv4', linktype: 101, header: '', version: 4 },
   { name: 'raw, IPv6', linktype: 12, header: '', version: 6 },
+  { name: 'raw, IPv6, as OpenBSD numbers it', linktype: 14, header: '', version: 6 },
 ];
 
 const bytes = (hex: string): Buffer => Buffer.from(hex, 'hex');
@@ -81,6 +82,19 @@ const bytes = (hex: string): Buffer => Buffer.from(hex, 'hex');
 function kindOf(hex: string, linktype = 1, originalLength = hex.length / 2): number {
   return link.classifyFrame(bytes(hex), hex.length / 2, originalLength, linktype);
 }
+
+test('the samples leave no linktype, type, family or PPP protocol out that says which version follows', () => {
+  const linktypes = Array.from({ length: 400 }, (_, linktype) => linktype).filter(link.isKnownLinktype);
+  assert.deepEqual(
+    linktypes.filter((linktype) => !WITH_IP.some((sample) => sample.linktype === linktype)),
+    [],
+  );
+  for (const said of [/0800$/, /86dd$/, /0021$/, /0057$/, /6\d{2}1[56]21$|1521$/, /2957$/, /^02000000$/, /^1e000000$/])
+    assert.ok(
+      WITH_IP.some(({ header }) => said.test(header)),
+      String(said),
+    );
+});
 
 describe('a frame with IP', () => {
   for (const { name, linktype, header, version } of WITH_IP) {
@@ -99,6 +113,12 @@ describe('a frame with IP', () => {
         // What is behind `length` in a reused buffer belongs to another frame.
         assert.equal(link.classifyFrame(frame, length, length, linktype), MALFORMED, `${length} octets of more`);
         assert.equal(link.networkOffset(frame, length, linktype), -1);
+      }
+    });
+    test(`is cut when the capture ends in its link header: ${name}`, () => {
+      const frame = bytes(hex);
+      for (let length = 0; length <= headerLength; length++) {
+        assert.equal(link.classifyFrame(frame, length, frame.length, linktype), CUT, `${length} octets`);
       }
     });
     test(`is malformed when the datagram is of another version than the link header says: ${name}`, () => {
@@ -275,7 +295,9 @@ test('any octets are of one kind, the same each time, whatever stands behind the
       const kind = link.classifyFrame(frame, frame.length, original, linktype);
       const larger = Buffer.concat([frame, others]);
       assert.equal(link.classifyFrame(larger, frame.length, original, linktype), kind);
-      assert.ok(Number.isInteger(kind) && kind >= -3 - 0xffff && kind < Math.max(1, frame.length));
+      assert.ok(
+        Number.isInteger(kind) && kind >= -4 - 0xffff && (kind !== CUT || cut > 0) && kind < Math.max(1, frame.length),
+      );
       if (kind < 0) return;
       const first = (frame[kind] as number) >>> 4;
       assert.ok(first === 4 || first === 6);

@@ -37,8 +37,10 @@ export interface CaptureRecord {
   readonly originalLength?: number;
   readonly high?: number;
   readonly low?: number;
-  /** Octets of pcapng options, padded. */
+  /** Octets of pcapng options, padded; of a modified pcap record, the eight that it adds. */
   readonly options?: Buffer;
+  /** It is to be a simple packet block. */
+  readonly isSimple?: boolean;
 }
 
 /** A frame that was read, with copies of its octets. */
@@ -58,6 +60,8 @@ export interface CaptureContents {
   readonly frames: readonly CapturedFrame[];
   readonly interfaces: readonly SavefileInterface[];
   readonly sections: readonly SavefileSection[];
+  /** Blocks of pcapng that are no packets, interfaces or sections. */
+  readonly blocks: readonly Buffer[];
   readonly error: Error | null;
 }
 
@@ -81,11 +85,18 @@ export function composeCapture(variant: Variant, records: readonly CaptureRecord
 
 /** One record of a section. */
 export function composeRecord(section: SavefileSection, record: CaptureRecord): Buffer {
-  const { bytes, interfaceId = 0, originalLength = bytes.length, high = 0, low = 0 } = record;
-  const options = section.format === 'pcap' ? Buffer.alloc(0) : (record.options ?? Buffer.alloc(0));
-  const fields = { interfaceId, length: bytes.length, originalLength, timestampHigh: high, timestampLow: low };
+  const { bytes, interfaceId = 0, originalLength = bytes.length, high = 0, low = 0, isSimple = false } = record;
+  const options = record.options ?? Buffer.alloc(0);
+  const fields = {
+    interfaceId,
+    length: bytes.length,
+    originalLength,
+    timestampHigh: high,
+    timestampLow: low,
+    isSimple,
+  };
   // Filled with what must not shine through: every octet of a record is the writer's to set.
-  const out = Buffer.alloc(savefileRecordLength(section, bytes.length, options.length), 0xee);
+  const out = Buffer.alloc(savefileRecordLength(section, bytes.length, options.length, isSimple), 0xee);
   emitSavefileRecord(section, fields, bytes, options, out, 0);
   return out;
 }
@@ -95,6 +106,7 @@ export function readCapture(octets: Buffer, chunkOctets = 65_536): CaptureConten
   const reader = new SavefileReader('capture');
   const frames: CapturedFrame[] = [];
   const sections: SavefileSection[] = [];
+  const blocks: Buffer[] = [];
   for (let at = 0; at < octets.length; at += chunkOctets) {
     reader.push(octets.subarray(at, at + chunkOctets));
     for (let event = reader.next(); event !== 'more' && event !== 'error'; event = reader.next()) {
@@ -102,10 +114,13 @@ export function readCapture(octets: Buffer, chunkOctets = 65_536): CaptureConten
         sections.push(reader.section);
       } else if (event === 'frame') {
         frames.push(frameAt(reader));
+      } else if (event === 'block') {
+        const { buffer, recordOffset, recordLength } = reader;
+        blocks.push(Buffer.from(buffer.subarray(recordOffset, recordOffset + recordLength)));
       }
     }
   }
-  return { frames, interfaces: reader.interfaces, sections, error: reader.end() };
+  return { frames, interfaces: reader.interfaces, sections, blocks, error: reader.end() };
 }
 
 /** Writes what was read, in the same format, byte order and resolution. For files of one section. */

@@ -6,6 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { MAX_SAVEFILE_INTERFACES } from '../../../src/wire/savefile-format.ts';
 import { emitInterface, emitSection } from '../../../src/wire/savefile-pcapng.ts';
 import { composeRecord, copyCapture, readCapture } from './savefile-captures.ts';
 
@@ -97,6 +98,11 @@ describe('known octets', () => {
     assert.deepEqual([bytes, interfaceId, originalLength, seconds, nanoseconds], [octets('aabbcc'), 0, 3, 0, 0]);
   });
 
+  test('a simple packet block is written as it stands', () => {
+    const section = { format: 'pcapng', bigEndian: false, header: octets(SECTION) } as const;
+    assert.deepEqual(composeRecord(section, { bytes: octets('aabbcc'), isSimple: true }), octets(SIMPLE));
+  });
+
   test('a simple packet block that was cut holds what the snaplen says, to within the padding', () => {
     const short = octets(ETHERNET);
     short.writeUInt32LE(3, 12);
@@ -111,7 +117,7 @@ describe('known octets', () => {
   });
 });
 
-describe('sections and blocks of no interest', () => {
+describe('sections and other blocks', () => {
   test('interfaces count anew in each section, which may have another byte order', () => {
     const section = { format: 'pcapng', bigEndian: true, header: emitSection(true) } as const;
     const capture = Buffer.concat([
@@ -142,24 +148,38 @@ describe('sections and blocks of no interest', () => {
     }
   });
 
-  test('a copy of a section header does not repeat the section length', () => {
+  test('a section header is kept as it stands', () => {
     const header = octets(SECTION.replace('ffffffffffffffff', '4400000000000000'));
-    assert.deepEqual(readCapture(header).sections[0]?.header, octets(SECTION));
+    assert.deepEqual(readCapture(header).sections[0]?.header, header);
   });
 
-  test('other blocks are skipped by their length, also across chunks and beyond the bound for frames', () => {
+  test('other blocks are shown as they stand, also across chunks', () => {
     const large = Buffer.alloc(100_000);
     large.writeUInt32LE(0x0bad, 0);
     large.writeUInt32LE(large.length, 4);
+    large.writeUInt32LE(large.length, large.length - 4);
     const capture = Buffer.concat([octets(SECTION, STATISTICS, ETHERNET), large, octets(ENHANCED, STATISTICS)]);
     for (const chunkOctets of [7, 4096, 1_000_000]) {
-      const { frames, error } = readCapture(capture, chunkOctets);
+      const { frames, blocks, error } = readCapture(capture, chunkOctets);
       assert.equal(error, null);
       assert.equal(frames.length, 1);
+      assert.deepEqual(blocks, [octets(STATISTICS), large, octets(STATISTICS)]);
     }
+    const cut = readCapture(Buffer.concat([octets(SECTION), large.subarray(0, -1)]));
+    assert.match(String(cut.error), /truncated: "capture": after packet 0, in the part that starts at octet 28/);
+    large.writeUInt32LE(1, large.length - 4);
+    assert.match(String(readCapture(Buffer.concat([octets(SECTION), large])).error), /whose closing length differs/);
     large.writeUInt32LE(0xffff_fff0, 4);
-    const { error } = readCapture(Buffer.concat([octets(SECTION), large]));
-    assert.match(String(error), /truncated: "capture": after packet 0, in the part that starts at octet 100028/);
+    assert.match(String(readCapture(Buffer.concat([octets(SECTION), large])).error), /a block of 4294967280 octets/);
+  });
+
+  test('interfaces beyond the bound are refused, after the packets before them', () => {
+    const one = octets(ETHERNET);
+    const many = Buffer.concat([octets(SECTION), ...Array.from({ length: MAX_SAVEFILE_INTERFACES }, () => one)]);
+    assert.equal(readCapture(Buffer.concat([many, octets(ENHANCED)])).error, null);
+    const { frames, interfaces, error } = readCapture(Buffer.concat([many, octets(ENHANCED), one]));
+    assert.match(String(error), /after packet 1, .*: more than 65536 interfaces/);
+    assert.deepEqual([frames.length, interfaces.length], [1, MAX_SAVEFILE_INTERFACES]);
   });
 });
 

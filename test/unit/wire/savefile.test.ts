@@ -15,7 +15,16 @@ import fc from 'fast-check';
 import { isFirehookError } from '../../../src/errors.ts';
 import { SavefileReader } from '../../../src/wire/savefile.ts';
 import { MAX_SAVEFILE_FRAME_LENGTH } from '../../../src/wire/savefile-format.ts';
-import { type CaptureRecord, composeCapture, copyCapture, readCapture, VARIANTS } from './savefile-captures.ts';
+import {
+  type CaptureRecord,
+  composeCapture,
+  composeRecord,
+  copyCapture,
+  readCapture,
+  sectionOf,
+  VARIANTS,
+  type Variant,
+} from './savefile-captures.ts';
 
 /** Lengths with every padding, an empty frame, a cut one, and one longer than it says it was. */
 const RECORDS: readonly CaptureRecord[] = [
@@ -212,6 +221,54 @@ describe('libpcap agrees', () => {
       } finally {
         rmSync(folder, { recursive: true });
       }
+    });
+  }
+
+  const old: readonly [name: string, magic: number, major: number, minor: number, originalFirst: boolean][] = [
+    ['2.0', 0xa1b2c3d4, 2, 0, true],
+    ['2.2', 0xa1b2c3d4, 2, 2, true],
+    ['2.3, lengths turned', 0xa1b2c3d4, 2, 3, true],
+    ['2.3', 0xa1b2c3d4, 2, 3, false],
+    ['543.0', 0xa1b2c3d4, 543, 0, true],
+    ['modified, 2.4', 0xa1b2cd34, 2, 4, false],
+    ['modified, 2.2', 0xa1b2cd34, 2, 2, true],
+  ];
+  for (const [name, magic, major, minor, originalFirst] of old) {
+    test(`on both lengths and the times of an old file: ${name}`, options, () => {
+      const recordHeaderLength = magic === 0xa1b2cd34 ? 24 : 16;
+      const section = { ...sectionOf(VARIANTS[0] as Variant), originalFirst, recordHeaderLength };
+      section.header.writeUInt32LE(magic, 0);
+      section.header.writeUInt16LE(major, 4);
+      section.header.writeUInt16LE(minor, 6);
+      const records = [60, 61, 62].map((length) =>
+        composeRecord(section, {
+          bytes: Buffer.alloc(length, 0x88),
+          originalLength: 1000 + length,
+          high: 400_000,
+          low: length,
+        }),
+      );
+      const capture = Buffer.concat([section.header, ...records]);
+      const { status, stdout, stderr } = spawnSync('tcpdump', ['-r', '-', '-nn', '-tt', '-e', '-xx'], {
+        input: capture,
+        encoding: 'utf8',
+      });
+      assert.equal(status, 0, stderr);
+      const { frames, error } = readCapture(capture);
+      assert.equal(error, null);
+      const packets = stdout.split(/^(?=\d)/m).map((text) => {
+        const [time] = text.split(' ');
+        const octets = [...text.matchAll(/^\s+0x[0-9a-f]+:\s+(.*)$/gm)].map(([, hex = '']) => hex.replaceAll(' ', ''));
+        return [time, Number(/length (\d+)/.exec(text)?.[1]), octets.join('').length / 2];
+      });
+      assert.deepEqual(
+        packets,
+        frames.map(({ seconds, nanoseconds, originalLength, bytes }) => [
+          `${seconds}.${String(nanoseconds / 1000).padStart(6, '0')}`,
+          originalLength,
+          bytes.length,
+        ]),
+      );
     });
   }
 });
