@@ -7,11 +7,12 @@
  * @module
  */
 
+import * as ddk from './ddk/index.ts';
 import type { HookModuleNames, HookModules } from './hook/contract.ts';
 import * as firehook from './index.ts';
 
 /** As a hook outside of any lane would see them. */
-export const HOOK_MODULES: HookModules = { firehook };
+export const HOOK_MODULES: HookModules = { firehook, 'firehook/ddk': ddk };
 
 /** Names only. */
 export const HOOK_MODULE_NAMES: HookModuleNames = Object.fromEntries(

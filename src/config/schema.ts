@@ -176,6 +176,29 @@ export const configSchema = object({
   })
     .prefault({})
     .describe('The buffer pool behind IPAllocBuff and ExAllocatePoolWithTag, one for each lane.'),
+  verifier: object({
+    chains: oneOf('whole', 'header', 'random', 'octets')
+      .default('whole')
+      .describe('How the chain of a packet is cut for seven-argument callbacks.'),
+    lowResources: z
+      .number(expected('a share below 1, or from 1 on every how many requests'))
+      .min(0, expected('a share below 1, or from 1 on every how many requests'))
+      .default(0)
+      .describe('Requests of hooks to the pool that fail: a share below 1, from 1 on every Nth; 0 for none.'),
+    seed: integer(0, 0xffff_ffff)
+      .optional()
+      .describe('What chance is drawn from; without it another one at each start, which is said in the log.'),
+    poison: z
+      .boolean(expected('true or false'))
+      .default(false)
+      .describe('Fresh memory is 0xb0, freed memory 0xbd, and fresh descriptors hold no null.'),
+    oldChain: oneOf('runtime', 'hook')
+      .default('runtime')
+      .describe('Who frees the chain that a replacement takes the place of.'),
+    irql: z.boolean(expected('true or false')).default(true).describe('Levels and spin locks of drivers are checked.'),
+  })
+    .prefault({})
+    .describe('For the development of hooks: makes what may happen on Windows happen here.'),
 }).superRefine((config, context) => {
   // Each handle of pcap gets every packet.
   if (config.lanes > 1 && config.driver === 'pcap') {
@@ -199,17 +222,18 @@ export const configSchema = object({
 export type Config = z.output<typeof configSchema>;
 
 /** The parts of a configuration that hooks and their lane live by. */
-export type Settings = Pick<Config, 'policy' | 'icmp' | 'lane' | 'log' | 'pool'>;
+export type Settings = Pick<Config, 'policy' | 'icmp' | 'lane' | 'log' | 'pool' | 'verifier'>;
 
 /** The settings of a configuration that says nothing of them: for `firehook replay` without one. */
 export function defaultSettings(): Settings {
-  const { policy, icmp, lane, log, pool } = configSchema.shape;
+  const { policy, icmp, lane, log, pool, verifier } = configSchema.shape;
   return {
     policy: policy.parse(undefined),
     icmp: icmp.parse(undefined),
     lane: lane.parse(undefined),
     log: log.parse(undefined),
     pool: pool.parse(undefined),
+    verifier: verifier.parse(undefined),
   };
 }
 

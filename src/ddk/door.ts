@@ -87,7 +87,7 @@ export function createDdk(host: DriverHost, standAlone: StandAlone | null) {
     /** The host of a driver outside of a lane, for its unit tests; null in a lane and in replay. Firehook's own name. */
     FhStandAlone: standAlone,
   };
-  const exports = Object.freeze({ ...firehook, ...stateless, ...functions });
+  const exports = Object.freeze({ ...firehook, ...host.pool, ...stateless, ...functions });
   const door: DriverDoor = new Door(host, exports, processor, io, [hooks, ipv6, timers, workItems, io]);
   return { functions, door };
 }

@@ -11,6 +11,7 @@
  */
 
 import type { IPPacketFirewallPtr, POOL_TYPE } from '../firewall/constants.ts';
+import type { PoolFunctions } from '../firewall/ddk.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import type { PoolTag } from '../firewall/pool-tag.ts';
 
@@ -82,6 +83,8 @@ export interface DriverHost {
   readonly checksIrql?: boolean;
   /** Writes a line, at a limited rate. */
   log(level: DriverLogLevel, message: string): void;
+  /** The functions of the pool, on the driver's account. */
+  readonly pool: PoolFunctions;
   /** Allocates on the driver's account; a tag of null is shown as `None`. See `Pool.allocate`. */
   allocate(type: POOL_TYPE, octets: number, tag: PoolTag | null): IPRcvBuf | Buffer | null;
   /** Adds a callback from the next packet on. An NTSTATUS. */

@@ -10,7 +10,7 @@
  */
 
 import { PagedPool, type POOL_TYPE } from '../firewall/constants.ts';
-import * as firewall from '../firewall/ddk.ts';
+import type * as firewall from '../firewall/ddk.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import type { PoolTag } from '../firewall/pool-tag.ts';
 import { APC_LEVEL } from './dispatcher-objects.ts';
@@ -79,7 +79,7 @@ export function createPoolFunctions(host: DriverHost, processor: Processor) {
      */
     ExFreePool(P: IPRcvBuf | Buffer): void {
       requireFreeable('ExFreePool', P);
-      firewall.ExFreePool(P);
+      host.pool.ExFreePool(P);
     },
 
     /**
@@ -91,7 +91,7 @@ export function createPoolFunctions(host: DriverHost, processor: Processor) {
      */
     ExFreePoolWithTag(P: IPRcvBuf | Buffer, Tag: PoolTag): void {
       requireFreeable('ExFreePoolWithTag', P);
-      firewall.ExFreePoolWithTag(P, Tag);
+      host.pool.ExFreePoolWithTag(P, Tag);
     },
   };
 }

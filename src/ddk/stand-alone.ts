@@ -29,8 +29,9 @@ import {
   STATUS_INVALID_PARAMETER,
   STATUS_SUCCESS,
 } from '../firewall/constants.ts';
-import { systemPool } from '../firewall/ddk.ts';
+import { poolFunctions, systemPool } from '../firewall/ddk.ts';
 import { chainLength, gatherChain, type IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
+import { RUNTIME_OWNER } from '../firewall/pool.ts';
 import type { PoolTag } from '../firewall/pool-tag.ts';
 import { createDdk } from './door.ts';
 import type { DriverDoor, DriverHost, DriverLogLevel, IoControlAnswer, Ipv6Call, Route, Scheduled } from './host.ts';
@@ -81,6 +82,7 @@ interface Waiting {
 /** The host, and the test's hands on it. */
 export class StandAlone implements DriverHost {
   readonly name = 'stand-alone';
+  readonly pool = poolFunctions(systemPool, RUNTIME_OWNER);
   /** The `options` of the configuration; set it before {@link StandAlone.load}. */
   parameters: unknown = null;
   /** False: the log is kept, not printed. */

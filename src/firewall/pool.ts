@@ -34,6 +34,10 @@ export const MAX_DATA_OCTETS = 65_535;
 /** Largest block of memory, in octets. */
 export const MAX_BLOCK_OCTETS = MAX_SLOT_OCTETS;
 
+/** What a verifier fills fresh and freed memory with: the octets that Windows uses are not published for every pool. */
+const FRESH = 0xb0;
+const FREED = 0xbd;
+
 /** Books of one block. */
 interface Block {
   live: boolean;
@@ -53,6 +57,12 @@ export class Pool {
   readonly #owners: OwnerBook[] = [];
   readonly #descriptorBook: TagBook;
   readonly #dataBook: TagBook;
+  /** For a verifier: asked at each request of a hook whether it is to fail. Null for never. */
+  refuses: (() => boolean) | null = null;
+  /** For a verifier: fresh memory and descriptors hold no zeros and nulls, freed memory is overwritten. */
+  isPoisoned = false;
+  /** For a verifier: a hook that replaces the packet has to free the chain that stood for it. */
+  hooksFreeOldChains = false;
   /** The misuse that was refused last; null when there was none. */
   lastFault: FirehookError | null = null;
   #faultsTotal = 0;
@@ -101,9 +111,13 @@ export class Pool {
       this.#fault('FIREHOOK_POOL_BAD_TYPE', `ExAllocatePoolWithTag: ${String(type)}`);
       return null;
     }
+    if (this.#isRefused()) return null;
     const book = this.#tagBook(type, number);
     const maker = this.#ownerBook(this.owner);
-    return octets === SIZEOF_IPRCVBUF ? this.#makeDescriptor(book, maker) : this.#makeBlock(book, maker, octets);
+    if (octets !== SIZEOF_IPRCVBUF) return this.#makeBlock(book, maker, octets);
+    const descriptor = this.#makeDescriptor(book, maker);
+    if (descriptor !== null && this.isPoisoned) poison(descriptor);
+    return descriptor;
   }
 
   /**
@@ -136,7 +150,7 @@ export class Pool {
     record.live = false;
     record.book.remove(record.size);
     record.maker.remove(record.size);
-    this.#store.release(record.slot);
+    this.#giveBack(record.slot);
   }
 
   /**
@@ -155,6 +169,7 @@ export class Pool {
       this.#fault('FIREHOOK_POOL_LOST_BUFFER', `IPAllocBuff: it has one, ${describe('descriptor', record)}`);
       return 0;
     }
+    if (this.#isRefused()) return 0;
     return this.#attachData(descriptor, record, this.#ownerBook(this.owner), size);
   }
 
@@ -207,7 +222,7 @@ export class Pool {
     if (descriptor === null) return null;
     const record = this.#ownRecord(descriptor);
     if (record === null) return null;
-    record.lent = true;
+    record.lent = !this.hooksFreeOldChains;
     if (this.#attachData(descriptor, record, runtime, size) === 1) return descriptor;
     this.#dropDescriptor(descriptor, record);
     return null;
@@ -241,7 +256,7 @@ export class Pool {
     for (let at = head; at !== null; at = at.ipr_next) {
       const record = this.#ownRecord(at);
       if (record === null) continue;
-      record.lent = true;
+      record.lent = !this.hooksFreeOldChains;
       record.maker.moveTo(runtime, SIZEOF_IPRCVBUF);
       record.maker = runtime;
       if (record.slot === null) continue;
@@ -266,6 +281,11 @@ export class Pool {
   /** Says what a hook is called in errors. */
   nameOwner(owner: number, name: string): void {
     this.#ownerBook(owner).name = name;
+  }
+
+  /** True for a chain of this pool with no freed member. Never throws. O(n) in descriptors. */
+  isLive(head: IPRcvBuf | null): boolean {
+    return this.#isLiveChain(head);
   }
 
   /** What a hook holds, and how often it misused the pool. Makes one small object. */
@@ -338,7 +358,19 @@ export class Pool {
     const inRange = Number.isInteger(octets) && octets >= 1 && octets <= most;
     const slot = inRange ? this.#store.acquire(octets) : null;
     if (slot === null) this.#failuresTotal++;
+    else if (this.isPoisoned) slot.view.fill(FRESH);
     return slot;
+  }
+
+  #isRefused(): boolean {
+    if (this.refuses === null || this.owner === RUNTIME_OWNER || !this.refuses()) return false;
+    this.#failuresTotal++;
+    return true;
+  }
+
+  #giveBack(slot: Slot): void {
+    if (this.isPoisoned) slot.view.fill(FREED);
+    this.#store.release(slot);
   }
 
   #dropChain(head: IPRcvBuf | null): void {
@@ -358,7 +390,7 @@ export class Pool {
     this.#dataBook.remove(record.size);
     record.dataMaker.remove(record.size);
     record.slot = null;
-    this.#store.release(slot);
+    this.#giveBack(slot);
   }
 
   /** What is left of a freed descriptor points nowhere: a late use meets null, not somebody else's data. */
@@ -440,6 +472,19 @@ export class Pool {
     }
     return book;
   }
+}
+
+/** A member of a fresh descriptor that its maker did not set. */
+const NOWHERE = new IPRcvBuf();
+const GARBAGE = 0xb0b0b0b0;
+
+/** What a driver relies on is not there: on Windows a fresh descriptor is whatever was in that memory. */
+function poison(descriptor: IPRcvBuf): void {
+  descriptor.ipr_next = NOWHERE;
+  descriptor.ipr_owner = GARBAGE;
+  descriptor.ipr_size = GARBAGE;
+  descriptor.ipr_RcvOffset = GARBAGE;
+  descriptor.ipr_flags = GARBAGE;
 }
 
 /** `descriptor TCPf allocated by drop-port`. */

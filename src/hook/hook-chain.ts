@@ -12,19 +12,24 @@
  * @module
  */
 
-import { DROP, FORWARD, ICMP_ON_DROP, IPR_FLAG_CHECKSUM_OFFLOAD } from '../firewall/constants.ts';
+import type { DriverDoor, Ipv6Call } from '../ddk/host.ts';
+import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
+import { DROP, FORWARD, ICMP_ON_DROP, IP_TRANSMIT, IPR_FLAG_CHECKSUM_OFFLOAD } from '../firewall/constants.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
 import type { Pool } from '../firewall/pool.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
 import type { Arrival, DatagramBuffer } from './arrival.ts';
-import { CallbackDoor } from './callback-door.ts';
+import type { CallbackDoor } from './callback-door.ts';
+import { ChainEntries, type ChainEntry } from './chain-entries.ts';
 import { type CallHook, compileCalls } from './compile-calls.ts';
 import type { DefinedHook, Verdict } from './contract.ts';
+import { noVerdict } from './fault-text.ts';
 import type { LoadedHook } from './load-hook.ts';
 import type { ContextView } from './packet-view.ts';
 import { PacketView } from './packet-view.ts';
 import { isChecksumPartial, MAX_DATAGRAM, Replacement } from './replacement.ts';
+import type { Verifier } from './verifier.ts';
 
 /** Counters of one hook, as offsets into its row of {@link HookChain.counters}. */
 export const HOOK_SEEN = 0;
@@ -51,6 +56,8 @@ export interface HookChainOptions {
   readonly onFault: (hook: LoadedHook, reason: string, error: unknown) => void;
   /** Count in-place changes, at the price of a copy per packet. Default false. */
   readonly trackChanges?: boolean;
+  /** Null where nothing is made to happen. */
+  readonly verifier?: Verifier | null;
 }
 
 /** The hooks of a lane in running order, and the state of the packet that is among them. */
@@ -59,6 +66,8 @@ export class HookChain {
   readonly hooks: readonly LoadedHook[];
   /** The number of each in the books of the pool, in running order. */
   readonly owners: readonly number[];
+  /** Who is called, in which order; drivers change it while packets come. */
+  readonly entries: ChainEntries;
   /** One row of {@link HOOK_COUNTERS} numbers a hook, in running order. */
   readonly counters: Float64Array;
   /** The chain that stands for the packet after {@link HookChain.run}: the one handed in, or a replacement. */
@@ -71,10 +80,11 @@ export class HookChain {
   byFault = false;
   /** Hook faults during the last {@link HookChain.run}. */
   faults = 0;
+  /** Of the packet that is among the hooks, or was last; null before the first. */
+  context: ContextView | null = null;
 
   readonly #definitions: (DefinedHook | null)[];
   readonly #callHook: CallHook;
-  readonly #callbacks: (CallbackDoor | null)[];
   readonly #pool: Pool;
   readonly #faultVerdict: Verdict;
   readonly #onFault: HookChainOptions['onFault'];
@@ -83,6 +93,10 @@ export class HookChain {
   readonly #scratch: Buffer = Buffer.alloc(MAX_DATAGRAM);
   /** A copy of the packet as the running hook got it; null when changes are not tracked. */
   readonly #before: Buffer | null;
+  /** Null but where callbacks get a chain in the place of the packet's own buffer. */
+  readonly #cutter: Verifier | null;
+  /** What replaces the packet is a copy of the verifier's, and no hook's. */
+  #isStandIn = false;
   /** Octets of that copy; -1 or too many when there is none. */
   #beforeSize = -1;
 
@@ -96,7 +110,7 @@ export class HookChain {
     this.owners = this.hooks.map(({ owner }, index) => owner ?? index);
     this.#definitions = this.hooks.map((hook) => (hook.kind === 'defined' ? hook.definition : null));
     this.#callHook = compileCalls(this.#definitions);
-    this.#callbacks = this.hooks.map((hook) => (hook.kind === 'callback' ? new CallbackDoor(hook.callback) : null));
+    this.entries = new ChainEntries(this.hooks);
     this.counters = new Float64Array(this.hooks.length * HOOK_COUNTERS);
     this.#pool = options.pool;
     this.#packet = new PacketView(options.pool);
@@ -104,6 +118,7 @@ export class HookChain {
     this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
     this.#onFault = options.onFault;
     this.#before = options.trackChanges === true ? Buffer.alloc(MAX_DATAGRAM) : null;
+    this.#cutter = options.verifier?.cuts === true ? options.verifier : null;
   }
 
   /**
@@ -119,7 +134,7 @@ export class HookChain {
    * @param otherIndex - the second interface index that `sendInterfaceIndex` may be set to
    */
   run(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextView, otherIndex: number): Verdict {
-    const definitions = this.#definitions;
+    const entries = this.entries.list;
     const call = this.#callHook;
     const counters = this.counters;
     const owners = this.owners;
@@ -131,14 +146,20 @@ export class HookChain {
     this.decidedBy = -1;
     this.byFault = false;
     this.faults = 0;
+    this.#isStandIn = false;
     packet.arrival.begin(bytes);
     packet.load(lent, bytes, layout);
+    this.context = context;
 
-    for (let i = 0, row = 0; i < definitions.length; i++, row += HOOK_COUNTERS) {
-      const definition = definitions[i] as DefinedHook | null;
-      // The Windows interface is one for IPv4: a hook of its kind would misread anything else.
-      if (definition === null && layout.version !== 4) continue;
-      if (definition !== null && this.replaced && !this.#linearise()) return this.#poolExhausted();
+    for (let at = 0; at < entries.length; at++) {
+      const entry = entries[at] as ChainEntry;
+      const { hook: i, callback, isDefined } = entry;
+      const row = i * HOOK_COUNTERS;
+      // The callback is the interface for IPv4, and would misread anything else; Windows has another hook for IPv6.
+      if (!isDefined && layout.version !== (callback === null ? 6 : 4)) continue;
+      if (callback === null && this.replaced && !this.#linearise()) return this.#poolExhausted();
+      if (callback !== null && this.#cutter !== null && !this.replaced && !this.#standIn(lent, bytes, layout))
+        return this.#poolExhausted();
       count(counters, row + HOOK_SEEN);
       if (this.#before !== null) this.#remember();
       const sendIndex = context.sendInterfaceIndex;
@@ -149,15 +170,19 @@ export class HookChain {
       let error: unknown;
       pool.owner = owners[i] as number;
       try {
-        verdict =
-          definition !== null ? call(i, packet, context) : this.#call(this.#callbacks[i] as CallbackDoor, context);
+        if (isDefined) verdict = call(i, packet, context);
+        else verdict = this.#callDriver(entry, layout, context);
       } catch (thrown) {
         verdict = FORWARD;
         reason = 'threw';
         error = thrown;
       }
       pool.owner = -1;
-      if (definition === null) this.#collectCells(this.#callbacks[i] as CallbackDoor);
+      if (callback !== null) {
+        const complaint = entry.driver?.leaveCallback() ?? '';
+        if (reason === '') reason = complaint;
+        this.#collectCells(callback);
+      }
       if (reason === '') {
         if (verdict !== FORWARD && verdict !== DROP && verdict !== ICMP_ON_DROP) {
           reason = noVerdict(verdict);
@@ -209,7 +234,33 @@ export class HookChain {
       count(counters, row + (verdict === DROP ? HOOK_DROPPED : HOOK_REJECTED));
       return verdict;
     }
+    if (this.#isStandIn) this.#putBack(lent, bytes, layout);
     return FORWARD;
+  }
+
+  /** Lets a copy, cut by the verifier, stand for the packet. False when the pool is exhausted. */
+  #standIn(lent: IPRcvBuf, bytes: Buffer, layout: IpLayout): boolean {
+    if (layout.length > MAX_DATAGRAM) return true;
+    const cut = this.#cutter?.cut(bytes, layout.length, layout.headerLength) ?? null;
+    if (cut === null || !this.#replacement.parse(cut, layout.length)) {
+      this.#pool.release(cut);
+      return false;
+    }
+    cut.ipr_flags = lent.ipr_flags;
+    this.#replacement.take(cut);
+    this.current = cut;
+    this.replaced = true;
+    this.#isStandIn = true;
+    this.#load(cut);
+    return true;
+  }
+
+  /** What hooks wrote into the copy they would have written into the packet; one that they reshaped is a replacement. */
+  #putBack(lent: IPRcvBuf, bytes: Buffer, layout: IpLayout): void {
+    this.#isStandIn = false;
+    if (chainLength(this.current) !== layout.length) return;
+    gatherChain(this.current, bytes, 0);
+    this.#goBack(lent, bytes, layout);
   }
 
   /** Gives a replacement back to the pool. To be called once after each {@link HookChain.run}. */
@@ -229,10 +280,29 @@ export class HookChain {
     return this.decidedBy === POOL_EXHAUSTED;
   }
 
-  /** Calls a hook through the seven-argument door. */
-  #call(door: CallbackDoor, context: ContextView): Verdict {
-    this.#packet.arrival.keep();
-    return door.call(this.current, context);
+  /** Calls a hook through one of the doors of Windows: seven arguments for IPv4, or the read-only one for IPv6. */
+  #callDriver({ callback, ipv6, driver }: ChainEntry, layout: IpLayout, context: ContextView): Verdict {
+    if (callback !== null) {
+      driver?.enterCallback();
+      this.#packet.arrival.keep();
+      return callback.call(this.current, context);
+    }
+    const seen = this.replaced ? this.#replacement.layout : layout;
+    const { direction, recvInterfaceIndex, sendInterfaceIndex } = context;
+    const passes = (ipv6 as Ipv6Call)(
+      this.current?.ipr_buffer as Buffer,
+      seen.length,
+      seen.transportOffset,
+      seen.protocol,
+      direction === IP_TRANSMIT ? sendInterfaceIndex : recvInterfaceIndex,
+      direction,
+    );
+    return passes ? FORWARD : DROP;
+  }
+
+  /** Counts a fault of a hook that happened outside of any packet. */
+  countFault(hook: number): void {
+    count(this.counters, hook * HOOK_COUNTERS + HOOK_FAULTS);
   }
 
   #collectCells(door: CallbackDoor): void {
@@ -290,6 +360,8 @@ export class HookChain {
       refusal = 'handed over a chain that holds no well-formed IP datagram';
     else if (this.#replacement.layout.version !== layout.version)
       refusal = 'handed over a datagram of another IP version than its link header names';
+    else if (pool.hooksFreeOldChains && this.replaced && pool.isLive(this.current))
+      refusal = 'replaced the packet and did not free the chain that stood for it (verifier: oldChain: hook)';
     if (accept && refusal === '') this.#adopt(candidate, row);
     else pool.release(candidate);
     return accept ? refusal : '';
@@ -300,6 +372,7 @@ export class HookChain {
     this.#replacement.take(chain);
     this.current = chain;
     this.replaced = true;
+    this.#isStandIn = false;
     count(this.counters, row + HOOK_REPLACED);
     this.#load(chain);
   }
@@ -311,7 +384,8 @@ export class HookChain {
 
   /** True when the replacement is still a chain that can be read and freed, whatever the last hook did to it. */
   #isSound(): boolean {
-    if (this.current === null || !this.#replacement.isSound(this.current)) return false;
+    const length = this.#isStandIn ? this.#replacement.layout.length : -1;
+    if (this.current === null || !this.#replacement.isSound(this.current, length)) return false;
     this.#load(this.current);
     return true;
   }
@@ -420,9 +494,6 @@ export class HookChain {
   }
 }
 
-/** Characters of a text that a hook returned, in the log. */
-const MAX_SHOWN = 40;
-
 /** Value of `decidedBy` when the pool, not a hook, ended the chain. */
 const POOL_EXHAUSTED = -2;
 
@@ -441,24 +512,4 @@ function restore(lent: IPRcvBuf, bytes: Buffer, layout: IpLayout): void {
   lent.ipr_next = null;
   lent.ipr_buffer = bytes;
   lent.ipr_size = layout.length;
-}
-
-function noVerdict(value: unknown): string {
-  if (typeof value === 'object' && value !== null && 'then' in value)
-    return 'returned a promise; a hook gives its verdict before it returns';
-  return `returned ${shown(value)}, which is no verdict`;
-}
-
-/** A value in a few words. Runs no code of whoever made it. */
-function shown(value: unknown): string {
-  switch (typeof value) {
-    case 'string':
-      return JSON.stringify(value.slice(0, MAX_SHOWN));
-    case 'object':
-      return value === null ? 'null' : 'an object';
-    case 'function':
-      return 'a function';
-    default:
-      return String(value);
-  }
 }

@@ -3,7 +3,8 @@
  *
  * ```
  *   HookBundle ─> evaluate ─> default export made with defineHook   ─> LoadedHook 'defined'
- *                        └──> named export firewallHook (Windows)   ─> LoadedHook 'callback'
+ *                        ├──> named export firewallHook (Windows)   ─> LoadedHook 'callback'
+ *                        └──> named export DriverEntry (Windows)    ─> LoadedHook 'driver'
  * ```
  * Floor 2. Runs in the lane, after it has given up its rights, and nowhere else. Rule: a hook that is not exactly right
  * is refused here, with the path and the reason, and before it has seen a packet. This is no sandbox: a hook is a program
@@ -30,6 +31,8 @@ const HOOK_NAME = /^[A-Za-z0-9-]+$/;
 
 /** Parameters of the Windows callback. */
 const CALLBACK_PARAMETERS = 7;
+/** Parameters of `DriverEntry`. */
+const ENTRY_PARAMETERS = 2;
 
 const DEFINITION_KEYS = ['name', 'priority', 'interest', 'setup', 'onPacket', 'teardown'];
 
@@ -58,12 +61,25 @@ export type LoadedHook =
       /** As above. */
       readonly owner?: number;
       readonly callback: IPPacketFirewallPtr;
+    }
+  | {
+      readonly kind: 'driver';
+      /** As above. */
+      readonly name: string;
+      readonly path: string;
+      /** The config's alone: the driver says it for each of its callbacks. */
+      readonly priority: number | undefined;
+      /** As above. */
+      readonly owner?: number;
+      /** `DriverEntry`, not called yet. */
+      readonly entry: (...parameters: never[]) => unknown;
     };
 
 /** The exports of a hook module that mean something here. */
 interface ModuleExports {
   readonly default?: unknown;
   readonly firewallHook?: unknown;
+  readonly DriverEntry?: unknown;
   readonly firewallHookPriority?: unknown;
 }
 
@@ -83,14 +99,22 @@ export function loadHook(bundle: HookBundle, modules: HookModules): LoadedHook {
   if (byDefault !== undefined && callback !== undefined) {
     refuse(bundle, 'exports both a default and firewallHook; one module is one hook');
   }
+  if (exported.DriverEntry !== undefined) {
+    if (byDefault !== undefined || callback !== undefined) {
+      refuse(bundle, 'exports DriverEntry and a default or firewallHook as well; one module is one hook');
+    }
+    return checkDriver(bundle, exported.DriverEntry);
+  }
   if (callback !== undefined) return checkCallback(bundle, callback, exported.firewallHookPriority);
   if (byDefault !== undefined) return checkDefinition(bundle, byDefault);
   const names = Object.keys(exported);
-  const near = names.map((name) => closestKey(name, ['firewallHook', 'default'])).find((name) => name !== undefined);
+  const near = names
+    .map((name) => closestKey(name, ['firewallHook', 'DriverEntry', 'default']))
+    .find((name) => name !== undefined);
   const hint = near === undefined ? '' : `; did you mean ${near}?`;
   return refuse(
     bundle,
-    `has no default export made with defineHook and no export firewallHook (exports: ${names.join(', ') || 'none'})${hint}`,
+    `has no default export made with defineHook and no export firewallHook or DriverEntry (exports: ${names.join(', ') || 'none'})${hint}`,
   );
 }
 
@@ -203,10 +227,24 @@ function checkCallback(bundle: HookBundle, value: unknown, priority: unknown): L
     refuse(bundle, `firewallHook: has ${value.length} parameters; it is called with ${CALLBACK_PARAMETERS}`);
   }
   checkPriority(bundle, 'firewallHookPriority', priority);
+  const name = nameOfFile(bundle);
+  return { kind: 'callback', name, path: bundle.path, priority, callback: value as IPPacketFirewallPtr };
+}
+
+function checkDriver(bundle: HookBundle, value: unknown): LoadedHook {
+  checkSynchronous(bundle, 'DriverEntry', value);
+  if (value.length > ENTRY_PARAMETERS) {
+    refuse(bundle, `DriverEntry: has ${value.length} parameters; it is called with ${ENTRY_PARAMETERS}`);
+  }
+  return { kind: 'driver', name: nameOfFile(bundle), path: bundle.path, priority: undefined, entry: value };
+}
+
+/** A module of the Windows interface has no name of its own. */
+function nameOfFile(bundle: HookBundle): string {
   const base = path.parse(bundle.path).name;
   const name = (base === 'index' ? path.basename(path.dirname(bundle.path)) : base).replace(/[^A-Za-z0-9-]/g, '-');
   checkName(bundle, name);
-  return { kind: 'callback', name, path: bundle.path, priority, callback: value as IPPacketFirewallPtr };
+  return name;
 }
 
 function checkKey(bundle: HookBundle, key: string): void {
@@ -249,6 +287,8 @@ function checkSynchronous(bundle: HookBundle, key: string, value: unknown): asse
  * @returns `file:line:column`; undefined where its text is not in the bundle, or more than once
  */
 export function placeOfVerdict(hook: LoadedHook, bundle: HookBundle): string | undefined {
+  // Which of its callbacks it was, a driver does not say.
+  if (hook.kind === 'driver') return undefined;
   const verdict = hook.kind === 'defined' ? hook.definition.onPacket : hook.callback;
   const text = Function.prototype.toString.call(verdict);
   const at = bundle.code.indexOf(text);

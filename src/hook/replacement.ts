@@ -55,12 +55,13 @@ export class Replacement {
    * True when the chain can still be read and freed. Buffers that a hook linked to it belong to it from now on.
    *
    * @param chain - the head of what is held
+   * @param length - octets that need no look again: of a copy of the packet, which hooks may write anything into
    */
-  isSound(chain: IPRcvBuf | null): boolean {
+  isSound(chain: IPRcvBuf | null, length = -1): boolean {
     if (chain === null || !this.#pool.adopt(chain)) return false;
     this.#keep(chain);
     const size = chainLength(chain);
-    return size > 0 && this.parse(chain, size);
+    return size > 0 && (size === length || this.parse(chain, size));
   }
 
   /**

@@ -81,11 +81,13 @@ async function run(spec: LaneSpec): Promise<void> {
   containHooks(spec, (message) => limited('error', message));
 
   let lane: Lane | null = null;
-  const { chain, hooks, interests, teardown } = await loadChain({
+  const { chain, hooks, interests, verifier, teardown } = await loadChain({
     hooks: spec.hooks,
     folder: spec.configFolder,
     onHookError: spec.policy.onHookError,
     poolLimitMiB: spec.poolLimitMiB,
+    lanes: spec.lanes,
+    verifier: spec.verifier,
     trackChanges: spec.trackChanges,
     log: (level, hook, message) => limited(level, () => hookLine(hook, message)),
     send: (datagram) => lane?.inject(datagram) ?? false,
@@ -117,8 +119,11 @@ async function run(spec: LaneSpec): Promise<void> {
   });
   const timer = setInterval(() => progress.writeAll(lane.packets), IDLE_PROGRESS_MS);
   lane.reportTo(progress);
+  if (verifier !== null)
+    log.warn(`The verifier is on, which is for the development of hooks: seed ${spec.verifier.seed}.`);
   stopLane = () => {
     stopLane = () => undefined;
+    if (verifier !== null) log.info(verifier.report);
     clearInterval(timer);
     driver.stop();
     teardown();

@@ -9,14 +9,21 @@
 
 import { userInfo } from 'node:os';
 import path from 'node:path';
+import { createDriverDoor } from '../ddk/door.ts';
+import type { DriverDoor } from '../ddk/host.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
-import { poolFunctions, setPoolLimit, systemPool } from '../firewall/ddk.ts';
-import type { HookRuntime } from '../hook/contract.ts';
+import { type PoolFunctions, poolFunctions, setPoolLimit, systemPool } from '../firewall/ddk.ts';
+import type { HookModules, HookRuntime } from '../hook/contract.ts';
 import { HookChain } from '../hook/hook-chain.ts';
 import { chainInterests } from '../hook/interest.ts';
 import { assertUniqueNames, describeHookError, type LoadedHook, loadHook, placeOfVerdict } from '../hook/load-hook.ts';
+import { isVerifying, NO_VERIFIER, Verifier, type VerifierSettings } from '../hook/verifier.ts';
 import { HOOK_MODULES } from '../hook-modules.ts';
+import { lookUpRoute } from '../netlink/look-up-route.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
 import type { Interest } from '../wire/interest.ts';
+import { LaneDriverHost } from './driver-host.ts';
+import { type HookClock, LiveClock } from './hook-clock.ts';
 import type { HookInfo, HookSource } from './messages.ts';
 
 /** Writes one line of a hook, or about a hook; a message that costs something to make is made only if it is written. */
@@ -35,6 +42,12 @@ export function hookLine(hook: string, message: string | (() => string)): string
 /** What {@link loadChain} takes. */
 export interface LoadChainOptions {
   readonly hooks: readonly HookSource[];
+  /** How many lanes have these hooks. @defaultValue 1 */
+  readonly lanes?: number;
+  /** @defaultValue nothing is made to happen */
+  readonly verifier?: VerifierSettings;
+  /** What drivers measure by and wait on. @defaultValue the time of the day */
+  readonly clock?: HookClock;
   /** What `runtime.resolvePath` is relative to. */
   readonly folder: string;
   readonly onHookError: 'drop' | 'forward';
@@ -52,7 +65,14 @@ export interface LoadedChain {
   readonly hooks: readonly HookInfo[];
   /** What all hooks together are interested in; null for everything. */
   readonly interests: readonly Interest[] | null;
-  /** Calls every `teardown`; one that throws is logged and does not keep the others from theirs. */
+  /** Drivers, by the name of the hook. */
+  readonly drivers: ReadonlyMap<string, DriverDoor>;
+  /** What the verifier made happen; null where it is off. */
+  readonly verifier: Verifier | null;
+  /**
+   * Calls every `teardown` and every `DriverUnload`; one that throws is logged and does not keep the others from theirs. What a
+   * driver did not take back is logged, and taken back.
+   */
   teardown(): void;
 }
 
@@ -65,15 +85,28 @@ const MIB = 1024 * 1024;
  */
 export async function loadChain(options: LoadChainOptions): Promise<LoadedChain> {
   setPoolLimit(options.poolLimitMiB * MIB);
+  const settings = options.verifier ?? NO_VERIFIER;
+  const verifier = isVerifying(settings) ? new Verifier(settings, systemPool) : null;
   const loaded: LoadedHook[] = [];
   const sourceOf = new Map<string, HookSource>();
+  const driverOf = new Map<string, Driver>();
+  const describe = (hook: LoadedHook, reason: string, error: unknown): string => {
+    const bundle = sourceOf.get(hook.name)?.bundle;
+    if (bundle === undefined) return reason;
+    if (error !== undefined) return `${reason}: ${describeHookError(error, bundle)}`;
+    const place = placeOfVerdict(hook, bundle);
+    return place === undefined ? reason : `${reason} (${place})`;
+  };
   for (const [owner, source] of options.hooks.entries()) {
     systemPool.nameOwner(owner, source.bundle.path);
-    const modules = { firehook: { ...HOOK_MODULES['firehook'], ...poolFunctions(systemPool, owner) } };
-    const hook = loadHook(source.bundle, modules);
+    const driver = new Driver(owner, source, settings, options);
+    const hook = loadHook(source.bundle, driver.modules);
     systemPool.nameOwner(owner, hook.name);
+    driver.name = hook.name;
+    driver.onFault = (reason, error) => options.log('error', hook.name, () => describe(hook, reason, error));
     loaded.push({ ...hook, owner, priority: source.priority ?? hook.priority });
     sourceOf.set(hook.name, source);
+    if (hook.kind === 'driver') driverOf.set(hook.name, driver);
   }
   assertUniqueNames(loaded);
   for (const hook of loaded) await setUp(hook, sourceOf.get(hook.name)?.options, options);
@@ -82,30 +115,121 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     onHookError: options.onHookError,
     pool: systemPool,
     trackChanges: options.trackChanges,
-    onFault: (hook, reason, error) => {
-      const bundle = sourceOf.get(hook.name)?.bundle;
-      options.log('error', hook.name, () => {
-        if (bundle === undefined) return reason;
-        if (error !== undefined) return `${reason}: ${describeHookError(error, bundle)}`;
-        const place = placeOfVerdict(hook, bundle);
-        return place === undefined ? reason : `${reason} (${place})`;
-      });
-    },
+    verifier,
+    onFault: (hook, reason, error) => options.log('error', hook.name, () => describe(hook, reason, error)),
   });
+  for (const [index, hook] of chain.hooks.entries()) {
+    if (hook.kind === 'driver') driverOf.get(hook.name)?.start(hook, chain, index);
+    warn(hook, chain, options);
+  }
   return {
     chain,
-    hooks: chain.hooks.map(({ name, path: file, priority, kind }) => ({
+    hooks: chain.hooks.map(({ name, path: file, kind }, index) => ({
       name,
       path: file,
-      priority: priority ?? 0,
+      priority: chain.entries.priorityOf(index),
       kind,
     })),
     interests: chainInterests(chain.hooks),
-    teardown: () => tearDown(chain.hooks, options.log),
+    drivers: new Map([...driverOf].map(([name, { door }]) => [name, door])),
+    verifier,
+    teardown: () => tearDown(chain.hooks, driverOf, options.log),
   };
 }
 
+/** What may surprise whoever brings a driver of Windows. */
+function warn(hook: LoadedHook, chain: HookChain, { log, lanes = 1 }: LoadChainOptions): void {
+  if (hook.kind === 'defined') return;
+  const index = chain.hooks.indexOf(hook);
+  const isForIpv6 = chain.entries.list.some(({ hook: own, ipv6 }) => own === index && ipv6 !== null);
+  if (!isForIpv6) log('warn', hook.name, 'has callbacks for IPv4 only; IPv6 packets do not meet it and go on');
+  if (lanes > 1)
+    log('warn', hook.name, `there are ${lanes} lanes, and its globals are a lane's own: each has a part of the flows`);
+}
+
+/** The door of a driver while its module is loaded, and after. Nothing is made for a hook that asks for none. */
+class Driver {
+  name: string;
+  onFault: (reason: string, error: unknown) => void = () => undefined;
+  readonly #owner: number;
+  readonly #source: HookSource;
+  readonly #settings: VerifierSettings;
+  readonly #options: LoadChainOptions;
+  readonly #pool: PoolFunctions;
+  #host: LaneDriverHost | null = null;
+  #door: DriverDoor | null = null;
+
+  constructor(owner: number, source: HookSource, settings: VerifierSettings, options: LoadChainOptions) {
+    this.name = source.bundle.path;
+    this.#owner = owner;
+    this.#pool = poolFunctions(systemPool, owner);
+    this.#source = source;
+    this.#settings = settings;
+    this.#options = options;
+  }
+
+  /** What the hook gets when it imports. */
+  get modules(): HookModules {
+    const driver = this;
+    return {
+      firehook: { ...HOOK_MODULES['firehook'], ...this.#pool },
+      get 'firehook/ddk'() {
+        return driver.door.exports;
+      },
+    };
+  }
+
+  get door(): DriverDoor {
+    const door = this.#door ?? createDriverDoor(this.#makeHost());
+    this.#door = door;
+    return door;
+  }
+
+  /**
+   * Calls `DriverEntry`.
+   *
+   * @throws {@link FirehookError} FIREHOOK_HOOK_SETUP when it throws or returns a failure
+   */
+  start(hook: LoadedHook & { kind: 'driver' }, chain: HookChain, index: number): void {
+    const { door } = this;
+    this.#host?.attach(chain, index, door);
+    let status: number;
+    try {
+      status = door.start(hook.entry);
+    } catch (cause) {
+      const reason = `DriverEntry threw: ${describeHookError(cause, this.#source.bundle)}`;
+      throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: ${reason}`, { cause, hook: hook.name });
+    }
+    if (status >>> 31 === 0) return;
+    const shown = `0x${(status >>> 0).toString(16).padStart(8, '0')}`;
+    throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: DriverEntry returned ${shown}`, { hook: hook.name });
+  }
+
+  #makeHost(): LaneDriverHost {
+    const { log, clock = new LiveClock() } = this.#options;
+    let socket: NetlinkSocket | null = null;
+    this.#host = new LaneDriverHost({
+      owner: this.#owner,
+      name: () => this.name,
+      parameters: this.#source.options,
+      pool: systemPool,
+      poolFunctions: this.#pool,
+      clock,
+      log: (level, message) => log(level, this.name, message),
+      lookUpRoute: (destination, source, ifindex) => {
+        socket ??= new NetlinkSocket(NETLINK_ROUTE);
+        const route = lookUpRoute(socket, destination, source, ifindex);
+        return route === null ? null : { ...route, interfaceIndex: route.ifindex };
+      },
+      checksIrql: this.#settings.irql,
+      onFault: (reason, error) => this.onFault(reason, error),
+    });
+    return this.#host;
+  }
+}
+
 async function setUp(hook: LoadedHook, hookOptions: unknown, options: LoadChainOptions): Promise<void> {
+  if (hook.kind === 'driver') return;
   if (hook.kind === 'callback') {
     if (hookOptions !== undefined)
       throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: a firewallHook takes no options`, {
@@ -142,13 +266,17 @@ function userName(): string {
   }
 }
 
-function tearDown(hooks: readonly LoadedHook[], log: HookLog): void {
+function tearDown(hooks: readonly LoadedHook[], drivers: ReadonlyMap<string, Driver>, log: HookLog): void {
   for (const hook of hooks) {
-    if (hook.kind === 'callback') continue;
+    const door = drivers.get(hook.name)?.door;
     try {
-      hook.definition.teardown?.();
+      if (hook.kind === 'defined') hook.definition.teardown?.();
+      else door?.unload();
     } catch (error) {
-      log('error', hook.name, `teardown threw: ${error instanceof Error ? error.message : String(error)}`);
+      const what = hook.kind === 'defined' ? 'teardown' : 'DriverUnload';
+      log('error', hook.name, `${what} threw: ${error instanceof Error ? error.message : String(error)}`);
     }
+    for (const leftover of door?.leftovers() ?? [])
+      log('warn', hook.name, `was unloaded and left something: ${leftover}`);
   }
 }

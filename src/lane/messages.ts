@@ -16,6 +16,7 @@
 import type { RingOptions } from '../drivers/afpacket-ring.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import type { HookBundle } from '../hook/bundle-hook.ts';
+import type { VerifierSettings } from '../hook/verifier.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
 import type { LocalRoute } from './local-table.ts';
 import type { Way } from './way.ts';
@@ -56,7 +57,10 @@ export interface LaneSpec {
   };
   readonly icmp: { readonly code: number; readonly ratePerSecond: number };
   readonly poolLimitMiB: number;
+  readonly verifier: VerifierSettings;
   readonly logLevel: LogLevel;
+  /** How many lanes there are. */
+  readonly lanes: number;
   /** Count in-place changes too: for `tap`. */
   readonly trackChanges: boolean;
 }
@@ -66,7 +70,7 @@ export interface HookInfo {
   readonly name: string;
   readonly path: string;
   readonly priority: number;
-  readonly kind: 'defined' | 'callback';
+  readonly kind: 'defined' | 'callback' | 'driver';
 }
 
 /** From supervisor to lane. */

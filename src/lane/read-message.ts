@@ -19,7 +19,7 @@ const hookInfo = z.strictObject({
   name: z.string().min(1).max(256),
   path: z.string().max(4096),
   priority: z.number().min(-Number.MAX_VALUE).max(Number.MAX_VALUE),
-  kind: z.enum(['defined', 'callback']),
+  kind: z.enum(['defined', 'callback', 'driver']),
 });
 
 const laneReady = z.strictObject({

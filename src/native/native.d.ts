@@ -146,6 +146,13 @@ export interface NativeModule {
    */
   requestNetlink(netlink: NativeNetlink, messages: Uint8Array): Promise<ArrayBuffer>;
   /**
+   * Sends messages and returns every answer, now, on the calling thread: for requests that the kernel answers at once, not for
+   * dumps. Throws what `requestNetlink` rejects with, and EBUSY while one of that is under way on the socket.
+   *
+   * @param messages - whole messages, 64 KiB at most
+   */
+  askNetlink(netlink: NativeNetlink, messages: Uint8Array): ArrayBuffer;
+  /**
    * Calls back on the event loop with what the groups of the socket sent. Does not keep the process alive. Once a socket.
    *
    * @param onMessages - null after an overrun: messages were lost, look at everything

@@ -2,6 +2,7 @@
  * Exports: netlink sockets.
  *
  *   requestNetlink ─> the requests of the socket, in order ─> one at a time on a thread of libuv's pool ─> its promise
+ *   askNetlink     ─> the kernel, now: for what it answers at once
  *   watchNetlink   ─> uv_poll ─> what has arrived, one call a turn of the event loop
  *
  * Rule: one request of a socket is with the pool, so that many of them cannot fill it. A request that was begun ends, also
@@ -19,6 +20,8 @@ namespace {
 
 /** Octets of a request. A set of 100,000 elements has some 6 MiB. */
 constexpr size_t kMostRequest = 64 * 1024 * 1024;
+/** Octets of a request that is waited for. */
+constexpr size_t kMostAsked = 64 * 1024;
 constexpr size_t kMostGroups = 64;
 constexpr uint32_t kMostProtocol = 31;
 /** Octets handed out in one call: the event loop gets its turn in between. */
@@ -237,6 +240,31 @@ napi_value RequestNetlink(napi_env env, napi_callback_info info) {
   return promise;
 }
 
+/** askNetlink(netlink, messages: Uint8Array): ArrayBuffer */
+napi_value AskNetlink(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  uint8_t* messages;
+  size_t length;
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "askNetlink(netlink, messages)");
+  auto* handle = ToOpenNetlink(env, arguments[0]);
+  if (handle == nullptr || handle->socket->HasGroups() || !ToArray(env, arguments[1], napi_uint8_array, &messages, &length) ||
+      length > kMostAsked || !Netlink::AreMessages(messages, length)) {
+    return ThrowType(env, "askNetlink(netlink, messages)");
+  }
+  // Whoever waits here waits with the event loop: a request that is with the pool would be waited for as well.
+  if (handle->requests->isBusy) return ThrowSystem(env, SystemError{"sendmsg", EBUSY});
+  Collector answers;
+  SystemError error;
+  if (!handle->socket->Exchange(messages, length, &answers, &error)) return ThrowSystem(env, error);
+  napi_value result;
+  void* memory = nullptr;
+  if (napi_create_arraybuffer(env, answers.octets.size(), &memory, &result) != napi_ok) {
+    return ThrowSystem(env, SystemError{"recvmsg", ENOMEM});
+  }
+  if (!answers.octets.empty()) memcpy(memory, answers.octets.data(), answers.octets.size());
+  return result;
+}
+
 /** watchNetlink(netlink, onMessages: (messages: ArrayBuffer | null) => void), once a socket with groups */
 napi_value WatchNetlink(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
@@ -275,6 +303,7 @@ std::vector<Export> NetlinkExports() {
   return {
       {"openNetlink", OpenNetlink},
       {"requestNetlink", RequestNetlink},
+      {"askNetlink", AskNetlink},
       {"watchNetlink", WatchNetlink},
       {"closeNetlink", CloseNetlink},
   };

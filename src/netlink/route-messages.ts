@@ -92,7 +92,8 @@ export function getRoute(
   isPrefix: boolean,
 ): Request {
   const bits = destination.length * 8;
-  const flags = isPrefix ? RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE : RTM_F_LOOKUP_TABLE;
+  // For IPv6 the table is told anyway, and the flag that asks for it is refused.
+  const flags = (isPrefix ? RTM_F_FIB_MATCH : 0) | (bits === 32 ? RTM_F_LOOKUP_TABLE : 0);
   const attributes = [attribute(RTA_DST, destination)];
   if (source !== null) attributes.push(attribute(RTA_SRC, source));
   if (ifindex !== 0) attributes.push(attribute(RTA_OIF, u32(ifindex)));

@@ -4,7 +4,7 @@
  * ```
  *   requests ─> numbered, one buffer ─> addon: sendmsg, recvmsg on a thread ─> messages, or the first refusal
  * ```
- * Rule: nothing is synchronous. Requests of one socket run one after another, so that answers need no sorting.
+ * Rule: nothing is synchronous but `ask`, which no supervisor calls. Requests of one socket run one after another, so that answers need no sorting.
  *
  * @see netlink(7)
  * @module
@@ -79,6 +79,29 @@ export class NetlinkSocket {
     const first = this.#sequence;
     this.#sequence = (this.#sequence + requests.length) % 0x7fffffff || 1;
     const messages = await this.#exchange(operation, writeRequests(requests, first));
+    for (const message of messages) {
+      const refusal = readRefusal(message);
+      if (refusal !== null) throw new KernelRefusal(operation, refusal);
+    }
+    return messages.filter(({ type }) => type !== NLMSG_ERROR && type !== NLMSG_DONE);
+  }
+
+  /**
+   * Sends one request that the kernel answers at once, and waits for the answer: for callers that cannot wait otherwise.
+   *
+   * @throws {@link KernelRefusal}
+   */
+  ask(operation: string, request: Request): Message[] {
+    const first = this.#sequence;
+    this.#sequence = (this.#sequence + 1) % 0x7fffffff || 1;
+    let bytes: ArrayBuffer;
+    try {
+      bytes = loadNative().askNetlink(this.native, writeRequests([request], first));
+    } catch (cause) {
+      const { errno = 0 } = cause as NodeJS.ErrnoException;
+      throw new KernelRefusal(operation, { errno: Math.abs(errno), words: (cause as Error).message });
+    }
+    const messages = readMessages(new Uint8Array(bytes));
     for (const message of messages) {
       const refusal = readRefusal(message);
       if (refusal !== null) throw new KernelRefusal(operation, refusal);

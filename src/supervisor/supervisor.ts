@@ -273,7 +273,7 @@ export class Supervisor implements DaemonView {
     const rings =
       driver === 'afpacket' ? planRings(config.ring, ways, [], links.values(), this.#options.log, speedOf) : [];
     const spec: LaneSpec = {
-      ...laneSpec(config, this.#options.configFolder, this.user, this.#sources),
+      ...laneSpec(config, this.#options.configFolder, this.user, this.#sources, config.lanes),
       mode: 'run',
       driver,
       ports,

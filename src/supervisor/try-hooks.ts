@@ -4,6 +4,7 @@
  * @module
  */
 
+import { randomInt } from 'node:crypto';
 import type { Config, Settings } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
 import { bundleHooks } from '../hook/bundle-hook.ts';
@@ -30,8 +31,9 @@ export function laneSpec(
   configFolder: string,
   user: LaneUser | null,
   hooks: readonly HookSource[],
+  lanes: number,
 ): LaneSpec {
-  const { policy, icmp, pool, log } = settings;
+  const { policy, icmp, pool, log, verifier } = settings;
   return {
     mode: 'check',
     user,
@@ -39,12 +41,14 @@ export function laneSpec(
     ports: [],
     rings: [],
     ways: [],
+    lanes,
     locals: [],
     hooks,
     configFolder,
     policy: { onHookError: policy.onHookError, nonIp: policy.nonIp, unreadable: policy.unreadable },
     icmp,
     poolLimitMiB: pool.limitMiB,
+    verifier: { ...verifier, seed: verifier.seed ?? randomInt(2 ** 32) },
     logLevel: log.level,
     trackChanges: false,
   };
@@ -64,7 +68,7 @@ export async function tryHooks(
   hooks: readonly HookSource[],
   log: Logger = createLogger({ level: settings.log.level }),
 ): Promise<readonly HookInfo[]> {
-  const spec = laneSpec(settings, configFolder, user, hooks);
+  const spec = laneSpec(settings, configFolder, user, hooks, 1);
   return new Promise((resolve, reject) => {
     let loaded: readonly HookInfo[] | null = null;
     const lane = new LaneChild({

@@ -52,6 +52,7 @@ describe('a good configuration', () => {
       control: { socket: '/run/firehook/firehook.sock', mode: '0600' },
       log: { level: 'info' },
       pool: { limitMiB: 64 },
+      verifier: { chains: 'whole', lowResources: 0, poison: false, oldChain: 'runtime', irql: true },
     });
   });
 
@@ -81,6 +82,7 @@ lane: { user: nobody, cpus: [1] }
 control: { socket: /tmp/x.sock, mode: "660" }
 log: { level: silent }
 pool: { limitMiB: 1 }
+verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: hook, irql: false }
 `);
     assert.deepEqual(config, {
       attach: [{ bridge: ['lan0', 'wan0'] }, { host: 'eth0' }, { tap: 'br-1.20@x' }],
@@ -102,6 +104,7 @@ pool: { limitMiB: 1 }
       control: { socket: '/tmp/x.sock', mode: '660' },
       log: { level: 'silent' },
       pool: { limitMiB: 1 },
+      verifier: { chains: 'octets', lowResources: 0.5, seed: 7, poison: true, oldChain: 'hook', irql: false },
     });
   });
 

@@ -59,6 +59,10 @@ function typeOf(node: SchemaNode): string {
         ? `whole number, ${minimum} or more`
         : `whole number, ${minimum} to ${maximum}`;
     }
+    case 'number':
+      return `number, ${node.minimum ?? 0} or more`;
+    case 'boolean':
+      return '`true`, `false`';
     case 'array':
       if (node.items?.enum) return `list of ${node.items.enum.map((value) => `\`${value}\``).join(', ')}`;
       return node.items ? 'list of CPUs' : 'two names';

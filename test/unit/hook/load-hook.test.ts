@@ -84,8 +84,9 @@ describe('a bad module', () => {
     'name-number': 'name: 7 is not valid; expected 1 to 64 letters, digits and dashes',
     'name-too-long': `name: "${'n'.repeat(65)}" is not valid; expected 1 to 64 letters, digits and dashes`,
     'no-export':
-      'has no default export made with defineHook and no export firewallHook (exports: fierwallHook); did you mean firewallHook?',
-    'nothing-exported': 'has no default export made with defineHook and no export firewallHook (exports: none)',
+      'has no default export made with defineHook and no export firewallHook or DriverEntry (exports: fierwallHook); did you mean firewallHook?',
+    'nothing-exported':
+      'has no default export made with defineHook and no export firewallHook or DriverEntry (exports: none)',
     number: `the default export is 7; ${wanted}`,
     'on-packet-async': 'onPacket: is an async function; a verdict is returned at once, a promise is none',
     'on-packet-case': 'onpacket: did you mean onPacket?',

@@ -12,13 +12,16 @@ import { type TestContext, test } from 'node:test';
 import { MemoryDriver } from '../../../src/drivers/memory.ts';
 import { systemPool } from '../../../src/firewall/ddk.ts';
 import { bundleHooks } from '../../../src/hook/bundle-hook.ts';
+import { NO_VERIFIER, type VerifierSettings } from '../../../src/hook/verifier.ts';
 import { HOOK_MODULE_NAMES } from '../../../src/hook-modules.ts';
+import type { HookClock } from '../../../src/lane/hook-clock.ts';
 import { Lane } from '../../../src/lane/lane.ts';
-import { type LoadedChain, loadChain } from '../../../src/lane/load-chain.ts';
-import { ethernet, ipv4, udp } from '../../support/packet-builder.ts';
+import { type LoadChainOptions, type LoadedChain, loadChain } from '../../../src/lane/load-chain.ts';
+import { ethernet, ipv4, ipv6, type Transport, tcp, udp } from '../../support/packet-builder.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { bridgeWay, ethernetPort } from './lane-rig.ts';
 
+const FRAME = ethernet({}, ipv4({}, udp({}, Buffer.from('data'))));
 const IMPORTS = `import {
   defineHook, DROP, ExAllocatePoolWithTag, ExFreePool, FORWARD, FreeIprBuff, IPAllocBuff, IPFreeBuff, IPRcvBuf, NonPagedPool,
 } from 'firehook';
@@ -27,13 +30,21 @@ const made = () => ExAllocatePoolWithTag(NonPagedPool, 64, 'fPCT');
 
 interface Loaded extends LoadedChain {
   readonly folder: string;
-  /** `hook: message` of every line. */
+  /** `hook: message` of every line since it was loaded. */
   readonly lines: string[];
-  pass(): Promise<void>;
+  /** Those of before. */
+  readonly said: readonly string[];
+  sent(): Buffer[];
+  /** Has these frames go through, or the one of every test. */
+  pass(...frames: Buffer[]): Promise<void>;
 }
 
 /** Loads hooks of these texts, in this order, and makes a lane for them. */
-async function load(t: TestContext, hooks: Record<string, string>): Promise<Loaded> {
+async function load(
+  t: TestContext,
+  hooks: Record<string, string>,
+  more: Partial<LoadChainOptions> & { readonly options?: unknown } = {},
+): Promise<Loaded> {
   const folder = mkdtempSync(path.join(tmpdir(), 'firehook-chain-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const sources = [];
@@ -41,7 +52,7 @@ async function load(t: TestContext, hooks: Record<string, string>): Promise<Load
     writeFileSync(path.join(folder, name), IMPORTS + text);
     const [bundle] = await bundleHooks(path.join(folder, name), HOOK_MODULE_NAMES);
     assert.ok(bundle !== undefined);
-    sources.push({ bundle, priority: undefined, options: undefined });
+    sources.push({ bundle, priority: undefined, options: more.options });
   }
   const lines: string[] = [];
   const loaded = await loadChain({
@@ -52,8 +63,9 @@ async function load(t: TestContext, hooks: Record<string, string>): Promise<Load
     trackChanges: false,
     log: (_, hook, message) => lines.push(`${hook}: ${typeof message === 'string' ? message : message()}`),
     send: () => false,
+    ...more,
   });
-  const frames = [{ port: 0, bytes: ethernet({}, ipv4({}, udp({}, Buffer.from('data')))) }];
+  const frames = [{ port: 0, bytes: FRAME }];
   const driver = new MemoryDriver({ ports: [ethernetPort(0), ethernetPort(1)], frames });
   const lane = new Lane({
     driver,
@@ -65,7 +77,17 @@ async function load(t: TestContext, hooks: Record<string, string>): Promise<Load
     sender: null,
     now: () => 0,
   });
-  return { ...loaded, folder, lines, pass: () => driver.start(lane) };
+  return {
+    ...loaded,
+    folder,
+    lines,
+    said: lines.splice(0),
+    sent: () => driver.sent.map(({ bytes }) => bytes),
+    async pass(...more) {
+      if (more.length > 0) frames.splice(0, frames.length, ...more.map((bytes) => ({ port: 0, bytes })));
+      await driver.start(lane);
+    },
+  };
 }
 
 /** Allocations that are outstanding for the hook of this name. */
@@ -154,4 +176,210 @@ test('one hook frees what another made, and the second free names the maker', as
   await loaded.pass();
   assert.equal(outstanding(loaded, 'maker'), held - 1);
   assert.match(loaded.lines[0] ?? '', /^freer: .*IPFreeBuff: already freed, descriptor TCPf allocated by maker/);
+});
+
+/** A driver whose callbacks say in the log what they meet; `body` stands in its DriverEntry. */
+const driver = (body: string, callbacks = '') => `
+import {
+  DbgPrint, DD_IP_DEVICE_NAME, FhQueryParameter, IO_STATUS_BLOCK, IOCTL_IP_SET_FIREWALL_HOOK, IoBuildDeviceIoControlRequest,
+  IoCallDriver, IoGetDeviceObjectPointer, IPv6DisableFirewallHook, IPv6EnableFirewallHook, KeAcquireSpinLockAtDpcLevel,
+  KeInitializeDpc, KeInitializeSpinLock, KeInitializeTimer, KeQuerySystemTime, KeSetTimer, KDPC, KSPIN_LOCK, KTIMER,
+  ObDereferenceObject, SIZEOF_IP_SET_FIREWALL_HOOK_INFO, FILE_ALL_ACCESS,
+} from 'firehook/ddk';
+function SetHook(FirewallPtr, Priority, Add) {
+  const file = { value: null }, device = { value: null };
+  IoGetDeviceObjectPointer(DD_IP_DEVICE_NAME, FILE_ALL_ACCESS, file, device);
+  const block = new IO_STATUS_BLOCK();
+  const irp = IoBuildDeviceIoControlRequest(IOCTL_IP_SET_FIREWALL_HOOK, device.value, { FirewallPtr, Priority, Add },
+    SIZEOF_IP_SET_FIREWALL_HOOK_INFO, null, 0, false, null, block);
+  const status = IoCallDriver(device.value, irp);
+  ObDereferenceObject(file.value);
+  return status;
+}
+const tell = (name) => { const own = () => { DbgPrint('%s\\n', name); return FORWARD; }; return own; };
+${callbacks}
+export function DriverEntry(DriverObject, RegistryPath) {
+  DriverObject.DriverUnload = () => undefined;
+  ${body}
+  return 0;
+}
+`;
+
+test('callbacks of drivers run by priority, among those of others, and what they add and delete holds from the next packet', async (t) => {
+  const loaded = await load(
+    t,
+    {
+      'one.ts': driver(
+        'SetHook(low, 1, true); SetHook(high, 10, true);',
+        "const low = tell('low'), high = tell('high');",
+      ),
+      'two.ts': driver(
+        'SetHook(changes, 5, true);',
+        `const late = tell('late');
+       let calls = 0;
+       const changes = () => {
+         DbgPrint('changes');
+         calls += 1;
+         DbgPrint('%x', SetHook(late, 7, calls === 1));
+         if (calls === 1) DbgPrint('%x', SetHook(late, 7, true));
+         if (calls === 2) DbgPrint('%x', SetHook(late, 7, false));
+         return FORWARD;
+       };`,
+      ),
+      'plain.ts': 'export const firewallHookPriority = 3; export const firewallHook = () => FORWARD;',
+      // On Windows such a request is made at PASSIVE_LEVEL, and no callback runs there.
+    },
+    { verifier: { ...NO_VERIFIER, irql: false }, lanes: 2 },
+  );
+  assert.ok(loaded.said.includes('one: has callbacks for IPv4 only; IPv6 packets do not meet it and go on'));
+  assert.ok(loaded.said.some((line) => /^plain: there are 2 lanes, and its globals are a lane's own/.test(line)));
+  await loaded.pass();
+  assert.deepEqual(loaded.lines, ['one: high', 'two: changes', 'two: 0', 'two: c000000d', 'one: low']);
+  loaded.lines.length = 0;
+  await loaded.pass();
+  assert.deepEqual(loaded.lines, ['one: high', 'two: late', 'two: changes', 'two: 0', 'two: c000000d', 'one: low']);
+  loaded.lines.length = 0;
+  await loaded.pass();
+  assert.deepEqual(loaded.lines.slice(0, 3), ['one: high', 'two: changes', 'two: c000000d']);
+  assert.deepEqual(loaded.hooks.map(({ name, kind, priority }) => [name, kind, priority]).sort(), [
+    ['one', 'driver', 10],
+    ['plain', 'callback', 3],
+    ['two', 'driver', 5],
+  ]);
+});
+
+test('a driver has IPv6 by its own hook, read only, and timers, memory, parameters and unloading of its own', async (t) => {
+  let later: (() => void) | null = null;
+  const clock: HookClock = {
+    now: () => 5_000_000_000n,
+    schedule: (_, callback) => {
+      later = callback;
+      return { cancel: () => undefined };
+    },
+  };
+  const text = driver(
+    `IPv6EnableFirewallHook((source, destination, length, type) => { DbgPrint('ipv6 %u %u', length, type); return type === 6 ? 1 : 0; });
+     const timer = new KTIMER(), dpc = new KDPC();
+     KeInitializeTimer(timer);
+     KeInitializeDpc(dpc, () => { made(); const now = { value: 0n }; KeQuerySystemTime(now); DbgPrint('dpc %I64d', now.value); throw new Error('in a dpc'); }, null);
+     KeSetTimer(timer, -10000000n, dpc);
+     DbgPrint('%s', FhQueryParameter(RegistryPath, 'Answer'));
+     DriverObject.DriverUnload = () => { IPv6DisableFirewallHook(() => DbgPrint('disabled')); DbgPrint('unload'); };`,
+  );
+  const loaded = await load(t, { 'six.ts': text }, { clock, options: { Answer: 'forty-two' } });
+  const six = (transport: Transport) => ethernet({}, ipv6({}, transport));
+  await loaded.pass(six(udp({}, Buffer.alloc(3))), six(tcp()), FRAME);
+  assert.deepEqual(loaded.said, ['six: forty-two']);
+  assert.deepEqual(loaded.lines, ['six: ipv6 11 17', 'six: ipv6 20 6']);
+  assert.equal(loaded.sent().length, 2, 'TCP is dropped, IPv4 does not meet it');
+  loaded.lines.length = 0;
+  const held = outstanding(loaded, 'six');
+  (later as (() => void) | null)?.();
+  assert.match(
+    loaded.lines.join('; '),
+    /^six: dpc 116444736050000000; six: a DPC routine threw: in a dpc \(.*six\.ts:\d+/,
+  );
+  assert.equal(outstanding(loaded, 'six'), held + 1);
+  loaded.lines.length = 0;
+  loaded.teardown();
+  assert.deepEqual(loaded.lines, ['six: disabled', 'six: unload']);
+});
+
+test('a driver that fails is refused, one that leaves a lock held is at fault', async (t) => {
+  await assert.rejects(load(t, { 'bad.ts': driver('return 0xc000009a;') }), {
+    code: 'FIREHOOK_HOOK_SETUP',
+    message: /bad\.ts: DriverEntry returned 0xc000009a$/,
+  });
+  await assert.rejects(load(t, { 'throws.ts': driver("throw new Error('no');") }), {
+    message: /throws\.ts: DriverEntry threw: no \(.*throws\.ts:\d+:\d+\)$/,
+  });
+  const loaded = await load(t, {
+    'held.ts': driver(
+      'KeInitializeSpinLock(lock); SetHook(hold, 1, true);',
+      'const lock = new KSPIN_LOCK(); const hold = () => { KeAcquireSpinLockAtDpcLevel(lock); return FORWARD; };',
+    ),
+  });
+  await loaded.pass();
+  assert.match(loaded.lines.join(), /^held: .*spin lock/i);
+});
+
+test('the verifier cuts chains, and a packet that passes leaves as it came', async (t) => {
+  const sizes = `export const firewallHook = (pData) => {
+    const own = [];
+    for (let at = pData.value; at !== null; at = at.ipr_next) own.push(at.ipr_size);
+    globalThis.sizes.push(own);
+    return FORWARD;
+  };`;
+  const edit = `export const firewallHookPriority = -1;
+    export const firewallHook = (pData) => {
+      let left = 25;
+      for (let at = pData.value; at !== null; at = at.ipr_next) {
+        if (left >= 0 && left < at.ipr_size) at.ipr_buffer[left] = 0x7f;
+        left -= at.ipr_size;
+      }
+      return FORWARD;
+    };`;
+  const seen: number[][] = [];
+  (globalThis as { sizes?: unknown }).sizes = seen;
+  const settings = { ...NO_VERIFIER, seed: 5 };
+  for (const chains of ['header', 'random', 'octets'] as const) {
+    const loaded = await load(t, { 'sizes.ts': sizes, 'edit.ts': edit }, { verifier: { ...settings, chains } });
+    await loaded.pass();
+    const expected = Buffer.from(FRAME);
+    expected[14 + 25] = 0x7f;
+    assert.deepEqual(loaded.sent(), [expected]);
+    const [cut = []] = seen.splice(0);
+    assert.equal(
+      cut.reduce((sum, size) => sum + size, 0),
+      FRAME.length - 14,
+    );
+    if (chains === 'header') assert.deepEqual(cut, [20, FRAME.length - 34]);
+    if (chains === 'octets') assert.equal(cut.length, FRAME.length - 14);
+    if (chains === 'random') assert.ok(cut.length > 1);
+    assert.match(loaded.verifier?.report ?? '', new RegExp(`chains ${chains}.*seed 5.* cut 1 chains`));
+  }
+});
+
+test('the verifier refuses requests, poisons memory, and wants the old chain freed', async (t) => {
+  const replaces = (free: boolean, next = 'copy.ipr_next = null;') => `
+    export const firewallHook = (pData, _r, _s, _d, _c, _l, ppRcvBuf) => {
+      const old = pData.value;
+      const copy = made();
+      if (copy === null) return DROP;
+      if (IPAllocBuff(copy, 32) !== 1) { ExFreePool(copy); return DROP; }
+      ${next}
+      let at = 0;
+      for (let part = old; part !== null; part = part.ipr_next) at += part.ipr_buffer.copy(copy.ipr_buffer, at, 0, part.ipr_size);
+      ${free ? 'IPFreeBuff(old);' : ''}
+      ppRcvBuf.value = copy;
+      return FORWARD;
+    };`;
+  const on = async (text: string, verifier: Partial<VerifierSettings>) => {
+    const loaded = await load(
+      t,
+      { 'one.ts': text },
+      { verifier: { ...NO_VERIFIER, ...verifier }, onHookError: 'drop' },
+    );
+    for (let count = 0; count < 4; count++) await loaded.pass();
+    return { lines: loaded.lines, passed: loaded.sent().length, left: loaded.sent()[0]?.equals(FRAME) };
+  };
+  assert.deepEqual(await on(replaces(false), {}), { lines: [], passed: 4, left: true });
+  // Four packets ask eight times; every third request fails.
+  assert.equal((await on(replaces(false), { lowResources: 3 })).passed, 2);
+  assert.equal((await on(replaces(false), { lowResources: 0.999, seed: 1 })).passed, 0);
+  assert.deepEqual(await on(replaces(false), { poison: true }), { lines: [], passed: 4, left: true });
+  const forgot = await on(replaces(false, ''), { poison: true });
+  assert.equal(forgot.passed, 0);
+  assert.match(forgot.lines[0] ?? '', /handed over a chain that is not its own from the pool/);
+  assert.deepEqual(await on(replaces(true), { oldChain: 'hook' }), { lines: [], passed: 4, left: true });
+  const kept = await on(replaces(false), { oldChain: 'hook' });
+  assert.equal(kept.passed, 0);
+  assert.match(kept.lines[0] ?? '', /did not free the chain that stood for it/);
+  const freed = await on(replaces(true), {});
+  assert.equal(freed.passed, 0);
+  assert.match(freed.lines[0] ?? '', /IPFreeBuff: a descriptor that the runtime lends/);
+  const gone = 'export const firewallHook = (pData) => { IPFreeBuff(pData.value); return FORWARD; };';
+  const broken = await on(gone, { oldChain: 'hook' });
+  assert.equal(broken.passed, 0);
+  assert.match(broken.lines[0] ?? '', /broke the chain that stands for the packet/);
 });

@@ -1,0 +1,109 @@
+/**
+ * Who is called for a packet, in which order: the list that a hook chain walks, made anew when a driver changes it.
+ *
+ * ```
+ *   hooks of the configuration ─┐
+ *   callbacks that drivers add ─┴─> sorted: larger priority first, ties in order of registration ─> entries
+ * ```
+ * Rule: a list is never changed once it was handed out. A walk that is under way ends on the list it began with, and the next
+ * packet meets the new one.
+ *
+ * @module
+ */
+
+import type { DriverDoor, Ipv6Call } from '../ddk/host.ts';
+import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
+import { STATUS_INVALID_PARAMETER, STATUS_SUCCESS } from '../firewall/constants.ts';
+import { CallbackDoor } from './callback-door.ts';
+import type { LoadedHook } from './load-hook.ts';
+
+/** One call of a walk. Exactly one of `isDefined`, `callback` and `ipv6` is there. */
+export interface ChainEntry {
+  /** Index of the hook in the chain's own order, which its counters have. */
+  readonly hook: number;
+  /** The hook is made with `defineHook`. */
+  readonly isDefined: boolean;
+  readonly callback: CallbackDoor | null;
+  readonly ipv6: Ipv6Call | null;
+  /** The driver whose callback it is. */
+  readonly driver: DriverDoor | null;
+  /** What of {@link ChainEntry.callback} the driver knows it by. */
+  readonly pointer: IPPacketFirewallPtr | null;
+  /** The configuration's, or the driver's own. */
+  readonly priority: number;
+  /** Among those of one priority in the configuration: what the driver said. */
+  readonly ownPriority: number;
+  readonly order: number;
+}
+
+/** Holds the list. */
+export class ChainEntries {
+  #list: readonly ChainEntry[];
+  #order = 0;
+  readonly #hooks: readonly LoadedHook[];
+
+  /** @param hooks - in the chain's order */
+  constructor(hooks: readonly LoadedHook[]) {
+    this.#hooks = hooks;
+    this.#list = hooks.flatMap((hook, index) => {
+      if (hook.kind === 'driver') return [];
+      const callback = hook.kind === 'callback' ? new CallbackDoor(hook.callback) : null;
+      return [this.#make(index, 0, { isDefined: callback === null, callback })];
+    });
+  }
+
+  /** For one walk. */
+  get list(): readonly ChainEntry[] {
+    return this.#list;
+  }
+
+  /** Adds a callback of a driver. An NTSTATUS: the same one twice is STATUS_INVALID_PARAMETER. */
+  addCallback(hook: number, driver: DriverDoor, pointer: IPPacketFirewallPtr, priority: number): number {
+    if (this.#find(hook, pointer) !== undefined) return STATUS_INVALID_PARAMETER;
+    this.#add(this.#make(hook, priority, { callback: new CallbackDoor(pointer), pointer, driver }));
+    return STATUS_SUCCESS;
+  }
+
+  /** Takes it away. An NTSTATUS: one that is not there is STATUS_INVALID_PARAMETER. */
+  removeCallback(hook: number, pointer: IPPacketFirewallPtr): number {
+    const entry = this.#find(hook, pointer);
+    if (entry === undefined) return STATUS_INVALID_PARAMETER;
+    this.#list = this.#list.filter((one) => one !== entry);
+    return STATUS_SUCCESS;
+  }
+
+  /** Sets the one hook for IPv6 of the chain; false where there is one. */
+  setIpv6(hook: number, driver: DriverDoor, ipv6: Ipv6Call): boolean {
+    if (this.#list.some((entry) => entry.ipv6 !== null)) return false;
+    this.#add(this.#make(hook, 0, { ipv6, driver }));
+    return true;
+  }
+
+  /** Takes that of this hook away, where it has it. */
+  clearIpv6(hook: number): void {
+    this.#list = this.#list.filter((entry) => entry.ipv6 === null || entry.hook !== hook);
+  }
+
+  /** The configuration's priority of a hook, its module's, or the largest of its callbacks. */
+  priorityOf(hook: number): number {
+    const own = this.#list.filter((entry) => entry.hook === hook).map(({ priority }) => priority);
+    return this.#hooks[hook]?.priority ?? (own.length === 0 ? 0 : Math.max(...own));
+  }
+
+  #find(hook: number, pointer: IPPacketFirewallPtr): ChainEntry | undefined {
+    return this.#list.find((entry) => entry.hook === hook && entry.pointer === pointer);
+  }
+
+  #make(hook: number, ownPriority: number, parts: Partial<ChainEntry>): ChainEntry {
+    const priority = this.#hooks[hook]?.priority ?? ownPriority;
+    const order = this.#order++;
+    const nobody = { isDefined: false, callback: null, ipv6: null, driver: null, pointer: null };
+    return { ...nobody, ...parts, hook, priority, ownPriority, order };
+  }
+
+  #add(entry: ChainEntry): void {
+    this.#list = [...this.#list, entry].sort(
+      (a, b) => b.priority - a.priority || (a.hook === b.hook ? b.ownPriority - a.ownPriority : 0) || a.order - b.order,
+    );
+  }
+}
