@@ -314,8 +314,7 @@ export class SavefileDriver implements Driver {
         await nextTurn();
         return isThere;
       } catch (error) {
-        const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-        if (code !== 'EAGAIN') throw error;
+        if (!isNothingThere(error)) throw error;
       }
       if (this.#isStopped) return false;
       await pause(PIPE_PAUSE_MS);
@@ -346,12 +345,20 @@ export class SavefileDriver implements Driver {
     sink.onBatchEnd();
   }
 
-  /** Reads on until something is met; `more` means the end of the file. */
+  /** Reads on until something is met; `more` means the end of the file. Waits where a stream has nothing to read. */
   #advance(): SavefileEvent {
+    const clock = new Int32Array(new SharedArrayBuffer(4));
     for (;;) {
       const event = this.#reader.next();
-      if (event !== 'more' || !this.#fill()) {
+      if (event !== 'more') {
         return event;
+      }
+      try {
+        if (!this.#fill()) return event;
+      } catch (error) {
+        // Standard input may have been handed over so that a read does not wait.
+        if (!isNothingThere(error)) throw error;
+        Atomics.wait(clock, 0, 0, PIPE_PAUSE_MS);
       }
     }
   }
@@ -433,6 +440,12 @@ export class SavefileDriver implements Driver {
   #closeInput(): void {
     if (this.#input !== STANDARD_INPUT) closeSync(this.#input);
   }
+}
+
+/** True for the error of a read that would have had to wait. */
+function isNothingThere(error: unknown): boolean {
+  const { cause } = error as Error;
+  return (cause as NodeJS.ErrnoException | undefined)?.code === 'EAGAIN';
 }
 
 function openStandardInput(): number {

@@ -100,7 +100,10 @@ export interface Context {
   sendInterfaceIndex: number;
   /** DEST_LOCAL, DEST_REMOTE and their kin. */
   destinationType: number;
-  /** When the kernel saw the packet: milliseconds since 1970 with a fraction, CLOCK_REALTIME. In replay, the file's. */
+  /**
+   * When the kernel saw the packet: milliseconds since 1970 with a fraction, CLOCK_REALTIME. In replay, the file's; 0 where
+   * the file has none (a simple packet block of pcapng).
+   */
   readonly timestamp: number;
   /** The same, exact, in nanoseconds. Makes a bigint: not for every packet. */
   readonly timestampNs: bigint;

@@ -197,9 +197,13 @@ describe('signals', () => {
   }
 
   test('the second one ends it at once, also where it waits for a reader', async () => {
-    const child = replay(long, '-w', '-');
+    const child = replay(
+      file('one-long.pcap', composeCapture(PCAP, [{ bytes: Buffer.alloc(4_000_000) }], 127)),
+      '-w',
+      '-',
+    );
     assert.ok(child.stderr !== null);
-    // Nobody reads its output: after a pipe full it waits.
+    // Nobody reads its output, and one packet is more than a pipe holds: where its first octets are, it waits.
     await waitFor(() => (child.stdout?.readableLength ?? 0) > 0, { what: 'the first octets' });
     child.kill('SIGINT');
     const ended = once(child, 'exit');
