@@ -144,10 +144,10 @@ class Door implements DriverDoor {
 
   unload(): void {
     const driver = this.#driver;
-    const routine: unknown = driver?.DriverUnload;
+    const routine = driver?.DriverUnload as ((driver: DRIVER_OBJECT) => unknown) | null | undefined;
     try {
       if (driver === null || typeof routine !== 'function') return;
-      const result: unknown = this.#processor.run('DriverUnload', PASSIVE_LEVEL, () => routine(driver) as unknown);
+      const result: unknown = this.#processor.run('DriverUnload', PASSIVE_LEVEL, () => routine(driver));
       if (result instanceof Promise) throw this.#invalid('DriverUnload is async; it has to be done when it returns');
     } finally {
       this.#end();

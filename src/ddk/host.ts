@@ -29,25 +29,22 @@ export interface Scheduled {
  *
  * It raises itself to DISPATCH_LEVEL and comes back; {@link DriverDoor.enterCallback} around it is not needed. What it throws is a fault
  * of the driver: an error of the hook, a result that is no IPv6Action, a lock that was left held.
+ *
+ * @param bytes - the datagram at octet 0; borrowed, and never handed to a hook
+ * @param length - its octets
+ * @param transportOffset - octet where the transport header starts
+ * @param protocol - protocol number of that header
+ * @param interfaceIndex - of arrival, or of departure
+ * @param direction - IP_TRANSMIT 0 or IP_RECEIVE 1
  */
-export interface Ipv6Call {
-  /**
-   * @param bytes - the datagram at octet 0; borrowed, and never handed to a hook
-   * @param length - its octets
-   * @param transportOffset - octet where the transport header starts
-   * @param protocol - protocol number of that header
-   * @param interfaceIndex - of arrival, or of departure
-   * @param direction - IP_TRANSMIT 0 or IP_RECEIVE 1
-   */
-  (
-    bytes: Buffer,
-    length: number,
-    transportOffset: number,
-    protocol: number,
-    interfaceIndex: number,
-    direction: 0 | 1,
-  ): boolean;
-}
+export type Ipv6Call = (
+  bytes: Buffer,
+  length: number,
+  transportOffset: number,
+  protocol: number,
+  interfaceIndex: number,
+  direction: 0 | 1,
+) => boolean;
 
 /** A route as the kernel gave it. */
 export interface Route {

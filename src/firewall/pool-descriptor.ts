@@ -74,18 +74,19 @@ export function isOwnMemory(record: DescriptorBook, buffer: unknown): boolean {
   return buffer.byteOffset >= view.byteOffset && buffer.byteOffset + buffer.length <= view.byteOffset + view.length;
 }
 
-/**
- * True when a data buffer of a pool stands in two descriptors of the chain, or parts of it do. O(n) in descriptors.
- *
- * Memory that no pool gave out is nobody's to free, and may stand anywhere.
- */
+/** True when a data buffer of a pool, or any other buffer, stands in two descriptors of the chain. O(n) in descriptors. */
 export function sharesMemory(head: IPRcvBuf): boolean {
   const taken = new Map<ArrayBufferLike, Set<number>>();
+  const strangers = new Set<Uint8Array>();
   for (let at: unknown = head; isIPRcvBuf(at); at = at.ipr_next) {
     const buffer: unknown = at.ipr_buffer;
     if (!types.isUint8Array(buffer) || buffer.length === 0) continue;
     const size = slotOctetsOf(buffer.buffer);
-    if (size === 0) continue;
+    if (size === 0) {
+      if (strangers.has(buffer)) return true;
+      strangers.add(buffer);
+      continue;
+    }
     const slots = taken.get(buffer.buffer) ?? new Set();
     taken.set(buffer.buffer, slots);
     const last = Math.floor((buffer.byteOffset + buffer.length - 1) / size);

@@ -12,8 +12,7 @@
  * @module
  */
 
-import type { DriverDoor, Ipv6Call } from '../ddk/host.ts';
-import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
+import type { Ipv6Call } from '../ddk/host.ts';
 import { DROP, FORWARD, ICMP_ON_DROP, IP_TRANSMIT, IPR_FLAG_CHECKSUM_OFFLOAD } from '../firewall/constants.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';

@@ -54,6 +54,8 @@ export interface Step {
   readonly recoveryMs: number;
   /** Why all was not well again in time; null when it was. */
   readonly ailment: string | null;
+  /** How everything stood then: status, links, rules, the end of the log. Null when all was well. */
+  readonly stood: string | null;
   /** Packets passed unhooked for a while, and the status said that the hooks were in force. */
   readonly isStatusWrong: boolean;
   /** Packets that met no hook, up to now. */
@@ -176,6 +178,7 @@ async function disturb(
     fromMs,
     recoveryMs: longestOutageMs(stage.forwarded, clockMs, monotonicMs() - ON_THE_WAY_MS),
     ailment: failed === undefined ? ailment : `the disturbance failed: ${failed.reason}`,
+    stood: ailment === null ? null : await stage.describe(),
     isStatusWrong,
     unhooked: 0,
     duplicates: 0,
@@ -224,6 +227,7 @@ function undisturbed(): Step {
     fromMs: 0,
     recoveryMs: 0,
     ailment: null,
+    stood: null,
     isStatusWrong: false,
     unhooked: 0,
     duplicates: 0,

@@ -10,7 +10,7 @@
 import type { Namespace } from '../support/lab.ts';
 import { finish, type Result, startProcess } from '../support/processes.ts';
 import { type Flow, monotonicMs, startTraffic, type Traffic } from '../support/traffic.ts';
-import { saysHooks } from './ask.ts';
+import { ask, saysHooks } from './ask.ts';
 import { Cell } from './cell.ts';
 import { Guarded } from './guarded.ts';
 import { findLeftovers } from './leftovers.ts';
@@ -31,6 +31,7 @@ const COMMAND_MS = 15_000;
 /** All is well when everything sent in this time, up to a moment ago, has arrived. */
 const WELL_MS = 400;
 const ON_THE_WAY_MS = 100;
+const STATS_MS = 5_000;
 const LEAST_SENT = 10;
 
 /** A running firehookd under traffic. */
@@ -143,6 +144,25 @@ export class Stage {
    *
    * @param sinceMs - what was sent before that does not count
    */
+  /** How everything stands, for whoever looks into why it is not well. */
+  async describe(): Promise<string> {
+    const commands = [
+      ['ip', '-d', '-s', 'link'],
+      ['ip', 'address'],
+      ['ip', 'neighbour'],
+      ['nft', 'list', 'ruleset'],
+    ] as const;
+    const outputs = await Promise.all(
+      commands.map(async ([tool, ...args]) => {
+        const { stdout, stderr } = await this.command(tool, [...args]);
+        return `$ ${tool} ${args.join(' ')}\n${stdout}${stderr}`;
+      }),
+    );
+    const status = JSON.stringify(await this.daemon.status(), null, 2);
+    const stats = await ask(this.daemon.socket, 'stats', STATS_MS).catch(String);
+    return [status, JSON.stringify(stats), ...outputs, this.daemon.log.text.slice(-4000)].join('\n\n');
+  }
+
   async ailment(sinceMs: number): Promise<string | null> {
     const untilMs = monotonicMs() - ON_THE_WAY_MS;
     const fromMs = untilMs - WELL_MS;

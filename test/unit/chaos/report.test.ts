@@ -15,6 +15,7 @@ function step(names: readonly string[], figures: Partial<Step> = {}): Step {
     fromMs: 0,
     recoveryMs: 0,
     ailment: null,
+    stood: null,
     isStatusWrong: false,
     unhooked: 0,
     duplicates: 0,

@@ -122,7 +122,7 @@ describe('a bad configuration', () => {
   const anAttach = 'expected one of bridge: [a, b], host: name or tap: name';
   const attaches = 'expected a list with one or more of bridge: [a, b], host: name, tap: name';
   const aName = 'expected an interface name: 1 to 15 characters, no white space, none of / : * \\ and no quotes';
-  const keys = 'attach, driver, lanes, ring, hooks, policy, icmp, lane, control, log, pool';
+  const keys = 'attach, driver, lanes, ring, hooks, policy, icmp, lane, control, log, pool, verifier';
   const refusals: readonly (readonly [text: string, ...problems: string[]])[] = [
     ['', `attach: is missing; ${attaches} (line 1)`],
     ['just text', `"just text" is not valid; expected a mapping with ${keys} (line 1)`],

@@ -79,6 +79,8 @@ class Model {
     for (const member of list) {
       const refusal = this.refusal(member, 'FIREHOOK_POOL_USE_AFTER_FREE');
       if (refusal !== null) return refusal;
+    }
+    for (const member of list) {
       const buffer = member.ipr_buffer;
       const isOwn = buffer === (this.of(member)?.data?.memory ?? undefined);
       const twice = list.some((other) => other !== member && buffer !== null && other.ipr_buffer === buffer);
