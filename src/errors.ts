@@ -100,6 +100,7 @@ export const ERRORS = {
     advice: 'is firehookd running? --socket names another socket',
     exitCode: 3,
   },
+  FIREHOOK_DEVICE: { op: 'control', what: 'cannot ask the device', advice: '', exitCode: 1 },
   FIREHOOK_POOL_DOUBLE_FREE: { op: 'pool', what: 'freed twice', advice: '', exitCode: 1 },
   FIREHOOK_POOL_STRANGER: { op: 'pool', what: 'not an allocation of this pool', advice: '', exitCode: 1 },
   FIREHOOK_POOL_USE_AFTER_FREE: { op: 'pool', what: 'used after it was freed', advice: '', exitCode: 1 },

@@ -22,10 +22,11 @@ export interface Answer {
  * Sends a request and reads the answer.
  *
  * @param socket - path of the control socket
+ * @param body - of the request
  * @throws {@link FirehookError} FIREHOOK_CONTROL_UNREACHABLE when nobody answers there,
  * FIREHOOK_PERMISSION when the socket may not be used
  */
-export function ask(socket: string, method: 'GET' | 'POST', path: string): Promise<Answer> {
+export function ask(socket: string, method: 'GET' | 'POST', path: string, body = ''): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const unreachable = (why: string, cause?: unknown): void =>
       reject(new FirehookError('FIREHOOK_CONTROL_UNREACHABLE', `${socket}: ${why}`, { cause }));
@@ -51,6 +52,6 @@ export function ask(socket: string, method: 'GET' | 'POST', path: string): Promi
         reject(new FirehookError('FIREHOOK_PERMISSION', `${socket} (control.mode says who may ask)`, { cause: error }));
       } else unreachable(error.code === 'ENOENT' ? 'there is no such socket' : error.message, error);
     });
-    query.end();
+    query.end(body);
   });
 }

@@ -13,6 +13,7 @@ import { ask } from './client.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { fail } from './fail.ts';
+import { type IoctlOptions, ioctl } from './ioctl.ts';
 import { outliveReaders, printableLines } from './output.ts';
 import { type ReplayOptions, replay } from './replay.ts';
 import { showHooks, showPool, showStats, showStatus } from './show.ts';
@@ -66,6 +67,15 @@ async function main(): Promise<void> {
   program.addCommand(reportCommand<HooksReport>('hooks', 'the hooks in running order, and what each did', showHooks));
   program.addCommand(
     reportCommand<PoolReport>('pool', 'the buffer pool by tag, and what hooks have not freed', showPool),
+  );
+  program.addCommand(
+    askCommand('ioctl', 'ask a device of a driver, as DeviceIoControl does; needs control.devices: true')
+      .argument('<device>', 'name of the device: \\\\.\\Name or \\Device\\Name')
+      .argument('<code>', 'I/O control code, decimal or with 0x')
+      .option('--in <file>', 'what the driver gets; - is standard input')
+      .option('--out <file>', 'where its answer goes; - is standard output')
+      .option('--length <octets>', 'octets of the answer that there is room for', '4096')
+      .action((device: string, code: string, options: IoctlOptions) => ioctl(device, code, options)),
   );
   program.addCommand(
     askCommand('reload', 'not in this version').action(() => {

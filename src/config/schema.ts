@@ -161,6 +161,10 @@ export const configSchema = object({
       .regex(/^0?[0-7]{3}$/, expected('an octal file mode in quotes, for example "0600"'))
       .default('0600')
       .describe('File mode of the control socket, octal, in quotes.'),
+    devices: z
+      .boolean(expected('true or false'))
+      .default(false)
+      .describe('Lets firehook ioctl reach the devices of drivers: whoever may ask may then change what they do.'),
   })
     .prefault({})
     .describe('The socket that the firehook command talks to.'),

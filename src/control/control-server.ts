@@ -3,10 +3,11 @@
  *
  * ```
  *   GET  /status /stats /hooks /pool       200
+ *   POST /devices                          a request to a device of a driver, where control.devices is true
  *   POST /reload                           501: not in this version
  * ```
- * Rule: it only answers. Nothing a client sends changes a packet's fate, and nothing it sends can end the daemon. The file
- * mode of the socket says who may ask.
+ * Rule: it only answers. Nothing a client sends changes a packet's fate, unless the operator lets it ask the drivers, and nothing
+ * it sends can end the daemon. The file mode of the socket says who may ask.
  *
  * @module
  */
@@ -17,6 +18,7 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { FirehookError } from '../errors.ts';
 import { printableJson } from '../telemetry/printable.ts';
+import { MAX_REQUEST_OCTETS } from './device-control.ts';
 
 /** What can be asked for. */
 export interface ControlReports {
@@ -24,6 +26,8 @@ export interface ControlReports {
   stats(): object | Promise<object>;
   hooks(): object | Promise<object>;
   pool(): object | Promise<object>;
+  /** A request to a device of a driver. @returns HTTP status and body */
+  devices(body: string): Promise<[number, object]>;
 }
 
 /** A client may take this long to say what it wants. */
@@ -32,6 +36,8 @@ const REQUEST_TIMEOUT_MS = 5_000;
 const MAX_SOCKET_PATH = 107;
 /** Connections at a time: a client that opens many costs itself, not the daemon. */
 const MAX_CONNECTIONS = 64;
+
+const TOO_LONG: [number, object] = [413, { error: `more than ${MAX_REQUEST_OCTETS} octets` }];
 
 /** Answers on the control socket. */
 export class ControlServer {
@@ -91,15 +97,36 @@ export class ControlServer {
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, reports: ControlReports): Promise<void> {
-  request.resume();
-  const [status, body] = await route(`${request.method} ${request.url}`, reports);
+  const wanted = `${request.method} ${request.url}`;
+  const text = await read(request, wanted === 'POST /devices' ? MAX_REQUEST_OCTETS : 0);
+  const [status, body] = text === null ? TOO_LONG : await route(wanted, text, reports);
   // Whoever asked may have left meanwhile.
   if (response.destroyed) return;
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(`${printableJson(JSON.stringify(body))}\n`);
 }
 
-async function route(wanted: string, reports: ControlReports): Promise<[number, object]> {
+/** The body of a request; null when it is longer than `most` octets. Where none is wanted it is not looked at. */
+async function read(request: IncomingMessage, most: number): Promise<string | null> {
+  if (most === 0) {
+    request.resume();
+    return '';
+  }
+  const parts: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const part of request as AsyncIterable<Buffer>) {
+      length += part.length;
+      if (length <= most) parts.push(part);
+    }
+  } catch {
+    // Whoever asked left in the middle.
+    return null;
+  }
+  return length > most ? null : Buffer.concat(parts).toString('utf8');
+}
+
+async function route(wanted: string, body: string, reports: ControlReports): Promise<[number, object]> {
   try {
     switch (wanted) {
       case 'GET /status':
@@ -110,6 +137,8 @@ async function route(wanted: string, reports: ControlReports): Promise<[number, 
         return [200, await reports.hooks()];
       case 'GET /pool':
         return [200, await reports.pool()];
+      case 'POST /devices':
+        return await reports.devices(body);
       case 'POST /reload':
         return [501, { error: 'not in this version' }];
       default:

@@ -8,8 +8,9 @@
 
 import type { Config } from '../config/schema.ts';
 import type { RingSize } from '../drivers/afpacket-ring.ts';
-import type { HookInfo, LaneUser } from '../lane/messages.ts';
+import type { DeviceRequest, HookInfo, LaneUser } from '../lane/messages.ts';
 import type { LaneProgress } from '../lane/progress.ts';
+import type { DeviceAnswer } from '../lane/read-message.ts';
 import type { Way } from '../lane/way.ts';
 import type { EarlierTaker, LeaseState } from '../plumbing/contract.ts';
 import type { PortCounters } from '../plumbing/port-counters.ts';
@@ -41,6 +42,10 @@ export interface LaneView {
   readonly rings: readonly RingSize[];
   /** What the kernel hands over at the ports of `tap`; null where it is everything. */
   readonly kernelFilter: string | null;
+  /** Packets can come to it. */
+  readonly isReady: boolean;
+  /** Asks a device of a driver that it runs. Rejects when no answer comes. */
+  ask(request: Omit<DeviceRequest, 'id'>): Promise<DeviceAnswer>;
   /** Its numbers now; null before the first. */
   read(): LaneProgress | null;
 }

@@ -15,6 +15,7 @@ import { sumProgress, type WayTotals } from '../supervisor/totals.ts';
 import { version } from '../supervisor/version.ts';
 import type { ControlReports } from './control-server.ts';
 import type { DaemonView } from './daemon-view.ts';
+import { askDevices } from './device-control.ts';
 
 /** `firehook status`. */
 export interface StatusReport {
@@ -276,6 +277,11 @@ export class Reports implements ControlReports {
         bytes: counters.outstandingBytes,
       })),
     };
+  }
+
+  /** {@inheritDoc ControlReports.devices} */
+  devices(body: string): Promise<[number, object]> {
+    return askDevices(this.#daemon, body);
   }
 
   /** The numbers of the running lanes now, in sum; null before the first. */

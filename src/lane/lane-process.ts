@@ -12,6 +12,8 @@
  */
 
 import { Socket } from 'node:net';
+import type { DriverDoor, IoControlAnswer } from '../ddk/host.ts';
+import { STATUS_OBJECT_NAME_NOT_FOUND, STATUS_UNSUCCESSFUL } from '../ddk/status.ts';
 import { AfpacketDriver, openAfpacket } from '../drivers/afpacket.ts';
 import type { Driver } from '../drivers/contract.ts';
 import { withSendGroup } from '../drivers/effective-group.ts';
@@ -27,7 +29,7 @@ import type { DatagramSender } from './egress.ts';
 import { Lane } from './lane.ts';
 import { hookLine, loadChain } from './load-chain.ts';
 import type { LocalRoute } from './local-table.ts';
-import { type LaneSpec, MAX_FAILURE, type ToLane } from './messages.ts';
+import { type DeviceRequest, type LaneSpec, MAX_FAILURE, type ToLane } from './messages.ts';
 import { endWithParent } from './orphan-guard.ts';
 import { ProgressWriter } from './progress.ts';
 import type { FromLane } from './read-message.ts';
@@ -44,6 +46,8 @@ const IDLE_PROGRESS_MS = 50;
 /** Lines a second that hooks and hook faults may write to the log. */
 const HOOK_LINES_PER_SECOND = 5;
 
+/** Drivers that are loaded. */
+let drivers: ReadonlyMap<string, DriverDoor> = new Map();
 let stopLane: () => void = () => process.exit(0);
 /** What came last; the lane may not be there yet. */
 let locals: readonly LocalRoute[] | null = null;
@@ -64,6 +68,7 @@ channel.on('data', (text: string) => {
     const message = JSON.parse(line) as ToLane;
     if (message.type === 'stop') stopLane();
     else if (message.type === 'locals') setLocals(message.locals);
+    else if (message.type === 'ask') answer(message);
     else run(message.spec).catch(fail);
   }
 });
@@ -81,7 +86,14 @@ async function run(spec: LaneSpec): Promise<void> {
   containHooks(spec, (message) => limited('error', message));
 
   let lane: Lane | null = null;
-  const { chain, hooks, interests, verifier, teardown } = await loadChain({
+  const {
+    chain,
+    drivers: doors,
+    hooks,
+    interests,
+    verifier,
+    teardown,
+  } = await loadChain({
     hooks: spec.hooks,
     folder: spec.configFolder,
     onHookError: spec.policy.onHookError,
@@ -92,6 +104,7 @@ async function run(spec: LaneSpec): Promise<void> {
     log: (level, hook, message) => limited(level, () => hookLine(hook, message)),
     send: (datagram) => lane?.inject(datagram) ?? false,
   });
+  drivers = doors;
   if (driver === null) {
     teardown();
     tell({ type: 'ready', hooks, rings: [], kernelFilter: null }, () => process.exit(0));
@@ -186,6 +199,23 @@ function containHooks(spec: LaneSpec, log: (message: string) => void): void {
   };
   process.on('uncaughtException', contain);
   process.on('unhandledRejection', contain);
+}
+
+/** Asks the drivers, until one of them has the device. */
+function answer({ id, device, code, input, outputLength }: DeviceRequest): void {
+  const octets = Buffer.from(input, 'base64');
+  const none = { status: STATUS_OBJECT_NAME_NOT_FOUND, output: Buffer.alloc(0) };
+  try {
+    let found: IoControlAnswer = none;
+    for (const door of drivers.values()) {
+      found = door.ioControl(device, code, octets, outputLength);
+      if (found.status !== STATUS_OBJECT_NAME_NOT_FOUND) break;
+    }
+    tell({ type: 'answered', id, status: found.status, output: found.output.toString('base64'), error: null });
+  } catch (error) {
+    const text = (error instanceof Error ? error.message : String(error)).slice(0, MAX_FAILURE);
+    tell({ type: 'answered', id, status: STATUS_UNSUCCESSFUL, output: '', error: text });
+  }
 }
 
 function fail(error: unknown): void {

@@ -5,6 +5,8 @@
  *   supervisor ── start (everything the lane needs) ──> lane
  *              <── opened (its sockets) ── ready (the hooks) │ failed (why) ───
  *              ── locals (the host's addresses, when they change) ──>
+ *              ── ask (a device of a driver) ─────────>
+ *              <──────────────────────── answered ────
  *              ── stop ───────────────────────────────>      then the lane ends; its last numbers are in the progress file
  * ```
  * Rule: plain data only. Nothing about packets goes this way: under flood no message would get through. What a lane may say
@@ -73,10 +75,28 @@ export interface HookInfo {
   readonly kind: 'defined' | 'callback' | 'driver';
 }
 
+/** What the user-mode side of a driver asks one of its devices. */
+export interface DeviceRequest {
+  /** The answer carries it. */
+  readonly id: number;
+  /** `\\\\.\\Name`, `\\Device\\Name` or `\\DosDevices\\Name`. */
+  readonly device: string;
+  /** I/O control code. */
+  readonly code: number;
+  /** Base64. */
+  readonly input: string;
+  /** Octets of output at most. */
+  readonly outputLength: number;
+}
+
+/** Most octets of input and of output of a {@link DeviceRequest}. */
+export const MAX_DEVICE_OCTETS = 32 * 1024;
+
 /** From supervisor to lane. */
 export type ToLane =
   | { readonly type: 'start'; readonly spec: LaneSpec }
   | { readonly type: 'locals'; readonly locals: readonly LocalRoute[] }
+  | ({ readonly type: 'ask' } & DeviceRequest)
   | { readonly type: 'stop' };
 
 /** Octets of the longest line of a lane, its newline not counted. */

@@ -10,10 +10,13 @@
 
 import * as z from 'zod';
 import { ERRORS, type ErrorCode } from '../errors.ts';
-import { MAX_FAILURE } from './messages.ts';
+import { MAX_DEVICE_OCTETS, MAX_FAILURE } from './messages.ts';
 
 /** Highest number that a port, a slot count or the like can have. */
 const MOST = 2 ** 31 - 1;
+
+/** Characters of an output in base64. */
+const MAX_OUTPUT = Math.ceil(MAX_DEVICE_OCTETS / 3) * 4;
 
 const hookInfo = z.strictObject({
   name: z.string().min(1).max(256),
@@ -38,12 +41,24 @@ const fromLane = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('opened') }),
   laneReady,
   z.strictObject({
+    type: z.literal('answered'),
+    id: z.int().min(0).max(MOST),
+    /** NTSTATUS. */
+    status: z.int().min(0).max(0xffff_ffff),
+    output: z.base64().max(MAX_OUTPUT),
+    /** What the driver threw; null when it did not. */
+    error: z.string().max(MAX_FAILURE).nullable(),
+  }),
+  z.strictObject({
     type: z.literal('failed'),
     code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
     message: z.string().max(MAX_FAILURE),
     exitCode: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]),
   }),
 ]);
+
+/** What a driver answered. */
+export type DeviceAnswer = Extract<z.output<typeof fromLane>, { type: 'answered' }>;
 
 /** A lane that packets can come to. */
 export type LaneReady = z.output<typeof laneReady>;

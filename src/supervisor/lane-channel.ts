@@ -2,7 +2,7 @@
  * The supervisor's end of the channel to a lane: bounded lines in, each checked, and only those that have their place.
  *
  * ```
- *   (nothing) ─ opened ─> ready ─┐
+ *   (nothing) ─ opened ─> ready ─ answered ...  ─┐
  *       └──────── failed ────────┴─ failed ─> nothing more          anything else: a fault, and the lane is to be killed
  * ```
  * Rule: after a fault nothing of the lane is read any more. A lane cannot make the supervisor keep more than one line.
@@ -19,7 +19,8 @@ import { LineReader } from './line-reader.ts';
 const NEXT: Readonly<Record<FromLane['type'] | 'nothing', readonly FromLane['type'][]>> = {
   nothing: ['opened', 'failed'],
   opened: ['ready', 'failed'],
-  ready: ['failed'],
+  ready: ['answered', 'failed'],
+  answered: ['answered', 'failed'],
   failed: [],
 };
 

@@ -18,9 +18,9 @@ import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { FirehookError } from '../errors.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
-import type { LaneSpec } from '../lane/messages.ts';
+import type { DeviceRequest, LaneSpec } from '../lane/messages.ts';
 import { type LaneProgress, ProgressReader, type ProgressShape, progressOctets } from '../lane/progress.ts';
-import type { FromLane } from '../lane/read-message.ts';
+import type { DeviceAnswer, FromLane } from '../lane/read-message.ts';
 import { loadNative } from '../native/load-native.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { LaneChannel } from './lane-channel.ts';
@@ -36,6 +36,9 @@ const LOOK_MS = 1_000;
 const UNREADABLE_LOOKS = 3;
 /** A hook that leaks costs its lane, not the machine: beyond this much heap the lane ends and another starts. */
 const HEAP_LIMIT_MIB = 1024;
+/** How long a driver may take to answer what its device is asked, and how much of that may wait. */
+const ANSWER_MS = 3_000;
+const MOST_ASKED = 64;
 /** Place of the channel among the descriptors. */
 const CHANNEL_FD = 5;
 
@@ -61,6 +64,9 @@ export class LaneChild implements LaneHandle {
   readonly #output: LaneOutput;
   readonly #events: LaneEvents;
   readonly #spec: LaneSpec;
+  /** By number: who waits for an answer. */
+  readonly #asks = new Map<number, (answer: DeviceAnswer | null) => void>();
+  #asked = 0;
   #failure: FirehookError | null = null;
   #farewell: NodeJS.Timeout | null = null;
   #health: NodeJS.Timeout | null = null;
@@ -140,6 +146,30 @@ export class LaneChild implements LaneHandle {
     if (!this.#isStopping) this.#channel?.send({ type: 'locals', locals });
   }
 
+  /** {@inheritDoc LaneHandle.ask} */
+  ask(request: Omit<DeviceRequest, 'id'>): Promise<DeviceAnswer> {
+    this.#asked += 1;
+    const id = this.#asked;
+    const channel = this.#channel;
+    return new Promise((resolve, reject) => {
+      if (channel === null || this.#hasExited || this.#asks.size >= MOST_ASKED) {
+        reject(new Error(channel === null || this.#hasExited ? 'the lane has ended' : 'it has too much to answer'));
+        return;
+      }
+      const timer = setTimeout(() => {
+        this.#asks.delete(id);
+        reject(new Error(`no answer within ${ANSWER_MS / 1000} s`));
+      }, ANSWER_MS).unref();
+      this.#asks.set(id, (answer) => {
+        clearTimeout(timer);
+        this.#asks.delete(id);
+        if (answer === null) reject(new Error('the lane has ended'));
+        else resolve(answer);
+      });
+      channel.send({ type: 'ask', id, ...request });
+    });
+  }
+
   /** {@inheritDoc LaneHandle.stop} */
   stop(): void {
     this.#isStopping = true;
@@ -167,6 +197,11 @@ export class LaneChild implements LaneHandle {
         }
         this.#watchNumbers();
         this.#events.ready(message);
+        break;
+      case 'answered':
+        // One that comes too late is nobody's.
+        if (message.id > this.#asked) this.kill('it answered what it was not asked');
+        else this.#asks.get(message.id)?.(message);
         break;
       case 'failed':
         this.#failure ??= fromLane(message);
@@ -199,6 +234,7 @@ export class LaneChild implements LaneHandle {
     clearTimeout(this.#farewell ?? undefined);
     clearInterval(this.#health ?? undefined);
     this.#killSession();
+    for (const settle of [...this.#asks.values()]) settle(null);
     this.#events.exited();
     const died = new FirehookError(
       'FIREHOOK_LANE_FAILED',

@@ -15,8 +15,9 @@
 
 import type { FirehookError } from '../errors.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
+import type { DeviceRequest } from '../lane/messages.ts';
 import type { LaneProgress } from '../lane/progress.ts';
-import type { LaneReady } from '../lane/read-message.ts';
+import type { DeviceAnswer, LaneReady } from '../lane/read-message.ts';
 import type { Way } from '../lane/way.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Clock } from './clock.ts';
@@ -64,6 +65,8 @@ export interface LaneHandle {
   read(): LaneProgress | null;
   /** Tells it what the host's own addresses are now. */
   setLocals(locals: readonly LocalRoute[]): void;
+  /** Asks a device of a driver that it runs. Rejects when no answer comes. */
+  ask(request: Omit<DeviceRequest, 'id'>): Promise<DeviceAnswer>;
   /** Tells it to finish what it has and end. */
   stop(): void;
   /** Ends it at once. */

@@ -183,7 +183,9 @@ export class Supervisor implements DaemonView {
   get lanes(): readonly LaneView[] {
     return this.#loop.lanes.records
       .filter(({ phase }) => phase !== 'exited')
-      .map(({ handle, report }) => ({
+      .map(({ handle, report, phase }) => ({
+        isReady: phase === 'ready',
+        ask: (request) => handle.ask(request),
         pid: handle.pid,
         cpu: handle.cpu,
         rings: report?.rings ?? [],

@@ -80,6 +80,11 @@ export class Daemon {
     return this.#ns.run(FIREHOOK, [...args, '--socket', this.socket]);
   }
 
+  /** The same with something on its standard input. */
+  cliWith(input: Uint8Array, ...args: string[]): Promise<Result> {
+    return this.#ns.run(FIREHOOK, [...args, '--socket', this.socket], { input });
+  }
+
   /**
    * What `firehook stats --json` prints.
    *

@@ -49,7 +49,7 @@ describe('a good configuration', () => {
       policy: { onDown: 'drop', onStop: 'undo', onHookError: 'drop', nonIp: 'forward', unreadable: 'drop' },
       icmp: { code: 13, ratePerSecond: 100 },
       lane: { user: 'firehook' },
-      control: { socket: '/run/firehook/firehook.sock', mode: '0600' },
+      control: { socket: '/run/firehook/firehook.sock', mode: '0600', devices: false },
       log: { level: 'info' },
       pool: { limitMiB: 64 },
       verifier: { chains: 'whole', lowResources: 0, poison: false, oldChain: 'runtime', irql: true },
@@ -79,7 +79,7 @@ hooks:
 policy: { onDown: forward, onStop: hold, onHookError: forward, nonIp: drop, unreadable: forward }
 icmp: { code: 0, ratePerSecond: 0 }
 lane: { user: nobody, cpus: [1] }
-control: { socket: /tmp/x.sock, mode: "660" }
+control: { socket: /tmp/x.sock, mode: "660", devices: true }
 log: { level: silent }
 pool: { limitMiB: 1 }
 verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: hook, irql: false }
@@ -101,7 +101,7 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
       icmp: { code: 0, ratePerSecond: 0 },
       ring: {},
       lane: { user: 'nobody', cpus: [1] },
-      control: { socket: '/tmp/x.sock', mode: '660' },
+      control: { socket: '/tmp/x.sock', mode: '660', devices: true },
       log: { level: 'silent' },
       pool: { limitMiB: 1 },
       verifier: { chains: 'octets', lowResources: 0.5, seed: 7, poison: true, oldChain: 'hook', irql: false },

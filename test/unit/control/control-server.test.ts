@@ -21,6 +21,7 @@ const REPORTS: ControlReports = {
   stats: () => ({ is: 'stats' }),
   hooks: () => ({ is: 'hooks' }),
   pool: () => ({ is: 'pool' }),
+  devices: (body) => Promise.resolve([200, { is: 'devices', body }]),
 };
 
 function temporaryFolder(t: TestContext): string {
@@ -71,6 +72,18 @@ function say(socketPath: string, text: string): Promise<string> {
 }
 
 describe('the control socket', () => {
+  test('hands a request to a device on, up to its bound', async (t) => {
+    const { socket } = await open(t);
+    assert.deepEqual(await ask(socket, 'POST', '/devices', '{"a":1}'), {
+      status: 200,
+      body: { is: 'devices', body: '{"a":1}' },
+    });
+    assert.equal((await ask(socket, 'POST', '/devices', 'x'.repeat(64 * 1024))).status, 200);
+    assert.equal((await ask(socket, 'POST', '/devices', 'x'.repeat(64 * 1024 + 1))).status, 413);
+    assert.equal((await ask(socket, 'GET', '/devices')).status, 404);
+    assert.equal((await ask(socket, 'POST', '/status', 'x'.repeat(1_000_000))).status, 404);
+  });
+
   test('answers each report on its own path', async (t) => {
     const { socket } = await open(t);
     for (const is of ['status', 'stats', 'hooks', 'pool']) {

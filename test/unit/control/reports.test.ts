@@ -42,7 +42,15 @@ const snapshot = fc.array(double, { minLength: DOUBLES, maxLength: DOUBLES });
 
 /** A daemon that has had a lane which ended, and has two that run. */
 function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
-  const lane = { pid: 1, cpu: null, rings: [], kernelFilter: null, read: () => reader.read() };
+  const lane = {
+    isReady: true,
+    ask: () => Promise.reject(new Error('none')),
+    pid: 1,
+    cpu: null,
+    rings: [],
+    kernelFilter: null,
+    read: () => reader.read(),
+  };
   return {
     config: { attach: [{ host: 'eth0' }], driver: 'afpacket', policy: {}, pool: { limitMiB: 1 } } as unknown as Config,
     startedAtMs: performance.now(),

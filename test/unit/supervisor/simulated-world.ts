@@ -396,6 +396,10 @@ export class SimulatedLane implements LaneHandle {
 
   setLocals(): void {}
 
+  ask(): Promise<never> {
+    return Promise.reject(new Error('no driver'));
+  }
+
   stop(): void {
     this.#clock.setTimer(() => this.die(null), this.#manners.stopMs);
   }
