@@ -103,8 +103,11 @@ export class StandAlone implements DriverHost {
   #runsIpv6 = false;
   #ipv6Done: (() => void) | null = null;
 
+  readonly checksIrql: boolean;
+
   /** @internal */
-  constructor() {
+  constructor(checksIrql: boolean) {
+    this.checksIrql = checksIrql;
     Object.seal(this);
   }
 
@@ -296,9 +299,9 @@ export class StandAlone implements DriverHost {
   }
 }
 
-/** Makes a host of its own, its door, and the functions in it. */
-export function createStandAlone() {
-  const host = new StandAlone();
+/** Makes a host of its own, its door, and the functions in it. @param checksIrql - see `DriverHost.checksIrql` */
+export function createStandAlone(checksIrql = true) {
+  const host = new StandAlone(checksIrql);
   const { door, functions } = createDdk(host, host);
   host.use(door);
   return { host, door, functions };

@@ -138,7 +138,13 @@ describe('rules-driver', () => {
     add({ protocol: 6, destinationPort: 80 });
     const packet = ipv4({ options: Buffer.from('01010101', 'hex') }, tcp({ destinationPort: 80 }));
     for (let cut = 0; cut <= packet.length; cut++) assert.equal(verdict(packet, [cut]), DROP, `${cut}`);
-    assert.equal(verdict(packet, Array.from({ length: packet.length - 1 }, (_, at) => at + 1)), DROP);
+    assert.equal(
+      verdict(
+        packet,
+        Array.from({ length: packet.length - 1 }, (_, at) => at + 1),
+      ),
+      DROP,
+    );
     assert.equal(verdict(packet, [20, 20, 24, 24]), DROP);
   });
 
