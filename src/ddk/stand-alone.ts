@@ -37,7 +37,7 @@ import type { DriverDoor, DriverHost, DriverLogLevel, IoControlAnswer, Ipv6Call,
 import type { NTSTATUS } from './types.ts';
 
 /** 2004-01-01 00:00:00 UTC, in units of 100 ns since 1601: every test starts at the same moment. */
-const START = 127_174_752_000_000_000n;
+const START = 127_173_888_000_000_000n;
 /** What PoolMon shows as `None`. */
 const TAG_NONE = 'enoN';
 /** Account of the driver in the pool. */
