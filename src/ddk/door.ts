@@ -88,7 +88,7 @@ export function createDdk(host: DriverHost, standAlone: StandAlone | null) {
     FhStandAlone: standAlone,
   };
   const exports = Object.freeze({ ...firehook, ...stateless, ...functions });
-  const door = new Door(host, exports, processor, io, [hooks, ipv6, timers, workItems, io]);
+  const door: DriverDoor = new Door(host, exports, processor, io, [hooks, ipv6, timers, workItems, io]);
   return { functions, door };
 }
 
