@@ -144,7 +144,7 @@ class Door implements DriverDoor {
 
   unload(): void {
     const driver = this.#driver;
-    const routine: unknown = driver?.DriverUnload;
+    const routine = driver?.DriverUnload;
     try {
       if (driver === null || typeof routine !== 'function') return;
       const result: unknown = this.#processor.run('DriverUnload', PASSIVE_LEVEL, () => routine(driver) as unknown);

@@ -147,7 +147,7 @@ describe('unload', () => {
   test('is refused as async', () => {
     const { host } = freshDoor();
     host.load((driver: DRIVER_OBJECT) => {
-      driver.DriverUnload = async () => undefined;
+      driver.DriverUnload = (async () => undefined) as never;
       return 0;
     });
     assert.throws(() => host.unload(), /DriverUnload is async/);

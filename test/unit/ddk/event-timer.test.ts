@@ -173,6 +173,7 @@ describe('a timer', () => {
     assertBugCheck(() => ddk.KeSetTimer(timer, -1n, new KDPC()), name, 'KeSetTimer');
     assertBugCheck(() => ddk.KeSetTimer(timer, -1 as never, null), name, 'KeSetTimer');
     assertBugCheck(() => ddk.KeSetTimerEx(timer, -1n, -1, null), name, 'KeSetTimerEx');
+    assertBugCheck(() => ddk.KeInitializeDpc(dpc, (async () => undefined) as never, null), name, 'KeInitializeDpc');
     ddk.KeSetTimer(timer, -1n, dpc);
     assertBugCheck(() => ddk.KeInitializeTimer(timer), 'DRIVER_VERIFIER_DETECTED_VIOLATION', 'KeInitializeTimer');
   });
@@ -291,6 +292,8 @@ describe('a work item', () => {
     const { ddk, host } = made;
     const item = allocate(made);
     const queue = () => ddk.IoQueueWorkItem(item, () => undefined, 1, null);
+    const asynchronous = () => ddk.IoQueueWorkItem(item, (async () => undefined) as never, 1, null);
+    assertBugCheck(asynchronous, 'INVALID_WORK_QUEUE_ITEM (0x96)', 'IoQueueWorkItem');
     queue();
     assertBugCheck(queue, 'INVALID_WORK_QUEUE_ITEM (0x96)', 'IoQueueWorkItem');
     assertBugCheck(() => ddk.IoFreeWorkItem(item), 'WORKER_INVALID (0xE4)', 'IoFreeWorkItem');

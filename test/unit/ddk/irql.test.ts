@@ -44,6 +44,7 @@ describe('the level', () => {
     assertBugCheck(() => ddk.KeLowerIrql(DISPATCH), 'IRQL_NOT_LESS_OR_EQUAL (0xA)', 'KeLowerIrql');
     ddk.KeLowerIrql(PASSIVE);
     assert.equal(ddk.KeGetCurrentIrql(), PASSIVE);
+    assertBugCheck(() => ddk.KeRaiseIrql(5 as KIRQL, old), 'IRQL_UNEXPECTED_VALUE (0xC8)', 'KeRaiseIrql');
   });
 
   test('is asserted by PAGED_CODE', () => {
