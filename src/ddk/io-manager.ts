@@ -2,7 +2,7 @@
  * The I/O manager of one driver: its devices, their names, open files, and requests on their way.
  *
  * ```
- *   firehook ioctl ─> request(name) ─> CREATE, DEVICE_CONTROL, CLEANUP, CLOSE ─┐
+ *   a program outside ─> request(name) ─> CREATE, DEVICE_CONTROL, CLEANUP, CLOSE ─┐
  *   IoBuildDeviceIoControlRequest ─> IoCallDriver ─────────────────────────────┴─> MajorFunction[...] ─> IoCompleteRequest
  *                                         └─> \Device\Ip: HookRegistry
  * ```

@@ -45,7 +45,7 @@ interface Packet {
 export class Ipv6Hook {
   readonly #host: DriverHost;
   readonly #processor: Processor;
-  readonly #includesHeader: boolean;
+  #includesHeader = false;
   #hook: IPv6FirewallHookProc | null = null;
   /** The context that is good now. */
   #context: object | null = null;
@@ -54,8 +54,6 @@ export class Ipv6Hook {
   constructor(host: DriverHost, processor: Processor) {
     this.#host = host;
     this.#processor = processor;
-    const { IPv6PayloadLengthIncludesHeader: option } = Object(host.parameters) as Readonly<Record<string, unknown>>;
-    this.#includesHeader = option === true;
   }
 
   /** The hook that was not disabled, in a sentence. */
@@ -74,6 +72,8 @@ export class Ipv6Hook {
       this.#call(hook, bytes, length, transportOffset, protocol, interfaceIndex, direction),
     );
     if (!isSet) return STATUS_INVALID_DEVICE_REQUEST;
+    const options = Object(this.#host.parameters) as Readonly<Record<string, unknown>>;
+    this.#includesHeader = options['IPv6PayloadLengthIncludesHeader'] === true;
     this.#hook = hook;
     return STATUS_SUCCESS;
   }

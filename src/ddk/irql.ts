@@ -11,7 +11,7 @@
 
 import type { Ref } from '../firewall/constants.ts';
 import { bugCheck } from './bug-check.ts';
-import { APC_LEVEL, DISPATCH_LEVEL, KSPIN_LOCK, type LockTaker } from './dispatcher-objects.ts';
+import { APC_LEVEL, DISPATCH_LEVEL, KSPIN_LOCK, type LockTaker, PASSIVE_LEVEL } from './dispatcher-objects.ts';
 import { levelName, type Processor } from './processor.ts';
 import type { KIRQL } from './types.ts';
 
@@ -58,10 +58,12 @@ export function createIrqlFunctions(processor: Processor) {
      * Raises the level.
      *
      * @param OldIrql - takes the level of now, for KeLowerIrql
-     * @throws {@link FirehookError} FIREHOOK_DDK_BUGCHECK IRQL_NOT_GREATER_OR_EQUAL when it would be lowered
+     * @throws {@link FirehookError} FIREHOOK_DDK_BUGCHECK IRQL_NOT_GREATER_OR_EQUAL when it would be lowered;
+     * IRQL_UNEXPECTED_VALUE for a level above DISPATCH_LEVEL: there are no devices here
      * @see https://learn.microsoft.com/en-us/windows-hardware/drivers/ddi/wdm/nf-wdm-keraiseirql
      */
     KeRaiseIrql(NewIrql: KIRQL, OldIrql: Ref<KIRQL>): void {
+      requireLevel('KeRaiseIrql', NewIrql);
       if (processor.checksLevels && NewIrql < processor.level) {
         throw bugCheck(
           'IRQL_NOT_GREATER_OR_EQUAL',
@@ -94,6 +96,7 @@ export function createIrqlFunctions(processor: Processor) {
      * @see https://learn.microsoft.com/en-us/windows-hardware/drivers/ddi/wdm/nf-wdm-kelowerirql
      */
     KeLowerIrql(NewIrql: KIRQL): void {
+      requireLevel('KeLowerIrql', NewIrql);
       if (processor.checksLevels && NewIrql > processor.level) {
         throw bugCheck(
           'IRQL_NOT_LESS_OR_EQUAL',
@@ -187,4 +190,9 @@ export function createIrqlFunctions(processor: Processor) {
 function requireLock(lock: unknown, call: string): void {
   if (lock instanceof KSPIN_LOCK) return;
   throw bugCheck('PAGE_FAULT_IN_NONPAGED_AREA', call, 'no KSPIN_LOCK');
+}
+
+function requireLevel(call: string, level: unknown): void {
+  if (level === PASSIVE_LEVEL || level === APC_LEVEL || level === DISPATCH_LEVEL) return;
+  throw bugCheck('IRQL_UNEXPECTED_VALUE', call, `${String(level)} is none of the levels 0, 1 and 2`);
 }

@@ -38,7 +38,7 @@ import type { DriverDoor, DriverHost, DriverLogLevel, IoControlAnswer, Ipv6Call,
 import type { NTSTATUS } from './types.ts';
 
 /** 2004-01-01 00:00:00 UTC, in units of 100 ns since 1601: every test starts at the same moment. */
-const START = 127_174_752_000_000_000n;
+const START = 127_173_888_000_000_000n;
 /** What PoolMon shows as `None`. */
 const TAG_NONE = 'enoN';
 /** Account of the driver in the pool. */
@@ -105,8 +105,11 @@ export class StandAlone implements DriverHost {
   #runsIpv6 = false;
   #ipv6Done: (() => void) | null = null;
 
+  readonly checksIrql: boolean;
+
   /** @internal */
-  constructor() {
+  constructor(checksIrql: boolean) {
+    this.checksIrql = checksIrql;
     Object.seal(this);
   }
 
@@ -298,9 +301,9 @@ export class StandAlone implements DriverHost {
   }
 }
 
-/** Makes a host of its own, its door, and the functions in it. */
-export function createStandAlone() {
-  const host = new StandAlone();
+/** Makes a host of its own, its door, and the functions in it. @param checksIrql - see `DriverHost.checksIrql` */
+export function createStandAlone(checksIrql = true) {
+  const host = new StandAlone(checksIrql);
   const { door, functions } = createDdk(host, host);
   host.use(door);
   return { host, door, functions };

@@ -24,12 +24,14 @@ import {
   PASSIVE_LEVEL,
   type TIMER_TYPE,
 } from './dispatcher-objects.ts';
+import { isRoutine } from './hook-registry.ts';
 import type { DriverHost, Scheduled } from './host.ts';
 import type { Processor } from './processor.ts';
 import type { BOOLEAN, LARGE_INTEGER, LONG } from './types.ts';
 
 /** Units of 100 ns in a millisecond. */
 const MILLISECOND = 10_000n;
+const DPC_PARAMETERS = 4;
 
 /** A timer that is in the timer queue. */
 interface SetTimer {
@@ -254,12 +256,15 @@ export function createTimerFunctions(queue: TimerQueue, processor: Processor) {
      * Initialises a DPC.
      *
      * Ownership: borrows both for as long as the DPC is used.
+     * @param DeferredRoutine - at most four parameters, not async
      * @param DeferredContext - handed to the routine
+     * @throws {@link FirehookError} FIREHOOK_DDK_BUGCHECK TIMER_OR_DPC_INVALID for what is no KDPC or no such function
      * @see https://learn.microsoft.com/en-us/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializedpc
      */
     KeInitializeDpc(Dpc: KDPC, DeferredRoutine: KDEFERRED_ROUTINE, DeferredContext: unknown): void {
-      if (!(Dpc instanceof KDPC) || typeof DeferredRoutine !== 'function') {
-        throw bugCheck('TIMER_OR_DPC_INVALID', 'KeInitializeDpc', 'no KDPC, or no routine');
+      if (!(Dpc instanceof KDPC) || !isRoutine(DeferredRoutine, DPC_PARAMETERS)) {
+        const reason = `no KDPC, or no function of at most ${DPC_PARAMETERS} parameters that is not async`;
+        throw bugCheck('TIMER_OR_DPC_INVALID', 'KeInitializeDpc', reason);
       }
       Dpc.DeferredRoutine = DeferredRoutine;
       Dpc.DeferredContext = DeferredContext;

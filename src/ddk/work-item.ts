@@ -11,9 +11,12 @@
 
 import { bugCheck } from './bug-check.ts';
 import { PASSIVE_LEVEL } from './dispatcher-objects.ts';
+import { isRoutine } from './hook-registry.ts';
 import type { DriverHost, Scheduled } from './host.ts';
 import type { DEVICE_OBJECT } from './io-types.ts';
 import type { Processor } from './processor.ts';
+
+const ROUTINE_PARAMETERS = 2;
 
 /** Queue for what is urgent. Both queues are one here. */
 export const CriticalWorkQueue = 0;
@@ -101,7 +104,8 @@ export function createWorkItemFunctions(items: WorkItems) {
      *
      * @param QueueType - CriticalWorkQueue or DelayedWorkQueue; no difference here
      * @param Context - handed to the routine
-     * @throws {@link FirehookError} FIREHOOK_DDK_BUGCHECK INVALID_WORK_QUEUE_ITEM when it is queued; WORKER_INVALID when it was freed
+     * @throws {@link FirehookError} FIREHOOK_DDK_BUGCHECK INVALID_WORK_QUEUE_ITEM when it is queued, and for a routine
+     * that is async or has more than two parameters; WORKER_INVALID when it was freed
      * @see https://learn.microsoft.com/en-us/windows-hardware/drivers/ddi/wdm/nf-wdm-ioqueueworkitem
      */
     IoQueueWorkItem(
@@ -112,6 +116,10 @@ export function createWorkItemFunctions(items: WorkItems) {
     ): void {
       if (stateOf(WorkItem, 'IoQueueWorkItem') !== null) {
         throw bugCheck('INVALID_WORK_QUEUE_ITEM', 'IoQueueWorkItem', 'the item is queued already');
+      }
+      if (!isRoutine(WorkerRoutine, ROUTINE_PARAMETERS)) {
+        const reason = `no function of at most ${ROUTINE_PARAMETERS} parameters that is not async`;
+        throw bugCheck('INVALID_WORK_QUEUE_ITEM', 'IoQueueWorkItem', reason);
       }
       live.set(
         WorkItem,
