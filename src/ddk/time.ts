@@ -23,7 +23,7 @@ const MILLISECONDS_TO_1970 = 11_644_473_600_000n;
 /**
  * A date and a time of day.
  *
- * @see https://learn.microsoft.com/en-us/windows-hardware/drivers/ddi/wdm/ns-wdm-_time_fields
+ * @see https://learn.microsoft.com/en-us/windows-hardware/drivers/ddi/wdm/nf-wdm-rtltimetotimefields
  */
 export class TIME_FIELDS {
   /** 1601 to 30827. */
