@@ -11,6 +11,7 @@ import vm from 'node:vm';
 import { createStandAlone } from '../../../src/ddk/stand-alone.ts';
 import { DROP, FORWARD, STATUS_SUCCESS } from '../../../src/firewall/constants.ts';
 import { bundleHooks } from '../../../src/hook/bundle-hook.ts';
+import { HOOK_MODULE_NAMES } from '../../../src/hook-modules.ts';
 import { ROOT } from '../../support/documents.ts';
 import { ipv4, udp } from '../../support/packet-builder.ts';
 
@@ -19,7 +20,7 @@ const DROP_ALL = Buffer.from('00000000000000000000000000000000000000000000010000
 let code = '';
 
 before(async () => {
-  const [bundle] = await bundleHooks(path.join(ROOT, 'hooks/drivers/rules-driver.ts'));
+  const [bundle] = await bundleHooks(path.join(ROOT, 'hooks/drivers/rules-driver.ts'), HOOK_MODULE_NAMES);
   code = bundle?.code ?? '';
 });
 
