@@ -17,7 +17,7 @@ import { HOOK_MODULE_NAMES } from '../../../src/hook-modules.ts';
 import type { HookClock } from '../../../src/lane/hook-clock.ts';
 import { Lane } from '../../../src/lane/lane.ts';
 import { type LoadChainOptions, type LoadedChain, loadChain } from '../../../src/lane/load-chain.ts';
-import { ethernet, ipv4, ipv6, type Transport, tcp, udp } from '../../support/packet-builder.ts';
+import { ethernet, ipv4, ipv6, octets, type Transport, tcp, udp } from '../../support/packet-builder.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { bridgeWay, ethernetPort } from './lane-rig.ts';
 
@@ -337,6 +337,44 @@ test('the verifier cuts chains, and a packet that passes leaves as it came', asy
     if (chains === 'octets') assert.equal(cut.length, FRAME.length - 14);
     if (chains === 'random') assert.ok(cut.length > 1);
     assert.match(loaded.verifier?.report ?? '', new RegExp(`chains ${chains}.*seed 5.* cut 1 chains`));
+  }
+});
+
+test('what the page of IPAllocBuff says holds for chains that are cut in every way', async (t) => {
+  const page = `
+    export const firewallHook = (pData, _r, _s, _d, _c, _l, ppRcvBuf) => {
+      let size = 0;
+      for (let part = pData.value; part !== null; part = part.ipr_next) size += part.ipr_size;
+      const descriptor = made();
+      if (descriptor === null) return DROP;
+      if (IPAllocBuff(descriptor, size) !== 1) {
+        ExFreePool(descriptor);
+        return DROP;
+      }
+      descriptor.ipr_next = null;
+      let at = 0;
+      for (let part = pData.value; part !== null; part = part.ipr_next)
+        at += part.ipr_buffer.copy(descriptor.ipr_buffer, at, 0, part.ipr_size);
+      ppRcvBuf.value = descriptor;
+      return FORWARD;
+    };`;
+  for (const chains of ['whole', 'header', 'random', 'octets'] as const) {
+    for (const oldChain of ['runtime', 'hook'] as const) {
+      const text =
+        oldChain === 'hook' ? page.replace('ppRcvBuf.value =', 'IPFreeBuff(pData.value); ppRcvBuf.value =') : page;
+      const verifier = { ...NO_VERIFIER, chains, oldChain, poison: true, seed: 11 };
+      const loaded = await load(t, { 'page.ts': text, 'again.ts': text }, { verifier });
+      const frames = [
+        FRAME,
+        ethernet({}, ipv4({}, tcp({}, Buffer.alloc(1400, 5)))),
+        ethernet({}, ipv4({}, octets(99, Buffer.alloc(1)))),
+      ];
+      const before = outstanding(loaded, 'page');
+      await loaded.pass(...frames);
+      assert.deepEqual(loaded.sent(), frames, `${chains}, ${oldChain}`);
+      assert.deepEqual(loaded.lines, []);
+      assert.equal(outstanding(loaded, 'page'), before);
+    }
   }
 });
 
