@@ -54,6 +54,11 @@ const STOLEN_TYPES = Object.keys(ETHER_TYPE) as (keyof typeof ETHER_TYPE)[];
 
 /** The destination of the frame is a group: broadcast or multicast. */
 const IS_GROUP_FRAME = bitsAre('ll', 0, '01', '==', '01');
+const IS_NO_GROUP_FRAME = bitsAre('ll', 0, '01', '==', '00');
+const IS_FROM_AFAR = bitsAre('nh', 8, 'ffc0', '!=', 'fe80');
+/** Next headers of IPv6. */
+const TCP = '06';
+const UDP = '11';
 const FROM_LINK_LOCAL = bitsAre('nh', 8, 'ffc0', '==', 'fe80');
 const TO_LINK_LOCAL = bitsAre('nh', 24, 'ffc0', '==', 'fe80');
 const TO_MULTICAST = octetsAre('nh', 24, 'ff');
@@ -75,6 +80,7 @@ export function hostTables(plan: PortPlan): PortTables {
     { name: 'framed_in', rules: [...exempt(), [goTo('decide_in')]] },
     atDevice('ingress', 'ingress', port, [
       [markIs(DELIVERED_MARK), goTo('delivered')],
+      ...plainFrames([pktTypeIs('==', 'host')]).map((rule): Rule => [...rule, setPriority(PASS), goTo('steal_in')]),
       [pktTypeIs('==', 'other'), ...(leavesOthers(plan) ? [ACCEPT] : [goTo('others_in')])],
       [setPriority(PASS)],
       [hasOctet('ll', 0), goTo('framed_in')],
@@ -84,6 +90,7 @@ export function hostTables(plan: PortPlan): PortTables {
     ]),
     atDevice('egress', 'egress', port, [
       [socketGroupIs(SEND_GROUP), goTo('sent')],
+      ...plainFrames([IS_NO_GROUP_FRAME]).map((rule): Rule => [...rule, goTo('steal_out')]),
       ...exempt(),
       ...STOLEN_TYPES.map((type): Rule => [protocolIs(type), goTo('steal_out')]),
       // A raw socket can call a frame what it likes: what counts is what will be on the wire.
@@ -99,6 +106,21 @@ export function hostTables(plan: PortPlan): PortTables {
 /** True where the operator lets something else take what is for another MAC address. */
 function leavesOthers({ tolerated }: PortPlan): boolean {
   return ['macvlan', 'ipvlan', 'master'].some((kind) => tolerated.includes(kind));
+}
+
+/**
+ * Most of all traffic, told by a few looks: IPv4, and TCP and UDP over IPv6, to one host and behind no tag. Nothing of the exempt
+ * list is like that. The looks are worth it: without them a packet costs a tenth more processor time.
+ *
+ * @param toOne - says that the frame is for one MAC address
+ */
+function plainFrames(toOne: Rule): Rule[] {
+  const ip6 = [...toOne, octetsAre('ll', 12, digits(ETHER_TYPE.ip6)), IS_FROM_AFAR];
+  return [
+    [...toOne, octetsAre('ll', 12, digits(ETHER_TYPE.ip))],
+    [...ip6, octetsAre('nh', 6, TCP)],
+    [...ip6, octetsAre('nh', 6, UDP)],
+  ];
 }
 
 /** Looks through the exempt list. */
