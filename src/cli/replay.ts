@@ -22,13 +22,10 @@ import { openSavefile, type SavefileDriver } from '../drivers/savefile.ts';
 import { isStandardOutput } from '../drivers/savefile-output.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { DEST_REMOTE, INVALID_IF_INDEX, IP_RECEIVE } from '../firewall/constants.ts';
-import { systemPool } from '../firewall/ddk.ts';
 import { bundleHooks } from '../hook/bundle-hook.ts';
-import { HOOK_COUNTERS } from '../hook/hook-chain.ts';
 import { HOOK_MODULE_NAMES } from '../hook-modules.ts';
 import { becomeUser } from '../lane/become-user.ts';
 import { Lane } from '../lane/lane.ts';
-import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../lane/ledger.ts';
 import { hookLine, type LoadedChain, loadChain } from '../lane/load-chain.ts';
 import type { HookSource, LaneUser } from '../lane/messages.ts';
 import type { Way } from '../lane/way.ts';
@@ -36,12 +33,11 @@ import { findUser } from '../supervisor/lane-user.ts';
 import { tryHooks } from '../supervisor/try-hooks.ts';
 import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
 import { printable, printableJson } from '../telemetry/printable.ts';
-import { isKnownLinktype } from '../wire/link.ts';
-import { linktypeName } from '../wire/linktype-names.ts';
 import { paint } from './fail.ts';
 import { printableLines } from './output.ts';
 import { ReplayGuard } from './replay-guard.ts';
-import { type Cell, table } from './table.ts';
+import { makeReport, showReport } from './replay-report.ts';
+import { UnreadLinktypes } from './unread-linktypes.ts';
 
 /** What the command line says. */
 export interface ReplayOptions {
@@ -51,40 +47,6 @@ export interface ReplayOptions {
   readonly json?: boolean;
 }
 
-/** What `--json` prints. */
-export interface ReplayReport {
-  readonly input: string;
-  readonly output: string | null;
-  /** Packets that are in the output, whole; null without one. */
-  readonly written: number | null;
-  readonly packets: number;
-  readonly total: LedgerRow;
-  readonly addsUp: boolean;
-  readonly problems: readonly string[];
-  readonly hooks: readonly {
-    readonly name: string;
-    readonly priority: number;
-    readonly seen: number;
-    readonly forwarded: number;
-    readonly dropped: number;
-    readonly rejected: number;
-    readonly replaced: number;
-    readonly changed: number;
-    readonly faults: number;
-    /** Of its timers and promises, beside those of `onPacket`. */
-    readonly faultsOutside: number;
-    readonly notFreed: number;
-  }[];
-  /** Faults outside `onPacket` of hooks that cannot be told. */
-  readonly otherFaults: number;
-  /** What hooks did not see, or the output does not say, one sentence each; the same lines are on standard error. */
-  readonly warnings: readonly string[];
-  /** Why the replay did not come to its end, or what was wrong with a hook outside `onPacket`; null when all went well. */
-  readonly error: string | null;
-}
-
-/** Linktypes that are warned of by name; a file may have any number. */
-const MOST_NAMED = 16;
 /** Width of the progress bar, in characters. */
 const BAR_WIDTH = 30;
 /** The bar is drawn at most this often. */
@@ -158,7 +120,8 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   const report = makeReport(input, options.write ?? null, driver, lane, chain, guard, unread, end);
   for (const warning of report.warnings) process.stderr.write(`firehook: warning: ${printable(warning)}\n`);
   const stream = isStandardOutput(options.write ?? '') ? process.stderr : process.stdout;
-  const text = options.json === true ? printableJson(JSON.stringify(report, null, 2)) : printableLines(show(report));
+  const text =
+    options.json === true ? printableJson(JSON.stringify(report, null, 2)) : printableLines(showReport(report));
   await print(text, stream);
   if (guard.interruptedBy !== null) {
     process.stderr.write(`firehook: interrupted by ${guard.interruptedBy} after ${lane.packets} packets\n`);
@@ -248,38 +211,6 @@ function wayOf(port: number): Way {
   };
 }
 
-/** The linktypes of the file that firehook does not read, and how many packets were of them. */
-class UnreadLinktypes {
-  readonly #linktypes = new Set<number>();
-  readonly #ports = new Set<number>();
-  packets = 0;
-
-  /** Looks at an interface, before the first packet of it is counted. */
-  look(port: number, linktype: number): void {
-    if (isKnownLinktype(linktype)) return;
-    this.#ports.add(port);
-    this.#linktypes.add(linktype);
-  }
-
-  count(port: number): void {
-    if (this.#ports.has(port)) this.packets += 1;
-  }
-
-  get warnings(): string[] {
-    const all = [...this.#linktypes].sort((a, b) => a - b);
-    const more = all.length - MOST_NAMED;
-    return [
-      ...all
-        .slice(0, MOST_NAMED)
-        .map(
-          (linktype) =>
-            `link type ${linktype} (${linktypeName(linktype) ?? 'unknown'}) is not read: its packets pass unseen by hooks`,
-        ),
-      ...(more > 0 ? [`${more} more link types are not read: their packets pass unseen by hooks`] : []),
-    ];
-  }
-}
-
 async function run(
   driver: SavefileDriver,
   lane: Lane,
@@ -311,127 +242,6 @@ async function run(
   } finally {
     driver.stop();
   }
-}
-
-/** What an operator would not think of by the numbers alone. */
-function warningsOf(driver: SavefileDriver, total: LedgerRow, unread: UnreadLinktypes): string[] {
-  const warnings = unread.warnings;
-  const kinds: [string, number][] = [
-    ['not IP', total.nonIp],
-    ['unreadable', total.unreadable],
-    ['malformed', total.droppedMalformed],
-    ['cut by the capture', total.passedTruncated],
-  ];
-  const unseen = kinds.reduce((sum, [, count]) => sum + count, 0);
-  if (total.received > unread.packets && unseen === total.received) {
-    const parts = kinds.filter(([, count]) => count > 0).map(([what, count]) => `${count} ${what}`);
-    warnings.push(`hooks could see no packet of this capture: ${parts.join(', ')}`);
-  }
-  if (driver.beyondSnaplen > 0) {
-    warnings.push(
-      `${driver.beyondSnaplen} written packets are longer than the snaplen at the head of the capture, which cannot be corrected in a stream: readers may cut them`,
-    );
-  }
-  if (driver.isReaderGone) {
-    warnings.push(`the replay ended early: nobody reads the written capture any more, after ${driver.written} packets`);
-  }
-  return warnings;
-}
-
-function makeReport(
-  input: string,
-  output: string | null,
-  driver: SavefileDriver,
-  lane: Lane,
-  { chain, hooks }: LoadedChain,
-  guard: ReplayGuard,
-  unread: UnreadLinktypes,
-  error: FirehookError | null,
-): ReplayReport {
-  const total = emptyRow();
-  for (let base = 0; base < lane.ledger.length; base += LEDGER_WIDTH) addRow(total, rowAt(lane.ledger, base));
-  const problems = checkRow(total, true);
-  if (total.received !== lane.packets)
-    problems.push(`received: ${total.received} against ${lane.packets} packets read`);
-  return {
-    input,
-    output,
-    written: output === null ? null : driver.written,
-    packets: lane.packets,
-    total,
-    addsUp: problems.length === 0,
-    problems,
-    hooks: hooks.map(({ name, path: file, priority }, index) => {
-      const counter = (offset: number): number => chain.counters[index * HOOK_COUNTERS + offset] ?? 0;
-      return {
-        name,
-        priority,
-        seen: counter(0),
-        forwarded: counter(1),
-        dropped: counter(2),
-        rejected: counter(3),
-        replaced: counter(4),
-        changed: counter(5),
-        faults: counter(6),
-        faultsOutside: guard.faultsOf(file),
-        notFreed: systemPool.ownerUsage(chain.owners[index] ?? index).outstanding,
-      };
-    }),
-    otherFaults: guard.faultsOf(null),
-    warnings: warningsOf(driver, total, unread),
-    error: error?.message ?? (guard.interruptedBy === null ? null : `interrupted by ${guard.interruptedBy}`),
-  };
-}
-
-function show(report: ReplayReport): string {
-  const { total } = report;
-  const head: Cell[] = [
-    'hook',
-    'priority',
-    'seen',
-    'forwarded',
-    'dropped',
-    'rejected',
-    'replaced',
-    'changed',
-    'faults',
-  ];
-  const reasons: [string, number][] = [
-    ['malformed', total.droppedMalformed],
-    ['not IP, forwarded or dropped by policy', total.nonIp],
-    ['unreadable, forwarded or dropped by policy', total.unreadable],
-    ['cut by the capture, forwarded unseen', total.passedTruncated],
-    ['lost', total.lost],
-    ['ICMP errors that would be', total.icmpWouldBe],
-  ];
-  return [
-    `${report.packets.toLocaleString('en-US')} packets: ${total.forwarded} forwarded, ${total.dropped} dropped, ${total.rejected} rejected, ${total.lost} lost`,
-    ...reasons.filter(([, count]) => count > 0).map(([what, count]) => `  ${what}: ${count}`),
-    ...(report.hooks.length === 0
-      ? []
-      : [
-          table([
-            head,
-            ...report.hooks.map((hook): Cell[] => [
-              hook.name,
-              hook.priority,
-              hook.seen,
-              hook.forwarded,
-              hook.dropped,
-              hook.rejected,
-              hook.replaced,
-              hook.changed,
-              hook.faults + hook.faultsOutside,
-            ]),
-          ]),
-        ]),
-    ...(report.output === null ? [] : [`Written: ${report.written} packets to ${nameOf(report.output)}`]),
-    report.addsUp ? 'The ledger adds up.' : `The ledger does NOT add up: ${report.problems.join('; ')}`,
-  ].join('\n');
-}
-
-function nameOf(output: string): string {
-  return isStandardOutput(output) ? 'standard output' : output;
 }
 
 let lastDrawnMs = 0;

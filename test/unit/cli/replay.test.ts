@@ -23,7 +23,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { ReplayReport } from '../../../src/cli/replay.ts';
+import type { ReplayReport } from '../../../src/cli/replay-report.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { lines, runFirehook } from './run-firehook.ts';
 
