@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { HooksReport, PoolReport, StatsReport, StatusReport } from '../control/reports.ts';
 import { FirehookError } from '../errors.ts';
 import { version } from '../supervisor/version.ts';
@@ -82,7 +82,17 @@ async function main(): Promise<void> {
         'write what was forwarded; - is standard output, and the report goes to standard error',
       )
       .option('--hook <file>', 'a hook module or a folder of them; may be given several times', collect, [])
-      .option('-c, --config <file>', 'take hooks and policy from a configuration file')
+      .option('-c, --config <file>', 'take hooks, policy, pool and verifier from a configuration file')
+      .addOption(
+        new Option('--direction <way>', 'all packets arrive at a host, or are sent by one').choices(['in', 'out']),
+      )
+      .option(
+        '--local <prefix>',
+        'packets with a source in this address or prefix go out, all others come in; may be given several times',
+        collect,
+        [],
+      )
+      .option('--bridge', 'the two interfaces of a pcapng file are the two ports of a bridge')
       .option('--json', 'print JSON')
       .action((input: string, options: ReplayOptions) => replay(input, options)),
   );

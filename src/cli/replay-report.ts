@@ -15,6 +15,7 @@ import type { Lane } from '../lane/lane.ts';
 import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../lane/ledger.ts';
 import type { LoadedChain } from '../lane/load-chain.ts';
 import type { ReplayGuard } from './replay-guard.ts';
+import type { ReplayWays } from './replay-ways.ts';
 import { type Cell, table } from './table.ts';
 import type { UnreadLinktypes } from './unread-linktypes.ts';
 
@@ -51,7 +52,7 @@ export interface ReplayReport {
 }
 
 /** What an operator would not think of by the numbers alone. */
-function warningsOf(driver: SavefileDriver, total: LedgerRow, unread: UnreadLinktypes): string[] {
+function warningsOf(driver: SavefileDriver, total: LedgerRow, unread: UnreadLinktypes, ways: ReplayWays): string[] {
   const warnings = unread.warnings;
   const kinds: [string, number][] = [
     ['not IP', total.nonIp],
@@ -63,6 +64,9 @@ function warningsOf(driver: SavefileDriver, total: LedgerRow, unread: UnreadLink
   if (total.received > unread.packets && unseen === total.received) {
     const parts = kinds.filter(([, count]) => count > 0).map(([what, count]) => `${count} ${what}`);
     warnings.push(`hooks could see no packet of this capture: ${parts.join(', ')}`);
+  }
+  if (ways.isBySource && ways.fromLocal === 0 && total.received > 0) {
+    warnings.push('no packet of this capture has a source in --local: all of them came in');
   }
   if (driver.beyondSnaplen > 0) {
     warnings.push(
@@ -84,6 +88,7 @@ export function makeReport(
   { chain, hooks }: LoadedChain,
   guard: ReplayGuard,
   unread: UnreadLinktypes,
+  ways: ReplayWays,
   error: FirehookError | null,
 ): ReplayReport {
   const total = emptyRow();
@@ -116,7 +121,7 @@ export function makeReport(
       };
     }),
     otherFaults: guard.faultsOf(null),
-    warnings: warningsOf(driver, total, unread),
+    warnings: warningsOf(driver, total, unread, ways),
     error: error?.message ?? (guard.interruptedBy === null ? null : `interrupted by ${guard.interruptedBy}`),
   };
 }

@@ -13,22 +13,22 @@
  * @module
  */
 
+import { statSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import { defaultSettings, type Settings } from '../config/schema.ts';
 import type { FrameSink } from '../drivers/contract.ts';
 import { openSavefile, type SavefileDriver } from '../drivers/savefile.ts';
+import { isStandardInput } from '../drivers/savefile-input.ts';
 import { isStandardOutput } from '../drivers/savefile-output.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
-import { DEST_REMOTE, INVALID_IF_INDEX, IP_RECEIVE } from '../firewall/constants.ts';
 import { bundleHooks } from '../hook/bundle-hook.ts';
 import { HOOK_MODULE_NAMES } from '../hook-modules.ts';
 import { becomeUser } from '../lane/become-user.ts';
 import { Lane } from '../lane/lane.ts';
 import { hookLine, type LoadedChain, loadChain } from '../lane/load-chain.ts';
 import type { HookSource, LaneUser } from '../lane/messages.ts';
-import type { Way } from '../lane/way.ts';
 import { findUser } from '../supervisor/lane-user.ts';
 import { tryHooks } from '../supervisor/try-hooks.ts';
 import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
@@ -37,10 +37,12 @@ import { paint } from './fail.ts';
 import { printableLines } from './output.ts';
 import { ReplayGuard } from './replay-guard.ts';
 import { makeReport, showReport } from './replay-report.ts';
+import { ReplaySink } from './replay-sink.ts';
+import { assertBridge, ReplayWays, type WayOptions } from './replay-ways.ts';
 import { UnreadLinktypes } from './unread-linktypes.ts';
 
 /** What the command line says. */
-export interface ReplayOptions {
+export interface ReplayOptions extends WayOptions {
   readonly write?: string;
   readonly hook: readonly string[];
   readonly config?: string;
@@ -52,6 +54,7 @@ const BAR_WIDTH = 30;
 /** The bar is drawn at most this often. */
 const BAR_EVERY_MS = 100;
 const HOOK_LINES_PER_SECOND = 20;
+const NO_FRAME = new Uint8Array(0);
 /** Shells say it like this when a signal ended a command. */
 const SIGNAL_EXIT_CODE = 128;
 
@@ -64,6 +67,8 @@ const SIGNAL_EXIT_CODE = 128;
  *   output could not be written to its end, or a hook was at fault outside `onPacket`
  */
 export async function replay(input: string, options: ReplayOptions): Promise<void> {
+  const ways = new ReplayWays(options);
+  if (ways.isBridge) lookAtHead(input);
   const loaded = options.config === undefined ? null : loadConfig(options.config);
   for (const warning of loaded?.warnings ?? []) process.stderr.write(`firehook: warning: ${warning}\n`);
   const sources = await collectHooks(loaded, options.hook);
@@ -102,7 +107,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   for (const hook of chain.hooks) names.set(hook.path, hook.name);
   const lane = new Lane({
     driver,
-    ways: [wayOf(0)],
+    ways: [ways.of(0, NO_FRAME, -1)],
     chain: chain.chain,
     nonIp: settings.policy.nonIp,
     unreadable: settings.policy.unreadable,
@@ -110,14 +115,15 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     sender: null,
     now: () => clock.nowMs,
   });
+  lane.setLocals(ways.locals);
   guard.running();
   const unread = new UnreadLinktypes();
-  const error = await run(driver, lane, clock, unread);
+  const error = await run(driver, new ReplaySink({ driver, lane, clock, ways, unread }));
   chain.teardown();
   await guard.end();
   if (isDrawn) process.stderr.write('\r\u001b[K');
   const end = endOf(error, guard);
-  const report = makeReport(input, options.write ?? null, driver, lane, chain, guard, unread, end);
+  const report = makeReport(input, options.write ?? null, driver, lane, chain, guard, unread, ways, end);
   for (const warning of report.warnings) process.stderr.write(`firehook: warning: ${printable(warning)}\n`);
   const stream = isStandardOutput(options.write ?? '') ? process.stderr : process.stdout;
   const text =
@@ -130,6 +136,18 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   if (end !== null) throw end;
   if (!report.addsUp) throw new FirehookError('FIREHOOK_LANE_FAILED', report.problems.join('; '));
   process.exit();
+}
+
+/**
+ * Refuses a file that cannot be a bridge before anything else is done. A stream is looked at when its first packet comes.
+ *
+ * @throws {@link FirehookError} FIREHOOK_USAGE, or what is wrong with the file
+ */
+function lookAtHead(input: string): void {
+  if (isStandardInput(input) || statSync(input, { throwIfNoEntry: false })?.isFile() !== true) return;
+  const driver = openSavefile({ input });
+  driver.stop();
+  assertBridge(driver.ports);
 }
 
 /** What the command ends with; null when all went well. */
@@ -194,46 +212,9 @@ function laneUser(settings: Settings, isConfigured: boolean): LaneUser {
   }
 }
 
-/** Each interface of the file is a way from itself to itself. Real indexes start at 1. */
-function wayOf(port: number): Way {
-  return {
-    name: `interface ${port}`,
-    inPort: port,
-    outPort: port,
-    otherPort: -1,
-    direction: IP_RECEIVE,
-    recvInterfaceIndex: port + 1,
-    sendInterfaceIndex: INVALID_IF_INDEX,
-    otherIndex: INVALID_IF_INDEX,
-    unicastType: DEST_REMOTE,
-    reject: 'count',
-    rejectPort: -1,
-  };
-}
-
-async function run(
-  driver: SavefileDriver,
-  lane: Lane,
-  clock: { nowMs: number },
-  unread: UnreadLinktypes,
-): Promise<FirehookError | null> {
-  const hasPackets: boolean[] = [];
-  const onFileClock: FrameSink = {
-    onFrame(frame, length, originalLength, port, flags, seconds, nanoseconds) {
-      if (hasPackets[port] !== true) {
-        hasPackets[port] = true;
-        lane.addWay(wayOf(port));
-        unread.look(port, driver.ports[port]?.linktype ?? -1);
-      }
-      unread.count(port);
-      // A packet without a time, of a simple packet block, comes when the one before it came.
-      if (seconds !== 0 || nanoseconds !== 0) clock.nowMs = seconds * 1000 + nanoseconds / 1e6;
-      lane.onFrame(frame, length, originalLength, port, flags, seconds, nanoseconds);
-    },
-    onBatchEnd: () => lane.onBatchEnd(),
-  };
+async function run(driver: SavefileDriver, sink: FrameSink): Promise<FirehookError | null> {
   try {
-    await driver.start(onFileClock);
+    await driver.start(sink);
     return null;
   } catch (error) {
     if (isFirehookError(error)) return error;
