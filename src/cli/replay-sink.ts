@@ -8,6 +8,7 @@
 
 import type { FrameBuffer, FrameSink } from '../drivers/contract.ts';
 import type { SavefileDriver } from '../drivers/savefile.ts';
+import type { FileClock } from '../lane/hook-clock.ts';
 import type { Lane } from '../lane/lane.ts';
 import type { Way } from '../lane/way.ts';
 import { classifyFrame } from '../wire/link.ts';
@@ -18,7 +19,7 @@ import type { UnreadLinktypes } from './unread-linktypes.ts';
 export interface ReplaySinkOptions {
   readonly driver: SavefileDriver;
   readonly lane: Lane;
-  readonly clock: { nowMs: number };
+  readonly clock: FileClock;
   readonly ways: ReplayWays;
   readonly unread: UnreadLinktypes;
 }
@@ -54,7 +55,7 @@ export class ReplaySink implements FrameSink {
     if (this.#wayOf[port] === undefined) unread.look(port, linktype);
     unread.count(port);
     // A packet without a time, of a simple packet block, comes when the one before it came.
-    if (seconds !== 0 || nanoseconds !== 0) clock.nowMs = seconds * 1000 + nanoseconds / 1e6;
+    if (seconds !== 0 || nanoseconds !== 0) clock.advance(seconds, nanoseconds);
     const offset = classifyFrame(frame, length, originalLength, linktype);
     const way = ways.of(port, frame, offset);
     if (this.#wayOf[port] !== way) {

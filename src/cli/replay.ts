@@ -26,6 +26,7 @@ import { FirehookError, isFirehookError } from '../errors.ts';
 import { bundleHooks } from '../hook/bundle-hook.ts';
 import { HOOK_MODULE_NAMES } from '../hook-modules.ts';
 import { becomeUser } from '../lane/become-user.ts';
+import { FileClock } from '../lane/hook-clock.ts';
 import { Lane } from '../lane/lane.ts';
 import { hookLine, type LoadedChain, loadChain } from '../lane/load-chain.ts';
 import type { HookSource, LaneUser } from '../lane/messages.ts';
@@ -54,6 +55,7 @@ const BAR_WIDTH = 30;
 /** The bar is drawn at most this often. */
 const BAR_EVERY_MS = 100;
 const HOOK_LINES_PER_SECOND = 20;
+const NANOSECONDS_PER_MS = 1e6;
 const NO_FRAME = new Uint8Array(0);
 /** Shells say it like this when a signal ended a command. */
 const SIGNAL_EXIT_CODE = 128;
@@ -95,10 +97,10 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     hooks: sources,
     log: (hook, message) => log('error', () => hookLine(hook === null ? '(unknown)' : nameOf(hook), message)),
   });
-  const clock = { nowMs: 0 };
+  const clock = new FileClock();
   let chain: LoadedChain;
   try {
-    chain = await loadHooks(sources, settings, folder, log);
+    chain = await loadHooks(sources, settings, folder, clock, log);
   } catch (error) {
     await guard.end();
     driver.stop();
@@ -113,7 +115,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     unreadable: settings.policy.unreadable,
     icmp: settings.icmp,
     sender: null,
-    now: () => clock.nowMs,
+    now: () => Number(clock.now()) / NANOSECONDS_PER_MS,
   });
   lane.setLocals(ways.locals);
   guard.running();
@@ -188,11 +190,13 @@ function loadHooks(
   sources: readonly HookSource[],
   settings: Settings,
   folder: string,
+  clock: FileClock,
   log: ReturnType<typeof createRateLimitedLog>,
 ): Promise<LoadedChain> {
   return loadChain({
     hooks: sources,
     folder,
+    clock,
     onHookError: settings.policy.onHookError,
     poolLimitMiB: settings.pool.limitMiB,
     trackChanges: true,

@@ -18,6 +18,7 @@ import { ethernet, ipv4, ipv6, udp } from '../../support/packet-builder.ts';
 import { composeCapture, composeRecord, readCapture, sectionOf, type Variant } from '../wire/savefile-captures.ts';
 import { lines, runFirehook } from './run-firehook.ts';
 
+const DEMO = fileURLToPath(new URL('../../fixtures/demo.pcap', import.meta.url));
 const TWO_INTERFACES = fileURLToPath(new URL('../../fixtures/two-interfaces.pcapng', import.meta.url));
 const PCAP: Variant = { title: '', format: 'pcap', bigEndian: false, resolution: 6 };
 const PCAPNG: Variant = { title: '', format: 'pcapng', bigEndian: false, resolution: 6 };
@@ -264,5 +265,66 @@ describe('--bridge', () => {
     assert.equal(code, 2, stderr);
     assert.match(stderr, /this one has 3 interfaces/);
     assert.equal((JSON.parse(stdout) as ReplayReport).packets, 2);
+  });
+});
+
+describe('a timer', () => {
+  const timed = file(
+    'timed.ts',
+    `import { DbgPrint, FORWARD, KDPC, KeInitializeDpc, KeInitializeTimer, KeSetTimerEx, KeQuerySystemTime, KTIMER } from 'firehook/ddk';
+     const timer = new KTIMER(), dpc = new KDPC(), now = { value: 0n };
+     export function DriverEntry(DriverObject) {
+       KeInitializeTimer(timer);
+       KeInitializeDpc(dpc, () => { KeQuerySystemTime(now); DbgPrint('at %I64d', now.value); }, null);
+       KeSetTimerEx(timer, -1000000n, 100, dpc);
+       return 0;
+     }`,
+  );
+
+  test('of a driver runs on the clock of the file, from its first packet to its last', () => {
+    // 40 packets, one every 12.345678 ms: 481 ms in all.
+    const { code, stderr } = runFirehook('replay', DEMO, '--hook', timed);
+    assert.equal(code, 0, stderr);
+    const start = (Date.UTC(2026, 0, 1) + 11_644_473_600_000) * 10_000;
+    assert.deepEqual(
+      Array.from(stderr.matchAll(/: at (\d+)/g), ([, at]) => (Number(at) - start) / 10_000),
+      [100, 200, 300, 400],
+    );
+  });
+
+  test('keeps its period where the first packet comes at an uneven time', () => {
+    const records = [57_000, 180_000, 280_000, 380_000].map((low) => ({
+      bytes: datagram('192.0.2.1', '192.0.2.2'),
+      high: 1,
+      low,
+    }));
+    const { stderr } = runFirehook('replay', file('uneven.pcap', composeCapture(PCAP, records, RAW)), '--hook', timed);
+    const times = Array.from(stderr.matchAll(/: at (\d+)/g), ([, at = '']) => (BigInt(at) / 10_000n) % 1000n);
+    assert.deepEqual(times, [157n, 257n, 357n]);
+  });
+
+  test('of any kind, and whatever else a hook leaves open, does not keep a replay from ending', () => {
+    const hook = file(
+      'open.ts',
+      `import { FORWARD } from 'firehook';
+       import { createServer } from 'node:net';
+       setInterval(() => undefined, 1000);
+       createServer().listen(0, '127.0.0.1');
+       process.stdin.resume();
+       export const firewallHook = () => FORWARD;`,
+    );
+    const { code, stdout } = runFirehook(
+      'replay',
+      DEMO,
+      '--hook',
+      hook,
+      '--json',
+      '-w',
+      path.join(folder, 'open.pcap'),
+    );
+    assert.equal(code, 0);
+    assert.equal((JSON.parse(stdout) as ReplayReport).written, 40);
+    const cut = file('cut.pcap', readFileSync(DEMO).subarray(0, -10));
+    assert.equal(runFirehook('replay', cut, '--hook', hook).code, 1);
   });
 });
