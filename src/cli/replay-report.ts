@@ -146,7 +146,10 @@ export function showReport(report: ReplayReport): string {
     ['unreadable, forwarded or dropped by policy', total.unreadable],
     ['cut by the capture, forwarded unseen', total.passedTruncated],
     ['lost', total.lost],
-    ['ICMP errors that would be', total.icmpWouldBe],
+    ['ICMP errors', total.icmpErrors],
+    ['ICMP errors held back', total.icmpSuppressed],
+    ['sent by hooks', total.injected],
+    ['refused: sent by hooks', total.injectRefused],
   ];
   return [
     `${report.packets.toLocaleString('en-US')} packets: ${total.forwarded} forwarded, ${total.dropped} dropped, ${total.rejected} rejected, ${total.lost} lost`,

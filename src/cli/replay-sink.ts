@@ -12,6 +12,7 @@ import type { FileClock } from '../lane/hook-clock.ts';
 import type { Lane } from '../lane/lane.ts';
 import type { Way } from '../lane/way.ts';
 import { classifyFrame } from '../wire/link.ts';
+import type { ReplaySender } from './replay-sender.ts';
 import { assertBridge, type ReplayWays } from './replay-ways.ts';
 import type { UnreadLinktypes } from './unread-linktypes.ts';
 
@@ -22,6 +23,7 @@ export interface ReplaySinkOptions {
   readonly clock: FileClock;
   readonly ways: ReplayWays;
   readonly unread: UnreadLinktypes;
+  readonly sender: ReplaySender;
 }
 
 /** Hands each frame to the lane. */
@@ -49,7 +51,7 @@ export class ReplaySink implements FrameSink {
     seconds: number,
     nanoseconds: number,
   ): void {
-    const { driver, lane, clock, ways, unread } = this.#options;
+    const { driver, lane, clock, ways, unread, sender } = this.#options;
     if (this.#portsSeen !== driver.ports.length) this.#meetPorts();
     const linktype = this.#linktypes[port] ?? -1;
     if (this.#wayOf[port] === undefined) unread.look(port, linktype);
@@ -62,6 +64,7 @@ export class ReplaySink implements FrameSink {
       this.#wayOf[port] = way;
       lane.setWay(way);
     }
+    if (offset >= 0) sender.meet(frame, offset, linktype, way, lane.packets + 1);
     lane.onFrame(frame, length, originalLength, port, flags, seconds, nanoseconds);
   }
 

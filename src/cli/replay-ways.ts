@@ -102,7 +102,7 @@ export class ReplayWays {
       sendInterfaceIndex: INVALID_IF_INDEX,
       otherIndex: INVALID_IF_INDEX,
       unicastType: kind === 'in' ? DEST_LOCAL : DEST_REMOTE,
-      reject: 'count',
+      reject: 'written',
       rejectPort: -1,
     };
     if (kind === 'out')

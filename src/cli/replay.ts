@@ -5,7 +5,8 @@
  *   IN.pcap ─> savefile driver ─> lane (the same as live) ─> OUT.pcap: what was forwarded, byte for byte unless changed
  *   or - (standard input)                                    or - (standard output): the report then goes to stderr
  * ```
- * Rule: the packet path is the daemon's, so that what is seen here holds there. ICMP errors are counted, not written.
+ * Rule: the packet path is the daemon's, so that what is seen here holds there. What hooks send and ICMP errors are in the
+ * output too, in their place (`replay-sender.ts`); which way packets go is in `replay-ways.ts`.
  * Hooks never run as root: started by root, it becomes the lane's user (or `nobody`) once its files are open. However it
  * ends, the output is whole, and the report says how many packets are in it (`replay-guard.ts`). Where hooks saw less than
  * one would think, a warning says so.
@@ -38,6 +39,7 @@ import { paint } from './fail.ts';
 import { printableLines } from './output.ts';
 import { ReplayGuard } from './replay-guard.ts';
 import { makeReport, showReport } from './replay-report.ts';
+import { ReplaySender } from './replay-sender.ts';
 import { ReplaySink } from './replay-sink.ts';
 import { assertBridge, ReplayWays, type WayOptions } from './replay-ways.ts';
 import { UnreadLinktypes } from './unread-linktypes.ts';
@@ -98,29 +100,35 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     log: (hook, message) => log('error', () => hookLine(hook === null ? '(unknown)' : nameOf(hook), message)),
   });
   const clock = new FileClock();
+  const sender = new ReplaySender(driver);
+  let lane: Lane | null = null;
+  const send = (datagram: Uint8Array, hook: string): boolean => {
+    sender.hook = hook;
+    return lane?.inject(datagram) ?? false;
+  };
   let chain: LoadedChain;
   try {
-    chain = await loadHooks(sources, settings, folder, clock, log);
+    chain = await loadHooks(sources, settings, folder, clock, send, log);
   } catch (error) {
     await guard.end();
     driver.stop();
     throw error;
   }
   for (const hook of chain.hooks) names.set(hook.path, hook.name);
-  const lane = new Lane({
+  lane = new Lane({
     driver,
     ways: [ways.of(0, NO_FRAME, -1)],
     chain: chain.chain,
     nonIp: settings.policy.nonIp,
     unreadable: settings.policy.unreadable,
     icmp: settings.icmp,
-    sender: null,
+    sender,
     now: () => Number(clock.now()) / NANOSECONDS_PER_MS,
   });
   lane.setLocals(ways.locals);
   guard.running();
   const unread = new UnreadLinktypes();
-  const error = await run(driver, new ReplaySink({ driver, lane, clock, ways, unread }));
+  const error = await run(driver, new ReplaySink({ driver, lane, clock, ways, unread, sender }));
   chain.teardown();
   await guard.end();
   if (isDrawn) process.stderr.write('\r\u001b[K');
@@ -191,6 +199,7 @@ function loadHooks(
   settings: Settings,
   folder: string,
   clock: FileClock,
+  send: (datagram: Uint8Array, hook: string) => boolean,
   log: ReturnType<typeof createRateLimitedLog>,
 ): Promise<LoadedChain> {
   return loadChain({
@@ -201,8 +210,7 @@ function loadHooks(
     poolLimitMiB: settings.pool.limitMiB,
     trackChanges: true,
     log: (level, hook, message) => log(level, () => hookLine(hook, message)),
-    // A file has no host to send from.
-    send: () => false,
+    send,
   });
 }
 

@@ -19,6 +19,7 @@ import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { type SavefileEvent, SavefileReader } from '../wire/savefile.ts';
 import type { SavefileInterface, SavefileRecord } from '../wire/savefile-format.ts';
+import { emitComment } from '../wire/savefile-pcapng.ts';
 import { encodeTimestamp } from '../wire/savefile-time.ts';
 import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameSink } from './contract.ts';
 import { isNothingThere, isStandardInput, openStandardInput, STANDARD_INPUT, withoutWaits } from './savefile-input.ts';
@@ -101,6 +102,8 @@ export class SavefileDriver implements Driver {
     timestampLow: 0,
     isSimple: false,
   };
+  /** Interface and time of the frame that was handed out last; the reader may be reading the next one already. */
+  readonly #last = { interfaceId: -1, timestampHigh: 0, timestampLow: 0, seconds: 0, nanoseconds: 0 };
   /** The one buffer that frames are handed out in: the contract wants them at octet 0, and a sink keeps views of it. */
   #frame = Buffer.allocUnsafeSlow(FIRST_FRAME_OCTETS);
   /** What the reader came upon while the file was opened, not handed out yet. */
@@ -233,6 +236,36 @@ export class SavefileDriver implements Driver {
     return true;
   }
 
+  /**
+   * Writes a record that was never read, behind all that was transmitted so far, with the time of the frame that was handed
+   * out last. It is an enhanced packet block, or a record of pcap.
+   *
+   * @param comment - of the packet block; pcap has no place for one
+   * @returns false before the first frame, for a port that is not of the section at hand, a frame too long, and after `stop`
+   */
+  insert(port: number, frame: Buffer, length: number, comment: string): boolean {
+    const origin = this.#reader.interfaces[port];
+    const { section } = this.#reader;
+    if (origin === undefined || origin.sectionIndex !== this.#sectionIndex || this.#isClosed) return false;
+    if (section === null || this.#last.interfaceId < 0 || length > frame.length) return false;
+    const output = this.#output;
+    if (output === null) return true;
+    const fields = this.#fields;
+    fields.interfaceId = origin.idInSection;
+    fields.length = length;
+    fields.originalLength = length;
+    fields.isSimple = false;
+    this.#stamp(origin);
+    output.write(
+      section,
+      fields,
+      frame,
+      section.format === 'pcap' ? NO_OPTIONS : emitComment(comment, section.bigEndian),
+    );
+    if (origin.snaplen > 0 && length > origin.snaplen) output.raiseSnaplen(port, length);
+    return true;
+  }
+
   /** A file drops nothing. */
   stats(): DriverStats {
     return NO_STATS;
@@ -330,6 +363,12 @@ export class SavefileDriver implements Driver {
     }
     buffer.copy(this.#frame, 0, frame.offset, frame.offset + frame.length);
     this.#output?.countRead(this.#reader.recordLength);
+    const last = this.#last;
+    last.interfaceId = frame.interfaceId;
+    last.timestampHigh = frame.timestampHigh;
+    last.timestampLow = frame.timestampLow;
+    last.seconds = frame.seconds;
+    last.nanoseconds = frame.nanoseconds;
     this.#isInFrame = true;
     try {
       sink.onFrame(
@@ -401,10 +440,10 @@ export class SavefileDriver implements Driver {
     }
   }
 
-  /** Gives the outgoing record the time of the frame at hand, in the resolution of the interface it leaves by. */
+  /** Gives the outgoing record the time of the last frame, in the resolution of the interface it leaves by. */
   #stamp(origin: SavefileInterface): void {
-    const { frame, interfaces } = this.#reader;
-    const scale = interfaces[frame.interfaceId]?.scale;
+    const frame = this.#last;
+    const scale = this.#reader.interfaces[frame.interfaceId]?.scale;
     if (
       scale === undefined ||
       (scale.unitsPerSecond === origin.scale.unitsPerSecond && scale.offsetSeconds === origin.scale.offsetSeconds)
