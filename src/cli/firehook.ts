@@ -93,6 +93,12 @@ async function main(): Promise<void> {
         [],
       )
       .option('--bridge', 'the two interfaces of a pcapng file are the two ports of a bridge')
+      .option(
+        '--verifier <key=value>',
+        'a key of verifier: in the configuration, for example chains=octets; may be given several times',
+        collect,
+        [],
+      )
       .option('--json', 'print JSON')
       .action((input: string, options: ReplayOptions) => replay(input, options)),
   );

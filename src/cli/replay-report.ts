@@ -6,16 +6,19 @@
  * @module
  */
 
+import type { PoolReport } from '../control/reports.ts';
 import type { SavefileDriver } from '../drivers/savefile.ts';
 import { isStandardOutput } from '../drivers/savefile-output.ts';
 import type { FirehookError } from '../errors.ts';
 import { systemPool } from '../firewall/ddk.ts';
-import { HOOK_COUNTERS } from '../hook/hook-chain.ts';
+import { HOOK_COUNTERS, type HookChain } from '../hook/hook-chain.ts';
+import type { VerifierSettings } from '../hook/verifier.ts';
 import type { Lane } from '../lane/lane.ts';
 import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../lane/ledger.ts';
 import type { LoadedChain } from '../lane/load-chain.ts';
 import type { ReplayGuard } from './replay-guard.ts';
 import type { ReplayWays } from './replay-ways.ts';
+import { showPool } from './show.ts';
 import { type Cell, table } from './table.ts';
 import type { UnreadLinktypes } from './unread-linktypes.ts';
 
@@ -45,6 +48,10 @@ export interface ReplayReport {
   }[];
   /** Faults outside `onPacket` of hooks that cannot be told. */
   readonly otherFaults: number;
+  /** As `firehook pool` has it; of the hooks only those that have not freed something. */
+  readonly pool: PoolReport;
+  /** What the verifier made happen, in a sentence, and by which settings; null where it was off. */
+  readonly verifier: (VerifierSettings & { readonly report: string }) | null;
   /** What hooks did not see, or the output does not say, one sentence each; the same lines are on standard error. */
   readonly warnings: readonly string[];
   /** Why the replay did not come to its end, or what was wrong with a hook outside `onPacket`; null when all went well. */
@@ -85,7 +92,7 @@ export function makeReport(
   output: string | null,
   driver: SavefileDriver,
   lane: Lane,
-  { chain, hooks }: LoadedChain,
+  { chain, hooks, verifier }: LoadedChain,
   guard: ReplayGuard,
   unread: UnreadLinktypes,
   ways: ReplayWays,
@@ -121,9 +128,32 @@ export function makeReport(
       };
     }),
     otherFaults: guard.faultsOf(null),
+    pool: poolReport(chain),
+    verifier: verifier === null ? null : { ...verifier.settings, report: verifier.report },
     warnings: warningsOf(driver, total, unread, ways),
     error: error?.message ?? (guard.interruptedBy === null ? null : `interrupted by ${guard.interruptedBy}`),
   };
+}
+
+function poolReport({ hooks, owners }: HookChain): PoolReport {
+  const { bytesInUse, limitBytes, faultsTotal } = systemPool.totals();
+  const held = hooks.map(({ name }, index) => ({ hook: name, ...systemPool.ownerUsage(owners[index] ?? index) }));
+  return {
+    bytesInUse,
+    limitBytes,
+    refused: faultsTotal,
+    tags: systemPool.usage(),
+    leaked: held
+      .filter(({ outstanding }) => outstanding > 0)
+      .map(({ hook, outstanding, bytes }) => ({ hook, allocations: outstanding, bytes })),
+  };
+}
+
+/** The verifier's sentence, and how often hooks were at fault meanwhile. */
+function verifierLines({ verifier, hooks, otherFaults }: ReplayReport): string[] {
+  if (verifier === null) return [];
+  const faults = hooks.reduce((sum, hook) => sum + hook.faults + hook.faultsOutside, otherFaults);
+  return [verifier.report, faults === 1 ? 'Hooks were at fault once.' : `Hooks were at fault ${faults} times.`];
 }
 
 /** The report as text. */
@@ -172,8 +202,10 @@ export function showReport(report: ReplayReport): string {
             ]),
           ]),
         ]),
+    ...verifierLines(report),
     ...(report.output === null ? [] : [`Written: ${report.written} packets to ${nameOf(report.output)}`]),
     report.addsUp ? 'The ledger adds up.' : `The ledger does NOT add up: ${report.problems.join('; ')}`,
+    ...(report.pool.tags.some(({ allocs }) => allocs > 0) ? ['', showPool(report.pool)] : []),
   ].join('\n');
 }
 

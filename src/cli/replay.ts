@@ -14,10 +14,12 @@
  * @module
  */
 
+import { randomInt } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import { parseVerifier } from '../config/parse-verifier.ts';
 import { defaultSettings, type Settings } from '../config/schema.ts';
 import type { FrameSink } from '../drivers/contract.ts';
 import { openSavefile, type SavefileDriver } from '../drivers/savefile.ts';
@@ -49,8 +51,12 @@ export interface ReplayOptions extends WayOptions {
   readonly write?: string;
   readonly hook: readonly string[];
   readonly config?: string;
+  /** `KEY=VALUE`, as in `verifier:` of the configuration. */
+  readonly verifier: readonly string[];
   readonly json?: boolean;
 }
+
+type SeededSettings = Settings & { readonly verifier: { readonly seed: number } };
 
 /** Width of the progress bar, in characters. */
 const BAR_WIDTH = 30;
@@ -75,8 +81,8 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   if (ways.isBridge) lookAtHead(input);
   const loaded = options.config === undefined ? null : loadConfig(options.config);
   for (const warning of loaded?.warnings ?? []) process.stderr.write(`firehook: warning: ${warning}\n`);
+  const settings = settingsOf(loaded, options.verifier);
   const sources = await collectHooks(loaded, options.hook);
-  const settings = loaded?.config ?? defaultSettings();
   const folder = options.config === undefined ? process.cwd() : path.dirname(path.resolve(options.config));
   const user = process.getuid?.() === 0 ? laneUser(settings, loaded !== null) : null;
   // The output is emptied when it is opened: not for hooks that are refused.
@@ -181,6 +187,13 @@ function print(text: string, stream: NodeJS.WriteStream): Promise<void> {
   });
 }
 
+/** The settings of the configuration and of the command line, with a seed: the hooks are tried with the one that they run with. */
+function settingsOf(loaded: LoadedConfig | null, pairs: readonly string[]): SeededSettings {
+  const settings = loaded?.config ?? defaultSettings();
+  const verifier = parseVerifier('--verifier', pairs, settings.verifier);
+  return { ...settings, verifier: { ...verifier, seed: verifier.seed ?? randomInt(2 ** 32) } };
+}
+
 async function collectHooks(loaded: LoadedConfig | null, files: readonly string[]): Promise<HookSource[]> {
   const sources: HookSource[] = [];
   for (const { module, priority, options } of loaded?.config.hooks ?? []) {
@@ -196,7 +209,7 @@ async function collectHooks(loaded: LoadedConfig | null, files: readonly string[
 
 function loadHooks(
   sources: readonly HookSource[],
-  settings: Settings,
+  settings: SeededSettings,
   folder: string,
   clock: FileClock,
   send: (datagram: Uint8Array, hook: string) => boolean,
@@ -208,6 +221,7 @@ function loadHooks(
     clock,
     onHookError: settings.policy.onHookError,
     poolLimitMiB: settings.pool.limitMiB,
+    verifier: settings.verifier,
     trackChanges: true,
     log: (level, hook, message) => log(level, () => hookLine(hook, message)),
     send,
