@@ -79,7 +79,7 @@ async function main(): Promise<void> {
       .argument('<input>', 'pcap or pcapng file; - is standard input')
       .option(
         '-w, --write <file>',
-        'write what was forwarded; - is standard output, and the report goes to standard error',
+        'write what was forwarded, what hooks sent and ICMP errors; - is standard output, the report then goes to standard error',
       )
       .option('--hook <file>', 'a hook module or a folder of them; may be given several times', collect, [])
       .option('-c, --config <file>', 'take hooks, policy, pool and verifier from a configuration file')

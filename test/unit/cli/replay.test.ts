@@ -298,6 +298,18 @@ describe('a hook that is at fault outside onPacket', () => {
     });
   }
 
+  test('is one in each packet and one outside where it returns a promise that is rejected, and the replay goes on', () => {
+    const hook = file('async.ts', "export const firewallHook = () => Promise.reject(new Error('async driver'));\n");
+    const output = path.join(folder, 'async.out.pcap');
+    const { code, stdout, stderr } = runFirehook('replay', DEMO, '-w', output, '--hook', hook, '--json');
+    assert.equal(code, 1, stderr);
+    const report = JSON.parse(stdout) as ReplayReport;
+    const [{ seen, faults, faultsOutside } = { seen: -1, faults: -1, faultsOutside: -1 }] = report.hooks;
+    assert.deepEqual([seen, faults, faultsOutside], [24, 24, 24]);
+    assert.deepEqual([report.packets, report.total.droppedByFault, report.addsUp], [40, 24, true]);
+    assert.equal(replayJson(output).packets, 16);
+  });
+
   test('is told apart from others by its stack, and said to be unknown where there is none', () => {
     const good = hookWith('good', 'onPacket: () => FORWARD');
     const bad = hookWith(
