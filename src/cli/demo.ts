@@ -13,7 +13,7 @@ import { isFirehookError } from '../errors.ts';
 import { type Observation, type Scene, scenes } from './demo/scenes.ts';
 import { type Stage, setStage } from './demo/stage.ts';
 import { paint } from './fail.ts';
-import type { ReplayReport } from './replay.ts';
+import type { ReplayReport } from './replay-report.ts';
 import { showStats } from './show.ts';
 
 const FIREHOOK = fileURLToPath(new URL('../../bin/firehook', import.meta.url));

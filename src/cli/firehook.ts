@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { HooksReport, PoolReport, StatsReport, StatusReport } from '../control/reports.ts';
 import { FirehookError } from '../errors.ts';
 import { version } from '../supervisor/version.ts';
@@ -89,10 +89,26 @@ async function main(): Promise<void> {
       .argument('<input>', 'pcap or pcapng file; - is standard input')
       .option(
         '-w, --write <file>',
-        'write what was forwarded; - is standard output, and the report goes to standard error',
+        'write what was forwarded, what hooks sent and ICMP errors; - is standard output, the report then goes to standard error',
       )
       .option('--hook <file>', 'a hook module or a folder of them; may be given several times', collect, [])
-      .option('-c, --config <file>', 'take hooks and policy from a configuration file')
+      .option('-c, --config <file>', 'take hooks, policy, pool and verifier from a configuration file')
+      .addOption(
+        new Option('--direction <way>', 'all packets arrive at a host, or are sent by one').choices(['in', 'out']),
+      )
+      .option(
+        '--local <prefix>',
+        'packets with a source in this address or prefix go out, all others come in; may be given several times',
+        collect,
+        [],
+      )
+      .option('--bridge', 'the two interfaces of a pcapng file are the two ports of a bridge')
+      .option(
+        '--verifier <key=value>',
+        'a key of verifier: in the configuration, for example chains=octets; may be given several times',
+        collect,
+        [],
+      )
       .option('--json', 'print JSON')
       .action((input: string, options: ReplayOptions) => replay(input, options)),
   );

@@ -5,7 +5,8 @@
  *   IN.pcap ─> savefile driver ─> lane (the same as live) ─> OUT.pcap: what was forwarded, byte for byte unless changed
  *   or - (standard input)                                    or - (standard output): the report then goes to stderr
  * ```
- * Rule: the packet path is the daemon's, so that what is seen here holds there. ICMP errors are counted, not written.
+ * Rule: the packet path is the daemon's, so that what is seen here holds there. What hooks send and ICMP errors are in the
+ * output too, in their place (`replay-sender.ts`); which way packets go is in `replay-ways.ts`.
  * Hooks never run as root: started by root, it becomes the lane's user (or `nobody`) once its files are open. However it
  * ends, the output is whole, and the report says how many packets are in it (`replay-guard.ts`). Where hooks saw less than
  * one would think, a warning says so.
@@ -13,83 +14,57 @@
  * @module
  */
 
+import { randomInt } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import { parseVerifier } from '../config/parse-verifier.ts';
 import { defaultSettings, type Settings } from '../config/schema.ts';
 import type { FrameSink } from '../drivers/contract.ts';
 import { openSavefile, type SavefileDriver } from '../drivers/savefile.ts';
+import { isStandardInput } from '../drivers/savefile-input.ts';
 import { isStandardOutput } from '../drivers/savefile-output.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
-import { DEST_REMOTE, INVALID_IF_INDEX, IP_RECEIVE } from '../firewall/constants.ts';
-import { systemPool } from '../firewall/ddk.ts';
 import { bundleHooks } from '../hook/bundle-hook.ts';
-import { HOOK_COUNTERS } from '../hook/hook-chain.ts';
 import { HOOK_MODULE_NAMES } from '../hook-modules.ts';
 import { becomeUser } from '../lane/become-user.ts';
+import { FileClock } from '../lane/hook-clock.ts';
 import { Lane } from '../lane/lane.ts';
-import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../lane/ledger.ts';
 import { hookLine, type LoadedChain, loadChain } from '../lane/load-chain.ts';
 import type { HookSource, LaneUser } from '../lane/messages.ts';
-import type { Way } from '../lane/way.ts';
 import { findUser } from '../supervisor/lane-user.ts';
 import { tryHooks } from '../supervisor/try-hooks.ts';
 import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
 import { printable, printableJson } from '../telemetry/printable.ts';
-import { isKnownLinktype } from '../wire/link.ts';
-import { linktypeName } from '../wire/linktype-names.ts';
 import { paint } from './fail.ts';
 import { printableLines } from './output.ts';
 import { ReplayGuard } from './replay-guard.ts';
-import { type Cell, table } from './table.ts';
+import { makeReport, showReport } from './replay-report.ts';
+import { ReplaySender } from './replay-sender.ts';
+import { ReplaySink } from './replay-sink.ts';
+import { assertBridge, ReplayWays, type WayOptions } from './replay-ways.ts';
+import { UnreadLinktypes } from './unread-linktypes.ts';
 
 /** What the command line says. */
-export interface ReplayOptions {
+export interface ReplayOptions extends WayOptions {
   readonly write?: string;
   readonly hook: readonly string[];
   readonly config?: string;
+  /** `KEY=VALUE`, as in `verifier:` of the configuration. */
+  readonly verifier: readonly string[];
   readonly json?: boolean;
 }
 
-/** What `--json` prints. */
-export interface ReplayReport {
-  readonly input: string;
-  readonly output: string | null;
-  /** Packets that are in the output, whole; null without one. */
-  readonly written: number | null;
-  readonly packets: number;
-  readonly total: LedgerRow;
-  readonly addsUp: boolean;
-  readonly problems: readonly string[];
-  readonly hooks: readonly {
-    readonly name: string;
-    readonly priority: number;
-    readonly seen: number;
-    readonly forwarded: number;
-    readonly dropped: number;
-    readonly rejected: number;
-    readonly replaced: number;
-    readonly changed: number;
-    readonly faults: number;
-    /** Of its timers and promises, beside those of `onPacket`. */
-    readonly faultsOutside: number;
-    readonly notFreed: number;
-  }[];
-  /** Faults outside `onPacket` of hooks that cannot be told. */
-  readonly otherFaults: number;
-  /** What hooks did not see, or the output does not say, one sentence each; the same lines are on standard error. */
-  readonly warnings: readonly string[];
-  /** Why the replay did not come to its end, or what was wrong with a hook outside `onPacket`; null when all went well. */
-  readonly error: string | null;
-}
+type SeededSettings = Settings & { readonly verifier: { readonly seed: number } };
 
-/** Linktypes that are warned of by name; a file may have any number. */
-const MOST_NAMED = 16;
 /** Width of the progress bar, in characters. */
 const BAR_WIDTH = 30;
 /** The bar is drawn at most this often. */
 const BAR_EVERY_MS = 100;
 const HOOK_LINES_PER_SECOND = 20;
+const NANOSECONDS_PER_MS = 1e6;
+const NO_FRAME = new Uint8Array(0);
 /** Shells say it like this when a signal ended a command. */
 const SIGNAL_EXIT_CODE = 128;
 
@@ -102,10 +77,12 @@ const SIGNAL_EXIT_CODE = 128;
  *   output could not be written to its end, or a hook was at fault outside `onPacket`
  */
 export async function replay(input: string, options: ReplayOptions): Promise<void> {
+  const ways = new ReplayWays(options);
+  if (ways.isBridge) lookAtHead(input);
   const loaded = options.config === undefined ? null : loadConfig(options.config);
   for (const warning of loaded?.warnings ?? []) process.stderr.write(`firehook: warning: ${warning}\n`);
+  const settings = settingsOf(loaded, options.verifier);
   const sources = await collectHooks(loaded, options.hook);
-  const settings = loaded?.config ?? defaultSettings();
   const folder = options.config === undefined ? process.cwd() : path.dirname(path.resolve(options.config));
   const user = process.getuid?.() === 0 ? laneUser(settings, loaded !== null) : null;
   // The output is emptied when it is opened: not for hooks that are refused.
@@ -128,37 +105,45 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     hooks: sources,
     log: (hook, message) => log('error', () => hookLine(hook === null ? '(unknown)' : nameOf(hook), message)),
   });
-  const clock = { nowMs: 0 };
+  const clock = new FileClock();
+  const sender = new ReplaySender(driver);
+  let lane: Lane | null = null;
+  const send = (datagram: Uint8Array, hook: string): boolean => {
+    sender.hook = hook;
+    return lane?.inject(datagram) ?? false;
+  };
   let chain: LoadedChain;
   try {
-    chain = await loadHooks(sources, settings, folder, log);
+    chain = await loadHooks(sources, settings, folder, clock, send, log);
   } catch (error) {
     await guard.end();
     driver.stop();
     throw error;
   }
   for (const hook of chain.hooks) names.set(hook.path, hook.name);
-  const lane = new Lane({
+  lane = new Lane({
     driver,
-    ways: [wayOf(0)],
+    ways: [ways.of(0, NO_FRAME, -1)],
     chain: chain.chain,
     nonIp: settings.policy.nonIp,
     unreadable: settings.policy.unreadable,
     icmp: settings.icmp,
-    sender: null,
-    now: () => clock.nowMs,
+    sender,
+    now: () => Number(clock.now()) / NANOSECONDS_PER_MS,
   });
+  lane.setLocals(ways.locals);
   guard.running();
   const unread = new UnreadLinktypes();
-  const error = await run(driver, lane, clock, unread);
+  const error = await run(driver, new ReplaySink({ driver, lane, clock, ways, unread, sender }));
   chain.teardown();
   await guard.end();
   if (isDrawn) process.stderr.write('\r\u001b[K');
   const end = endOf(error, guard);
-  const report = makeReport(input, options.write ?? null, driver, lane, chain, guard, unread, end);
+  const report = makeReport(input, options.write ?? null, driver, lane, chain, guard, unread, ways, end);
   for (const warning of report.warnings) process.stderr.write(`firehook: warning: ${printable(warning)}\n`);
   const stream = isStandardOutput(options.write ?? '') ? process.stderr : process.stdout;
-  const text = options.json === true ? printableJson(JSON.stringify(report, null, 2)) : printableLines(show(report));
+  const text =
+    options.json === true ? printableJson(JSON.stringify(report, null, 2)) : printableLines(showReport(report));
   await print(text, stream);
   if (guard.interruptedBy !== null) {
     process.stderr.write(`firehook: interrupted by ${guard.interruptedBy} after ${lane.packets} packets\n`);
@@ -167,6 +152,18 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   if (end !== null) throw end;
   if (!report.addsUp) throw new FirehookError('FIREHOOK_LANE_FAILED', report.problems.join('; '));
   process.exit();
+}
+
+/**
+ * Refuses a file that cannot be a bridge before anything else is done. A stream is looked at when its first packet comes.
+ *
+ * @throws {@link FirehookError} FIREHOOK_USAGE, or what is wrong with the file
+ */
+function lookAtHead(input: string): void {
+  if (isStandardInput(input) || statSync(input, { throwIfNoEntry: false })?.isFile() !== true) return;
+  const driver = openSavefile({ input });
+  driver.stop();
+  assertBridge(driver.ports);
 }
 
 /** What the command ends with; null when all went well. */
@@ -190,6 +187,13 @@ function print(text: string, stream: NodeJS.WriteStream): Promise<void> {
   });
 }
 
+/** The settings of the configuration and of the command line, with a seed: the hooks are tried with the one that they run with. */
+function settingsOf(loaded: LoadedConfig | null, pairs: readonly string[]): SeededSettings {
+  const settings = loaded?.config ?? defaultSettings();
+  const verifier = parseVerifier('--verifier', pairs, settings.verifier);
+  return { ...settings, verifier: { ...verifier, seed: verifier.seed ?? randomInt(2 ** 32) } };
+}
+
 async function collectHooks(loaded: LoadedConfig | null, files: readonly string[]): Promise<HookSource[]> {
   const sources: HookSource[] = [];
   for (const { module, priority, options } of loaded?.config.hooks ?? []) {
@@ -205,19 +209,22 @@ async function collectHooks(loaded: LoadedConfig | null, files: readonly string[
 
 function loadHooks(
   sources: readonly HookSource[],
-  settings: Settings,
+  settings: SeededSettings,
   folder: string,
+  clock: FileClock,
+  send: (datagram: Uint8Array, hook: string) => boolean,
   log: ReturnType<typeof createRateLimitedLog>,
 ): Promise<LoadedChain> {
   return loadChain({
     hooks: sources,
     folder,
+    clock,
     onHookError: settings.policy.onHookError,
     poolLimitMiB: settings.pool.limitMiB,
+    verifier: settings.verifier,
     trackChanges: true,
     log: (level, hook, message) => log(level, () => hookLine(hook, message)),
-    // A file has no host to send from.
-    send: () => false,
+    send,
   });
 }
 
@@ -231,78 +238,9 @@ function laneUser(settings: Settings, isConfigured: boolean): LaneUser {
   }
 }
 
-/** Each interface of the file is a way from itself to itself. Real indexes start at 1. */
-function wayOf(port: number): Way {
-  return {
-    name: `interface ${port}`,
-    inPort: port,
-    outPort: port,
-    otherPort: -1,
-    direction: IP_RECEIVE,
-    recvInterfaceIndex: port + 1,
-    sendInterfaceIndex: INVALID_IF_INDEX,
-    otherIndex: INVALID_IF_INDEX,
-    unicastType: DEST_REMOTE,
-    reject: 'count',
-    rejectPort: -1,
-  };
-}
-
-/** The linktypes of the file that firehook does not read, and how many packets were of them. */
-class UnreadLinktypes {
-  readonly #linktypes = new Set<number>();
-  readonly #ports = new Set<number>();
-  packets = 0;
-
-  /** Looks at an interface, before the first packet of it is counted. */
-  look(port: number, linktype: number): void {
-    if (isKnownLinktype(linktype)) return;
-    this.#ports.add(port);
-    this.#linktypes.add(linktype);
-  }
-
-  count(port: number): void {
-    if (this.#ports.has(port)) this.packets += 1;
-  }
-
-  get warnings(): string[] {
-    const all = [...this.#linktypes].sort((a, b) => a - b);
-    const more = all.length - MOST_NAMED;
-    return [
-      ...all
-        .slice(0, MOST_NAMED)
-        .map(
-          (linktype) =>
-            `link type ${linktype} (${linktypeName(linktype) ?? 'unknown'}) is not read: its packets pass unseen by hooks`,
-        ),
-      ...(more > 0 ? [`${more} more link types are not read: their packets pass unseen by hooks`] : []),
-    ];
-  }
-}
-
-async function run(
-  driver: SavefileDriver,
-  lane: Lane,
-  clock: { nowMs: number },
-  unread: UnreadLinktypes,
-): Promise<FirehookError | null> {
-  const hasPackets: boolean[] = [];
-  const onFileClock: FrameSink = {
-    onFrame(frame, length, originalLength, port, flags, seconds, nanoseconds) {
-      if (hasPackets[port] !== true) {
-        hasPackets[port] = true;
-        lane.addWay(wayOf(port));
-        unread.look(port, driver.ports[port]?.linktype ?? -1);
-      }
-      unread.count(port);
-      // A packet without a time, of a simple packet block, comes when the one before it came.
-      if (seconds !== 0 || nanoseconds !== 0) clock.nowMs = seconds * 1000 + nanoseconds / 1e6;
-      lane.onFrame(frame, length, originalLength, port, flags, seconds, nanoseconds);
-    },
-    onBatchEnd: () => lane.onBatchEnd(),
-  };
+async function run(driver: SavefileDriver, sink: FrameSink): Promise<FirehookError | null> {
   try {
-    await driver.start(onFileClock);
+    await driver.start(sink);
     return null;
   } catch (error) {
     if (isFirehookError(error)) return error;
@@ -311,127 +249,6 @@ async function run(
   } finally {
     driver.stop();
   }
-}
-
-/** What an operator would not think of by the numbers alone. */
-function warningsOf(driver: SavefileDriver, total: LedgerRow, unread: UnreadLinktypes): string[] {
-  const warnings = unread.warnings;
-  const kinds: [string, number][] = [
-    ['not IP', total.nonIp],
-    ['unreadable', total.unreadable],
-    ['malformed', total.droppedMalformed],
-    ['cut by the capture', total.passedTruncated],
-  ];
-  const unseen = kinds.reduce((sum, [, count]) => sum + count, 0);
-  if (total.received > unread.packets && unseen === total.received) {
-    const parts = kinds.filter(([, count]) => count > 0).map(([what, count]) => `${count} ${what}`);
-    warnings.push(`hooks could see no packet of this capture: ${parts.join(', ')}`);
-  }
-  if (driver.beyondSnaplen > 0) {
-    warnings.push(
-      `${driver.beyondSnaplen} written packets are longer than the snaplen at the head of the capture, which cannot be corrected in a stream: readers may cut them`,
-    );
-  }
-  if (driver.isReaderGone) {
-    warnings.push(`the replay ended early: nobody reads the written capture any more, after ${driver.written} packets`);
-  }
-  return warnings;
-}
-
-function makeReport(
-  input: string,
-  output: string | null,
-  driver: SavefileDriver,
-  lane: Lane,
-  { chain, hooks }: LoadedChain,
-  guard: ReplayGuard,
-  unread: UnreadLinktypes,
-  error: FirehookError | null,
-): ReplayReport {
-  const total = emptyRow();
-  for (let base = 0; base < lane.ledger.length; base += LEDGER_WIDTH) addRow(total, rowAt(lane.ledger, base));
-  const problems = checkRow(total, true);
-  if (total.received !== lane.packets)
-    problems.push(`received: ${total.received} against ${lane.packets} packets read`);
-  return {
-    input,
-    output,
-    written: output === null ? null : driver.written,
-    packets: lane.packets,
-    total,
-    addsUp: problems.length === 0,
-    problems,
-    hooks: hooks.map(({ name, path: file, priority }, index) => {
-      const counter = (offset: number): number => chain.counters[index * HOOK_COUNTERS + offset] ?? 0;
-      return {
-        name,
-        priority,
-        seen: counter(0),
-        forwarded: counter(1),
-        dropped: counter(2),
-        rejected: counter(3),
-        replaced: counter(4),
-        changed: counter(5),
-        faults: counter(6),
-        faultsOutside: guard.faultsOf(file),
-        notFreed: systemPool.ownerUsage(chain.owners[index] ?? index).outstanding,
-      };
-    }),
-    otherFaults: guard.faultsOf(null),
-    warnings: warningsOf(driver, total, unread),
-    error: error?.message ?? (guard.interruptedBy === null ? null : `interrupted by ${guard.interruptedBy}`),
-  };
-}
-
-function show(report: ReplayReport): string {
-  const { total } = report;
-  const head: Cell[] = [
-    'hook',
-    'priority',
-    'seen',
-    'forwarded',
-    'dropped',
-    'rejected',
-    'replaced',
-    'changed',
-    'faults',
-  ];
-  const reasons: [string, number][] = [
-    ['malformed', total.droppedMalformed],
-    ['not IP, forwarded or dropped by policy', total.nonIp],
-    ['unreadable, forwarded or dropped by policy', total.unreadable],
-    ['cut by the capture, forwarded unseen', total.passedTruncated],
-    ['lost', total.lost],
-    ['ICMP errors that would be', total.icmpWouldBe],
-  ];
-  return [
-    `${report.packets.toLocaleString('en-US')} packets: ${total.forwarded} forwarded, ${total.dropped} dropped, ${total.rejected} rejected, ${total.lost} lost`,
-    ...reasons.filter(([, count]) => count > 0).map(([what, count]) => `  ${what}: ${count}`),
-    ...(report.hooks.length === 0
-      ? []
-      : [
-          table([
-            head,
-            ...report.hooks.map((hook): Cell[] => [
-              hook.name,
-              hook.priority,
-              hook.seen,
-              hook.forwarded,
-              hook.dropped,
-              hook.rejected,
-              hook.replaced,
-              hook.changed,
-              hook.faults + hook.faultsOutside,
-            ]),
-          ]),
-        ]),
-    ...(report.output === null ? [] : [`Written: ${report.written} packets to ${nameOf(report.output)}`]),
-    report.addsUp ? 'The ledger adds up.' : `The ledger does NOT add up: ${report.problems.join('; ')}`,
-  ].join('\n');
-}
-
-function nameOf(output: string): string {
-  return isStandardOutput(output) ? 'standard output' : output;
 }
 
 let lastDrawnMs = 0;

@@ -9,30 +9,27 @@
  * frame that is transmitted unchanged leaves as the record that was read, and what is no frame stays in its place: a
  * capture that nobody changed is the same octets again. The input is never written to.
  *
- * No root, no network. Format: `src/wire/savefile.ts`. The file that is written: `savefile-output.ts`.
+ * No root, no network. Format: `src/wire/savefile.ts`. The file that is read: `savefile-input.ts`; the one that is written:
+ * `savefile-output.ts`.
  *
  * @module
  */
 
 import { closeSync, constants, fstatSync, readSync } from 'node:fs';
-import { Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
-import { isatty } from 'node:tty';
-import { FirehookError } from '../errors.ts';
 import { type SavefileEvent, SavefileReader } from '../wire/savefile.ts';
 import type { SavefileInterface, SavefileRecord } from '../wire/savefile-format.ts';
+import { emitComment } from '../wire/savefile-pcapng.ts';
 import { encodeTimestamp } from '../wire/savefile-time.ts';
 import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameSink } from './contract.ts';
-import { attempt, openFile, openOutput, reopenPipe, type SavefileOutput } from './savefile-output.ts';
+import { isNothingThere, isStandardInput, openStandardInput, STANDARD_INPUT, withoutWaits } from './savefile-input.ts';
+import { attempt, openFile, openOutput, type SavefileOutput } from './savefile-output.ts';
 
 const CHUNK_OCTETS = 1024 * 1024;
 /** Holds every frame of a usual capture; longer ones make it grow. */
 const FIRST_FRAME_OCTETS = 128 * 1024;
 /** The format's own limit: lengths are read as signed 32-bit numbers by many tools. */
 const MAX_FRAME_LENGTH = 2 ** 31 - 1;
-const STANDARD_INPUT = 0;
-/** Names of standard input. Opened by its path a pipe of somebody else's, or a socket, would be refused. */
-const STANDARD_INPUT_NAMES: ReadonlySet<string> = new Set(['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']);
 /** How long to wait for a pipe that has nothing to read, or takes nothing more, just now. */
 const PIPE_PAUSE_MS = 10;
 /**
@@ -76,6 +73,12 @@ export function openSavefile(options: SavefileOptions): SavefileDriver {
   return new SavefileDriver(options);
 }
 
+/** An interface of a capture file. */
+export interface SavefilePort extends DriverPort {
+  /** Position of its section in the file. */
+  readonly section: number;
+}
+
 /** Hands out the frames of a capture file; {@link openSavefile} makes one. */
 export class SavefileDriver implements Driver {
   readonly name = 'savefile';
@@ -83,7 +86,7 @@ export class SavefileDriver implements Driver {
   readonly capabilities: DriverCapabilities = { live: false, sharesPort: false, offloads: true };
   readonly #options: SavefileOptions;
   readonly #reader: SavefileReader;
-  readonly #ports: DriverPort[] = [];
+  readonly #ports: SavefilePort[] = [];
   readonly #name: string;
   #input: number;
   /** A stream: it can have nothing to read, which must not keep `stop` from being heard. */
@@ -99,6 +102,8 @@ export class SavefileDriver implements Driver {
     timestampLow: 0,
     isSimple: false,
   };
+  /** Interface and time of the frame that was handed out last; the reader may be reading the next one already. */
+  readonly #last = { interfaceId: -1, timestampHigh: 0, timestampLow: 0, seconds: 0, nanoseconds: 0 };
   /** The one buffer that frames are handed out in: the contract wants them at octet 0, and a sink keeps views of it. */
   #frame = Buffer.allocUnsafeSlow(FIRST_FRAME_OCTETS);
   /** What the reader came upon while the file was opened, not handed out yet. */
@@ -113,7 +118,7 @@ export class SavefileDriver implements Driver {
 
   /** @param options - see {@link openSavefile}, which also tells what is thrown */
   constructor(options: SavefileOptions) {
-    const isStandard = STANDARD_INPUT_NAMES.has(options.input);
+    const isStandard = isStandardInput(options.input);
     this.#options = options;
     this.#name = isStandard ? 'standard input' : options.input;
     this.#reader = new SavefileReader(this.#name);
@@ -159,7 +164,7 @@ export class SavefileDriver implements Driver {
   }
 
   /** One port per interface of the file. Those described between frames join as they are met. */
-  get ports(): readonly DriverPort[] {
+  get ports(): readonly SavefilePort[] {
     return this.#ports;
   }
 
@@ -225,9 +230,39 @@ export class SavefileDriver implements Driver {
     fields.isSimple = keepsPort && arrived.isSimple;
     this.#stamp(origin);
     output.write(section, fields, frame, keepsPort && section.format === 'pcap' ? this.#added() : NO_OPTIONS);
-    if (!keepsLength && origin.snaplen > 0 && length > origin.snaplen) {
+    if (!(keepsLength && keepsPort) && origin.snaplen > 0 && length > origin.snaplen) {
       output.raiseSnaplen(port, length);
     }
+    return true;
+  }
+
+  /**
+   * Writes a record that was never read, behind all that was transmitted so far, with the time of the frame that was handed
+   * out last. It is an enhanced packet block, or a record of pcap.
+   *
+   * @param comment - of the packet block; pcap has no place for one
+   * @returns false before the first frame, for a port that is not of the section at hand, a frame too long, and after `stop`
+   */
+  insert(port: number, frame: Buffer, length: number, comment: string): boolean {
+    const origin = this.#reader.interfaces[port];
+    const { section } = this.#reader;
+    if (origin === undefined || origin.sectionIndex !== this.#sectionIndex || this.#isClosed) return false;
+    if (section === null || this.#last.interfaceId < 0 || length > frame.length) return false;
+    const output = this.#output;
+    if (output === null) return true;
+    const fields = this.#fields;
+    fields.interfaceId = origin.idInSection;
+    fields.length = length;
+    fields.originalLength = length;
+    fields.isSimple = false;
+    this.#stamp(origin);
+    output.write(
+      section,
+      fields,
+      frame,
+      section.format === 'pcap' ? NO_OPTIONS : emitComment(comment, section.bigEndian),
+    );
+    if (origin.snaplen > 0 && length > origin.snaplen) output.raiseSnaplen(port, length);
     return true;
   }
 
@@ -328,6 +363,12 @@ export class SavefileDriver implements Driver {
     }
     buffer.copy(this.#frame, 0, frame.offset, frame.offset + frame.length);
     this.#output?.countRead(this.#reader.recordLength);
+    const last = this.#last;
+    last.interfaceId = frame.interfaceId;
+    last.timestampHigh = frame.timestampHigh;
+    last.timestampLow = frame.timestampLow;
+    last.seconds = frame.seconds;
+    last.nanoseconds = frame.nanoseconds;
     this.#isInFrame = true;
     try {
       sink.onFrame(
@@ -389,15 +430,20 @@ export class SavefileDriver implements Driver {
     }
     for (let id = this.#ports.length; id < interfaces.length; id += 1) {
       const origin = interfaces[id] as SavefileInterface;
-      this.#ports.push({ id, linktype: origin.linktype, maxFrameLength: MAX_FRAME_LENGTH });
+      this.#ports.push({
+        id,
+        linktype: origin.linktype,
+        maxFrameLength: MAX_FRAME_LENGTH,
+        section: origin.sectionIndex,
+      });
       output?.describe(origin, section);
     }
   }
 
-  /** Gives the outgoing record the time of the frame at hand, in the resolution of the interface it leaves by. */
+  /** Gives the outgoing record the time of the last frame, in the resolution of the interface it leaves by. */
   #stamp(origin: SavefileInterface): void {
-    const { frame, interfaces } = this.#reader;
-    const scale = interfaces[frame.interfaceId]?.scale;
+    const frame = this.#last;
+    const scale = this.#reader.interfaces[frame.interfaceId]?.scale;
     if (
       scale === undefined ||
       (scale.unitsPerSecond === origin.scale.unitsPerSecond && scale.offsetSeconds === origin.scale.offsetSeconds)
@@ -440,39 +486,4 @@ export class SavefileDriver implements Driver {
   #closeInput(): void {
     if (this.#input !== STANDARD_INPUT) closeSync(this.#input);
   }
-}
-
-/** True for the error of a read that would have had to wait. */
-function isNothingThere(error: unknown): boolean {
-  const { cause } = error as Error;
-  return (cause as NodeJS.ErrnoException | undefined)?.code === 'EAGAIN';
-}
-
-function openStandardInput(): number {
-  if (isatty(STANDARD_INPUT)) {
-    throw new FirehookError(
-      'FIREHOOK_SAVEFILE_UNREADABLE',
-      'standard input: it is a terminal, and a capture is no text',
-    );
-  }
-  // Node.js sees to it that the descriptor is open.
-  return STANDARD_INPUT;
-}
-
-/**
- * A descriptor of the same stream that says EAGAIN where a read would wait. To be called while the process may still open
- * what only its owner may.
- *
- * @param isStandard - the descriptor is left open
- */
-function withoutWaits(file: number, isStandard: boolean): number {
-  // O_NONBLOCK belongs to a description, not to the pipe: one of its own changes nothing for others.
-  const again = reopenPipe(file, constants.O_RDONLY);
-  if (again !== null) {
-    if (!isStandard) closeSync(file);
-    return again;
-  }
-  // A socket cannot be opened again. Node.js makes those non-blocking that it is handed; it reads none of it.
-  new Socket({ fd: file, readable: false, writable: false }).unref();
-  return file;
 }

@@ -54,7 +54,7 @@ export class LaneDriverHost implements DriverHost {
     this.pool = options.poolFunctions;
     this.checksIrql = options.checksIrql;
     this.#options = options;
-    this.#startedAt = options.clock.now();
+    this.#startedAt = this.#elapsed();
   }
 
   get name(): string {
@@ -118,7 +118,7 @@ export class LaneDriverHost implements DriverHost {
 
   /** {@inheritDoc DriverHost.interruptTime} */
   interruptTime(): bigint {
-    return (this.#options.clock.now() - this.#startedAt) / NANOSECONDS;
+    return (this.#elapsed() - this.#startedAt) / NANOSECONDS;
   }
 
   /** {@inheritDoc DriverHost.schedule} */
@@ -146,6 +146,11 @@ export class LaneDriverHost implements DriverHost {
 
   get #isInPacket(): boolean {
     return this.#options.pool.owner !== RUNTIME_OWNER;
+  }
+
+  #elapsed(): bigint {
+    const { clock } = this.#options;
+    return clock.elapsed?.() ?? clock.now();
   }
 
   #now(): bigint {

@@ -64,7 +64,8 @@ const PROBE = 3;
 
 /** Which of the two a datagram is: the lowest bit of its tag; above it the row that it is booked on. */
 const INJECTION = 0;
-const ICMP_ERROR = 1;
+/** See {@link INJECTION}. */
+export const ICMP_ERROR = 1;
 
 /** Sends IP datagrams out of the host by its routing table. Never throws. */
 export interface DatagramSender {
@@ -449,7 +450,7 @@ export class Egress implements RefusalSink {
   /** Sends the ICMP error of `size` octets that stands at octet LINK_ROOM of `#made`. */
   #answer(way: Way, base: number, frame: Buffer, offset: number, size: number): void {
     let sent: boolean;
-    if (way.reject === 'raw') {
+    if (way.reject !== 'link') {
       sent = this.#sender?.send(this.#madeDatagram, size, base * 2 + ICMP_ERROR) ?? false;
       if (sent) this.#countSent(base, size);
     } else {

@@ -155,10 +155,10 @@ export class Lane implements FrameSink {
   }
 
   /**
-   * Adds a way that was not known before, as an interface that a capture file describes between its packets. It is booked
-   * in the row of the first way.
+   * Says which way the frames of a port go from the next one on: for interfaces that a capture file describes between its
+   * packets, and for replays where each packet has a way of its own. It is booked in the row of the first way.
    */
-  addWay(way: Way): void {
+  setWay(way: Way): void {
     this.#wayOfPort[way.inPort] = way;
     this.#baseOfPort[way.inPort] = 0;
     this.#otherIndexOfPort[way.inPort] = way.otherIndex;

@@ -55,8 +55,8 @@ export interface LoadChainOptions {
   readonly trackChanges: boolean;
   /** Must limit its own rate. */
   readonly log: HookLog;
-  /** What `runtime.send` does. */
-  readonly send: (datagram: Uint8Array) => boolean;
+  /** What `runtime.send` does for the hook of that name. */
+  readonly send: (datagram: Uint8Array, hook: string) => boolean;
 }
 
 /** A chain that is ready, and what belongs to it. */
@@ -241,7 +241,7 @@ async function setUp(hook: LoadedHook, hookOptions: unknown, options: LoadChainO
     name: hook.name,
     resolvePath: (file) => path.resolve(options.folder, file),
     log: (level, message) => options.log(level, hook.name, message),
-    send: options.send,
+    send: (datagram) => options.send(datagram, hook.name),
   };
   try {
     await hook.definition.setup?.(hookOptions, runtime);

@@ -13,7 +13,9 @@ export type RejectRoute =
   | 'link'
   /** As a datagram through the host's routing table, by a raw socket. */
   | 'raw'
-  /** Not at all: it is counted only (replay, tap). */
+  /** As a datagram by the lane's sender, which knows the packet at hand and writes it to a capture (replay). */
+  | 'written'
+  /** Not at all: it is counted only (tap). */
   | 'count';
 
 /** One direction through an attach. */

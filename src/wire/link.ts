@@ -281,7 +281,7 @@ function startsIp(frame: Uint8Array, at: number, length: number, version: 4 | 6)
 }
 
 /** Octet of the type field behind all tags, in a link header of `end` octets; -1 for linktypes without one. */
-function typeField(frame: Uint8Array, end: number, linktype: number): number {
+export function typeField(frame: Uint8Array, end: number, linktype: number): number {
   switch (linktype) {
     case LINKTYPE_ETHERNET:
       return skipVlanTags(frame, ETHERNET_TYPE_OFFSET, end, MAX_VLAN_TAGS);

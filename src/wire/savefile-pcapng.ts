@@ -57,6 +57,7 @@ const PACKET_LENGTH = 32;
 const PACKET_FRAME_OFFSET = 28;
 const CLOSING_LENGTH = 4;
 const OPTION_END = 0;
+const OPTION_COMMENT = 1;
 const OPTION_HEADER_LENGTH = 4;
 const OPTION_IF_TSRESOL = 9;
 const OPTION_IF_TSOFFSET = 14;
@@ -277,6 +278,12 @@ export function emitInterface(description: PcapngInterface, bigEndian: boolean):
   body.copy(out, INTERFACE_OPTIONS_OFFSET);
   writeWord(out, total, total - CLOSING_LENGTH, bigEndian);
   return out;
+}
+
+/** Makes the options of a packet block that has a comment. Returns owned. */
+export function emitComment(text: string, bigEndian: boolean): Buffer {
+  const comment = emitOption(OPTION_COMMENT, Buffer.from(text), bigEndian);
+  return Buffer.concat([comment, emitOption(OPTION_END, Buffer.alloc(0), bigEndian)]);
 }
 
 /** Octets of an enhanced packet block with a frame and options of these lengths. */

@@ -15,7 +15,7 @@ import path from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { ReplayReport } from '../../../src/cli/replay.ts';
+import type { ReplayReport } from '../../../src/cli/replay-report.ts';
 import { ipv4, udp } from '../../support/packet-builder.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { composeCapture, type Variant } from '../wire/savefile-captures.ts';

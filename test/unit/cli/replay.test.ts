@@ -23,7 +23,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { ReplayReport } from '../../../src/cli/replay.ts';
+import type { ReplayReport } from '../../../src/cli/replay-report.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { lines, runFirehook } from './run-firehook.ts';
 
@@ -85,11 +85,11 @@ describe('--json', () => {
   test('is exact about where every packet went and what each hook did', () => {
     const report = replayJson(DEMO, '-c', config);
     assert.equal(report.packets, 40);
-    const { received, forwarded, dropped, droppedByHook, rejected, lost, icmpWouldBe, nonIp } = report.total;
+    const { received, forwarded, dropped, droppedByHook, rejected, lost, icmpErrors, nonIp } = report.total;
     // Three DNS queries, six telnet SYNs, one ARP request: test/fixtures/README.md.
     assert.deepEqual(
-      { received, forwarded, dropped, droppedByHook, rejected, lost, icmpWouldBe, nonIp },
-      { received: 40, forwarded: 31, dropped: 3, droppedByHook: 3, rejected: 6, lost: 0, icmpWouldBe: 6, nonIp: 1 },
+      { received, forwarded, dropped, droppedByHook, rejected, lost, icmpErrors, nonIp },
+      { received: 40, forwarded: 31, dropped: 3, droppedByHook: 3, rejected: 6, lost: 0, icmpErrors: 6, nonIp: 1 },
     );
     const none = { replaced: 0, changed: 0, faults: 0, faultsOutside: 0, notFreed: 0 };
     assert.deepEqual(report.hooks, [
@@ -99,11 +99,12 @@ describe('--json', () => {
     assert.deepEqual([report.addsUp, report.problems, report.error], [true, [], null]);
   });
 
-  test('agrees with what is written: only what was forwarded', () => {
+  test('agrees with what is written: what was forwarded, and the ICMP errors', () => {
     const output = path.join(folder, 'forwarded.pcap');
-    replayJson(DEMO, '-c', config, '-w', output);
+    const { total, written } = replayJson(DEMO, '-c', config, '-w', output);
+    assert.deepEqual(total, replayJson(DEMO, '-c', config).total, 'and not on whether it is written');
     const again = replayJson(output);
-    assert.equal(again.packets, 31);
+    assert.deepEqual([written, again.packets], [37, 31 + 6]);
   });
 
   test('counts a packet that a hook changed in place as changed, and writes the change', () => {
@@ -296,6 +297,18 @@ describe('a hook that is at fault outside onPacket', () => {
       assert.doesNotMatch(stderr, /^ {4}at /m, 'no bare stack');
     });
   }
+
+  test('is one in each packet and one outside where it returns a promise that is rejected, and the replay goes on', () => {
+    const hook = file('async.ts', "export const firewallHook = () => Promise.reject(new Error('async driver'));\n");
+    const output = path.join(folder, 'async.out.pcap');
+    const { code, stdout, stderr } = runFirehook('replay', DEMO, '-w', output, '--hook', hook, '--json');
+    assert.equal(code, 1, stderr);
+    const report = JSON.parse(stdout) as ReplayReport;
+    const [{ seen, faults, faultsOutside } = { seen: -1, faults: -1, faultsOutside: -1 }] = report.hooks;
+    assert.deepEqual([seen, faults, faultsOutside], [24, 24, 24]);
+    assert.deepEqual([report.packets, report.total.droppedByFault, report.addsUp], [40, 24, true]);
+    assert.equal(replayJson(output).packets, 16);
+  });
 
   test('is told apart from others by its stack, and said to be unknown where there is none', () => {
     const good = hookWith('good', 'onPacket: () => FORWARD');

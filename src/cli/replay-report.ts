@@ -1,0 +1,214 @@
+/**
+ * What a replay reports: as an object for `--json`, and as text for people.
+ *
+ * Rule: every number is read when the replay is over, after the hooks were torn down, and the ledger must add up.
+ *
+ * @module
+ */
+
+import type { PoolReport } from '../control/reports.ts';
+import type { SavefileDriver } from '../drivers/savefile.ts';
+import { isStandardOutput } from '../drivers/savefile-output.ts';
+import type { FirehookError } from '../errors.ts';
+import { systemPool } from '../firewall/ddk.ts';
+import { HOOK_COUNTERS, type HookChain } from '../hook/hook-chain.ts';
+import type { VerifierSettings } from '../hook/verifier.ts';
+import type { Lane } from '../lane/lane.ts';
+import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../lane/ledger.ts';
+import type { LoadedChain } from '../lane/load-chain.ts';
+import type { ReplayGuard } from './replay-guard.ts';
+import type { ReplayWays } from './replay-ways.ts';
+import { showPool } from './show.ts';
+import { type Cell, table } from './table.ts';
+import type { UnreadLinktypes } from './unread-linktypes.ts';
+
+/** What `--json` prints. */
+export interface ReplayReport {
+  readonly input: string;
+  readonly output: string | null;
+  /** Packets that are in the output, whole; null without one. */
+  readonly written: number | null;
+  readonly packets: number;
+  readonly total: LedgerRow;
+  readonly addsUp: boolean;
+  readonly problems: readonly string[];
+  readonly hooks: readonly {
+    readonly name: string;
+    readonly priority: number;
+    readonly seen: number;
+    readonly forwarded: number;
+    readonly dropped: number;
+    readonly rejected: number;
+    readonly replaced: number;
+    readonly changed: number;
+    readonly faults: number;
+    /** Of its timers and promises, beside those of `onPacket`. */
+    readonly faultsOutside: number;
+    readonly notFreed: number;
+  }[];
+  /** Faults outside `onPacket` of hooks that cannot be told. */
+  readonly otherFaults: number;
+  /** As `firehook pool` has it; of the hooks only those that have not freed something. */
+  readonly pool: PoolReport;
+  /** What the verifier made happen, in a sentence, and by which settings; null where it was off. */
+  readonly verifier: (VerifierSettings & { readonly report: string }) | null;
+  /** What hooks did not see, or the output does not say, one sentence each; the same lines are on standard error. */
+  readonly warnings: readonly string[];
+  /** Why the replay did not come to its end, or what was wrong with a hook outside `onPacket`; null when all went well. */
+  readonly error: string | null;
+}
+
+/** What an operator would not think of by the numbers alone. */
+function warningsOf(driver: SavefileDriver, total: LedgerRow, unread: UnreadLinktypes, ways: ReplayWays): string[] {
+  const warnings = unread.warnings;
+  const kinds: [string, number][] = [
+    ['not IP', total.nonIp],
+    ['unreadable', total.unreadable],
+    ['malformed', total.droppedMalformed],
+    ['cut by the capture', total.passedTruncated],
+  ];
+  const unseen = kinds.reduce((sum, [, count]) => sum + count, 0);
+  if (total.received > unread.packets && unseen === total.received) {
+    const parts = kinds.filter(([, count]) => count > 0).map(([what, count]) => `${count} ${what}`);
+    warnings.push(`hooks could see no packet of this capture: ${parts.join(', ')}`);
+  }
+  if (ways.isBySource && ways.fromLocal === 0 && total.received > 0) {
+    warnings.push('no packet of this capture has a source in --local: all of them came in');
+  }
+  if (driver.beyondSnaplen > 0) {
+    warnings.push(
+      `${driver.beyondSnaplen} written packets are longer than the snaplen at the head of the capture, which cannot be corrected in a stream: readers may cut them`,
+    );
+  }
+  if (driver.isReaderGone) {
+    warnings.push(`the replay ended early: nobody reads the written capture any more, after ${driver.written} packets`);
+  }
+  return warnings;
+}
+
+/** Puts the report together. */
+export function makeReport(
+  input: string,
+  output: string | null,
+  driver: SavefileDriver,
+  lane: Lane,
+  { chain, hooks, verifier }: LoadedChain,
+  guard: ReplayGuard,
+  unread: UnreadLinktypes,
+  ways: ReplayWays,
+  error: FirehookError | null,
+): ReplayReport {
+  const total = emptyRow();
+  for (let base = 0; base < lane.ledger.length; base += LEDGER_WIDTH) addRow(total, rowAt(lane.ledger, base));
+  const problems = checkRow(total, true);
+  if (total.received !== lane.packets)
+    problems.push(`received: ${total.received} against ${lane.packets} packets read`);
+  return {
+    input,
+    output,
+    written: output === null ? null : driver.written,
+    packets: lane.packets,
+    total,
+    addsUp: problems.length === 0,
+    problems,
+    hooks: hooks.map(({ name, path: file, priority }, index) => {
+      const counter = (offset: number): number => chain.counters[index * HOOK_COUNTERS + offset] ?? 0;
+      return {
+        name,
+        priority,
+        seen: counter(0),
+        forwarded: counter(1),
+        dropped: counter(2),
+        rejected: counter(3),
+        replaced: counter(4),
+        changed: counter(5),
+        faults: counter(6),
+        faultsOutside: guard.faultsOf(file),
+        notFreed: systemPool.ownerUsage(chain.owners[index] ?? index).outstanding,
+      };
+    }),
+    otherFaults: guard.faultsOf(null),
+    pool: poolReport(chain),
+    verifier: verifier === null ? null : { ...verifier.settings, report: verifier.report },
+    warnings: warningsOf(driver, total, unread, ways),
+    error: error?.message ?? (guard.interruptedBy === null ? null : `interrupted by ${guard.interruptedBy}`),
+  };
+}
+
+function poolReport({ hooks, owners }: HookChain): PoolReport {
+  const { bytesInUse, limitBytes, faultsTotal } = systemPool.totals();
+  const held = hooks.map(({ name }, index) => ({ hook: name, ...systemPool.ownerUsage(owners[index] ?? index) }));
+  return {
+    bytesInUse,
+    limitBytes,
+    refused: faultsTotal,
+    tags: systemPool.usage(),
+    leaked: held
+      .filter(({ outstanding }) => outstanding > 0)
+      .map(({ hook, outstanding, bytes }) => ({ hook, allocations: outstanding, bytes })),
+  };
+}
+
+/** The verifier's sentence, and how often hooks were at fault meanwhile. */
+function verifierLines({ verifier, hooks, otherFaults }: ReplayReport): string[] {
+  if (verifier === null) return [];
+  const faults = hooks.reduce((sum, hook) => sum + hook.faults + hook.faultsOutside, otherFaults);
+  return [verifier.report, faults === 1 ? 'Hooks were at fault once.' : `Hooks were at fault ${faults} times.`];
+}
+
+/** The report as text. */
+export function showReport(report: ReplayReport): string {
+  const { total } = report;
+  const head: Cell[] = [
+    'hook',
+    'priority',
+    'seen',
+    'forwarded',
+    'dropped',
+    'rejected',
+    'replaced',
+    'changed',
+    'faults',
+  ];
+  const reasons: [string, number][] = [
+    ['malformed', total.droppedMalformed],
+    ['not IP, forwarded or dropped by policy', total.nonIp],
+    ['unreadable, forwarded or dropped by policy', total.unreadable],
+    ['cut by the capture, forwarded unseen', total.passedTruncated],
+    ['lost', total.lost],
+    ['ICMP errors', total.icmpErrors],
+    ['ICMP errors held back', total.icmpSuppressed],
+    ['sent by hooks', total.injected],
+    ['refused: sent by hooks', total.injectRefused],
+  ];
+  return [
+    `${report.packets.toLocaleString('en-US')} packets: ${total.forwarded} forwarded, ${total.dropped} dropped, ${total.rejected} rejected, ${total.lost} lost`,
+    ...reasons.filter(([, count]) => count > 0).map(([what, count]) => `  ${what}: ${count}`),
+    ...(report.hooks.length === 0
+      ? []
+      : [
+          table([
+            head,
+            ...report.hooks.map((hook): Cell[] => [
+              hook.name,
+              hook.priority,
+              hook.seen,
+              hook.forwarded,
+              hook.dropped,
+              hook.rejected,
+              hook.replaced,
+              hook.changed,
+              hook.faults + hook.faultsOutside,
+            ]),
+          ]),
+        ]),
+    ...verifierLines(report),
+    ...(report.output === null ? [] : [`Written: ${report.written} packets to ${nameOf(report.output)}`]),
+    report.addsUp ? 'The ledger adds up.' : `The ledger does NOT add up: ${report.problems.join('; ')}`,
+    ...(report.pool.tags.some(({ allocs }) => allocs > 0) ? ['', showPool(report.pool)] : []),
+  ].join('\n');
+}
+
+function nameOf(output: string): string {
+  return isStandardOutput(output) ? 'standard output' : output;
+}

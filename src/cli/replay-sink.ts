@@ -1,0 +1,83 @@
+/**
+ * What stands between the capture and the lane of a replay: the clock of the file, and the way of each packet.
+ *
+ * Rule: what the lane is told of a packet (its way, the time) it is told before the packet.
+ *
+ * @module
+ */
+
+import type { FrameBuffer, FrameSink } from '../drivers/contract.ts';
+import type { SavefileDriver } from '../drivers/savefile.ts';
+import type { FileClock } from '../lane/hook-clock.ts';
+import type { Lane } from '../lane/lane.ts';
+import type { Way } from '../lane/way.ts';
+import { classifyFrame } from '../wire/link.ts';
+import type { ReplaySender } from './replay-sender.ts';
+import { assertBridge, type ReplayWays } from './replay-ways.ts';
+import type { UnreadLinktypes } from './unread-linktypes.ts';
+
+/** What {@link ReplaySink} takes. */
+export interface ReplaySinkOptions {
+  readonly driver: SavefileDriver;
+  readonly lane: Lane;
+  readonly clock: FileClock;
+  readonly ways: ReplayWays;
+  readonly unread: UnreadLinktypes;
+  readonly sender: ReplaySender;
+}
+
+/** Hands each frame to the lane. */
+export class ReplaySink implements FrameSink {
+  readonly #options: ReplaySinkOptions;
+  readonly #linktypes: number[] = [];
+  readonly #wayOf: Way[] = [];
+  #portsSeen = 0;
+
+  constructor(options: ReplaySinkOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * {@inheritDoc FrameSink.onFrame}
+   *
+   * @throws {@link FirehookError} FIREHOOK_USAGE where the capture turns out not to be a bridge
+   */
+  onFrame(
+    frame: FrameBuffer,
+    length: number,
+    originalLength: number,
+    port: number,
+    flags: number,
+    seconds: number,
+    nanoseconds: number,
+  ): void {
+    const { driver, lane, clock, ways, unread, sender } = this.#options;
+    if (this.#portsSeen !== driver.ports.length) this.#meetPorts();
+    const linktype = this.#linktypes[port] ?? -1;
+    if (this.#wayOf[port] === undefined) unread.look(port, linktype);
+    unread.count(port);
+    // A packet without a time, of a simple packet block, comes when the one before it came.
+    if (seconds !== 0 || nanoseconds !== 0) clock.advance(seconds, nanoseconds);
+    const offset = classifyFrame(frame, length, originalLength, linktype);
+    const way = ways.of(port, frame, offset);
+    if (this.#wayOf[port] !== way) {
+      this.#wayOf[port] = way;
+      lane.setWay(way);
+    }
+    if (offset >= 0) sender.meet(frame, offset, linktype, way, lane.packets + 1);
+    lane.onFrame(frame, length, originalLength, port, flags, seconds, nanoseconds);
+  }
+
+  /** {@inheritDoc FrameSink.onBatchEnd} */
+  onBatchEnd(): void {
+    this.#options.lane.onBatchEnd();
+  }
+
+  /** Interfaces may be described anywhere in a file. */
+  #meetPorts(): void {
+    const { driver, ways } = this.#options;
+    if (ways.isBridge) assertBridge(driver.ports);
+    for (; this.#portsSeen < driver.ports.length; this.#portsSeen++)
+      this.#linktypes[this.#portsSeen] = driver.ports[this.#portsSeen]?.linktype ?? -1;
+  }
+}
