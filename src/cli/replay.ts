@@ -13,6 +13,7 @@
  * @module
  */
 
+import { randomInt } from 'node:crypto';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
@@ -157,6 +158,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   const end = endOf(error, guard);
   const report = makeReport(input, options.write ?? null, driver, lane, chain, guard, unread, end);
   for (const warning of report.warnings) process.stderr.write(`firehook: warning: ${printable(warning)}\n`);
+  if (chain.verifier !== null) process.stderr.write(`firehook: ${chain.verifier.report}\n`);
   const stream = isStandardOutput(options.write ?? '') ? process.stderr : process.stdout;
   const text = options.json === true ? printableJson(JSON.stringify(report, null, 2)) : printableLines(show(report));
   await print(text, stream);
@@ -214,6 +216,7 @@ function loadHooks(
     folder,
     onHookError: settings.policy.onHookError,
     poolLimitMiB: settings.pool.limitMiB,
+    verifier: { ...settings.verifier, seed: settings.verifier.seed ?? randomInt(2 ** 32) },
     trackChanges: true,
     log: (level, hook, message) => log(level, () => hookLine(hook, message)),
     // A file has no host to send from.
