@@ -17,10 +17,23 @@ import { STATUS_INVALID_PARAMETER, STATUS_SUCCESS } from '../firewall/constants.
 import { CallbackDoor } from './callback-door.ts';
 import type { LoadedHook } from './load-hook.ts';
 
-/** One call of a walk. Exactly one of `isDefined`, `callback` and `ipv6` is there. */
-export interface ChainEntry {
+/** What one call of a walk is made of: exactly one of `isDefined`, `callback` and `ipv6` is there. */
+interface EntryParts {
+  readonly isDefined?: boolean;
+  readonly callback?: CallbackDoor | null;
+  readonly ipv6?: Ipv6Call | null;
+  readonly driver?: DriverDoor | null;
+  readonly pointer?: IPPacketFirewallPtr | null;
+}
+
+/** One call of a walk. A class, so that all entries have one layout in memory: the walk reads them for every packet. */
+export class ChainEntry {
   /** Index of the hook in the chain's own order, which its counters have. */
   readonly hook: number;
+  /** Where its counters start. */
+  readonly row: number;
+  /** Its number in the books of the pool. */
+  readonly owner: number;
   /** The hook is made with `defineHook`. */
   readonly isDefined: boolean;
   readonly callback: CallbackDoor | null;
@@ -34,6 +47,28 @@ export interface ChainEntry {
   /** Among those of one priority in the configuration: what the driver said. */
   readonly ownPriority: number;
   readonly order: number;
+
+  constructor(
+    hook: number,
+    row: number,
+    owner: number,
+    order: number,
+    priority: number,
+    ownPriority: number,
+    parts: EntryParts,
+  ) {
+    this.hook = hook;
+    this.row = row;
+    this.owner = owner;
+    this.isDefined = parts.isDefined ?? false;
+    this.callback = parts.callback ?? null;
+    this.ipv6 = parts.ipv6 ?? null;
+    this.driver = parts.driver ?? null;
+    this.pointer = parts.pointer ?? null;
+    this.priority = priority;
+    this.ownPriority = ownPriority;
+    this.order = order;
+  }
 }
 
 /** Holds the list. */
@@ -41,10 +76,15 @@ export class ChainEntries {
   #list: readonly ChainEntry[];
   #order = 0;
   readonly #hooks: readonly LoadedHook[];
+  readonly #width: number;
 
-  /** @param hooks - in the chain's order */
-  constructor(hooks: readonly LoadedHook[]) {
+  /**
+   * @param hooks - in the chain's order
+   * @param width - counters of a hook
+   */
+  constructor(hooks: readonly LoadedHook[], width: number) {
     this.#hooks = hooks;
+    this.#width = width;
     this.#list = hooks.flatMap((hook, index) => {
       if (hook.kind === 'driver') return [];
       const callback = hook.kind === 'callback' ? new CallbackDoor(hook.callback) : null;
@@ -94,11 +134,10 @@ export class ChainEntries {
     return this.#list.find((entry) => entry.hook === hook && entry.pointer === pointer);
   }
 
-  #make(hook: number, ownPriority: number, parts: Partial<ChainEntry>): ChainEntry {
+  #make(hook: number, ownPriority: number, parts: EntryParts): ChainEntry {
     const priority = this.#hooks[hook]?.priority ?? ownPriority;
-    const order = this.#order++;
-    const nobody = { isDefined: false, callback: null, ipv6: null, driver: null, pointer: null };
-    return { ...nobody, ...parts, hook, priority, ownPriority, order };
+    const owner = this.#hooks[hook]?.owner ?? hook;
+    return new ChainEntry(hook, hook * this.#width, owner, this.#order++, priority, ownPriority, parts);
   }
 
   #add(entry: ChainEntry): void {

@@ -109,7 +109,7 @@ export class HookChain {
     this.owners = this.hooks.map(({ owner }, index) => owner ?? index);
     this.#definitions = this.hooks.map((hook) => (hook.kind === 'defined' ? hook.definition : null));
     this.#callHook = compileCalls(this.#definitions);
-    this.entries = new ChainEntries(this.hooks);
+    this.entries = new ChainEntries(this.hooks, HOOK_COUNTERS);
     this.counters = new Float64Array(this.hooks.length * HOOK_COUNTERS);
     this.#pool = options.pool;
     this.#packet = new PacketView(options.pool);
@@ -136,7 +136,6 @@ export class HookChain {
     const entries = this.entries.list;
     const call = this.#callHook;
     const counters = this.counters;
-    const owners = this.owners;
     const pool = this.#pool;
     const packet = this.#packet;
     const firstIndex = context.sendInterfaceIndex;
@@ -148,17 +147,18 @@ export class HookChain {
     this.#isStandIn = false;
     packet.arrival.begin(bytes);
     packet.load(lent, bytes, layout);
-    this.context = context;
+    if (this.context !== context) this.context = context;
 
     for (let at = 0; at < entries.length; at++) {
       const entry = entries[at] as ChainEntry;
-      const { hook: i, callback, isDefined } = entry;
-      const row = i * HOOK_COUNTERS;
-      // The callback is the interface for IPv4, and would misread anything else; Windows has another hook for IPv6.
-      if (!isDefined && layout.version !== (callback === null ? 6 : 4)) continue;
+      const { hook: i, row, callback, isDefined } = entry;
+      if (!isDefined) {
+        // The callback is the interface for IPv4, and would misread anything else; Windows has another hook for IPv6.
+        if (layout.version !== (callback === null ? 6 : 4)) continue;
+        if (callback !== null && this.#cutter !== null && !this.replaced && !this.#standIn(lent, bytes, layout))
+          return this.#poolExhausted();
+      }
       if (callback === null && this.replaced && !this.#linearise()) return this.#poolExhausted();
-      if (callback !== null && this.#cutter !== null && !this.replaced && !this.#standIn(lent, bytes, layout))
-        return this.#poolExhausted();
       count(counters, row + HOOK_SEEN);
       if (this.#before !== null) this.#remember();
       const sendIndex = context.sendInterfaceIndex;
@@ -167,7 +167,7 @@ export class HookChain {
       let verdict: Verdict;
       let reason = '';
       let error: unknown;
-      pool.owner = owners[i] as number;
+      pool.owner = entry.owner;
       try {
         if (isDefined) verdict = call(i, packet, context);
         else verdict = this.#callDriver(entry, layout, context);

@@ -49,6 +49,9 @@ export class LocalTable {
   /** Of whole IPv6 addresses, by their last word: seldom more than one. */
   #ipv6 = new Map<number, readonly Prefix[]>();
   #prefixes: readonly Prefix[] = [];
+  /** What was found last: most packets of a moment go to one address. 0 is none that is looked up. */
+  #lastIpv4 = 0;
+  #lastType = DEST_REMOTE;
 
   /** Takes the place of all that was known. */
   set(routes: readonly LocalRoute[]): void {
@@ -67,6 +70,7 @@ export class LocalTable {
     }
     this.#ipv6 = byLastWord;
     this.#prefixes = prefixes;
+    this.#lastIpv4 = 0;
   }
 
   /**
@@ -89,14 +93,21 @@ export class LocalTable {
     if (word === LIMITED_BROADCAST || word === 0) return isForHost ? DEST_BCAST : DEST_REM_BCAST;
     if (word >>> 28 === 0xe) return isForHost ? DEST_MCAST : DEST_REM_MCAST;
     if (isForHost) {
-      const type = this.#ipv4.get(word);
-      if (type !== undefined) return type;
-      for (const prefix of this.#prefixes)
-        if (prefix.version === 4 && ((word ^ (prefix.words[0] as number)) & (prefix.masks[0] as number)) === 0)
-          return prefix.type;
+      const type = word === this.#lastIpv4 ? this.#lastType : this.#find(word);
+      if (type !== DEST_REMOTE) return type;
     }
     // Of a network that this host is not on, or in a bridge of none: only the link says that it is a broadcast.
     return isLinkBroadcast ? DEST_REM_BCAST : DEST_REMOTE;
+  }
+
+  /** The type of a unicast address or a broadcast; DEST_REMOTE for what is in no table. */
+  #find(word: number): number {
+    let type = this.#ipv4.get(word) ?? DEST_REMOTE;
+    for (const { version, words, masks, type: own } of type === DEST_REMOTE ? this.#prefixes : NONE)
+      if (version === 4 && ((word ^ (words[0] as number)) & (masks[0] as number)) === 0) type = own;
+    this.#lastIpv4 = word;
+    this.#lastType = type;
+    return type;
   }
 
   #typeOfIpv6(bytes: Uint8Array, isForHost: boolean, isLinkBroadcast: boolean): number {

@@ -158,7 +158,7 @@ describe('a symbolic link', () => {
 });
 
 describe('IoGetDeviceObjectPointer', () => {
-  test('always finds \\Device\\Ip, in any case', () => {
+  test('always finds \\Device\\Ip, in any case (DOC-REGISTER-1)', () => {
     const { ddk } = freshDoor();
     for (const name of ['\\Device\\Ip', '\\device\\ip', '\\DEVICE\\IP']) {
       const { status: result, file, device } = open(ddk, name);
@@ -167,7 +167,7 @@ describe('IoGetDeviceObjectPointer', () => {
     }
   });
 
-  test('finds nothing else', () => {
+  test('finds nothing else (DOC-FILTER-1)', () => {
     const { ddk } = freshDoor();
     for (const name of ['\\Device\\Tcp', '\\Device\\Udp', '\\Device\\IPFILTERDRIVER', '\\??\\Ip']) {
       assert.deepEqual(open(ddk, name), { status: status.STATUS_OBJECT_NAME_NOT_FOUND, file: null, device: null });
@@ -229,7 +229,7 @@ describe('ObDereferenceObject', () => {
     assertBugCheck(() => ddk.ObDereferenceObject(null as never), name, 'ObDereferenceObject');
   });
 
-  test('never called for a file object shows at the end', () => {
+  test('never called for a file object shows at the end (DOC-REGISTER-4)', () => {
     const { ddk, host } = loadedDoor();
     open(ddk, '\\Device\\Ip');
     assert.deepEqual(host.unload(), ['The file object of \\Device\\Ip was not dereferenced with ObDereferenceObject.']);

@@ -56,7 +56,7 @@ function setHook(ddk: Ddk, info: unknown, { code, length, internal }: Variant = 
 const callback = (): IPPacketFirewallPtr => () => FORWARD;
 
 describe('IOCTL_IP_SET_FIREWALL_HOOK', () => {
-  test('adds callbacks by priority and deletes them by their pointer', () => {
+  test('adds callbacks by priority and deletes them by their pointer (DOC-IOCTL-2, HDR-INFO-1, HDR-INFO-2, SAMPLE-REGISTER-1, SAMPLE-REGISTER-2)', () => {
     const { ddk, host } = freshDoor();
     const [low, high] = [callback(), callback()];
     assert.equal(setHook(ddk, { FirewallPtr: low, Priority: 1, Add: true }), STATUS_SUCCESS);
@@ -84,7 +84,7 @@ describe('IOCTL_IP_SET_FIREWALL_HOOK', () => {
     assert.equal(setHook(ddk, { FirewallPtr: callback(), Priority: 1, Add: false }), STATUS_INVALID_PARAMETER);
   });
 
-  test('answers STATUS_INVALID_PARAMETER for a wrong InputBufferLength', () => {
+  test('answers STATUS_INVALID_PARAMETER for a wrong InputBufferLength (HDR-INFO-4)', () => {
     const { ddk } = freshDoor();
     for (const length of [0, 12, 15, 17]) {
       const info = { FirewallPtr: callback(), Priority: 1, Add: true };
@@ -92,7 +92,7 @@ describe('IOCTL_IP_SET_FIREWALL_HOOK', () => {
     }
   });
 
-  test('answers STATUS_INVALID_PARAMETER for a FirewallPtr that is no function of at most seven parameters, or an async one', () => {
+  test('answers STATUS_INVALID_PARAMETER for a FirewallPtr that is no function of at most seven parameters, or an async one (DOC-FILTER-3)', () => {
     const { ddk, host } = freshDoor();
     const eight = (_a: 1, _b: 1, _c: 1, _d: 1, _e: 1, _f: 1, _g: 1, _h: 1) => FORWARD;
     for (const FirewallPtr of [null, 'FilterPacket', {}, eight, async () => FORWARD, function* () {}, undefined]) {
@@ -101,7 +101,7 @@ describe('IOCTL_IP_SET_FIREWALL_HOOK', () => {
     assert.equal(host.callbacks.length, 0);
   });
 
-  test('answers STATUS_INVALID_PARAMETER for a Priority that is no UINT, an Add that is no BOOLEAN, and octets', () => {
+  test('answers STATUS_INVALID_PARAMETER for a Priority that is no UINT, an Add that is no BOOLEAN, and octets (DOC-IOCTL-2, HDR-INFO-2, HDR-INFO-3)', () => {
     const { ddk } = freshDoor();
     for (const Priority of [-1, 0.5, 2 ** 32, '1', undefined]) {
       assert.equal(setHook(ddk, { FirewallPtr: callback(), Priority, Add: true }), STATUS_INVALID_PARAMETER);
@@ -110,7 +110,7 @@ describe('IOCTL_IP_SET_FIREWALL_HOOK', () => {
     assert.equal(setHook(ddk, Buffer.alloc(16)), STATUS_INVALID_PARAMETER);
   });
 
-  test('answers STATUS_INVALID_DEVICE_REQUEST when it is internal, or another code', () => {
+  test('answers STATUS_INVALID_DEVICE_REQUEST when it is internal, or another code (DOC-IOCTL-1)', () => {
     const { ddk } = freshDoor();
     const info = { FirewallPtr: callback(), Priority: 1, Add: true };
     assert.equal(setHook(ddk, info, { internal: true }), STATUS_INVALID_DEVICE_REQUEST);

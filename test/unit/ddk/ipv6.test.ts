@@ -49,7 +49,7 @@ function recording(action: 0 | 1, parameters: unknown = null) {
 }
 
 describe('IPv6EnableFirewallHook', () => {
-  test('answers STATUS_INVALID_DEVICE_REQUEST while a hook is enabled, of this driver or another', () => {
+  test('answers STATUS_INVALID_DEVICE_REQUEST while a hook is enabled, of this driver or another (DOC-IPV6-11)', () => {
     const { ddk, host } = freshDoor();
     assert.equal(
       ddk.IPv6EnableFirewallHook(() => ACCEPT),
@@ -72,7 +72,7 @@ describe('IPv6EnableFirewallHook', () => {
     );
   });
 
-  test('answers STATUS_INVALID_PARAMETER for what is no hook', () => {
+  test('answers STATUS_INVALID_PARAMETER for what is no hook (DOC-IPV6-10)', () => {
     const { ddk } = freshDoor();
     for (const hook of [null, {}, async () => ACCEPT]) {
       assert.equal(ddk.IPv6EnableFirewallHook(hook as never), STATUS_INVALID_PARAMETER);
@@ -81,7 +81,7 @@ describe('IPv6EnableFirewallHook', () => {
 });
 
 describe('IPv6DisableFirewallHook', () => {
-  test('calls its completion routine at once when no call is under way, also when nothing is enabled', () => {
+  test('calls its completion routine at once when no call is under way, also when nothing is enabled (DOC-IPV6-15)', () => {
     const { ddk, host } = freshDoor();
     let done = 0;
     ddk.IPv6DisableFirewallHook(() => done++);
@@ -91,7 +91,7 @@ describe('IPv6DisableFirewallHook', () => {
     assert.equal(host.ipv6, null);
   });
 
-  test('from within the hook, calls it after that call has returned', () => {
+  test('from within the hook, calls it after that call has returned (DOC-IPV6-14)', () => {
     const made = freshDoor();
     const order: string[] = [];
     made.ddk.IPv6EnableFirewallHook(() => {
@@ -110,7 +110,7 @@ describe('IPv6DisableFirewallHook', () => {
     assert.notEqual(host.ipv6, null);
   });
 
-  test('needs a completion routine', () => {
+  test('needs a completion routine (DOC-IPV6-13)', () => {
     const { ddk } = freshDoor();
     assertBugCheck(
       () => ddk.IPv6DisableFirewallHook(null as never),
@@ -121,7 +121,7 @@ describe('IPv6DisableFirewallHook', () => {
 });
 
 describe('the IPv6 hook', () => {
-  test('is told addresses, lengths, header, interface and direction', () => {
+  test('is told addresses, lengths, header, interface and direction (DOC-IPV6-1, DOC-IPV6-3, DOC-IPV6-4, DOC-IPV6-5, DOC-IPV6-7, HDR-IPV6-4)', () => {
     const { made, seen } = recording(ACCEPT);
     const datagram = ipv6({ source: '2001:db8::1', destination: '2001:db8::2' }, udp({ destinationPort: 53 }, DATA));
     assert.equal(pass(made, datagram, 17), true);
@@ -132,7 +132,7 @@ describe('the IPv6 hook', () => {
     assert.deepEqual(Buffer.from(header), datagram.subarray(40, 48));
   });
 
-  test('gets the header of its transport, and DataLength octets behind it', () => {
+  test('gets the header of its transport, and DataLength octets behind it (DOC-IPV6-5, DOC-IPV6-6)', () => {
     const cases: readonly (readonly [Transport, number])[] = [
       [tcp({ options: Buffer.from('020405b4', 'hex') }, DATA), 24],
       [udp({}, DATA), 8],
@@ -151,7 +151,7 @@ describe('the IPv6 hook', () => {
     }
   });
 
-  test('counts extension headers into PayloadLength, and the IPv6 header only with the option, on receive', () => {
+  test('counts extension headers into PayloadLength, and the IPv6 header only with the option, on receive (DOC-IPV6-3, SAMPLE-IPV6-1)', () => {
     const extension = { type: 60, octets: Buffer.from('00010400000000', 'hex') };
     const datagram = ipv6({ extensions: [extension] }, udp({}, DATA));
     const offset = datagram.length - 15;
@@ -166,7 +166,7 @@ describe('the IPv6 hook', () => {
     }
   });
 
-  test('cannot change a packet: header, addresses and data are copies', () => {
+  test('cannot change a packet: header, addresses and data are copies (DOC-IPV6-2, DOC-IPV6-20)', () => {
     const made = freshDoor();
     made.ddk.IPv6EnableFirewallHook((source, destination, _length, _type, header, context, dataLength) => {
       for (const bytes of [source, destination, header]) bytes.fill(0xff);
@@ -176,7 +176,7 @@ describe('the IPv6 hook', () => {
     assert.equal(pass(made, ipv6({}, udp({}, DATA)), 17), true);
   });
 
-  test('drops with ActionDrop; another result, a throw and a held lock are thrown', () => {
+  test('drops with ActionDrop; another result, a throw and a held lock are thrown (HDR-IPV6-3)', () => {
     const { made } = recording(DROP);
     assert.equal(pass(made, ipv6({}, udp()), 17), false);
     const other = freshDoor();
@@ -199,7 +199,7 @@ describe('the IPv6 hook', () => {
     }
   });
 
-  test('runs at DISPATCH_LEVEL', () => {
+  test('runs at DISPATCH_LEVEL (HDR-IPV6-5)', () => {
     const made = freshDoor();
     made.ddk.IPv6EnableFirewallHook(() => (made.ddk.KeGetCurrentIrql() === 2 ? DROP : ACCEPT));
     assert.equal(pass(made, ipv6({}, udp()), 17), false);
@@ -225,13 +225,13 @@ describe('IPv6ObtainPacketData', () => {
     return data;
   }
 
-  test('gives what follows the transport header', () => {
+  test('gives what follows the transport header (DOC-IPV6-16)', () => {
     assert.deepEqual(Buffer.from(obtain(7, 4) ?? []), DATA);
     assert.deepEqual(Buffer.from(obtain(3, 1) ?? []), DATA.subarray(0, 3));
     assert.equal(obtain(0, 8)?.length, 0);
   });
 
-  test('gives null for more than DataLength, and for an Alignment that is no power of two', () => {
+  test('gives null for more than DataLength, and for an Alignment that is no power of two (DOC-IPV6-16, DOC-IPV6-17, DOC-IPV6-18)', () => {
     for (const [length, alignment] of [
       [8, 4],
       [-1, 4],
@@ -245,7 +245,7 @@ describe('IPv6ObtainPacketData', () => {
     }
   });
 
-  test('gives null outside of the hook, and for the context of another call', () => {
+  test('gives null outside of the hook, and for the context of another call (DOC-IPV6-6, DOC-IPV6-19)', () => {
     const made = freshDoor();
     const contexts: unknown[] = [];
     let second: Uint8Array | null = new Uint8Array(1);

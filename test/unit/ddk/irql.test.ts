@@ -16,7 +16,7 @@ import { assertBugCheck, freshDoor, loadedDoor, ref } from './support.ts';
 const [PASSIVE, APC, DISPATCH] = [0, 1, 2] as const;
 
 describe('the level', () => {
-  test('is PASSIVE_LEVEL in DriverEntry and DriverUnload, DISPATCH_LEVEL in a callback, a lock and a DPC', () => {
+  test('is PASSIVE_LEVEL in DriverEntry and DriverUnload, DISPATCH_LEVEL in a callback, a lock and a DPC (HDR-CALLBACK-5)', () => {
     const seen: KIRQL[] = [];
     const { ddk, host, door, driver } = loadedDoor(() => undefined);
     driver.DriverUnload = () => seen.push(ddk.KeGetCurrentIrql());

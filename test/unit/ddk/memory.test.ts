@@ -99,7 +99,7 @@ describe('the other memory functions', () => {
 });
 
 describe('the pool', () => {
-  test('shows ExAllocatePool without a tag as None', () => {
+  test('shows ExAllocatePool without a tag as None (DOC-POOL-10)', () => {
     const { ddk } = freshDoor();
     const block = ddk.ExAllocatePool(NonPagedPool, 10);
     assert.ok(block);
@@ -107,7 +107,7 @@ describe('the pool', () => {
     ddk.ExFreePool(block);
   });
 
-  test('gives a descriptor for 64 octets, a block for others, null for none', () => {
+  test('gives a descriptor for 64 octets, a block for others, null for none (DOC-POOL-6, HDR-RCVBUF-8)', () => {
     const { ddk } = freshDoor();
     const descriptor = ddk.ExAllocatePoolWithTag(NonPagedPool, SIZEOF_IPRCVBUF, 'fPCT');
     const block = ddk.ExAllocatePoolWithTag(NonPagedPool, 65, 'fPCT');
@@ -119,7 +119,7 @@ describe('the pool', () => {
     assert.equal(ddk.ExAllocatePool(NonPagedPool, 0), null);
   });
 
-  test('is neither allocated nor freed as paged pool at DISPATCH_LEVEL', () => {
+  test('is neither allocated nor freed as paged pool at DISPATCH_LEVEL (DOC-POOL-7)', () => {
     const { ddk, door } = freshDoor();
     const paged = ddk.ExAllocatePoolWithTag(PagedPool, 10, 'tseT');
     const nonPaged = ddk.ExAllocatePoolWithTag(NonPagedPool, 10, 'tseT');

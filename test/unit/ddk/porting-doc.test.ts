@@ -8,6 +8,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { IOCTL_RULES_ADD, IOCTL_RULES_QUERY } from '../../../hooks/drivers/rules-driver.ts';
+import { parseConfig } from '../../../src/config/load-config.ts';
+import { defaultSettings } from '../../../src/config/schema.ts';
 import * as ddk from '../../../src/ddk/index.ts';
 import * as firehook from '../../../src/index.ts';
 import { codeBlocks, ROOT } from '../../support/documents.ts';
@@ -31,6 +34,21 @@ test('the guide names every function', () => {
   const names = Object.keys(values).filter((name) => !(name in firehook) && isFunction(values[name]));
   assert.ok(names.length > 80);
   for (const name of [...names, 'FhStandAlone']) assert.ok(GUIDE.includes(`\`${name}\``), name);
+});
+
+test('the guide prints configurations that are valid, and names every key of the verifier', () => {
+  const configs = codeBlocks(GUIDE, 'yaml');
+  assert.equal(configs.length, 2);
+  for (const config of configs) assert.ok(parseConfig(config, ROOT, 'firehook.yaml').config);
+  const section = /## The verifier\n(.*?)\n## /s.exec(GUIDE)?.[1] ?? '';
+  for (const key of [...Object.keys(defaultSettings().verifier), 'seed']) {
+    assert.ok(section.includes(`\n| \`${key}\` |`), key);
+  }
+});
+
+test('the guide prints the control codes that rules-driver has', () => {
+  const printed = Array.from(GUIDE.matchAll(/firehook ioctl '\S+' (0x[0-9a-f]+)/g), ([, code]) => Number(code));
+  assert.deepEqual(printed, [IOCTL_RULES_ADD, IOCTL_RULES_QUERY]);
 });
 
 test('the guide names every bug check that is thrown', () => {

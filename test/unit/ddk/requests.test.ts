@@ -194,7 +194,7 @@ describe('IoCompleteRequest', () => {
 });
 
 describe('a request of the driver itself', () => {
-  test('fills output, status block and event before IoCallDriver returns', () => {
+  test('fills output, status block and event before IoCallDriver returns (DOC-REGISTER-2, DOC-REGISTER-3)', () => {
     const { ddk, device } = driverWith((irp, stack, functions) => {
       assert.equal(stack.FileObject, null);
       assert.equal(irp.RequestorMode, 0);

@@ -88,7 +88,7 @@ describe('LookupRouteInformation', () => {
     assert.deepEqual([entry.ire_nexthop, entry.ire_mask, entry.ire_proto], [LOOKUP.DestAdd, 0, types.IRE_PROTO_OTHER]);
   });
 
-  test('answers STATUS_NETWORK_UNREACHABLE without a route, and for one that leads nowhere', () => {
+  test('answers STATUS_NETWORK_UNREACHABLE without a route, and for one that leads nowhere (DOC-LOOKUP-4)', () => {
     const { ddk, host } = freshDoor();
     const lookUp = () => ddk.LookupRouteInformation(LOOKUP, null, 0, null, null);
     assert.equal(lookUp(), status.STATUS_NETWORK_UNREACHABLE);
@@ -98,7 +98,7 @@ describe('LookupRouteInformation', () => {
     }
   });
 
-  test('fills the firewall context of class 1, with its length in and out', () => {
+  test('fills the firewall context of class 1, with its length in and out (HDR-LOOKUP-1)', () => {
     const { ddk, host } = freshDoor();
     host.routes = () => BY_GATEWAY;
     const [info, length] = [context(), ref(100)];
@@ -151,7 +151,7 @@ describe('IPv6GetBestRouteInfo', () => {
   const TO = address('2001:db8::7');
   const GATEWAY = route({ to: '::', bits: 0, gateway: 'fe80::1', source: '2001:db8:1::2' });
 
-  test('fills an entry of 52 octets', () => {
+  test('fills an entry of 52 octets (DOC-IPV6-24)', () => {
     const { ddk, host } = freshDoor();
     host.routes = () => GATEWAY;
     const entry = new types.IP6RouteEntry();
@@ -165,7 +165,7 @@ describe('IPv6GetBestRouteInfo', () => {
     assert.deepEqual([entry.ire_Type, formatAddress(entry.ire_NextHop)], [types.IRE_TYPE_DIRECT, '2001:db8::7']);
   });
 
-  test('asks for the interface of Index, and of ScopeId for a link-local address', () => {
+  test('asks for the interface of Index, and of ScopeId for a link-local address (DOC-IPV6-21)', () => {
     const { ddk, host } = freshDoor();
     const asked: number[] = [];
     host.routes = (_to, _from, index) => {
@@ -179,7 +179,7 @@ describe('IPv6GetBestRouteInfo', () => {
     assert.deepEqual(asked, [0, 7, 5]);
   });
 
-  test('answers with an IP_STATUS of its page', () => {
+  test('answers with an IP_STATUS of its page (DOC-IPV6-23)', () => {
     const { ddk, host } = freshDoor();
     const entry = new types.IP6RouteEntry();
     const ask = () => ddk.IPv6GetBestRouteInfo(TO, 0, 0, entry);

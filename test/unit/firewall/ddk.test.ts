@@ -34,7 +34,7 @@ function descriptor(): IPRcvBuf {
 }
 
 describe('the published steps', () => {
-  test('descriptor, data, next descriptor, free the chain', () => {
+  test('descriptor, data, next descriptor, free the chain (DOC-ALLOC-3, DOC-ALLOC-6, DOC-ALLOC-8)', () => {
     const head = descriptor();
     assert.equal(IPAllocBuff(head, 20), 1);
     head.ipr_next = descriptor();
@@ -43,20 +43,20 @@ describe('the published steps', () => {
     IPFreeBuff(head);
   });
 
-  test('a failed IPAllocBuff leaves the descriptor to the caller, who frees it', () => {
+  test('a failed IPAllocBuff leaves the descriptor to the caller, who frees it (DOC-ALLOC-5)', () => {
     const head = descriptor();
     setPoolLimit(64);
     assert.notEqual(IPAllocBuff(head, 1500), 1);
     ExFreePool(head);
   });
 
-  test('ExAllocatePoolWithTag answers null when the pool is exhausted', () => {
+  test('ExAllocatePoolWithTag answers null when the pool is exhausted (DOC-ALLOC-4, DOC-POOL-1)', () => {
     setPoolLimit(0);
     assert.equal(ExAllocatePoolWithTag(NonPagedPool, SIZEOF_IPRCVBUF, 0x66504354), null);
     assert.equal(ExAllocatePoolWithTag(NonPagedPool, 100, 'kooH'), null);
   });
 
-  test('FreeIprBuff frees the data of one descriptor, which can have data again', () => {
+  test('FreeIprBuff frees the data of one descriptor, which can have data again (DOC-ALLOC-8, DOC-FREE1-2)', () => {
     const head = descriptor();
     IPAllocBuff(head, 100);
     FreeIprBuff(head);

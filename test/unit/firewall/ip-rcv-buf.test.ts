@@ -39,7 +39,7 @@ function gathered(head: IPRcvBuf): Buffer {
 }
 
 describe('IPRcvBuf', () => {
-  test('has the nine members by their published names, in their order, and no other', () => {
+  test('has the nine members by their published names, in their order, and no other (HDR-RCVBUF-1)', () => {
     assert.deepEqual(Object.keys(new IPRcvBuf()), [
       'ipr_next',
       'ipr_owner',
@@ -82,7 +82,7 @@ describe('a valid chain', () => {
     });
   }
 
-  test('gathers to the datagram for any cut', () => {
+  test('gathers to the datagram for any cut (DOC-CE-1, HDR-RCVBUF-2, HDR-RCVBUF-4)', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 20 }), { minLength: 1, maxLength: 40 }), (pieces) => {
         const whole = Buffer.concat(pieces);
@@ -100,7 +100,7 @@ describe('a valid chain', () => {
     assert.deepEqual(gathered(chain), DATAGRAM);
   });
 
-  test('counts ipr_size, not the longer buffer', () => {
+  test('counts ipr_size, not the longer buffer (HDR-RCVBUF-5)', () => {
     const chain = chainOf(DATAGRAM);
     chain.ipr_size = 5;
     assert.equal(chainLength(chain), 5);

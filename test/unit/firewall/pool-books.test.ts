@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { NonPagedPool, PagedPool } from '../../../src/firewall/constants.ts';
 import { OwnerBook, TagBook } from '../../../src/firewall/pool-books.ts';
 
-test('diff is allocs less frees, and per alloc is bytes by diff, rounded down', () => {
+test('diff is allocs less frees, and per alloc is bytes by diff, rounded down (DOC-POOLMON-2, DOC-POOLMON-3)', () => {
   const book = new TagBook(0x74696157, NonPagedPool);
   for (const octets of [281, 283, 281]) book.add(octets);
   book.remove(281);
@@ -26,7 +26,14 @@ test('diff is allocs less frees, and per alloc is bytes by diff, rounded down', 
   assert.equal(book.toUsage().perAlloc, 188);
 });
 
-test('per alloc is 0 when nothing is live', () => {
+test('8456 octets in 30 allocations are 281 for each (SAMPLE-POOLMON-1)', () => {
+  const book = new TagBook(0x74696157, NonPagedPool);
+  for (let count = 0; count < 29; count++) book.add(281);
+  book.add(8456 - 29 * 281);
+  assert.deepEqual([book.toUsage().diff, book.toUsage().bytes, book.toUsage().perAlloc], [30, 8456, 281]);
+});
+
+test('per alloc is 0 when nothing is live (DOC-POOLMON-1, SAMPLE-POOLMON-1)', () => {
   const book = new TagBook(0x61, PagedPool);
   book.add(10);
   book.remove(10);

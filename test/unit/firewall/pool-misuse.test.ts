@@ -41,7 +41,7 @@ describe('what a hook wrote into the members', () => {
 });
 
 describe('a misuse is refused, counted and changes nothing', () => {
-  test('a descriptor freed twice', () => {
+  test('a descriptor freed twice (DOC-POOL-9)', () => {
     const pool = poolFor(HOOK);
     const descriptor = descriptorOf(pool);
     pool.free(descriptor);
@@ -70,7 +70,7 @@ describe('a misuse is refused, counted and changes nothing', () => {
     assertRefused(pool, 'FIREHOOK_POOL_DOUBLE_FREE', () => pool.freeBuffer(fresh));
   });
 
-  test('a freed descriptor used', () => {
+  test('a freed descriptor used (DOC-FREECH-4)', () => {
     const pool = poolFor(HOOK);
     const descriptor = descriptorOf(pool, 100);
     pool.freeChain(descriptor);
@@ -132,7 +132,7 @@ describe('a misuse is refused, counted and changes nothing', () => {
     assertRefused(pool, 'FIREHOOK_POOL_DOUBLE_FREE', () => pool.freeChain(head));
   });
 
-  test('strangers of every kind', () => {
+  test('strangers of every kind (DOC-POOL-9)', () => {
     const pool = poolFor(HOOK);
     const own = descriptorOf(pool, 100);
     const foreign = descriptorOf(poolFor(HOOK), 100);

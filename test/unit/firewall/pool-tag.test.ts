@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import type { PoolTag } from '../../../src/firewall/pool-tag.ts';
 import { formatTag, parseTag, TAG_DATA, TAG_DESCRIPTOR, TAG_KEPT } from '../../../src/firewall/pool-tag.ts';
 
-test("the characters 'fPCT' are the number 0x66504354, shown as TCPf", () => {
+test("the characters 'fPCT' are the number 0x66504354, shown as TCPf (DOC-ALLOC-7, DOC-POOL-4)", () => {
   assert.equal(parseTag('fPCT'), 0x66504354);
   assert.equal(parseTag(0x66504354), 0x66504354);
   assert.equal(formatTag(0x66504354), 'TCPf');
@@ -37,13 +37,21 @@ test('a tag shows as the octets of a little-endian ULONG', () => {
   );
 });
 
-test('a tag may be shorter than four characters', () => {
+test("the published example 'Fred' shows as derF (DOC-POOL-4)", () => {
+  assert.equal(formatTag(parseTag('Fred')), 'derF');
+});
+
+test('tags that differ in the case of a letter are two (DOC-POOL-3)', () => {
+  assert.notEqual(parseTag('kooH'), parseTag('kooh'));
+});
+
+test('a tag may be shorter than four characters (DOC-POOL-2)', () => {
   assert.equal(parseTag('a'), 0x61);
   assert.equal(parseTag('ab'), 0x6162);
   assert.equal(formatTag(parseTag('abc')), 'cba');
 });
 
-test('a tag with no character, too many, or one outside 0x20-0x7e is refused', () => {
+test('a tag with no character, too many, or one outside 0x20-0x7e is refused (DOC-POOL-2)', () => {
   const bad: PoolTag[] = [
     '',
     'abcde',

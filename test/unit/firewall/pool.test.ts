@@ -31,6 +31,21 @@ describe('allocate', () => {
     }
   });
 
+  test('gives memory as its last user left it (DOC-POOL-5)', () => {
+    const pool = poolFor(HOOK, 4096);
+    const blocks: Buffer[] = [];
+    for (
+      let made = pool.allocate(NonPagedPool, 200, 'kooH');
+      made instanceof Buffer;
+      made = pool.allocate(NonPagedPool, 200, 'kooH')
+    ) {
+      blocks.push(made.fill(0xa5));
+    }
+    assert.ok(blocks.length > 1);
+    for (const block of blocks) pool.free(block);
+    assert.ok(blockOf(pool, 200).every((octet) => octet === 0xa5));
+  });
+
   test('never uses a descriptor object twice', () => {
     const pool = poolFor(HOOK);
     const seen = new Set<IPRcvBuf>();
@@ -42,7 +57,7 @@ describe('allocate', () => {
     }
   });
 
-  test('gives null for a size that is zero, negative, no integer or too large', () => {
+  test('gives null for a size that is zero, negative, no integer or too large (DOC-POOL-6)', () => {
     const pool = poolFor(HOOK);
     for (const octets of [0, -64, 1.5, Number.NaN, Number.POSITIVE_INFINITY, MAX_BLOCK_OCTETS + 1]) {
       assert.equal(pool.allocate(NonPagedPool, octets, 'fPCT'), null);
@@ -66,7 +81,7 @@ describe('allocate', () => {
 });
 
 describe('allocateBuffer', () => {
-  test('sets buffer, size and owner, and leaves the other members alone', () => {
+  test('sets buffer, size and owner, and leaves the other members alone (DOC-ALLOC-1, HDR-RCVBUF-3)', () => {
     const pool = poolFor(HOOK);
     const [head, tail] = chainOf(pool, 0, 0);
     head.ipr_flags = 2;
@@ -78,7 +93,7 @@ describe('allocateBuffer', () => {
     assert.equal(head.ipr_flags, 2);
   });
 
-  test('serves every size from 1 to 65,535 and answers 0 outside', () => {
+  test('serves every size from 1 to 65,535 and answers 0 outside (DOC-ALLOC-2)', () => {
     const pool = poolFor(HOOK);
     const descriptor = descriptorOf(pool);
     for (const size of [0, -1, 0.5, Number.NaN, 65_536, '9']) {
@@ -110,7 +125,7 @@ describe('allocateBuffer', () => {
 });
 
 describe('the three levels of release', () => {
-  test('freeBuffer frees the data, keeps the descriptor and does not follow ipr_next', () => {
+  test('freeBuffer frees the data, keeps the descriptor and does not follow ipr_next (DOC-FREE1-1, DOC-FREE1-2)', () => {
     const pool = poolFor(HOOK);
     const [head, tail] = chainOf(pool, 20, 1480);
     pool.freeBuffer(head);
@@ -131,7 +146,7 @@ describe('the three levels of release', () => {
     assert.deepEqual(pool.ownerUsage(HOOK), { outstanding: 1, bytes: 100, faults: 0 });
   });
 
-  test('freeChain frees all of it, members without data included', () => {
+  test('freeChain frees all of it, members without data included (DOC-FREECH-1, DOC-FREECH-2)', () => {
     const pool = poolFor(HOOK);
     const chain = chainOf(pool, 20, 0, 1480);
     pool.freeChain(chain[0]);
@@ -139,7 +154,7 @@ describe('the three levels of release', () => {
     for (const member of chain) assert.deepEqual({ ...member }, { ...new IPRcvBuf() });
   });
 
-  test('freeChain frees from its head on, not what stands before', () => {
+  test('freeChain frees from its head on, not what stands before (DOC-FREECH-3)', () => {
     const pool = poolFor(HOOK);
     const [head, middle] = chainOf(pool, 20, 30, 40);
     assert.ok(middle !== undefined);
@@ -149,7 +164,7 @@ describe('the three levels of release', () => {
     assert.equal(pool.totals().bytesInUse, 84);
   });
 
-  test('free gives a block back, and its tag is checked when it is given', () => {
+  test('free gives a block back, and its tag is checked when it is given (DOC-POOL-8)', () => {
     const pool = poolFor(HOOK);
     const block = blockOf(pool, 100);
     const descriptor = descriptorOf(pool);
@@ -207,7 +222,7 @@ describe('exhaustion', () => {
 });
 
 describe('the books', () => {
-  test('have a row for each tag and type, sorted by tag', () => {
+  test('have a row for each tag and type, sorted by tag (DOC-POOLMON-4, DOC-POOLMON-5)', () => {
     const pool = poolFor(HOOK);
     descriptorOf(pool, 1500);
     pool.allocate(PagedPool, 100, 'kooH');
@@ -238,7 +253,7 @@ describe('the books', () => {
     assert.equal(pool.ownerUsage(OTHER_HOOK).bytes, 0);
   });
 
-  test('return to where they were after 100,000 packets, and no slab is added after the first', () => {
+  test('return to where they were after 100,000 packets, and no slab is added after the first (DOC-POOLMON-6)', () => {
     const pool = poolFor(HOOK);
     let slabs = 0;
     for (let i = 0; i < 100_000; i++) {

@@ -466,7 +466,7 @@ describe('a fault', () => {
 });
 
 describe('the cells of a callback', () => {
-  test('pDestinationType is a UCHAR, and what is there the next hook sees', async (t) => {
+  test('pDestinationType is a UCHAR, and what is there the next hook sees (HDR-CALLBACK-2, HDR-CHANGE-2, HDR-DEST-11)', async (t) => {
     const seen: number[] = [];
     for (const [set, expected] of [
       [300, 44],
@@ -641,7 +641,7 @@ describe('counting changes', () => {
   });
 });
 
-test('a hook reads through the chain what it reads through the octets', async (t) => {
+test('a hook reads through the chain what it reads through the octets (SAMPLE-DATA-1)', async (t) => {
   const rig = layRig(t, {
     hooks: () => [
       hook('compare', ({ chain, bytes, length }) => {

@@ -25,7 +25,7 @@ const BROKEN = 'broke the chain that stands for the packet';
 
 describe('a replacement', () => {
   for (const door of [replaceWith, handOver]) {
-    test(`of one, two or many buffers goes out behind the link header (${door.name})`, async (t) => {
+    test(`of one, two or many buffers goes out behind the link header (${door.name}) (HDR-CALLBACK-4, HDR-REPLACE-1)`, async (t) => {
       const parts = [
         [NEW],
         [NEW.subarray(0, 20), NEW.subarray(20)],
@@ -161,7 +161,7 @@ describe('a replacement', () => {
     assert.deepEqual(rig.sent()[0]?.subarray(18 + 28), OLD);
   });
 
-  test('whose first descriptor says that the checksum is not final has it completed', async (t) => {
+  test('whose first descriptor says that the checksum is not final has it completed (HDR-CONST-6, HDR-RCVBUF-7)', async (t) => {
     const partial = ipv4({}, tcp({ checksum: 0x1234 }, Buffer.from('data')));
     const flagged = (pool: Pool): IPRcvBuf => {
       const chain = chainOf(pool, partial.subarray(0, 20), partial.subarray(20));
@@ -223,7 +223,7 @@ describe('several chains at once', () => {
     assert.deepEqual(rig.sent(), [framed(NEW)]);
   });
 
-  test('*pData set to another chain is a replacement', async (t) => {
+  test('*pData set to another chain is a replacement (HDR-CALLBACK-2, HDR-REPLACE-2)', async (t) => {
     const rig = layRig(t, {
       hooks: (pool) => [
         callback('data', (pData) => {

@@ -83,7 +83,7 @@ function booked({ row }: Rig, way = 0): Record<string, number> {
 }
 
 describe('forward', () => {
-  test('sends an unchanged packet on octet for octet, VLAN tags and padding included', async (t) => {
+  test('sends an unchanged packet on octet for octet, VLAN tags and padding included (HDR-VERDICT-1)', async (t) => {
     const rig = layRig(t, { hooks: () => [pass(), callback('pass-7', () => FORWARD)] });
     const frames = [
       FRAME,
@@ -276,7 +276,7 @@ describe('what never meets a hook', () => {
 });
 
 describe('drop', () => {
-  test('ends the chain and is booked on the hook', async (t) => {
+  test('ends the chain and is booked on the hook (HDR-VERDICT-2)', async (t) => {
     const rig = layRig(t, { hooks: () => [pass(), drop(), pass()] });
     await rig.pass(FRAME, FRAME_V6);
     assert.deepEqual(rig.sent(), []);
@@ -293,7 +293,7 @@ describe('drop', () => {
 });
 
 describe('ICMP_ON_DROP', () => {
-  test('answers out of the port of arrival with addresses turned round and VLAN tags kept', async (t) => {
+  test('answers out of the port of arrival with addresses turned round and VLAN tags kept (HDR-VERDICT-3)', async (t) => {
     const rig = layRig(t, { hooks: () => [reject()] });
     await rig.pass(ethernet({ tags: [{ id: 7 }] }, DATAGRAM), FRAME_V6);
     const [answer4, answer6] = rig.driver.sent;
@@ -413,7 +413,7 @@ describe('ICMP_ON_DROP', () => {
 });
 
 describe('the context', () => {
-  test('carries direction, indexes and time', async (t) => {
+  test('carries direction, indexes and time (HDR-CALLBACK-3, SAMPLE-CONTEXT-1)', async (t) => {
     const seen: unknown[] = [];
     const rig = layRig(t, {
       ways: [bridgeWay({ direction: 0, recvInterfaceIndex: 0, sendInterfaceIndex: INDEX_B })],
@@ -432,7 +432,7 @@ describe('the context', () => {
     assert.deepEqual(seen, [0, 0, INDEX_B, 5_000_000_006n, 0, INDEX_B, DEST_REMOTE, 0, 40]);
   });
 
-  test('tells broadcast, multicast and the host itself by the address, on each kind of way', async (t) => {
+  test('tells broadcast, multicast and the host itself by the address, on each kind of way (DOC-PATH-1)', async (t) => {
     const seen: number[] = [];
     const look = hook('look', (_, context) => {
       seen.push(context.destinationType);
@@ -468,7 +468,7 @@ describe('the context', () => {
     assert.deepEqual(seen, [DEST_REMOTE, DEST_BCAST, DEST_SN_BCAST, DEST_MCAST, DEST_LOCAL, DEST_REMOTE]);
   });
 
-  test('sends back out where a hook set the port of arrival, through either door', async (t) => {
+  test('sends back out where a hook set the port of arrival, through either door (HDR-CALLBACK-2, HDR-CHANGE-1)', async (t) => {
     for (const turn of [
       hook('turn', (_, context) => {
         context.sendInterfaceIndex = INDEX_A;

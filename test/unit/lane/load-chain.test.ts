@@ -43,7 +43,7 @@ interface Loaded extends LoadedChain {
 async function load(
   t: TestContext,
   hooks: Record<string, string>,
-  more: Partial<LoadChainOptions> & { readonly options?: unknown } = {},
+  more: Partial<LoadChainOptions> & { readonly options?: unknown; readonly way?: Parameters<typeof bridgeWay>[0] } = {},
 ): Promise<Loaded> {
   const folder = mkdtempSync(path.join(tmpdir(), 'firehook-chain-'));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -69,7 +69,7 @@ async function load(
   const driver = new MemoryDriver({ ports: [ethernetPort(0), ethernetPort(1)], frames });
   const lane = new Lane({
     driver,
-    ways: [bridgeWay()],
+    ways: [bridgeWay(more.way)],
     chain: loaded.chain,
     nonIp: 'drop',
     unreadable: 'drop',
@@ -248,7 +248,7 @@ test('callbacks of drivers run by priority, among those of others, and what they
   ]);
 });
 
-test('a driver has IPv6 by its own hook, read only, and timers, memory, parameters and unloading of its own', async (t) => {
+test('a driver has IPv6 by its own hook, read only, and timers, memory, parameters and unloading of its own (DOC-IPV6-8, DOC-IPV6-12)', async (t) => {
   let later: (() => void) | null = null;
   const clock: HookClock = {
     now: () => 5_000_000_000n,
@@ -283,6 +283,24 @@ test('a driver has IPv6 by its own hook, read only, and timers, memory, paramete
   loaded.lines.length = 0;
   loaded.teardown();
   assert.deepEqual(loaded.lines, ['six: disabled', 'six: unload']);
+});
+
+test('an IPv6 hook meets what is sent and what is received, and is told where (DOC-IPV6-7, DOC-IPV6-8)', async (t) => {
+  const text = driver(
+    `IPv6EnableFirewallHook((s, d, l, t, h, c, n, index, direction) => { DbgPrint('%u %u', index, direction); return 0; });
+     DriverObject.DriverUnload = () => IPv6DisableFirewallHook(() => undefined);`,
+  );
+  const frames = [ethernet({}, ipv6({}, tcp())), ethernet({}, ipv6({}, udp()))];
+  for (const [direction, index] of [
+    [0, 22],
+    [1, 11],
+  ] as const) {
+    const way = { direction, recvInterfaceIndex: 11, sendInterfaceIndex: 22 };
+    const loaded = await load(t, { 'six.ts': text }, { way });
+    await loaded.pass(...frames);
+    assert.deepEqual(loaded.lines, [`six: ${index} ${direction}`, `six: ${index} ${direction}`]);
+    loaded.teardown();
+  }
 });
 
 test('a driver that fails is refused, one that leaves a lock held is at fault', async (t) => {
