@@ -36,6 +36,7 @@ import {
   setMark,
   setPriority,
   socketGroupIs,
+  typeIs,
 } from './netlink/clause.ts';
 import type { Chain, Hook, Table } from './netlink/nftables.ts';
 
@@ -116,10 +117,10 @@ export function steal(direction: 'in' | 'out', detour: Detour | undefined, down:
   return [[isHeld, count(`stolen_${direction}`), setMark(STOLEN_MARK), forwardTo(detour.near)], otherwise];
 }
 
-/** `@ll,96,16 0x88b6 @ll,112,128 0x66697265686f6f6b2070726f62650000 counter name "probe_in" drop` */
+/** `meta protocol 0x88b6 @ll,112,128 0x66697265686f6f6b2070726f62650000 counter name "probe_in" drop` */
 export function countProbe(direction: 'in' | 'out'): Rule {
   return [
-    octetsAre('ll', 12, ETHERTYPE_PROBE.toString(16)),
+    typeIs(ETHERTYPE_PROBE),
     octetsAre('ll', 14, PROBE_COOKIE.toString('hex')),
     count(`probe_${direction}`),
     DROP,

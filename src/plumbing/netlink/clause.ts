@@ -63,6 +63,12 @@ export function protocolIs(name: keyof typeof ETHER_TYPE): Clause {
   return { nft: `meta protocol ${name}`, expressions: [load('protocol'), compare('==', be16(ETHER_TYPE[name]))] };
 }
 
+/** `meta protocol 0x88b6`: the same for a type without a name. It costs a fifth of a look at the octets of the link header. */
+export function typeIs(etherType: number): Clause {
+  const nft = `meta protocol 0x${etherType.toString(16).padStart(4, '0')}`;
+  return { nft, expressions: [load('protocol'), compare('==', be16(etherType))] };
+}
+
 /** `meta mark 0x00000001` */
 export function markIs(mark: number): Clause {
   return { nft: `meta mark ${word(mark)}`, expressions: [load('mark'), compare('==', u32(mark))] };
