@@ -13,6 +13,7 @@
  */
 
 import type { Ipv6Call } from '../ddk/host.ts';
+import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
 import { DROP, FORWARD, ICMP_ON_DROP, IP_TRANSMIT, IPR_FLAG_CHECKSUM_OFFLOAD } from '../firewall/constants.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
@@ -51,8 +52,8 @@ export interface HookChainOptions {
   readonly hooks: readonly LoadedHook[];
   readonly onHookError: OnHookError;
   readonly pool: Pool;
-  /** Called for each hook fault, on the packet path: must limit its own rate. */
-  readonly onFault: (hook: LoadedHook, reason: string, error: unknown) => void;
+  /** Called for each hook fault, on the packet path: must limit its own rate. `pointer` is the callback of a driver. */
+  readonly onFault: (hook: LoadedHook, reason: string, error: unknown, pointer: IPPacketFirewallPtr | null) => void;
   /** Count in-place changes, at the price of a copy per packet. Default false. */
   readonly trackChanges?: boolean;
   /** Null where nothing is made to happen. */
@@ -216,7 +217,7 @@ export class HookChain {
         count(counters, row + HOOK_FAULTS);
         context.sendInterfaceIndex = sendIndex;
         context.destinationType = destinationType;
-        this.#onFault(this.hooks[i] as LoadedHook, reason, error);
+        this.#onFault(this.hooks[i] as LoadedHook, reason, error, entry.pointer);
         if (verdict === FORWARD) {
           if (this.#faultVerdict === FORWARD) continue;
           this.byFault = true;
@@ -399,7 +400,7 @@ export class HookChain {
     this.decidedBy = hook;
     count(this.counters, row + HOOK_FAULTS);
     count(this.counters, row + HOOK_DROPPED);
-    this.#onFault(this.hooks[hook] as LoadedHook, 'broke the chain that stands for the packet', error);
+    this.#onFault(this.hooks[hook] as LoadedHook, 'broke the chain that stands for the packet', error, null);
     return DROP;
   }
 

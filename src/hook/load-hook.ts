@@ -284,12 +284,17 @@ function checkSynchronous(bundle: HookBundle, key: string, value: unknown): asse
 /**
  * Where the function that gives the verdicts of a hook stands in its source: for a value that is no verdict there is no stack.
  *
+ * @param pointer - the callback of a driver that it was; null for hooks that have one function
  * @returns `file:line:column`; undefined where its text is not in the bundle, or more than once
  */
-export function placeOfVerdict(hook: LoadedHook, bundle: HookBundle): string | undefined {
-  // Which of its callbacks it was, a driver does not say.
-  if (hook.kind === 'driver') return undefined;
-  const verdict = hook.kind === 'defined' ? hook.definition.onPacket : hook.callback;
+export function placeOfVerdict(
+  hook: LoadedHook,
+  bundle: HookBundle,
+  pointer: IPPacketFirewallPtr | null,
+): string | undefined {
+  const own = hook.kind === 'defined' ? hook.definition.onPacket : hook.kind === 'callback' ? hook.callback : null;
+  const verdict = pointer ?? own;
+  if (verdict === null) return undefined;
   const text = Function.prototype.toString.call(verdict);
   const at = bundle.code.indexOf(text);
   if (at === -1 || bundle.code.includes(text, at + 1)) return undefined;

@@ -12,6 +12,7 @@ import path from 'node:path';
 import { createDriverDoor } from '../ddk/door.ts';
 import type { DriverDoor } from '../ddk/host.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
+import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
 import { type PoolFunctions, poolFunctions, setPoolLimit, systemPool } from '../firewall/ddk.ts';
 import type { HookModules, HookRuntime } from '../hook/contract.ts';
 import { HookChain } from '../hook/hook-chain.ts';
@@ -90,11 +91,16 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   const loaded: LoadedHook[] = [];
   const sourceOf = new Map<string, HookSource>();
   const driverOf = new Map<string, Driver>();
-  const describe = (hook: LoadedHook, reason: string, error: unknown): string => {
+  const describe = (
+    hook: LoadedHook,
+    reason: string,
+    error: unknown,
+    pointer: IPPacketFirewallPtr | null = null,
+  ): string => {
     const bundle = sourceOf.get(hook.name)?.bundle;
     if (bundle === undefined) return reason;
     if (error !== undefined) return `${reason}: ${describeHookError(error, bundle)}`;
-    const place = placeOfVerdict(hook, bundle);
+    const place = placeOfVerdict(hook, bundle, pointer);
     return place === undefined ? reason : `${reason} (${place})`;
   };
   for (const [owner, source] of options.hooks.entries()) {
@@ -116,7 +122,8 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     pool: systemPool,
     trackChanges: options.trackChanges,
     verifier,
-    onFault: (hook, reason, error) => options.log('error', hook.name, () => describe(hook, reason, error)),
+    onFault: (hook, reason, error, pointer) =>
+      options.log('error', hook.name, () => describe(hook, reason, error, pointer)),
   });
   for (const [index, hook] of chain.hooks.entries()) {
     if (hook.kind === 'driver') driverOf.get(hook.name)?.start(hook, chain, index);

@@ -319,6 +319,9 @@ test('a driver that fails is refused, one that leaves a lock held is at fault', 
   });
   await loaded.pass();
   assert.match(loaded.lines.join(), /^held: .*spin lock/i);
+  const nine = await load(t, { 'nine.ts': driver('SetHook(nine, 1, true);', 'const nine = () => 9;') });
+  await nine.pass();
+  assert.match(nine.lines.join(), /^nine: returned 9, which is no verdict \(.*nine\.ts:\d+:14\)$/);
 });
 
 test('the verifier cuts chains, and a packet that passes leaves as it came', async (t) => {
