@@ -260,7 +260,7 @@ function reasonOf({ id, text }: Message, modules: HookModuleNames): string {
     /^Import "(.*)" will always be undefined because there is no matching export in "firehook:(.*)"/.exec(text);
   const module = noMatch?.[1] ?? isUndefined?.[2];
   const name = noMatch?.[2] ?? isUndefined?.[1];
-  if (module !== undefined && name !== undefined) return missingName(module, name, modules[module] ?? []);
+  if (module !== undefined && name !== undefined) return missingName(module, name, modules);
   const missing = /^Could not resolve "(.*)"/.exec(text)?.[1];
   if (missing !== undefined) {
     const isFile = missing.startsWith('.') || path.isAbsolute(missing);
@@ -285,7 +285,9 @@ function packageOf(specifier: string): string {
 }
 
 /** What is said of a name that a module of firehook does not have. */
-export function missingName(module: string, name: string, names: readonly string[]): string {
-  const near = closestKey(name, names);
+export function missingName(module: string, name: string, modules: HookModuleNames): string {
+  const other = Object.keys(modules).find((one) => modules[one]?.includes(name));
+  if (other !== undefined) return `${module} has no ${name}; ${other} has it`;
+  const near = closestKey(name, modules[module] ?? []);
   return `${module} has no ${name}${near === undefined ? '' : `; did you mean ${near}?`}`;
 }

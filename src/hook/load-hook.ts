@@ -179,7 +179,7 @@ function guarded(module: string, exported: Readonly<Record<string, unknown>>): o
       // What Node, esbuild and await ask of any object.
       if (typeof name === 'symbol' || name in target || ['__esModule', 'default', 'then'].includes(name))
         return Reflect.get(target, name) as unknown;
-      throw new TypeError(missingName(module, name, Object.keys(exported)));
+      throw new TypeError(missingName(module, name, { [module]: Object.keys(exported) }));
     },
   });
   return Object.freeze(Object.assign(Object.create(missing) as object, exported));

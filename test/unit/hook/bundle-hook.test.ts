@@ -335,6 +335,10 @@ describe('a name that firehook does not have', () => {
         /hook\.ts:2:38: firehook has no DROPS; did you mean DROP\?$/,
       ],
       ["import fh from 'firehook';\nexport const firewallHook = () => fh.DROP;", /firehook has no default$/],
+      [
+        "import { KeQuerySystemTime } from 'firehook';\nexport const firewallHook = () => KeQuerySystemTime();",
+        /firehook has no KeQuerySystemTime; firehook\/ddk has it$/,
+      ],
       ["export { DROPS } from 'firehook';", /firehook has no DROPS; did you mean DROP\?$/],
       ["import 'firehook/nothing';", /firehook has no module 'firehook\/nothing'; it has firehook/],
     ] as const) {
