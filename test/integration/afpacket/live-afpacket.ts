@@ -67,10 +67,10 @@ export function startAfpacket(
 export function lanesOf(daemon: Daemon, count = 1, gone = -1): Promise<readonly number[]> {
   return waitFor(
     async () => {
-      const { state, lease, lane } = await readStatus(daemon);
-      return state === 'running' && lease !== 'lapsed' && lane.pids.length === count && !lane.pids.includes(gone)
-        ? lane.pids
-        : null;
+      const { state, lease, lane, lanes } = await readStatus(daemon);
+      // The lease is held as soon as one of them is ready; another may not take packets yet. It has no rings then.
+      const isWhole = lanes.length === count && lanes.every(({ rings }) => rings.length > 0);
+      return state === 'running' && lease !== 'lapsed' && isWhole && !lane.pids.includes(gone) ? lane.pids : null;
     },
     { what: `${count} lanes`, timeoutMs: PATIENCE_MS },
   );
