@@ -82,7 +82,7 @@ export interface Plumbing {
    *
    * @throws FirehookError FIREHOOK_ATTACH_BUSY
    */
-  lock(link: Link): void;
+  lock(link: Pick<Link, 'ifindex' | 'name'>): void;
   /** Gives it back; nothing when it is not held. */
   unlock(ifindex: number): void;
   /**

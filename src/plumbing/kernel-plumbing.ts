@@ -111,7 +111,7 @@ export class KernelPlumbing implements Plumbing {
     this.#listeners.push(listener);
   }
 
-  lock(link: Link): void {
+  lock(link: Pick<Link, 'ifindex' | 'name'>): void {
     this.#locks.lock(link);
   }
 

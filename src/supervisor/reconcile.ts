@@ -25,6 +25,7 @@ import { AttachKeeper, describe } from './attach-keeper.ts';
 import { Attempt } from './attempt.ts';
 import type { Clock, Timer } from './clock.ts';
 import { type LaneEnd, type LanePlan, type LaneRecord, LaneSet, type StartLane } from './lane-set.ts';
+import { takeBackStrays } from './strays.ts';
 
 /** What the supervisor is doing. */
 export type SupervisorState =
@@ -73,6 +74,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
   readonly #options: ReconcilerOptions<Plan>;
   readonly #links: Attempt;
   readonly #planning: Attempt;
+  readonly #strays: Attempt;
   readonly #timers = new Map<'turn' | 'beat' | 'lanes', Timer>();
   #isWoken = false;
   #turn: Promise<void> | null = null;
@@ -107,6 +109,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
     this.keepers = config.attach.map((attach) => new AttachKeeper(attach, world));
     this.#links = new Attempt(world, 'Cannot read the interfaces');
     this.#planning = new Attempt(world, 'Cannot lay out the lanes');
+    this.#strays = new Attempt(world, 'Cannot take back what a killed run left');
     this.lanes = new LaneSet<Plan>({
       clock,
       log,
@@ -150,7 +153,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
 
   /** What an operator has to know now, one sentence each. */
   get warnings(): readonly string[] {
-    const attempts = [this.#links, this.#planning].flatMap(({ failure }) => failure ?? []);
+    const attempts = [this.#links, this.#planning, this.#strays].flatMap(({ failure }) => failure ?? []);
     const attaches = this.keepers.flatMap((keeper) => [
       ...(keeper.why === null ? [] : [keeper.why]),
       ...keeper.failures,
@@ -286,6 +289,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
         }
         if (this.#startError !== null) return this.#lookAtStart();
         if (isChanged && !this.#isEnded()) links = await this.#links.run(() => plumbing.readLinks());
+        if (links !== undefined && !this.#isEnded()) await this.#takeBackStrays(links.value);
         if (links !== undefined && !this.#isEnded()) await this.#plan(links.value);
       }
     }
@@ -295,6 +299,14 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
     this.#probeWhenDue();
     this.#sayState();
     this.#lookAtStart();
+  }
+
+  /** Not before the ports that are there have tables of their own: until then a stray may be all that holds one. */
+  async #takeBackStrays(links: ReadonlyMap<string, Link>): Promise<void> {
+    const { plumbing, log } = this.#options;
+    const isHeld = this.keepers.every(({ attachment, isProtected }) => attachment === null || isProtected);
+    if (!isHeld || !this.#strays.isDue) return;
+    await this.#strays.run(() => takeBackStrays(plumbing, links.values(), this.heldIfindexes, log));
   }
 
   /** Lanes are for what is whole; what cannot be repaired is left out, so that the rest goes on. */

@@ -40,6 +40,10 @@ interface WorldOptions {
   readonly onDown?: 'drop' | 'forward';
 }
 
+/** Ports that are not there and have tables. */
+const GONE = 900;
+const WAITED_FOR = 901;
+
 /** A reconciler in a model world, and the promises that are looked at after everything that happens. */
 class World {
   readonly clock = new SimulatedClock();
@@ -60,6 +64,10 @@ class World {
     this.plumbing.addLink(2, 'eth0');
     this.plumbing.addLink(3, 'eth1');
     this.plumbing.addLink(4, 'eth2');
+    // What killed runs left: one of nobody, and one of a run that waits for its port.
+    for (const port of [GONE, WAITED_FOR])
+      this.plumbing.tables.set(port, { name: 'eth0', isWhole: true, untilMs: Number.NEGATIVE_INFINITY });
+    this.plumbing.foreign.add(WAITED_FOR);
     const log = createLogger({ human: false, write: (line) => void this.lines.push(line) });
     this.reconciler = new Reconciler({
       config: { attach: [...attach], driver: 'afpacket', lanes, policy: { onDown } },
@@ -173,6 +181,8 @@ function assertSettled(world: World): void {
     }
   }
   assert.ok(plumbing.lease.state.held, 'the lease is held');
+  const known = new Set([...plumbing.links.keys(), ...reconciler.heldIfindexes, WAITED_FOR]);
+  for (const port of plumbing.tables.keys()) assert.ok(known.has(port), `tables of port ${port}, which is gone`);
   assert.deepEqual([...plumbing.lease.ports].sort(), reconciler.keepers.flatMap(({ ifindexes }) => ifindexes).sort());
   assert.deepEqual(reconciler.warnings, []);
 }

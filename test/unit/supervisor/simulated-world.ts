@@ -144,7 +144,7 @@ export class SimulatedPlumbing implements Plumbing {
     this.#listeners.push(listener);
   }
 
-  lock({ ifindex, name }: Link): void {
+  lock({ ifindex, name }: Pick<Link, 'ifindex' | 'name'>): void {
     if (this.failing !== null) throw new Error(this.failing);
     if (this.foreign.has(ifindex)) throw new FirehookError('FIREHOOK_ATTACH_BUSY', `"${name}"`);
     this.locks.add(ifindex);
