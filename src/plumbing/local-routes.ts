@@ -23,6 +23,9 @@ import { isRefusal, type NetlinkSocket } from '../netlink/socket.ts';
 /** errno(3): a kernel without this family. */
 const EAFNOSUPPORT = 97;
 const EOPNOTSUPP = 95;
+/** errno(3): a network namespace that never had an address has no table. */
+const ENOENT = 2;
+const ESRCH = 3;
 /** A host has a handful. More are cut off, so that a lane is told something of a bounded length. */
 const MOST = 4096;
 
@@ -47,7 +50,7 @@ async function dump(socket: NetlinkSocket, family: typeof AF_INET | typeof AF_IN
   try {
     return readRoutes(await socket.dump('list the local routes', listRoutes(family, RT_TABLE_LOCAL)));
   } catch (error) {
-    if (isRefusal(error, EAFNOSUPPORT, EOPNOTSUPP)) return [];
+    if (isRefusal(error, EAFNOSUPPORT, EOPNOTSUPP, ENOENT, ESRCH)) return [];
     throw error;
   }
 }

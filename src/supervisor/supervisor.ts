@@ -90,6 +90,8 @@ export class Supervisor implements DaemonView {
   #ways: readonly Way[] = [];
   #rings: readonly RingPlan[] = [];
   #locals: readonly LocalRoute[] = [];
+  /** Why they could not be read last; '' when they were. */
+  #localsFailure = '';
   #isStopping = false;
 
   constructor(options: SupervisorOptions) {
@@ -325,7 +327,17 @@ export class Supervisor implements DaemonView {
 
   /** Lanes tell by them whether a packet is for this host. */
   async #readLocals(): Promise<void> {
-    const locals = await this.#options.plumbing.readLocals();
+    let locals: readonly LocalRoute[];
+    try {
+      locals = await this.#options.plumbing.readLocals();
+      this.#localsFailure = '';
+    } catch (error) {
+      // Nobody's packets depend on it: what was known last goes on, and the next turn asks again.
+      const reason = (error as Error).message;
+      if (reason !== this.#localsFailure) this.#options.log.warn(`Cannot read the addresses of this host: ${reason}.`);
+      this.#localsFailure = reason;
+      return;
+    }
     if (JSON.stringify(locals) === JSON.stringify(this.#locals)) return;
     this.#locals = locals;
     for (const { handle, phase } of this.#loop.lanes.records) if (phase !== 'exited') handle.setLocals(locals);
