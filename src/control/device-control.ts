@@ -11,7 +11,7 @@
  */
 
 import * as z from 'zod';
-import { MAX_DEVICE_OCTETS } from '../lane/messages.ts';
+import { MAX_DEVICE_OCTETS, MAX_DEVICE_TEXT } from '../lane/messages.ts';
 import type { DaemonView } from './daemon-view.ts';
 
 /** Octets of a request's body: a device's input in base64, and what names it. */
@@ -22,7 +22,7 @@ const NAME_OCTETS = 256;
 const request = z.strictObject({
   device: z.string().min(1).max(NAME_OCTETS),
   code: z.int().min(0).max(0xffff_ffff),
-  input: z.base64().max(Math.ceil(MAX_DEVICE_OCTETS / 3) * 4),
+  input: z.base64().max(MAX_DEVICE_TEXT),
   outputLength: z.int().min(0).max(MAX_DEVICE_OCTETS),
 });
 

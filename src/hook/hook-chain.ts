@@ -93,12 +93,12 @@ export class HookChain {
   readonly #scratch: Buffer = Buffer.alloc(MAX_DATAGRAM);
   /** A copy of the packet as the running hook got it; null when changes are not tracked. */
   readonly #before: Buffer | null;
+  /** Octets of that copy; -1 or too many when there is none. */
+  #beforeSize = -1;
   /** Null but where callbacks get a chain in the place of the packet's own buffer. */
   readonly #cutter: Verifier | null;
   /** What replaces the packet is a copy of the verifier's, and no hook's. */
   #isStandIn = false;
-  /** Octets of that copy; -1 or too many when there is none. */
-  #beforeSize = -1;
 
   /** What the last seven-argument hook left in its cells. */
   #handedOver: IPRcvBuf | null = null;

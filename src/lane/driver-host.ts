@@ -25,12 +25,11 @@ const NO_TAG = 'enoN';
 
 /** What {@link LaneDriverHost} takes. */
 export interface DriverHostOptions {
-  /** The driver's number in the books of the pool. */
-  readonly owner: number;
   /** Known once the module is loaded. */
   readonly name: () => string;
   readonly parameters: unknown;
   readonly pool: Pool;
+  /** Bound to the driver: what they do is booked on it. */
   readonly poolFunctions: PoolFunctions;
   readonly clock: HookClock;
   readonly log: (level: DriverLogLevel, message: string) => void;
@@ -73,14 +72,7 @@ export class LaneDriverHost implements DriverHost {
 
   /** {@inheritDoc DriverHost.allocate} */
   allocate(type: POOL_TYPE, octets: number, tag: PoolTag | null): IPRcvBuf | Buffer | null {
-    const { pool, owner } = this.#options;
-    const before = pool.owner;
-    pool.owner = owner;
-    try {
-      return pool.allocate(type, octets, tag ?? NO_TAG);
-    } finally {
-      pool.owner = before;
-    }
+    return this.pool.ExAllocatePoolWithTag(type, octets, tag ?? NO_TAG);
   }
 
   /** {@inheritDoc DriverHost.addCallback} */

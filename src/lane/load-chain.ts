@@ -127,7 +127,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   });
   for (const [index, hook] of chain.hooks.entries()) {
     if (hook.kind === 'driver') driverOf.get(hook.name)?.start(hook, chain, index);
-    warn(hook, chain, options);
+    warn(hook, index, chain, options);
   }
   return {
     chain,
@@ -145,9 +145,8 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
 }
 
 /** What may surprise whoever brings a driver of Windows. */
-function warn(hook: LoadedHook, chain: HookChain, { log, lanes = 1 }: LoadChainOptions): void {
+function warn(hook: LoadedHook, index: number, chain: HookChain, { log, lanes = 1 }: LoadChainOptions): void {
   if (hook.kind === 'defined') return;
-  const index = chain.hooks.indexOf(hook);
   const isForIpv6 = chain.entries.list.some(({ hook: own, ipv6 }) => own === index && ipv6 !== null);
   if (!isForIpv6) log('warn', hook.name, 'has callbacks for IPv4 only; IPv6 packets do not meet it and go on');
   if (lanes > 1)
@@ -158,7 +157,6 @@ function warn(hook: LoadedHook, chain: HookChain, { log, lanes = 1 }: LoadChainO
 class Driver {
   name: string;
   onFault: (reason: string, error: unknown) => void = () => undefined;
-  readonly #owner: number;
   readonly #source: HookSource;
   readonly #settings: VerifierSettings;
   readonly #options: LoadChainOptions;
@@ -168,7 +166,6 @@ class Driver {
 
   constructor(owner: number, source: HookSource, settings: VerifierSettings, options: LoadChainOptions) {
     this.name = source.bundle.path;
-    this.#owner = owner;
     this.#pool = poolFunctions(systemPool, owner);
     this.#source = source;
     this.#settings = settings;
@@ -216,7 +213,6 @@ class Driver {
     const { log, clock = new LiveClock() } = this.#options;
     let socket: NetlinkSocket | null = null;
     this.#host = new LaneDriverHost({
-      owner: this.#owner,
       name: () => this.name,
       parameters: this.#source.options,
       pool: systemPool,

@@ -92,6 +92,9 @@ export interface DeviceRequest {
 /** Most octets of input and of output of a {@link DeviceRequest}. */
 export const MAX_DEVICE_OCTETS = 32 * 1024;
 
+/** Characters of {@link MAX_DEVICE_OCTETS} in base64. */
+export const MAX_DEVICE_TEXT: number = Math.ceil(MAX_DEVICE_OCTETS / 3) * 4;
+
 /** From supervisor to lane. */
 export type ToLane =
   | { readonly type: 'start'; readonly spec: LaneSpec }

@@ -10,13 +10,10 @@
 
 import * as z from 'zod';
 import { ERRORS, type ErrorCode } from '../errors.ts';
-import { MAX_DEVICE_OCTETS, MAX_FAILURE } from './messages.ts';
+import { MAX_DEVICE_TEXT, MAX_FAILURE } from './messages.ts';
 
 /** Highest number that a port, a slot count or the like can have. */
 const MOST = 2 ** 31 - 1;
-
-/** Characters of an output in base64. */
-const MAX_OUTPUT = Math.ceil(MAX_DEVICE_OCTETS / 3) * 4;
 
 const hookInfo = z.strictObject({
   name: z.string().min(1).max(256),
@@ -45,7 +42,7 @@ const fromLane = z.discriminatedUnion('type', [
     id: z.int().min(0).max(MOST),
     /** NTSTATUS. */
     status: z.int().min(0).max(0xffff_ffff),
-    output: z.base64().max(MAX_OUTPUT),
+    output: z.base64().max(MAX_DEVICE_TEXT),
     /** What the driver threw; null when it did not. */
     error: z.string().max(MAX_FAILURE).nullable(),
   }),
