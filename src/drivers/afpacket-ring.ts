@@ -10,8 +10,8 @@
 
 import { FirehookError } from '../errors.ts';
 import type { NativeModule, NativeRing } from '../native/native.d.ts';
+import { assemble, IF_OUTGOING, type Instruction, TAKE, takeMarked } from './classic-bpf.ts';
 import type { FrameBuffer } from './contract.ts';
-import type { Instruction } from './interest-filter.ts';
 import type { LiveDevice, LivePortOptions } from './live-port.ts';
 
 /** The ring that a port is to have. Plain data: it crosses a process boundary. */
@@ -49,13 +49,7 @@ export const IN_RING = 0;
 /** In an overflow buffer. */
 export const IN_OVERFLOW = 1;
 const NO_FILTER = new Uint8Array(0);
-/** Classic BPF over native words: `ld #pkttype; jeq #PACKET_OUTGOING, next, leave; leave: ret #0; next:`. */
-const IF_OUTGOING: readonly Instruction[] = [
-  [0x20, 0, 0, 0xfffff004],
-  [0x15, 1, 0, 4],
-  [0x06, 0, 0, 0],
-];
-const OUTGOING_ONLY = assemble([...IF_OUTGOING, [0x06, 0, 0, 0xffffffff]]);
+const OUTGOING_ONLY = assemble([...IF_OUTGOING, TAKE]);
 
 /** The receiving side of a port. */
 export class Inlet {
@@ -126,7 +120,7 @@ export function openRing(
     fanoutGroup: -1,
   };
   const isOutbound = port.direction === 'outbound';
-  const filter = isOutbound ? OUTGOING_ONLY : NO_FILTER;
+  const filter = filterOf(port);
   for (let slots = wanted; ; slots = Math.max(SMALLEST_RING_SLOTS, wholeBlocks(slots / 2))) {
     try {
       const ring = native.openRing(
@@ -148,6 +142,12 @@ export function openRing(
       throw refusal(device, cause, isForeign ? foreignGroup(device, fanoutGroup) : undefined);
     }
   }
+}
+
+/** What the ring leaves alone from its first frame on. */
+function filterOf({ direction, captureMark }: LivePortOptions): Uint8Array {
+  if (captureMark !== undefined) return assemble(takeMarked(captureMark));
+  return direction === 'outbound' ? OUTGOING_ONLY : NO_FILTER;
 }
 
 function wholeBlocks(slots: number): number {
@@ -189,16 +189,4 @@ function refusal(device: LiveDevice, cause: unknown, advice?: string): FirehookE
 /** The filter of a `tap`'s ring that keeps to a program: what leaves is told from what arrives first. */
 export function narrowing({ direction }: LivePortOptions, program: readonly Instruction[]): Uint8Array {
   return assemble(direction === 'outbound' ? [...IF_OUTGOING, ...program] : program);
-}
-
-/** Instructions (code, jump if true, jump if false, operand) as the octets of `struct sock_filter`. */
-function assemble(instructions: readonly Instruction[]): Uint8Array {
-  const octets = Buffer.alloc(instructions.length * 8);
-  for (const [i, [code, ifTrue, ifFalse, operand]] of instructions.entries()) {
-    octets.writeUInt16LE(code, i * 8);
-    octets.writeUInt8(ifTrue, i * 8 + 2);
-    octets.writeUInt8(ifFalse, i * 8 + 3);
-    octets.writeUInt32LE(operand, i * 8 + 4);
-  }
-  return octets;
 }

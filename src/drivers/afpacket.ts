@@ -63,6 +63,7 @@ const GSO_UDP = 5;
 const UDP_CHECKSUM = 6;
 const TCP_CHECKSUM = 16;
 const MAX_U16 = 0xffff;
+const MAX_U32 = 0xffff_ffff;
 const MAX_IFINDEX = 0x7fff_ffff;
 const MADE = 2;
 const FLAG_OVERFLOW = 4;
@@ -121,7 +122,9 @@ export class AfpacketDriver implements Driver {
         this.#limits[id] = port.maxFrameLength;
         this.#outlets[id] = null;
         if (send !== null) {
-          this.#outlets[id] = new Outlet(withSendGroup(() => guarded(send, () => native.openSender(send.ifindex))));
+          this.#outlets[id] = new Outlet(
+            withSendGroup(() => guarded(send, () => native.openSender(send.ifindex, port.sendMark ?? 0))),
+          );
         }
         if (capture === null) continue;
         const inlet = new Inlet(port, openRing(native, port, capture, options.rings ?? [], options.fenceFd));
@@ -412,8 +415,10 @@ function checkOptions({ ports, rings = [] }: AfpacketOptions): void {
     checkWhole(`port ${port}: slots`, slots, SMALLEST_RING_SLOTS, LARGEST_RING_SLOTS);
     checkWhole(`port ${port}: fanoutGroup`, fanoutGroup, -1, MAX_U16);
   }
-  for (const { id, capture, send, maxFrameLength } of ports) {
+  for (const { id, capture, captureMark = 0, send, sendMark = 0, maxFrameLength } of ports) {
     checkWhole('port', id, 0, MAX_U16);
+    checkWhole(`port ${id}: captureMark`, captureMark, 0, MAX_U32);
+    checkWhole(`port ${id}: sendMark`, sendMark, 0, MAX_U32);
     checkWhole(`port ${id}: maxFrameLength`, maxFrameLength, 0, MADE_OCTETS - VNET);
     for (const device of [capture, send]) {
       if (device !== null) checkWhole(`${device.name}: ifindex`, device.ifindex, 1, MAX_IFINDEX);

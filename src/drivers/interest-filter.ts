@@ -19,9 +19,7 @@ import { type Interest, versionsOf } from '../wire/interest.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 import { ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM } from '../wire/mpls.ts';
 import { ETHERTYPE_PPPOE_SESSION } from '../wire/pppoe.ts';
-
-/** Code, jump if true, jump if false, operand. */
-export type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number];
+import { type Instruction, LEAVE, TAKE } from './classic-bpf.ts';
 
 /** The longest filter that is made, in instructions: a longer one costs more than it spares, and old kernels refuse it. */
 export const MAX_INSTRUCTIONS = 512;
@@ -40,10 +38,6 @@ const IF_EQUAL = 0x15;
 const IF_GREATER = 0x25;
 const IF_AT_LEAST = 0x35;
 const IF_ANY_BIT = 0x45;
-const RETURN = 0x06;
-
-const TAKE: Instruction = [RETURN, 0, 0, 0xffff_ffff];
-const LEAVE: Instruction = [RETURN, 0, 0, 0];
 
 const ETHERNET_TYPE = 12;
 const ETHERNET_HEADER = 14;

@@ -14,10 +14,14 @@ export interface LivePortOptions {
   readonly capture: LiveDevice | null;
   /** Which frames of it: those that arrive, those that leave (`tap`), or every one that comes by. */
   readonly direction: 'any' | 'inbound' | 'outbound';
+  /** Capture only frames with this mark; `afpacket` only. @defaultValue every frame of the direction */
+  readonly captureMark?: number;
   /** It captures at a user's port, where only the fence says whether a frame is the lane's to send. @defaultValue false */
   readonly isFenced?: boolean;
   /** Device to send on; null for a port that only receives. */
   readonly send: LiveDevice | null;
+  /** Mark of each frame that is sent; `afpacket` only. @defaultValue none */
+  readonly sendMark?: number;
   /** Longest frame that can be sent, link header included, in octets; 0 for a port that only receives. */
   readonly maxFrameLength: number;
   /** Longest frame to capture, in octets. libpcap sizes the slots of its ring by it. */

@@ -98,7 +98,10 @@ export interface NativeModule {
    */
   watch(ring: NativeRing, onBatch: (count: number) => void, onLost: () => void): void;
   closeRing(ring: NativeRing): void;
-  openSender(ifindex: number): NativeSender;
+  /**
+   * @param mark - of each frame that is sent (SO_MARK), which needs CAP_NET_ADMIN or CAP_NET_RAW; 0 for none
+   */
+  openSender(ifindex: number, mark: number): NativeSender;
   /**
    * Sends what is in the queue, and empties it: only needed before the batch ends, when it is full.
    *

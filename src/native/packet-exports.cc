@@ -287,14 +287,16 @@ napi_value CloseRing(napi_env env, napi_callback_info info) {
 
 /** openSender(ifindex) */
 napi_value OpenSender(napi_env env, napi_callback_info info) {
-  napi_value arguments[1];
+  napi_value arguments[2];
   uint32_t ifindex;
-  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &ifindex) || ifindex == 0 || ifindex > 0x7fffffff) {
-    return ThrowType(env, "openSender(ifindex)");
+  uint32_t mark;
+  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &ifindex) || ifindex == 0 || ifindex > 0x7fffffff ||
+      !ToUint(env, arguments[1], &mark)) {
+    return ThrowType(env, "openSender(ifindex, mark)");
   }
   auto* handle = new SenderHandle;
   SystemError error;
-  if (!handle->sender.Open(static_cast<int>(ifindex), &error)) {
+  if (!handle->sender.Open(static_cast<int>(ifindex), mark, &error)) {
     delete handle;
     return ThrowSystem(env, error);
   }

@@ -9,13 +9,14 @@ namespace firehook {
 
 Sender::~Sender() { Close(); }
 
-bool Sender::Open(int ifindex, SystemError* error) {
+bool Sender::Open(int ifindex, uint32_t mark, SystemError* error) {
   // Protocol 0 in socket and address: this socket receives nothing.
   fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd_ < 0) return Fail(error, "socket");
   const int one = 1;
   const char* failed = nullptr;
   if (setsockopt(fd_, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) != 0) failed = "PACKET_VNET_HDR";
+  if (failed == nullptr && mark != 0 && setsockopt(fd_, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0) failed = "SO_MARK";
   if (failed == nullptr) WidenSendBuffer(fd_);
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;

@@ -25,8 +25,8 @@ class Sender {
   Sender(const Sender&) = delete;
   Sender& operator=(const Sender&) = delete;
 
-  /** Opens the socket on a device. False, with `error` set and nothing left open, when a call fails. */
-  bool Open(int ifindex, SystemError* error);
+  /** Opens the socket on a device; `mark` is on each of its frames, 0 for none. False, with `error` set and nothing left open, when a call fails. */
+  bool Open(int ifindex, uint32_t mark, SystemError* error);
 
   /**
    * Sends `count` frames (kSendBatch at most): `starts[i]` points at the vnet header of frame i, `lengths[i]` counts it.

@@ -1,7 +1,7 @@
 /**
  * From an attach of the configuration to what it stands on.
  *
- * Rule: the driver decides where a bridge takes its frames; nobody else asks for it.
+ * Rule: the driver decides where a bridge takes its frames, and how its frames are known at a detour; nobody else asks for it.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import { type AttachConfig, attachInterfaces, type Config } from '../config/sche
 import type { Attachment, TakesAt } from './attach/attachment.ts';
 import { findLinks } from './attach/find-links.ts';
 import type { Link } from './link.ts';
+import { deliveredMark } from './marks.ts';
 
 /**
  * Finds the interfaces of an attach.
@@ -25,5 +26,13 @@ export function toAttachment(
   // In a bridge every frame is stolen: a ring that knows the fence may take it at the port, which saves the detour.
   const takesAt: TakesAt = driver === 'afpacket' ? 'port' : 'detour';
   const found = { kind, links: findLinks(attachInterfaces(config), kind, links) };
+  const [link] = found.links;
+  if (kind === 'host' && link !== undefined) return hostAttachment(link, driver);
   return (kind === 'bridge' ? { ...found, takesAt } : found) as unknown as Attachment;
+}
+
+/** The attachment of a host's port. */
+export function hostAttachment(link: Link, driver: Config['driver']): Attachment {
+  const knownBy = driver === 'afpacket' ? 'mark' : 'group';
+  return { kind: 'host', links: [link], knownBy, deliveredMark: deliveredMark(link.ifindex) };
 }

@@ -29,6 +29,7 @@ import {
   addIngressQueue,
   addIngressRedirect,
   deleteIngressQueue,
+  isMarkedWith,
   listIngressFilters,
   MIRRED,
   readFilters,
@@ -88,8 +89,8 @@ export class DetourKeeper {
         if (changes === null) continue;
         await this.#route.request(`set up ${link.name}`, [changeLink(link.ifindex, changes)]);
       }
-      if (spec.delivers && !(await this.#hasRedirect(ends.near.ifindex, spec.port.ifindex))) {
-        await this.#redirect(ends.near, spec.port);
+      if (!(await this.#delivers(ends.near, spec))) {
+        await this.#redirect(ends.near, spec);
       }
     }
   }
@@ -115,7 +116,7 @@ export class DetourKeeper {
         const names = await this.#offloads.wrongAt(link.ifindex, end, superFrames);
         if (names.length > 0) damages.push({ what: 'offload', text: `${link.name}: ${names.join(', ')} is on` });
       }
-      if (spec.delivers && !(await this.#hasRedirect(ends.near.ifindex, spec.port.ifindex))) {
+      if (!(await this.#delivers(ends.near, spec))) {
         damages.push({ what: 'redirect', text: `${ends.near.name}: nothing brings its frames to ${spec.port.name}` });
       }
     }
@@ -143,12 +144,13 @@ export class DetourKeeper {
     return found;
   }
 
-  async #hasRedirect(near: number, port: number): Promise<boolean> {
-    const actions = (await this.#filters(near)).flatMap(
-      (filter) => filter.actions ?? [{ kind: '?', mirred: 0, ifindex: 0 }],
-    );
-    const [only] = actions;
-    return actions.length === 1 && only?.mirred === MIRRED.ingressRedirect && only.ifindex === port;
+  /** True where the near end has the one filter that it should have, or needs none. */
+  async #delivers({ ifindex }: Link, { port, deliveredMark }: DetourSpec): Promise<boolean> {
+    if (deliveredMark === 0) return true;
+    const [only, ...others] = await this.#filters(ifindex);
+    if (only === undefined || others.length > 0 || !isMarkedWith(only, deliveredMark)) return false;
+    const [action] = only.actions ?? [];
+    return only.actions?.length === 1 && action?.mirred === MIRRED.ingressRedirect && action.ifindex === port.ifindex;
   }
 
   async #filters(ifindex: number): Promise<ReturnType<typeof readFilters>> {
@@ -164,7 +166,7 @@ export class DetourKeeper {
   }
 
   /** What the lane puts into the far end arrives on the port itself, so that `iifname` rules and bound sockets match. */
-  async #redirect(near: Link, port: Link): Promise<void> {
+  async #redirect(near: Link, { port, deliveredMark }: DetourSpec): Promise<void> {
     try {
       await this.#route.request(`remove the filters of ${near.name}`, [deleteIngressQueue(near.ifindex)]);
     } catch (error) {
@@ -172,7 +174,7 @@ export class DetourKeeper {
     }
     await this.#route.request(`redirect ${near.name} to the ingress of ${port.name}`, [
       addIngressQueue(near.ifindex),
-      addIngressRedirect(near.ifindex, port.ifindex),
+      addIngressRedirect(near.ifindex, port.ifindex, deliveredMark),
     ]);
   }
 }
@@ -193,12 +195,12 @@ function endsOf({ near, far }: Pick<DetourSpec, 'near' | 'far'>, links: Readonly
 }
 
 /** What has to be changed of an end; null when nothing has. */
-function changesOf(link: ListedLink, end: 'near' | 'far', { port, delivers }: DetourSpec): LinkChanges | null {
+function changesOf(link: ListedLink, end: 'near' | 'far', { port, deliveredMark }: DetourSpec): LinkChanges | null {
   const changes: { -readonly [K in keyof LinkChanges]: LinkChanges[K] } = {};
   const mtu = detourMtu(port);
   if (link.mtu !== mtu) changes.mtu = mtu;
   // The stack takes a redirected frame for its own only if the MAC address of the device it came in by says so.
-  if (delivers && end === 'near' && link.mac !== port.mac) changes.mac = port.mac;
+  if (deliveredMark !== 0 && end === 'near' && link.mac !== port.mac) changes.mac = port.mac;
   // Of a list that another reader made it is not known.
   if (link.isNoArp === false) changes.isNoArp = true;
   if (!link.isUp) changes.isUp = true;

@@ -278,6 +278,8 @@ export class KernelPlumbing implements Plumbing {
       onDown: orders.onDown,
       peer: peer === null ? null : deviceOf(peer),
       takesAt: isBridge ? attachment.takesAt : 'detour',
+      knownBy: isBridge ? 'group' : attachment.knownBy,
+      deliveredMark: isBridge ? 0 : attachment.deliveredMark,
       detours: isComplete ? detours : null,
       tolerated: orders.tolerated,
     };

@@ -16,7 +16,7 @@ import { type DetourSpec, detoursOf } from './attach/detours.ts';
 import type { Damage } from './contract.ts';
 import type { CounterTotals } from './counter-totals.ts';
 import type { Link } from './link.ts';
-import { STOLEN_MARK } from './tables.ts';
+import { STOLEN_MARK } from './marks.ts';
 
 /** A probe that has not come through after this long did not. */
 const TIMEOUT_MS = 1000;
@@ -43,7 +43,7 @@ export async function probeDetours(
   let waiting: Probe[] = [];
   for (const spec of detoursOf(attachment)) {
     const ifindex = exitOf(attachment, spec);
-    const counter = `probe_${spec.delivers ? 'in' : 'out'}`;
+    const counter = `probe_${spec.deliveredMark !== 0 ? 'in' : 'out'}`;
     waiting.push({ spec, ifindex, counter, before: (await counters.now(ifindex)).get(counter) ?? 0 });
   }
   for (const { spec } of waiting) {

@@ -13,12 +13,12 @@
 
 import { SEND_GROUP } from '../drivers/effective-group.ts';
 import { ETHERTYPE_PROBE, PROBE_COOKIE } from '../lane/probe.ts';
-import type { TakesAt } from './attach/attachment.ts';
+import type { KnownBy, TakesAt } from './attach/attachment.ts';
+import { passValue, STOLEN_MARK } from './marks.ts';
 import { type PortMemory, writeComment } from './memory.ts';
 import { tableName } from './names.ts';
 import {
   ACCEPT,
-  type Clause,
   count,
   DROP,
   forwardTo,
@@ -40,12 +40,6 @@ import {
 } from './netlink/clause.ts';
 import type { Chain, Hook, Table } from './netlink/nftables.ts';
 
-/** Mark of a frame that the lane delivers to the host; taken off again at the port's ingress. */
-export const DELIVERED_MARK = 0x66685449;
-/** Mark of a frame on its way into a detour; taken off again at the near end. */
-export const STOLEN_MARK = 0x66685453;
-/** Priority of a packet that the chain at the port has let in; taken off again in the wall. Its low bits mean best effort. */
-export const PASS = 0x66685000;
 /** Before whatever else hooks a device. */
 export const FIRST = -2147483648;
 /** Before the kernel puts fragments together and tracks connections. */
@@ -75,6 +69,9 @@ export interface PortPlan {
   /** A bridge's other port; null for a host. */
   readonly peer: Device | null;
   readonly takesAt: TakesAt;
+  readonly knownBy: KnownBy;
+  /** Mark of the frames that the lane delivers to the host; 0 for a bridge, where it delivers none. */
+  readonly deliveredMark: number;
   /** Null as long as they are not there: then nothing is stolen, and `onDown` holds. */
   readonly detours: Readonly<Partial<Record<'in' | 'out', Detour>>> | null;
   /**
@@ -110,8 +107,8 @@ export function atDevice(name: string, hook: 'ingress' | 'egress', device: Devic
  * ```
  * @param down - what `onDown` says
  */
-export function steal(direction: 'in' | 'out', detour: Detour | undefined, down: Clause): Rule[] {
-  const otherwise = [count(`down_${direction}`), down];
+export function steal(direction: 'in' | 'out', detour: Detour | undefined, down: Rule): Rule[] {
+  const otherwise = [count(`down_${direction}`), ...down];
   if (detour === undefined) return [otherwise];
   const isHeld = interfaceInSet(direction === 'in' ? 'iif' : 'oif', ALIVE);
   return [[isHeld, count(`stolen_${direction}`), setMark(STOLEN_MARK), forwardTo(detour.near)], otherwise];
@@ -132,33 +129,48 @@ export function countProbe(direction: 'in' | 'out'): Rule {
  * other programs send there goes nowhere, and the host's own stack gets nothing from there.
  *
  * ```
- *   near_in_out  egress of the near end:   meta mark 0x66685453 meta mark set 0x00000000 accept
+ *   near_in_in   ingress of the near end:  drop            (behind the tc redirect, which takes what the lane delivers, by its mark)
+ *   far_in_in    ingress of the far end:   meta mark 0x66685453 counter name "offered_in" drop  (the lane's tap has its copy by then)
  *                                          drop
- *   near_in_in   ingress of the near end:  drop            (behind the tc redirect, which takes what the lane delivers)
- *   far_in_in    ingress of the far end:   counter name "offered_in" drop       (the lane's tap has its copy by then)
- *   far_in_out   egress of the far end:    meta skgid 1718113368 meta mark set 0x66685449 accept
+ * ```
+ * A lane that is known by its marks needs no more: its ring leaves frames without the mark alone, and its socket sets the one
+ * that the redirect asks for. Each chain that a packet need not pass spares a fiftieth of its processor time. npm `pcap` can do
+ * neither; for a lane that is known by its group two more chains do it:
+ *
+ * ```
+ *   near_in_out  egress of the near end:   meta mark 0x66685453 accept
+ *                                          drop
+ *   far_in_out   egress of the far end:    meta skgid 1718113368 meta mark set <delivered> accept
  *                                          drop
  * ```
  * @param delivers - the lane sends into the far end what the host gets
  */
-export function detourChains(direction: 'in' | 'out', { near, far }: Detour, delivers: boolean): Chain[] {
-  const delivered: Rule = [socketGroupIs(SEND_GROUP), setMark(DELIVERED_MARK), ACCEPT];
-  return [
-    atDevice(`near_${direction}_out`, 'egress', near, [[markIs(STOLEN_MARK), setMark(0), ACCEPT], [DROP]]),
+export function detourChains(
+  direction: 'in' | 'out',
+  { near, far }: Detour,
+  plan: PortPlan,
+  delivers: boolean,
+): Chain[] {
+  const isStolen = markIs(STOLEN_MARK);
+  const chains = [
     atDevice(`near_${direction}_in`, 'ingress', near, [[DROP]]),
-    atDevice(`far_${direction}_in`, 'ingress', far, [[count(`offered_${direction}`), DROP]]),
-    atDevice(`far_${direction}_out`, 'egress', far, delivers ? [delivered, [DROP]] : [[DROP]]),
+    atDevice(`far_${direction}_in`, 'ingress', far, [[isStolen, count(`offered_${direction}`), DROP], [DROP]]),
   ];
+  const isKnownByMark = plan.knownBy === 'mark';
+  if (!isKnownByMark) chains.push(atDevice(`near_${direction}_out`, 'egress', near, [[isStolen, ACCEPT], [DROP]]));
+  if (isKnownByMark && delivers) return chains;
+  const delivered: Rule = [socketGroupIs(SEND_GROUP), setMark(plan.deliveredMark), ACCEPT];
+  return [...chains, atDevice(`far_${direction}_out`, 'egress', far, delivers ? [delivered, [DROP]] : [[DROP]])];
 }
 
 /**
  * The wall: a second look at what the IP stack is about to take or has sent.
  *
  * ```
- *   prerouting   iif 7 goto wall                    the port itself, also under another name
+ *   prerouting   meta priority 6000:0070 meta priority set none accept          let in by the chain at the port: most packets
+ *                iif 7 goto wall                    the port itself, also under another name
  *                iifname "eth0" goto wall           an interface that was made again under its name
- *   wall         meta priority 6668:5000 meta priority set none accept          let in by the chain at the port
- *                meta ipsec exists accept           what IPsec unpacked: it came in a packet that was let in
+ *   wall         meta ipsec exists accept           what IPsec unpacked: it came in a packet that was let in
  *                counter name "unhooked_in" drop    (onDown: forward: counted only)
  *   postrouting  oif 7 oifname != "eth0" counter name "unhooked_out" drop       renamed: its egress chain does not run
  *                oif != 7 oifname "eth0" counter name "unhooked_out" drop       made again
@@ -173,10 +185,7 @@ export function wall({ port, memory, onDown, tolerated }: PortPlan): Table {
   const isHost = memory.kind === 'host';
   const isOpen = isHost && onDown === 'forward';
   const verdict = (isCountedOnly: boolean): Rule => (isCountedOnly ? [] : [DROP]);
-  const passes: Rule[] = [
-    [priorityIs(PASS), setPriority(0), ACCEPT],
-    [isDecapsulated(), ACCEPT],
-  ];
+  const isLetIn: Rule = [priorityIs(passValue(port.ifindex)), setPriority(0), ACCEPT];
   const base = (hook: Hook['hook'], priority: number, rules: Rule[]): Chain => ({
     name: hook,
     hook: { hook, priority },
@@ -195,11 +204,12 @@ export function wall({ port, memory, onDown, tolerated }: PortPlan): Table {
       {
         name: 'wall',
         rules: [
-          ...(isHost ? passes : []),
+          ...(isHost ? [[isDecapsulated(), ACCEPT]] : []),
           [count('unhooked_in'), ...verdict(isOpen || (isHost && tolerated.includes('tc')))],
         ],
       },
       base('prerouting', WALL_IN, [
+        ...(isHost ? [isLetIn] : []),
         [interfaceIs('iif', '==', port.ifindex), goTo('wall')],
         [interfaceNameIs('iifname', '==', port.name), goTo('wall')],
       ]),

@@ -16,7 +16,7 @@
 import { type AttachConfig, attachInterfaces, attachTolerates, type Config } from '../config/schema.ts';
 import { isFirehookError } from '../errors.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
-import { toAttachment } from '../plumbing/attach-entry.ts';
+import { hostAttachment, toAttachment } from '../plumbing/attach-entry.ts';
 import type { Damage, EarlierTaker, Plumbing } from '../plumbing/contract.ts';
 import type { Link } from '../plumbing/link.ts';
 import { Attempt, type AttemptWorld } from './attempt.ts';
@@ -363,7 +363,7 @@ export class AttachKeeper {
     // The other port of a bridge is gone, or has tables of another attachment: nothing comes through this one any more.
     const isHalf = fresh.some((link) => link === undefined || current.has(link.ifindex));
     const now = isHalf
-      ? { kind: 'host' as const, links: [port] as const }
+      ? hostAttachment(port, this.#world.driver)
       : ({ ...before, links: fresh } as unknown as Attachment);
     const isRenamed = keyOf(now) !== keyOf(before);
     if (!isRenamed && !(await plumbing.inspect(now, links)).some(({ what }) => what === 'table')) return false;

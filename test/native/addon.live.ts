@@ -19,6 +19,7 @@ import { describe, test } from 'node:test';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { assemble, takeMarked } from '../../src/drivers/classic-bpf.ts';
 import { loadNative } from '../../src/native/load-native.ts';
 import type { NativeModule, NativeRing, NativeSender } from '../../src/native/native.d.ts';
 import { ipv4, ipv6, udp } from '../support/packet-builder.ts';
@@ -96,9 +97,9 @@ function send(sender: NativeSender, ring: NativeRing, entries: readonly (readonl
 }
 
 /** Sends frames into the far end of the cable; they arrive at `p0`. */
-function sendFrames(count: number): void {
+function sendFrames(count: number, mark = 0): void {
   const ring = openRing(far, 0);
-  const sender = native.openSender(far);
+  const sender = native.openSender(far, mark);
   new Uint8Array(sender.made).fill(2, VNET, VNET + FRAME);
   assert.equal(send(sender, ring, Array<number[]>(count).fill([MADE, 0, VNET + FRAME])), 0);
   native.closeSender(sender);
@@ -191,7 +192,7 @@ describe('the addon', () => {
       [WRONG, [...WRONG.filter((one) => !(one instanceof Uint8Array)), NONE, new Uint8Array(7), new Uint16Array(8)]],
     );
     refuses('setFilter', ring, new Uint8Array(8 * 4097));
-    refuses('setFilter', native.openSender(near), none);
+    refuses('setFilter', native.openSender(near, 0), none);
     assert.throws(() => native.setFilter(ring, new Uint8Array(8).fill(255)), {
       syscall: 'SO_ATTACH_FILTER',
       code: 'EINVAL',
@@ -217,9 +218,20 @@ describe('the addon', () => {
     native.closeRing(ring);
   });
 
+  test('a sender marks its frames, and a ring that asks for a mark leaves all others alone', async () => {
+    const ring = openRing();
+    native.setFilter(ring, assemble(takeMarked(0xfedc_ba98)));
+    const seen = count(ring);
+    for (const mark of [0, 1, 0x98ba_dcfe, 0xfedc_ba99]) sendFrames(5, mark);
+    sendFrames(3, 0xfedc_ba98);
+    await waitFor(() => seen() >= 3, { what: 'the marked frames' });
+    assert.equal(seen(), 3);
+    native.closeRing(ring);
+  });
+
   test('openSender refuses wrong types and numbers out of range', () => {
-    refusesEachWrong('openSender', [near], [[...numbers, 0, 2 ** 31]]);
-    assert.throws(() => native.openSender(0x7fff_fff0), { syscall: 'bind', code: 'ENODEV' });
+    refusesEachWrong('openSender', [near, 0], [[...numbers, 0, 2 ** 31], numbers]);
+    assert.throws(() => native.openSender(0x7fff_fff0, 0), { syscall: 'bind', code: 'ENODEV' });
   });
 
   test('the exports that change the identity refuse wrong types and numbers out of range', () => {
@@ -239,7 +251,7 @@ describe('the addon', () => {
 
   test('a handle of the other kind, and what only looks like one, is refused everywhere', () => {
     const ring = openRing();
-    const sender = native.openSender(near);
+    const sender = native.openSender(near, 0);
     const likeRing = { memory: ring.memory, overflow: ring.overflow, fields: ring.fields };
     const heir = Object.create(ring) as NativeRing;
     for (const foreign of [...WRONG, sender, likeRing, heir]) {
@@ -291,7 +303,7 @@ describe('the addon', () => {
 
   test('what points outside its memory, at no header or at no memory is not sent, and the others are', () => {
     const ring = openRing();
-    const sender = native.openSender(near);
+    const sender = native.openSender(near, 0);
     const sizes = {
       [RING]: ring.memory.byteLength,
       [OVERFLOW]: ring.overflow.byteLength,
@@ -323,7 +335,7 @@ describe('the addon', () => {
 
   test('a queue that says it is longer than it can be sends what it can hold', () => {
     const ring = openRing();
-    const sender = native.openSender(near);
+    const sender = native.openSender(near, 0);
     const queue = new Uint32Array(sender.queue);
     for (let at = 2; at < queue.length; at += 3) queue.set([MADE, 0, VNET + FRAME], at);
     queue[0] = 2 ** 32 - 1;
@@ -335,7 +347,7 @@ describe('the addon', () => {
 
   test('a queue whose arrays were detached sends what it last held, and closes', () => {
     const ring = openRing();
-    const sender = native.openSender(near);
+    const sender = native.openSender(near, 0);
     for (const array of [sender.queue, sender.failed, sender.made]) detach(array);
     assert.equal(native.flush(sender, ring), 0);
     native.closeSender(sender);
@@ -344,7 +356,7 @@ describe('the addon', () => {
 
   test('each frame that did not go is marked, and the others are sent', () => {
     const ring = openRing();
-    const sender = native.openSender(near);
+    const sender = native.openSender(near, 0);
     const lengths = [FRAME, 3000, 0, FRAME];
     assert.equal(
       send(
@@ -362,7 +374,7 @@ describe('the addon', () => {
   test('what is queued in a batch goes out when its call returns, and what does not is told', async () => {
     const ring = openRing();
     const back = openRing(far, 0);
-    const sender = native.openSender(near);
+    const sender = native.openSender(near, 0);
     const arrived = count(back);
     const told: number[] = [];
     native.watch(
@@ -383,7 +395,7 @@ describe('the addon', () => {
 
   test('a closed sender has no arrays, sends nothing and may be closed again', () => {
     const ring = openRing();
-    const sender: NativeSender = native.openSender(near);
+    const sender: NativeSender = native.openSender(near, 0);
     new Uint32Array(sender.queue)[0] = 1;
     native.closeSender(sender);
     native.closeSender(sender);
@@ -499,7 +511,7 @@ describe('the addon', () => {
 
   test('a closed ring is refused everywhere, has no memory, and may be closed again', () => {
     const ring = openRing();
-    const sender = native.openSender(near);
+    const sender = native.openSender(near, 0);
     const view = new Uint8Array(ring.memory);
     assert.ok(view.length > 0 && ring.overflow.byteLength > 0);
     native.closeRing(ring);
@@ -567,7 +579,7 @@ describe('the addon', () => {
 
   test('the event loop gets its turn while frames never cease', async () => {
     const ring = openRing();
-    const flood = native.openSender(far);
+    const flood = native.openSender(far, 0);
     const source = openRing(far, 0);
     new Uint8Array(flood.made).fill(2, VNET, VNET + FRAME);
     let isOver = false;

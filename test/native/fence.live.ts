@@ -88,7 +88,7 @@ function openRing(): NativeRing {
 
 function sendFrames(fill: number, count: number, length: number): void {
   const ring = native.openRing(far ?? 0, SLOT, 1, 0, -1, true, NONE);
-  const sender = native.openSender(far ?? 0);
+  const sender = native.openSender(far ?? 0, 0);
   new Uint8Array(sender.made).fill(fill, VNET, VNET + length);
   const queue = new Uint32Array(sender.queue);
   for (let left = count; left > 0; left -= BATCH) {

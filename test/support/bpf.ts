@@ -9,7 +9,7 @@
  */
 
 import assert from 'node:assert/strict';
-import type { Instruction } from '../../src/drivers/interest-filter.ts';
+import type { Instruction } from '../../src/drivers/classic-bpf.ts';
 
 const MAX_PROGRAM = 4096;
 const RETURN = 0x06;

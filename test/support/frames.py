@@ -1,6 +1,6 @@
 """Raw Ethernet frames for the tests: sends crafted ones, prints those that arrive.
 
-    frames.py send IF [--vnet]                 frames from standard input, one in hex a line
+    frames.py send IF [--vnet] [--mark M]      frames from standard input, one in hex a line
     frames.py capture IF --count N --timeout S [--filter-ethertype T]... [--direction in|out|both] [--vnet]
     frames.py udp-gso HOST PORT SIZE GSO       one super-datagram that the kernel cuts into pieces of GSO octets
 
@@ -23,6 +23,7 @@ PACKET_AUXDATA = 8
 PACKET_VNET_HDR = 15
 PACKET_OUTGOING = 4
 SO_RCVBUFFORCE = 33
+SO_MARK = 36
 # The default holds a few hundred frames: a burst would be lost.
 RECEIVE_BUFFER = 32 << 20
 TPACKET_AUXDATA = struct.Struct("=IIIHHHH")
@@ -47,6 +48,7 @@ def open_packet_socket(interface, protocol, vnet):
 
 def send(args):
     sock = open_packet_socket(args.interface, 0, args.vnet)
+    sock.setsockopt(socket.SOL_SOCKET, SO_MARK, struct.pack("=I", args.mark))
     for line in sys.stdin:
         if line.strip():
             octets = bytes.fromhex(line)
@@ -132,6 +134,7 @@ def main():
     command = commands.add_parser("send")
     command.add_argument("interface")
     command.add_argument("--vnet", action="store_true", help="a virtio-net header stands before each frame")
+    command.add_argument("--mark", type=int, default=0)
     command.set_defaults(run=send)
 
     command = commands.add_parser("capture")

@@ -39,17 +39,19 @@ export interface Capture {
  * Sends frames out of an interface, one after the other, as they are.
  *
  * @param frames - from the destination address on, without the checksum at the end; at least 14 octets each
- * @param options - `vnet`: a virtio-net header stands before each frame, ten octets in network byte order
+ * @param options - `vnet`: a virtio-net header stands before each frame, ten octets in network byte order; `mark`: of each
+ * frame in the kernel (SO_MARK)
  */
 export async function sendFrames(
   ns: Namespace,
   interfaceName: string,
   frames: readonly Uint8Array[],
-  options: { readonly vnet?: boolean } = {},
+  options: { readonly vnet?: boolean; readonly mark?: number } = {},
 ): Promise<void> {
   const input = hex(frames).join('\n');
   const vnet = options.vnet === true ? ['--vnet'] : [];
-  await ns.output('python3', [SCRIPT, 'send', interfaceName, ...vnet], { input });
+  const mark = ['--mark', `${options.mark ?? 0}`];
+  await ns.output('python3', [SCRIPT, 'send', interfaceName, ...vnet, ...mark], { input });
 }
 
 /** Frames as text that a failing comparison shows well. */

@@ -58,7 +58,7 @@ const PARTS: readonly Part[] = [
     kind: 'host',
     part: 'redirect',
     advice:
-      'needs CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_U32 and CONFIG_NET_ACT_MIRRED; try modprobe act_mirred cls_u32',
+      'needs CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_BPF and CONFIG_NET_ACT_MIRRED; try modprobe act_mirred cls_bpf',
   },
   {
     name: 'offloads',

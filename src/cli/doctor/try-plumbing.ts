@@ -41,7 +41,7 @@ const PARTS: Readonly<Record<string, (ports: Ports) => Promise<void>>> = {
     await withSocket(NETLINK_ROUTE, async (route) => {
       await route.request('redirect p0 to p1', [
         addIngressQueue(p0.ifindex),
-        addIngressRedirect(p0.ifindex, p1.ifindex),
+        addIngressRedirect(p0.ifindex, p1.ifindex, 1),
       ]);
       await route.request('remove the filters of p0', [deleteIngressQueue(p0.ifindex)]);
     });
@@ -54,7 +54,10 @@ const PARTS: Readonly<Record<string, (ports: Ports) => Promise<void>>> = {
       if ((await offloads.wrongAt(p0.ifindex, 'near', 'cut')).length > 0) throw new Error('the offloads stay on');
     });
   },
-  host: async ([p0]) => await tryAttachments([{ kind: 'host', links: [p0] }]),
+  host: async ([p0]) =>
+    await tryAttachments(
+      (['mark', 'group'] as const).map((knownBy) => ({ kind: 'host', links: [p0], knownBy, deliveredMark: 1 })),
+    ),
   bridge: async (links) =>
     await tryAttachments([
       { kind: 'bridge', links, takesAt: 'detour' },
@@ -120,7 +123,8 @@ function chainAt(port: Link, hook: 'ingress' | 'egress', rules: readonly Rule[])
 
 function wallOf(port: Link): Table {
   const memory = { kind: 'host', peer: 0, setPromiscuous: false, unsetLro: false } as const;
-  return wall({ port, memory, onDown: 'drop', peer: null, takesAt: 'detour', detours: null, tolerated: [] });
+  const plan = { port, memory, onDown: 'drop', peer: null, detours: null, tolerated: [] } as const;
+  return wall({ ...plan, takesAt: 'detour', knownBy: 'group', deliveredMark: 0 });
 }
 
 async function withSocket(family: number, action: (socket: NetlinkSocket) => Promise<void>): Promise<void> {

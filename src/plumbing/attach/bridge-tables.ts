@@ -34,8 +34,8 @@ export function bridgeTables(plan: PortPlan): PortTables {
     [count('down_in'), down],
   ];
   const chains = [
-    atDevice('ingress', 'ingress', port, takesAt === 'port' ? atPort : steal('in', detours?.in, down)),
-    ...(detours?.in === undefined ? [] : detourChains('in', detours.in, false)),
+    atDevice('ingress', 'ingress', port, takesAt === 'port' ? atPort : steal('in', detours?.in, [down])),
+    ...(detours?.in === undefined ? [] : detourChains('in', detours.in, plan, false)),
   ];
   const counters = ['stolen_in', 'down_in'];
   if (takesAt === 'detour') {

@@ -25,20 +25,20 @@ export interface DetourSpec {
   /** Names of its ends. */
   readonly near: string;
   readonly far: string;
-  /** What the lane sends into the far end is delivered to the host: redirected to the port's ingress. */
-  readonly delivers: boolean;
+  /** What the lane sends into the far end with this mark is delivered to the host: redirected to the port's ingress. 0: nothing. */
+  readonly deliveredMark: number;
 }
 
 /** The detours of an attachment: the ports it steals from and the directions. */
 export function detoursOf(attachment: Attachment): DetourSpec[] {
-  const spec = (port: Link, direction: 'in' | 'out', delivers: boolean): DetourSpec => {
-    return { port, direction, delivers, ...detourNames(port.ifindex, direction) };
+  const spec = (port: Link, direction: 'in' | 'out', deliveredMark: number): DetourSpec => {
+    return { port, direction, deliveredMark, ...detourNames(port.ifindex, direction) };
   };
   switch (attachment.kind) {
     case 'bridge':
-      return attachment.takesAt === 'port' ? [] : attachment.links.map((link) => spec(link, 'in', false));
+      return attachment.takesAt === 'port' ? [] : attachment.links.map((link) => spec(link, 'in', 0));
     case 'host':
-      return [spec(attachment.links[0], 'in', true), spec(attachment.links[0], 'out', false)];
+      return [spec(attachment.links[0], 'in', attachment.deliveredMark), spec(attachment.links[0], 'out', 0)];
     case 'tap':
       return [];
     default:

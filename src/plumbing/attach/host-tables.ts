@@ -16,6 +16,7 @@
  */
 
 import { SEND_GROUP } from '../../drivers/effective-group.ts';
+import { passValue } from '../marks.ts';
 import {
   ACCEPT,
   bitsAre,
@@ -39,10 +40,8 @@ import type { Chain } from '../netlink/nftables.ts';
 import {
   atDevice,
   countProbe,
-  DELIVERED_MARK,
   detourChains,
   netdevTable,
-  PASS,
   type PortPlan,
   type PortTables,
   steal,
@@ -66,23 +65,24 @@ const TO_MULTICAST = octetsAre('nh', 24, 'ff');
 /** Both tables of a host port. */
 export function hostTables(plan: PortPlan): PortTables {
   const { port, onDown, detours } = plan;
-  const down = onDown === 'forward' ? ACCEPT : DROP;
+  const letIn: Rule = [setPriority(passValue(port.ifindex)), ACCEPT];
+  const isOpen = onDown === 'forward';
   const both = (name: string): string[] => [`${name}_in`, `${name}_out`];
   const chains: Chain[] = [
     ...exemptChains(),
-    { name: 'delivered', rules: [countProbe('in'), [setMark(0), setPriority(PASS), ACCEPT]] },
+    { name: 'delivered', rules: [countProbe('in'), [setMark(0), ...letIn]] },
     { name: 'sent', rules: [countProbe('out'), [ACCEPT]] },
-    { name: 'steal_in', rules: steal('in', detours?.in, down) },
-    { name: 'steal_out', rules: steal('out', detours?.out, down) },
+    { name: 'steal_in', rules: steal('in', detours?.in, isOpen ? letIn : [DROP]) },
+    { name: 'steal_out', rules: steal('out', detours?.out, [isOpen ? ACCEPT : DROP]) },
     { name: 'decide_in', rules: STOLEN_TYPES.map((type): Rule => [protocolIs(type), goTo('steal_in')]) },
     // For another MAC address: the stack does not take it, but a macvlan would. What carries no IP is left alone.
     { name: 'others_in', rules: [[jump('other_vlan')], ...STOLEN_TYPES.map((type): Rule => [protocolIs(type), DROP])] },
     { name: 'framed_in', rules: [...exempt(), [goTo('decide_in')]] },
     atDevice('ingress', 'ingress', port, [
-      [markIs(DELIVERED_MARK), goTo('delivered')],
-      ...plainFrames([pktTypeIs('==', 'host')]).map((rule): Rule => [...rule, setPriority(PASS), goTo('steal_in')]),
+      [markIs(plan.deliveredMark), goTo('delivered')],
+      ...plainFrames([pktTypeIs('==', 'host')]).map((rule): Rule => [...rule, goTo('steal_in')]),
       [pktTypeIs('==', 'other'), ...(leavesOthers(plan) ? [ACCEPT] : [goTo('others_in')])],
-      [setPriority(PASS)],
+      [setPriority(passValue(port.ifindex))],
       [hasOctet('ll', 0), goTo('framed_in')],
       // Without a link header: this host's own multicast and broadcast, looped back to its sockets.
       [pktTypeIs('!=', 'host'), ACCEPT],
@@ -97,8 +97,8 @@ export function hostTables(plan: PortPlan): PortTables {
       ...STOLEN_TYPES.map((type): Rule => [octetsAre('ll', 12, digits(ETHER_TYPE[type])), goTo('steal_out')]),
     ]),
   ];
-  if (detours?.in !== undefined) chains.push(...detourChains('in', detours.in, true));
-  if (detours?.out !== undefined) chains.push(...detourChains('out', detours.out, false));
+  if (detours?.in !== undefined) chains.push(...detourChains('in', detours.in, plan, true));
+  if (detours?.out !== undefined) chains.push(...detourChains('out', detours.out, plan, false));
   const counters = ['stolen', 'offered', 'down', 'probe'].flatMap(both);
   return { netdev: netdevTable(plan, counters, chains), inet: wall(plan) };
 }

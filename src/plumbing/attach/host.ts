@@ -13,23 +13,36 @@ import {
   LOCAL_IF_INDEX,
 } from '../../firewall/constants.ts';
 import type { Link } from '../link.ts';
+import { STOLEN_MARK } from '../marks.ts';
 import { detourNames } from '../names.ts';
+import type { Attachment } from './attachment.ts';
 import { captureLength, ETHERNET_HEADER } from './detours.ts';
 import { device } from './device.ts';
 import type { LaidOut } from './lay-out.ts';
 
 /** What arrives at the port goes on to this host, what leaves goes on to the wire. */
-export function layOutHost(link: Link, first: number, links: ReadonlyMap<string, Link>): LaidOut {
+export function layOutHost(
+  { links: [link], knownBy, deliveredMark }: Extract<Attachment, { kind: 'host' }>,
+  first: number,
+  links: ReadonlyMap<string, Link>,
+): LaidOut {
   const inbound = device(detourNames(link.ifindex, 'in').far, links);
   const outbound = device(detourNames(link.ifindex, 'out').far, links);
   const port = {
     direction: 'any' as const,
     maxFrameLength: link.mtu + ETHERNET_HEADER,
     captureLength: captureLength(link),
+    ...(knownBy === 'mark' ? { captureMark: STOLEN_MARK } : {}),
   };
   return {
     ports: [
-      { ...port, id: first, capture: inbound, send: inbound },
+      {
+        ...port,
+        id: first,
+        capture: inbound,
+        send: inbound,
+        ...(knownBy === 'mark' ? { sendMark: deliveredMark } : {}),
+      },
       { ...port, id: first + 1, capture: outbound, send: device(link.name, links) },
     ],
     ways: [

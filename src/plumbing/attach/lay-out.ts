@@ -28,7 +28,7 @@ export function layOut(attachment: Attachment, firstPort: number, links: Readonl
     case 'bridge':
       return layOutBridge(attachment, firstPort, links);
     case 'host':
-      return layOutHost(attachment.links[0], firstPort, links);
+      return layOutHost(attachment, firstPort, links);
     case 'tap':
       return layOutTap(attachment.links[0], firstPort);
     default:

@@ -4,12 +4,14 @@
  * ```
  *   tcmsg: family (1) 0 (3) ifindex (4) handle (4) parent (4) priority << 16 | protocol (4), then attributes
  * ```
- * Rule: pure. The redirect uses u32, which is in every kernel that has filters; matchall came later.
+ * Rule: pure. The redirect looks at the mark of a frame with classic BPF: matching by mark is an option in u32, and the kernels of
+ * some distributions lack `fw` and `matchall`.
  *
  * @see tc(8), include/uapi/linux/rtnetlink.h, include/uapi/linux/pkt_cls.h, include/uapi/linux/tc_act/tc_mirred.h
  * @module
  */
 
+import { assemble, takeMarked } from '../../drivers/classic-bpf.ts';
 import { type Message, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type Request } from '../../netlink/message.ts';
 import {
   attribute,
@@ -37,10 +39,10 @@ const TCA_KIND = 1;
 const TCA_OPTIONS = 2;
 const TCA_ACT_KIND = 1;
 const TCA_ACT_OPTIONS = 2;
-const TCA_U32_SEL = 5;
-const TCA_U32_ACT = 7;
+const TCA_BPF_ACT = 1;
+const TCA_BPF_OPS_LEN = 4;
+const TCA_BPF_OPS = 5;
 const TCA_MIRRED_PARMS = 2;
-const TC_U32_TERMINAL = 1;
 const TC_ACT_STOLEN = 4;
 const ETH_P_ALL = 3;
 
@@ -55,14 +57,14 @@ export const MIRRED = { egressRedirect: 1, egressMirror: 2, ingressRedirect: 3, 
 /** Where the actions of a classifier are among its options. */
 const ACTIONS_OF: Readonly<Record<string, number>> = {
   basic: 3,
-  bpf: 1,
+  bpf: TCA_BPF_ACT,
   cgroup: 1,
   flow: 9,
   flower: 3,
   fw: 4,
   matchall: 2,
   route: 6,
-  u32: TCA_U32_ACT,
+  u32: 7,
 };
 
 /** An action of a filter. */
@@ -81,6 +83,8 @@ export interface TcFilter {
   readonly kind: string;
   /** Null where this classifier keeps its actions in a place that is not known. */
   readonly actions: readonly TcAction[] | null;
+  /** The instructions of a filter with classic BPF; empty for others. */
+  readonly program: Uint8Array;
 }
 
 /** Gives an interface the queue that ingress filters hang on. */
@@ -95,8 +99,8 @@ export function deleteIngressQueue(ifindex: number): Request {
   return { type: RTM_DELQDISC, flags: NLM_F_ACK, body: join(body) };
 }
 
-/** Has all that arrives on an interface arrive on another one instead. */
-export function addIngressRedirect(ifindex: number, target: number): Request {
+/** Has what arrives on an interface with a mark arrive on another one instead. */
+export function addIngressRedirect(ifindex: number, target: number, mark: number): Request {
   // struct tc_mirred: index, capabilities, action, two reference counts, what to do, target.
   const parameters = [u32(0), u32(0), u32(TC_ACT_STOLEN), u32(0), u32(0), u32(MIRRED.ingressRedirect), u32(target)];
   const mirred = nested(
@@ -104,14 +108,23 @@ export function addIngressRedirect(ifindex: number, target: number): Request {
     attribute(TCA_ACT_KIND, text('mirred')),
     nested(TCA_ACT_OPTIONS, attribute(TCA_MIRRED_PARMS, ...parameters)),
   );
-  // struct tc_u32_sel with one key: no bit of the first word has to be anything.
-  const selector = [u8(TC_U32_TERMINAL), u8(0), u8(1), u8(0), new Uint8Array(12), new Uint8Array(16)];
+  const program = takeMarked(mark);
   const body = [
     tcmsg(ifindex, 0, INGRESS_HANDLE, ((1 << 16) | readProtocol(ETH_P_ALL)) >>> 0),
-    attribute(TCA_KIND, text('u32')),
-    nested(TCA_OPTIONS, nested(TCA_U32_ACT, mirred), attribute(TCA_U32_SEL, ...selector)),
+    attribute(TCA_KIND, text('bpf')),
+    nested(
+      TCA_OPTIONS,
+      nested(TCA_BPF_ACT, mirred),
+      attribute(TCA_BPF_OPS_LEN, u16(program.length)),
+      attribute(TCA_BPF_OPS, assemble(program)),
+    ),
   ];
   return { type: RTM_NEWTFILTER, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, body: join(body) };
+}
+
+/** True for a filter that takes frames with this mark, and nothing else. */
+export function isMarkedWith({ kind, program }: TcFilter, mark: number): boolean {
+  return kind === 'bpf' && Buffer.compare(program, assemble(takeMarked(mark))) === 0;
 }
 
 /** Asks for the ingress filters of an interface. Refused with EINVAL where it has no queue for them. */
@@ -131,9 +144,10 @@ function readFilter({ body }: Message): TcFilter[] {
   // The first entry of a classifier that was made only stands for the classifier.
   if (options === undefined || options.length === 0) return [];
   const place = ACTIONS_OF[kind];
-  if (place === undefined) return [{ kind, actions: null }];
+  const program = (kind === 'bpf' ? readAttributes(options).get(TCA_BPF_OPS) : undefined) ?? new Uint8Array(0);
+  if (place === undefined) return [{ kind, actions: null, program }];
   const actions = readAttributes(options).get(place);
-  return [{ kind, actions: readAttributeList(actions).map(([, action]) => readAction(action)) }];
+  return [{ kind, program, actions: readAttributeList(actions).map(([, action]) => readAction(action)) }];
 }
 
 function readAction(bytes: Uint8Array): TcAction {

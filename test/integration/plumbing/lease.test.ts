@@ -25,7 +25,7 @@ async function lab(t: TestContext) {
       ],
     ],
   });
-  const plumbing = new RemotePlumbing(ns.fw, 'host', 'eth0');
+  const plumbing = new RemotePlumbing(ns.fw, 'host-by-group', 'eth0');
   return { ...ns, plumbing };
 }
 

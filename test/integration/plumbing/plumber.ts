@@ -13,6 +13,7 @@ import { createInterface } from 'node:readline';
 import type { Attachment } from '../../../src/plumbing/attach/attachment.ts';
 import { detoursOf } from '../../../src/plumbing/attach/detours.ts';
 import { findLinks } from '../../../src/plumbing/attach/find-links.ts';
+import { hostAttachment } from '../../../src/plumbing/attach-entry.ts';
 import { detourOf } from '../../../src/plumbing/detour-keeper.ts';
 import { KernelPlumbing } from '../../../src/plumbing/kernel-plumbing.ts';
 import type { Link } from '../../../src/plumbing/link.ts';
@@ -21,7 +22,18 @@ import type { Link } from '../../../src/plumbing/link.ts';
 export type Call =
   | { readonly method: 'protect'; readonly onDown: 'drop' | 'forward'; readonly tolerated: readonly string[] }
   | { readonly method: 'equip'; readonly superFrames: 'cut' | 'whole' }
-  | { readonly method: 'inspect' | 'probe' | 'counters' | 'undo' | 'disengage' | 'detours' | 'find' | 'leftovers' }
+  | {
+      readonly method:
+        | 'inspect'
+        | 'probe'
+        | 'counters'
+        | 'undo'
+        | 'disengage'
+        | 'detours'
+        | 'find'
+        | 'leftovers'
+        | 'mark';
+    }
   | { readonly method: 'earlierTakers'; readonly tolerated: readonly string[] }
   | { readonly method: 'hold'; readonly isHeld: boolean }
   | { readonly method: 'lock' | 'state' | 'unlock' | 'traces' | 'close' | 'changes' };
@@ -37,11 +49,14 @@ plumbing.onChange(() => {
 /** The attachment as it was found at first, or when the test asked for it again. */
 async function find(): Promise<Attachment> {
   const links = await plumbing.readLinks();
-  const found = findLinks(names, kind === 'host' ? 'host' : 'bridge', links);
+  const isHost = kind === 'host' || kind === 'host-by-group';
+  const found = findLinks(names, isHost ? 'host' : 'bridge', links);
   const takesAt = kind === 'bridge-at-port' ? 'port' : 'detour';
-  attachment = (kind === 'host'
-    ? { kind: 'host', links: found }
-    : { kind: 'bridge', links: found, takesAt }) as unknown as Attachment;
+  const [port] = found;
+  attachment =
+    isHost && port !== undefined
+      ? hostAttachment(port, kind === 'host' ? 'afpacket' : 'pcap')
+      : ({ kind: 'bridge', links: found, takesAt } as unknown as Attachment);
   return attachment;
 }
 
@@ -50,6 +65,8 @@ async function run(call: Call): Promise<unknown> {
   const ports = its.links.map(({ ifindex }) => ifindex);
   const links: ReadonlyMap<string, Link> = await plumbing.readLinks();
   switch (call.method) {
+    case 'mark':
+      return its.kind === 'host' ? its.deliveredMark : 0;
     case 'find':
       return (await find()).links;
     case 'protect':

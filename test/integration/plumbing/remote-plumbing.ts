@@ -22,10 +22,14 @@ export class RemotePlumbing {
   #errors = '';
 
   /**
-   * @param kind - `host`, `bridge` with detours, or `bridge-at-port`
+   * @param kind - `host` of `afpacket`, `host-by-group` of `pcap`, `bridge` with detours, or `bridge-at-port`
    * @param names - its interfaces
    */
-  constructor(ns: Namespace, kind: 'bridge' | 'bridge-at-port' | 'host', ...names: readonly string[]) {
+  constructor(
+    ns: Namespace,
+    kind: 'bridge' | 'bridge-at-port' | 'host' | 'host-by-group',
+    ...names: readonly string[]
+  ) {
     const args = ['netns', 'exec', ns.name, process.execPath, '--import', 'tsx', PROGRAM, kind, ...names];
     this.#child = spawn('ip', args, { cwd: CHECKOUT, env: { ...process.env, NODE_TEST_CONTEXT: undefined } });
     this.#child.stdin.on('error', () => undefined);

@@ -31,13 +31,14 @@ async function lab(t: TestContext): Promise<Namespace> {
   return ns.fw;
 }
 
-for (const kind of ['host', 'bridge', 'bridge-at-port'] as const) {
+for (const kind of ['host', 'host-by-group', 'bridge', 'bridge-at-port'] as const) {
+  const isHost = kind === 'host' || kind === 'host-by-group';
   for (const onDown of ['drop', 'forward'] as const) {
     test(`nft reads in the tables of a ${kind} with onDown ${onDown} what the source says`, {
       skip: rootOnly(),
     }, async (t) => {
       const fw = await lab(t);
-      const plumbing = new RemotePlumbing(fw, kind, ...(kind === 'host' ? ['lan0'] : ['lan0', 'wan0']));
+      const plumbing = new RemotePlumbing(fw, kind, ...(isHost ? ['lan0'] : ['lan0', 'wan0']));
       await plumbing.attach(onDown);
       const [port, other] = await plumbing.call<Link[]>({ method: 'find' });
       assert.ok(port !== undefined);
@@ -48,22 +49,24 @@ for (const kind of ['host', 'bridge', 'bridge-at-port'] as const) {
       const plan: PortPlan = {
         port: { ifindex, name },
         memory: {
-          kind: kind === 'host' ? 'host' : 'bridge',
+          kind: isHost ? 'host' : 'bridge',
           peer: peer?.ifindex ?? 0,
-          setPromiscuous: kind !== 'host',
+          setPromiscuous: !isHost,
           unsetLro: false,
         },
         onDown,
         peer,
         takesAt: kind === 'bridge-at-port' ? 'port' : 'detour',
+        knownBy: kind === 'host' ? 'mark' : 'group',
+        deliveredMark: await plumbing.call<number>({ method: 'mark' }),
         detours: {
           ...(inbound === undefined ? {} : { in: inbound }),
-          ...(outbound === undefined || kind !== 'host' ? {} : { out: outbound }),
+          ...(outbound === undefined || !isHost ? {} : { out: outbound }),
         },
         tolerated: [],
       };
       const numbers = new Map([port, ...(other === undefined ? [] : [other])].map((link) => [link.name, link.ifindex]));
-      const { netdev, inet } = kind === 'host' ? hostTables(plan) : bridgeTables(plan);
+      const { netdev, inet } = isHost ? hostTables(plan) : bridgeTables(plan);
       for (const table of [netdev, inet]) {
         const listed = await fw.output('nft', ['list', 'table', table.family, table.name]);
         assert.equal(normalise(listed, numbers), tableText(table));

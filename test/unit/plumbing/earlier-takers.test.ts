@@ -30,7 +30,7 @@ const kinds = (port: Link, kind: 'bridge' | 'host', ...others: Link[]) =>
   takersOfLink(port, kind, new Map([port, ...others].map((one) => [one.name, one]))).map((taker) => taker.kind);
 const action = (kind: string, mirred = 0): TcAction => ({ kind, mirred, ifindex: 9 });
 const reasons = (kind: string, actions: readonly TcAction[] | null) =>
-  takersOfFilters(link('eth0'), [{ kind, actions }], new Map()).map(({ text }) => text);
+  takersOfFilters(link('eth0'), [{ kind, actions, program: new Uint8Array(0) }], new Map()).map(({ text }) => text);
 
 test('an XDP program is found, however it is attached', () => {
   for (const xdp of [1, 2, 3, 4]) assert.deepEqual(kinds(link('eth0', { xdp }), 'bridge'), ['xdp']);
