@@ -16,7 +16,7 @@ import { isRefusal, type NetlinkSocket } from '../netlink/socket.ts';
 import type { Attachment } from './attach/attachment.ts';
 import type { EarlierTaker } from './contract.ts';
 import type { Link } from './link.ts';
-import { listIngressFilters, MIRRED, readFilters, type TcAction, type TcFilter } from './netlink/tc-messages.ts';
+import { listFilters, MIRRED, readFilters, type TcAction, type TcFilter } from './netlink/tc-messages.ts';
 
 /** Error numbers, errno(3). */
 const ENOENT = 2;
@@ -132,7 +132,7 @@ function reasonOf({ kind, mirred, ifindex }: TcAction, nameOf: (ifindex: number)
 
 async function readIngress(route: NetlinkSocket, { ifindex, name }: Link): Promise<TcFilter[]> {
   try {
-    return readFilters(await route.dump(`list the filters of ${name}`, listIngressFilters(ifindex)));
+    return readFilters(await route.dump(`list the filters of ${name}`, listFilters(ifindex, 'ingress')));
   } catch (error) {
     if (isRefusal(error, ENOENT, EINVAL, ENODEV)) return [];
     throw error;

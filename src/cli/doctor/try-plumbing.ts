@@ -13,6 +13,7 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { takeMarked } from '../../drivers/classic-bpf.ts';
 import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from '../../netlink/socket.ts';
 import type { Attachment } from '../../plumbing/attach/attachment.ts';
 import { findLinks } from '../../plumbing/attach/find-links.ts';
@@ -22,7 +23,7 @@ import type { Link } from '../../plumbing/link.ts';
 import { lookAtLinks } from '../../plumbing/look.ts';
 import { ACCEPT, forwardTo, interfaceInSet, type Rule, setMark, socketGroupIs } from '../../plumbing/netlink/clause.ts';
 import { addTable, batch, deleteTable, type Table } from '../../plumbing/netlink/nftables.ts';
-import { addIngressQueue, addIngressRedirect, deleteIngressQueue } from '../../plumbing/netlink/tc-messages.ts';
+import { addFilterQueue, addRedirect, deleteFilterQueue } from '../../plumbing/netlink/tc-messages.ts';
 import { Offloads } from '../../plumbing/offloads.ts';
 import { ALIVE, atDevice, wall } from '../../plumbing/tables.ts';
 
@@ -39,11 +40,11 @@ const PARTS: Readonly<Record<string, (ports: Ports) => Promise<void>>> = {
   wall: async ([p0]) => await tryTable(wallOf(p0)),
   redirect: async ([p0, p1]) => {
     await withSocket(NETLINK_ROUTE, async (route) => {
-      await route.request('redirect p0 to p1', [
-        addIngressQueue(p0.ifindex),
-        addIngressRedirect(p0.ifindex, p1.ifindex, 1),
-      ]);
-      await route.request('remove the filters of p0', [deleteIngressQueue(p0.ifindex)]);
+      for (const side of ['ingress', 'egress'] as const) {
+        const redirect = { ifindex: p0.ifindex, side, program: takeMarked(1), target: p1.ifindex };
+        await route.request('redirect p0 to p1', [addFilterQueue(p0.ifindex, side), addRedirect(redirect)]);
+        await route.request('remove the filters of p0', [deleteFilterQueue(p0.ifindex)]);
+      }
     });
   },
   offloads: async ([p0]) => {

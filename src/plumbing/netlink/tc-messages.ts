@@ -1,5 +1,5 @@
 /**
- * Traffic control over rtnetlink: the redirect at the end of an inbound detour, and the filters that others have at a port.
+ * Traffic control over rtnetlink: the redirects at the ends of an inbound detour, and the filters that others have at a port.
  *
  * ```
  *   tcmsg: family (1) 0 (3) ifindex (4) handle (4) parent (4) priority << 16 | protocol (4), then attributes
@@ -11,7 +11,7 @@
  * @module
  */
 
-import { assemble, takeMarked } from '../../drivers/classic-bpf.ts';
+import { assemble, type Instruction } from '../../drivers/classic-bpf.ts';
 import { type Message, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type Request } from '../../netlink/message.ts';
 import {
   attribute,
@@ -46,10 +46,15 @@ const TCA_MIRRED_PARMS = 2;
 const TC_ACT_STOLEN = 4;
 const ETH_P_ALL = 3;
 
-const INGRESS_HANDLE = 0xffff0000;
-const INGRESS_PARENT = 0xfffffff1;
-/** The ingress of a device, whether its qdisc is `ingress` or `clsact`. */
-const CLSACT_INGRESS = 0xfffffff2;
+const QUEUE_HANDLE = 0xffff0000;
+const QUEUE_PARENT = 0xfffffff1;
+
+/** What arrives on an interface, or what leaves it. */
+export type Side = 'ingress' | 'egress';
+
+const QUEUES: Readonly<Record<Side, string>> = { ingress: 'ingress', egress: 'clsact' };
+/** Where the filters of a side hang; that of the ingress is the same in both kinds of queue. */
+const PLACES: Readonly<Record<Side, number>> = { ingress: 0xfffffff2, egress: 0xfffffff3 };
 
 /** What mirred does: include/uapi/linux/tc_act/tc_mirred.h. */
 export const MIRRED = { egressRedirect: 1, egressMirror: 2, ingressRedirect: 3, ingressMirror: 4 } as const;
@@ -87,20 +92,30 @@ export interface TcFilter {
   readonly program: Uint8Array;
 }
 
-/** Gives an interface the queue that ingress filters hang on. */
-export function addIngressQueue(ifindex: number): Request {
-  const body = [tcmsg(ifindex, INGRESS_HANDLE, INGRESS_PARENT, 0), attribute(TCA_KIND, text('ingress'))];
+/** Gives an interface the queue that filters hang on: `ingress`, or `clsact`, which has a place for what leaves. */
+export function addFilterQueue(ifindex: number, side: Side): Request {
+  const body = [tcmsg(ifindex, QUEUE_HANDLE, QUEUE_PARENT, 0), attribute(TCA_KIND, text(QUEUES[side]))];
   return { type: RTM_NEWQDISC, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, body: join(body) };
 }
 
-/** Takes it away with its filters. */
-export function deleteIngressQueue(ifindex: number): Request {
-  const body = [tcmsg(ifindex, INGRESS_HANDLE, INGRESS_PARENT, 0), attribute(TCA_KIND, text('ingress'))];
-  return { type: RTM_DELQDISC, flags: NLM_F_ACK, body: join(body) };
+/** Takes it away with its filters, whichever of the two it is. */
+export function deleteFilterQueue(ifindex: number): Request {
+  return { type: RTM_DELQDISC, flags: NLM_F_ACK, body: tcmsg(ifindex, QUEUE_HANDLE, QUEUE_PARENT, 0) };
 }
 
-/** Has what arrives on an interface with a mark arrive on another one instead. */
-export function addIngressRedirect(ifindex: number, target: number, mark: number): Request {
+/** Frames of an interface that arrive on another one instead. */
+export interface Redirect {
+  readonly ifindex: number;
+  /** What arrives on the interface, or what leaves it. */
+  readonly side: Side;
+  /** Which of it. */
+  readonly program: readonly Instruction[];
+  /** The interface that it arrives on. */
+  readonly target: number;
+}
+
+/** Redirects frames; needs the queue of that side. */
+export function addRedirect({ ifindex, side, program, target }: Redirect): Request {
   // struct tc_mirred: index, capabilities, action, two reference counts, what to do, target.
   const parameters = [u32(0), u32(0), u32(TC_ACT_STOLEN), u32(0), u32(0), u32(MIRRED.ingressRedirect), u32(target)];
   const mirred = nested(
@@ -108,9 +123,8 @@ export function addIngressRedirect(ifindex: number, target: number, mark: number
     attribute(TCA_ACT_KIND, text('mirred')),
     nested(TCA_ACT_OPTIONS, attribute(TCA_MIRRED_PARMS, ...parameters)),
   );
-  const program = takeMarked(mark);
   const body = [
-    tcmsg(ifindex, 0, INGRESS_HANDLE, ((1 << 16) | readProtocol(ETH_P_ALL)) >>> 0),
+    tcmsg(ifindex, 0, PLACES[side], ((1 << 16) | readProtocol(ETH_P_ALL)) >>> 0),
     attribute(TCA_KIND, text('bpf')),
     nested(
       TCA_OPTIONS,
@@ -122,17 +136,26 @@ export function addIngressRedirect(ifindex: number, target: number, mark: number
   return { type: RTM_NEWTFILTER, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, body: join(body) };
 }
 
-/** True for a filter that takes frames with this mark, and nothing else. */
-export function isMarkedWith({ kind, program }: TcFilter, mark: number): boolean {
-  return kind === 'bpf' && Buffer.compare(program, assemble(takeMarked(mark))) === 0;
+/** True where these are the filters of an interface's side that {@link addRedirect} leaves there, and no others. */
+export function isRedirect(filters: readonly TcFilter[], { program, target }: Redirect): boolean {
+  const [only] = filters;
+  const [action] = only?.actions ?? [];
+  return (
+    filters.length === 1 &&
+    only?.kind === 'bpf' &&
+    Buffer.compare(only.program, assemble(program)) === 0 &&
+    only.actions?.length === 1 &&
+    action?.mirred === MIRRED.ingressRedirect &&
+    action.ifindex === target
+  );
 }
 
-/** Asks for the ingress filters of an interface. Refused with EINVAL where it has no queue for them. */
-export function listIngressFilters(ifindex: number): Request {
-  return { type: RTM_GETTFILTER, flags: NLM_F_DUMP, body: tcmsg(ifindex, 0, CLSACT_INGRESS, 0) };
+/** Asks for the filters of a side of an interface. Refused with EINVAL where it has no queue for them. */
+export function listFilters(ifindex: number, side: Side): Request {
+  return { type: RTM_GETTFILTER, flags: NLM_F_DUMP, body: tcmsg(ifindex, 0, PLACES[side], 0) };
 }
 
-/** Reads the answer to {@link listIngressFilters}. Entries that classify nothing, such as u32's hash tables, are left out. */
+/** Reads the answer to {@link listFilters}. Entries that classify nothing, such as u32's hash tables, are left out. */
 export function readFilters(messages: readonly Message[]): TcFilter[] {
   return messages.filter(({ type }) => type === RTM_NEWTFILTER).flatMap(readFilter);
 }
