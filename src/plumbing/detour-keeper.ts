@@ -2,7 +2,7 @@
  * Detours in the kernel: makes them, repairs them, and knows what is wrong with them.
  *
  * ```
- *   port ─> near end ═══ far end ─> lane            near of the inbound detour of a host ──tc redirect──> ingress of the port
+ *   port ─> near end ═══ far end ─> lane            both ends of the inbound detour of a host ──tc redirect──> ingress of the port
  * ```
  * Rule: what is right is left alone, so that frames on their way are not lost. An end that stands where it should not (with
  * another partner, not a veth) goes, and a pair is made.
@@ -91,7 +91,8 @@ export class DetourKeeper {
         if (changes === null) continue;
         await this.#route.request(`set up ${link.name}`, [changeLink(link.ifindex, changes)]);
       }
-      for (const redirect of await this.#missingRedirects(ends, spec)) await this.#redirect(redirect, spec.port);
+      const redirects = redirectsOf(ends, spec);
+      for (const end of await this.#wronglyFiltered(ends, spec)) await this.#refilter(end, redirects);
     }
   }
 
@@ -116,9 +117,8 @@ export class DetourKeeper {
         const names = await this.#offloads.wrongAt(link.ifindex, end, superFrames);
         if (names.length > 0) damages.push({ what: 'offload', text: `${link.name}: ${names.join(', ')} is on` });
       }
-      for (const { ifindex } of await this.#missingRedirects(ends, spec)) {
-        const { name } = ifindex === ends.near.ifindex ? ends.near : ends.far;
-        damages.push({ what: 'redirect', text: `${name}: nothing brings its frames to ${spec.port.name}` });
+      for (const { name } of await this.#wronglyFiltered(ends, spec)) {
+        damages.push({ what: 'redirect', text: `${name}: its tc filters were changed` });
       }
     }
     return damages;
@@ -145,16 +145,24 @@ export class DetourKeeper {
     return found;
   }
 
-  /** The redirects of a detour that are not there, or not alone. */
-  async #missingRedirects(ends: Ends, spec: DetourSpec): Promise<Redirect[]> {
-    const missing: Redirect[] = [];
-    for (const redirect of redirectsOf(ends, spec)) {
-      if (!isRedirect(await this.#filters(redirect), redirect)) missing.push(redirect);
+  /** Ends of a detour whose filters are not those that belong there: a redirect is missing, or somebody else has one. */
+  async #wronglyFiltered(ends: Ends, spec: DetourSpec): Promise<Link[]> {
+    const redirects = redirectsOf(ends, spec);
+    const wrong: Link[] = [];
+    for (const end of [ends.near, ends.far]) {
+      for (const side of ['ingress', 'egress'] as const) {
+        const here = redirects.filter(({ ifindex }) => ifindex === end.ifindex);
+        const its = here.find((one) => one.side === side);
+        const filters = await this.#filters({ ifindex: end.ifindex, side });
+        // A queue that is only for the ingress shows its filters on either side.
+        const isNone = filters.length === 0 || here.some((one) => one.side === 'ingress' && isRedirect(filters, one));
+        if (its === undefined ? !isNone : !isRedirect(filters, its)) wrong.push(end);
+      }
     }
-    return missing;
+    return [...new Set(wrong)];
   }
 
-  async #filters({ ifindex, side }: Redirect): Promise<TcFilter[]> {
+  async #filters({ ifindex, side }: Pick<Redirect, 'ifindex' | 'side'>): Promise<TcFilter[]> {
     try {
       return readFilters(
         await this.#route.dump(`list the filters of interface ${ifindex}`, listFilters(ifindex, side)),
@@ -166,17 +174,19 @@ export class DetourKeeper {
     }
   }
 
-  async #redirect(redirect: Redirect, port: Link): Promise<void> {
-    const { ifindex, side } = redirect;
+  /** Leaves one end of a detour with the filters that belong there. */
+  async #refilter(end: Link, redirects: readonly Redirect[]): Promise<void> {
     try {
-      await this.#route.request(`remove the filters of interface ${ifindex}`, [deleteFilterQueue(ifindex)]);
+      await this.#route.request(`remove the filters of ${end.name}`, [deleteFilterQueue(end.ifindex)]);
     } catch (error) {
       if (!isRefusal(error, ENOENT, EINVAL)) throw error;
     }
-    await this.#route.request(`redirect interface ${ifindex} to the ingress of ${port.name}`, [
-      addFilterQueue(ifindex, side),
-      addRedirect(redirect),
-    ]);
+    for (const redirect of redirects.filter(({ ifindex }) => ifindex === end.ifindex)) {
+      await this.#route.request(`redirect ${end.name} to interface ${redirect.target}`, [
+        addFilterQueue(end.ifindex, redirect.side),
+        addRedirect(redirect),
+      ]);
+    }
   }
 }
 

@@ -49,9 +49,12 @@ export const DETOUR: readonly Disturbance[] = [
     isPossible: async (stage) => (await redirects(stage)).length > 0,
     async apply(stage, random) {
       const ends = await redirects(stage);
-      if (ends.length > 0) await stage.command('tc', ['qdisc', 'delete', 'dev', random.pick(ends), 'ingress']);
+      if (ends.length === 0) return;
+      const { end, queue } = random.pick(ends);
+      await stage.command('tc', ['qdisc', 'delete', 'dev', end, queue]);
     },
-    isMended: async (stage) => (await redirects(stage)).length > 0,
+    // From the near end and from the far one.
+    isMended: async (stage) => (await redirects(stage)).length % 2 === 0,
   },
 ];
 
@@ -89,7 +92,10 @@ function isNear(end: string): boolean {
 }
 
 /** Ends that send on what comes back, to the port. */
-async function redirects(stage: Stage): Promise<string[]> {
+async function redirects(stage: Stage): Promise<{ end: string; queue: string }[]> {
   const { stdout } = await stage.command('tc', ['qdisc', 'show']);
-  return Array.from(stdout.matchAll(/qdisc (?:ingress|clsact) \S+ dev (fh\d+[io][01])/g), ([, end = '']) => end);
+  return Array.from(stdout.matchAll(/qdisc (ingress|clsact) \S+ dev (fh\d+[io][01])/g), ([, queue = '', end = '']) => ({
+    end,
+    queue,
+  }));
 }

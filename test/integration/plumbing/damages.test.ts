@@ -35,6 +35,12 @@ const HOST_DAMAGES: readonly (readonly [command: string, expected: RegExp])[] = 
     'tc filter add dev fhNi0 ingress protocol all prio 9 u32 match u32 0 0 action mirred egress redirect dev lo',
     /^redirect: fhNi0/,
   ],
+  ['tc qdisc del dev fhNi1 clsact', /^redirect: fhNi1/],
+  ['tc filter del dev fhNi1 egress', /^redirect: fhNi1/],
+  ...['fhNi1 ingress', 'fhNi1 egress', 'fhNo0 egress', 'fhNo1 ingress'].map((place): [string, RegExp] => [
+    `tc qdisc add dev ${place.split(' ')[0]} clsact || true; tc filter add dev ${place} protocol all prio 9 u32 match u32 0 0 action mirred egress redirect dev lo`,
+    new RegExp(`^redirect: ${place.split(' ')[0]}`),
+  ]),
   ['ip link set fhNi0 down', /^detour: fhNi0: it is down/],
   ['ip link set fhNo1 down', /^detour: fhNo1: it is down/],
   ['ip link set fhNi0 address 02:00:00:00:00:77', /^detour: fhNi0: its MAC address/],
