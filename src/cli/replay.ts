@@ -32,7 +32,7 @@ import { becomeUser } from '../lane/become-user.ts';
 import { FileClock } from '../lane/hook-clock.ts';
 import { Lane } from '../lane/lane.ts';
 import { hookLine, type LoadedChain, loadChain } from '../lane/load-chain.ts';
-import type { HookSource, LaneUser } from '../lane/messages.ts';
+import { type HookSource, type LaneUser, NO_GRANT } from '../lane/messages.ts';
 import { findUser } from '../supervisor/lane-user.ts';
 import { tryHooks } from '../supervisor/try-hooks.ts';
 import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
@@ -196,12 +196,13 @@ function settingsOf(loaded: LoadedConfig | null, pairs: readonly string[]): Seed
 
 async function collectHooks(loaded: LoadedConfig | null, files: readonly string[]): Promise<HookSource[]> {
   const sources: HookSource[] = [];
-  for (const { module, priority, options } of loaded?.config.hooks ?? []) {
-    for (const bundle of await bundleHooks(module, HOOK_MODULE_NAMES)) sources.push({ bundle, priority, options });
+  for (const { module, priority, options, allow } of loaded?.config.hooks ?? []) {
+    for (const bundle of await bundleHooks(module, HOOK_MODULE_NAMES))
+      sources.push({ bundle, priority, options, allow });
   }
   for (const file of files) {
     for (const bundle of await bundleHooks(path.resolve(file), HOOK_MODULE_NAMES)) {
-      sources.push({ bundle, priority: undefined, options: undefined });
+      sources.push({ bundle, priority: undefined, options: undefined, allow: NO_GRANT });
     }
   }
   return sources;

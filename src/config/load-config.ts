@@ -94,7 +94,11 @@ export function parseConfig(text: string, baseFolder: string, fileName: string):
     const [firstProblem = 'not valid', ...otherProblems] = new Set(problems);
     throw new ConfigError('FIREHOOK_CONFIG_INVALID', fileName, [firstProblem, ...otherProblems]);
   }
-  const hooks = result.data.hooks.map((hook) => ({ ...hook, module: path.resolve(baseFolder, hook.module) }));
+  const hooks = result.data.hooks.map((hook) => ({
+    ...hook,
+    module: path.resolve(baseFolder, hook.module),
+    allow: { ...hook.allow, files: hook.allow.files.map((file) => path.resolve(baseFolder, file)) },
+  }));
   const config = { ...result.data, hooks };
   return { config, warnings: warningsOf(config) };
 }

@@ -29,6 +29,12 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
  */
 const INTERFACE_NAME = /^(?!\.{1,2}$)(?!.*[/:"'\\*])[!-~]{1,15}$/;
 
+/** A path of the operator's own. */
+function path(what: string): z.ZodString {
+  const text = expected(`the path of ${what}`);
+  return z.string(text).min(1, text);
+}
+
 const interfaceName = z
   .string(expected('an interface name'))
   .regex(
@@ -79,6 +85,16 @@ const hook = object({
     .record(z.string(), z.unknown(), expected('a mapping of option names to values'))
     .optional()
     .describe("Handed to the hook's setup, which checks it."),
+  allow: object({
+    files: z
+      .array(path('a file or folder'), expected('a list of files and folders'))
+      .default([])
+      .describe('Files and folders that the hook may read, relative to the configuration file.'),
+  })
+    .prefault({})
+    .describe(
+      'What the hook may use beside packets; it asks for it by needs. Everything else is refused by the kernel.',
+    ),
 });
 
 /** The configuration as a zod schema: what is written in the file goes in, with defaults filled in it comes out. */
@@ -146,6 +162,11 @@ export const configSchema = object({
       .min(1, expected('a list of CPU numbers, for example [0, 1]'))
       .optional()
       .describe('CPUs that lanes are pinned to, one each, taken in turn; without it they run on any.'),
+    confine: oneOf('required', 'best')
+      .optional()
+      .describe(
+        'What to do where the kernel cannot confine the hooks: refuse to start, or go on with what it can. Default: required where it can.',
+      ),
   })
     .prefault({})
     .describe('The process that runs the hooks.'),

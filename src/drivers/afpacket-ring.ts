@@ -1,28 +1,17 @@
 /**
- * The receiving side of a port of `afpacket`: a ring opened as it was planned, and the views of its slots.
+ * The receiving side of a port of `afpacket`: a ring that was opened before, and the views of its slots.
  *
- * Rule: a view is made once a slot. A fenced port is opened with its fence or not at all. A ring that the kernel has no
- * memory for becomes a smaller one, and the port says so.
+ * Rule: a view is made once a slot. A fenced port is taken over with its fence or not at all.
  *
  * @see packet(7), bpf(4) of the classic kind
  * @module
  */
 
-import { FirehookError } from '../errors.ts';
 import type { NativeModule, NativeRing } from '../native/native.d.ts';
-import { assemble, IF_OUTGOING, type Instruction, TAKE, takeMarked } from './classic-bpf.ts';
+import { type AfpacketSockets, guarded, OVERFLOW_COUNT, SLOT_OCTETS } from './afpacket-sockets.ts';
+import { assemble, IF_OUTGOING, type Instruction } from './classic-bpf.ts';
 import type { FrameBuffer } from './contract.ts';
 import type { LiveDevice, LivePortOptions } from './live-port.ts';
-
-/** The ring that a port is to have. Plain data: it crosses a process boundary. */
-export interface RingOptions {
-  /** Id of the port. */
-  readonly port: number;
-  /** Slots of {@link SLOT_OCTETS}, a multiple of {@link BLOCK_SLOTS}. */
-  readonly slots: number;
-  /** Group of PACKET_FANOUT, 0 to 65535, which all lanes of the port name; -1 for a port that is not shared. */
-  readonly fanoutGroup: number;
-}
 
 /** The ring that a port got: fewer slots than were asked for when the kernel had no memory for them. */
 export interface RingSize {
@@ -31,25 +20,10 @@ export interface RingSize {
   readonly slots: number;
 }
 
-/** A frame of 1,500 octets, its headers and the ring's own fit; longer ones come through an overflow buffer. */
-export const SLOT_OCTETS = 2048;
-/** The kernel gives the memory of a ring in blocks of 256 KiB. */
-export const BLOCK_SLOTS = 128;
-/** 1 MiB. */
-export const SMALLEST_RING_SLOTS = 512;
-/** 32 MiB. */
-export const DEFAULT_RING_SLOTS = 16_384;
-
-/** Frames longer than a slot that one batch may hold. */
-const OVERFLOW_COUNT = 64;
-/** What the addon takes. */
-export const LARGEST_RING_SLOTS = 2 ** 20;
 /** Where a frame of a batch, or an entry of a queue, lies: in the ring. */
 export const IN_RING = 0;
 /** In an overflow buffer. */
 export const IN_OVERFLOW = 1;
-const NO_FILTER = new Uint8Array(0);
-const OUTGOING_ONLY = assemble([...IF_OUTGOING, TAKE]);
 
 /** The receiving side of a port. */
 export class Inlet {
@@ -107,82 +81,29 @@ function viewFrom(memory: ArrayBuffer, start: number, slot: number): FrameBuffer
   return view;
 }
 
-/** The ring that was asked for, or the largest that the kernel has memory for. */
-export function openRing(
+/**
+ * Takes over the ring of a port.
+ *
+ * @param fenceFd - for a port that is fenced; without it such a port would send frames twice, and is refused
+ */
+export function adoptRing(
   native: NativeModule,
-  port: LivePortOptions,
+  { isFenced = false }: LivePortOptions,
   device: LiveDevice,
-  rings: readonly RingOptions[],
+  { fd, slots }: AfpacketSockets['rings'][number],
   fenceFd: number | undefined,
 ): NativeRing {
-  const { slots: wanted, fanoutGroup } = rings.find((ring) => ring.port === port.id) ?? {
-    slots: DEFAULT_RING_SLOTS,
-    fanoutGroup: -1,
-  };
-  const isOutbound = port.direction === 'outbound';
-  const filter = filterOf(port);
-  for (let slots = wanted; ; slots = Math.max(SMALLEST_RING_SLOTS, wholeBlocks(slots / 2))) {
+  return guarded(device, () => {
+    const ring = native.adoptRing(fd, SLOT_OCTETS, slots, OVERFLOW_COUNT);
+    if (!isFenced) return ring;
     try {
-      const ring = native.openRing(
-        device.ifindex,
-        SLOT_OCTETS,
-        slots,
-        OVERFLOW_COUNT,
-        fanoutGroup,
-        !isOutbound,
-        filter,
-      );
-      if (port.isFenced === true) setFence(native, ring, fenceFd);
+      if (fenceFd === undefined || !Number.isInteger(fenceFd) || fenceFd < 0) throw new Error('it needs the fence');
+      native.setFence(ring, fenceFd);
       return ring;
-    } catch (cause) {
-      const { code, syscall } = cause as NodeJS.ErrnoException;
-      if (code === 'ENOMEM' && slots > SMALLEST_RING_SLOTS) continue;
-      // packet(7): a group has one device and one way to share; a device that is down joins none before Linux 6.14.
-      const isForeign = syscall === 'PACKET_FANOUT' && code === 'EINVAL';
-      throw refusal(device, cause, isForeign ? foreignGroup(device, fanoutGroup) : undefined);
+    } catch (error) {
+      native.closeRing(ring);
+      throw error;
     }
-  }
-}
-
-/** What the ring leaves alone from its first frame on. */
-function filterOf({ direction, captureMark }: LivePortOptions): Uint8Array {
-  if (captureMark !== undefined) return assemble(takeMarked(captureMark));
-  return direction === 'outbound' ? OUTGOING_ONLY : NO_FILTER;
-}
-
-function wholeBlocks(slots: number): number {
-  return Math.floor(slots / BLOCK_SLOTS) * BLOCK_SLOTS;
-}
-
-function foreignGroup({ name }: LiveDevice, group: number): string {
-  return `another program has the fanout group ${group}, or the interface is down: ip link set ${name} up, and start again; another group is drawn`;
-}
-
-/** A fenced port without its fence would send frames twice: it is refused, and its ring closed. */
-function setFence(native: NativeModule, ring: NativeRing, fenceFd: number | undefined): void {
-  try {
-    if (fenceFd === undefined || !Number.isInteger(fenceFd) || fenceFd < 0) throw new Error('it needs the fence');
-    native.setFence(ring, fenceFd);
-  } catch (error) {
-    native.closeRing(ring);
-    throw error;
-  }
-}
-
-/** Runs what may be refused; the refusal names the device. */
-export function guarded<T>(device: LiveDevice, action: () => T): T {
-  try {
-    return action();
-  } catch (cause) {
-    throw refusal(device, cause);
-  }
-}
-
-function refusal(device: LiveDevice, cause: unknown, advice?: string): FirehookError {
-  return new FirehookError('FIREHOOK_DRIVER_OPEN', `${device.name}: ${(cause as Error).message}`, {
-    cause,
-    interfaceName: device.name,
-    ...(advice === undefined ? {} : { advice }),
   });
 }
 

@@ -13,26 +13,20 @@
  * @module
  */
 
-import { FirehookError } from '../errors.ts';
 import { loadNative } from '../native/load-native.ts';
 import type { NativeModule, NativeSender } from '../native/native.d.ts';
 import type { Interest } from '../wire/interest.ts';
+import { adoptRing, IN_OVERFLOW, IN_RING, Inlet, narrowing, type RingSize } from './afpacket-ring.ts';
 import {
+  type AfpacketSockets,
+  checkPorts,
   guarded,
-  IN_OVERFLOW,
-  IN_RING,
-  Inlet,
-  LARGEST_RING_SLOTS,
-  narrowing,
-  openRing,
+  openAfpacketSockets,
   type RingOptions,
-  type RingSize,
   SLOT_OCTETS,
-  SMALLEST_RING_SLOTS,
-} from './afpacket-ring.ts';
+} from './afpacket-sockets.ts';
 import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameBuffer, FrameSink } from './contract.ts';
 import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER } from './contract.ts';
-import { withSendGroup } from './effective-group.ts';
 import { compileInterests } from './interest-filter.ts';
 import type { LiveDevice, LivePortOptions } from './live-port.ts';
 import { COMPLETED, CUT, MissingCard } from './missing-card.ts';
@@ -42,6 +36,8 @@ export interface AfpacketOptions {
   readonly ports: readonly LivePortOptions[];
   /** A port that is not named here gets a ring of 32 MiB to itself. */
   readonly rings?: readonly RingOptions[];
+  /** What was opened for it; it belongs to the driver from now on. @defaultValue it opens its sockets, as root */
+  readonly sockets?: AfpacketSockets;
   /** Descriptor of the fence's file, for ports that are fenced; borrowed. */
   readonly fenceFd?: number;
 }
@@ -54,8 +50,6 @@ const QUEUE = 256;
 const COUNT = 0;
 const LOST = 1;
 const ENTRIES = 2;
-/** Memory of an outlet for frames that were made, in octets: as much as the addon gives. */
-const MADE_OCTETS = 1024 * 1024;
 const VNET = 10;
 /** Values of a virtio-net header (virtio 1.2, 5.1.6), and where the checksum stands in each transport header. */
 const NEEDS_CHECKSUM = 1;
@@ -63,8 +57,6 @@ const GSO_UDP = 5;
 const UDP_CHECKSUM = 6;
 const TCP_CHECKSUM = 16;
 const MAX_U16 = 0xffff;
-const MAX_U32 = 0xffff_ffff;
-const MAX_IFINDEX = 0x7fff_ffff;
 const MADE = 2;
 const FLAG_OVERFLOW = 4;
 const LINKTYPE_ETHERNET = 1;
@@ -110,26 +102,24 @@ export class AfpacketDriver implements Driver {
 
   constructor(native: NativeModule, options: AfpacketOptions) {
     this.#native = native;
-    checkOptions(options);
+    checkPorts(options.ports, options.rings ?? []);
     this.ports = options.ports.map(({ id, send, maxFrameLength }) => ({
       id,
       linktype: LINKTYPE_ETHERNET,
       maxFrameLength: send === null ? 0 : maxFrameLength,
     }));
+    const sockets = options.sockets ?? openAfpacketSockets(native, options.ports, options.rings ?? []);
     try {
       for (const port of options.ports) {
-        const { id, send, capture } = port;
+        const { id, capture } = port;
         this.#limits[id] = port.maxFrameLength;
-        this.#outlets[id] = null;
-        if (send !== null) {
-          this.#outlets[id] = new Outlet(
-            withSendGroup(() => guarded(send, () => native.openSender(send.ifindex, port.sendMark ?? 0))),
-          );
-        }
-        if (capture === null) continue;
-        const inlet = new Inlet(port, openRing(native, port, capture, options.rings ?? [], options.fenceFd));
+        const sender = sockets.senders.find((one) => one.port === id);
+        this.#outlets[id] = sender === undefined ? null : new Outlet(native.adoptSender(sender.fd));
+        const ring = sockets.rings.find((one) => one.port === id);
+        if (capture === null || ring === undefined) continue;
+        const inlet = new Inlet(port, adoptRing(native, port, capture, ring, options.fenceFd));
         this.#inlets.push(inlet);
-        if (send === null && port.direction !== 'any') this.#looking.push({ inlet, device: capture, port });
+        if (sender === undefined && port.direction !== 'any') this.#looking.push({ inlet, device: capture, port });
       }
       this.rings = this.#inlets.map(({ port, memory }) => ({ port, slots: memory.length / SLOT_OCTETS }));
     } catch (error) {
@@ -407,29 +397,4 @@ class Outlet {
     this.failed = new Uint8Array(sender.failed);
     this.made = new Uint8Array(sender.made);
   }
-}
-
-/** What goes into the addon is in range before it is asked; the addon checks again. */
-function checkOptions({ ports, rings = [] }: AfpacketOptions): void {
-  for (const { port, slots, fanoutGroup } of rings) {
-    checkWhole(`port ${port}: slots`, slots, SMALLEST_RING_SLOTS, LARGEST_RING_SLOTS);
-    checkWhole(`port ${port}: fanoutGroup`, fanoutGroup, -1, MAX_U16);
-  }
-  for (const { id, capture, captureMark = 0, send, sendMark = 0, maxFrameLength } of ports) {
-    checkWhole('port', id, 0, MAX_U16);
-    checkWhole(`port ${id}: captureMark`, captureMark, 0, MAX_U32);
-    checkWhole(`port ${id}: sendMark`, sendMark, 0, MAX_U32);
-    checkWhole(`port ${id}: maxFrameLength`, maxFrameLength, 0, MADE_OCTETS - VNET);
-    for (const device of [capture, send]) {
-      if (device !== null) checkWhole(`${device.name}: ifindex`, device.ifindex, 1, MAX_IFINDEX);
-    }
-  }
-}
-
-function checkWhole(what: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new FirehookError(
-    'FIREHOOK_DRIVER_OPEN',
-    `${what}: ${value} is not valid; expected a whole number from ${least} to ${most}`,
-  );
 }

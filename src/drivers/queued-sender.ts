@@ -36,14 +36,35 @@ export interface RefusalSink {
   onRefused(tag: number, length: number): void;
 }
 
+/** Descriptors of its raw sockets; that of IPv6 is -1 on a host without it. Plain data: they cross a process boundary. */
+export interface DatagramSockets {
+  readonly ipv4: number;
+  readonly ipv6: number;
+}
+
 /**
  * Opens the sockets. Call it as root, within `withSendGroup`.
+ *
+ * @throws {@link FirehookError} FIREHOOK_DRIVER_OPEN when the kernel refuses a raw socket
+ */
+export function openDatagramSockets(native: NativeModule): DatagramSockets {
+  try {
+    const [ipv4, ipv6] = native.openDatagramSockets();
+    return { ipv4, ipv6 };
+  } catch (cause) {
+    throw new FirehookError('FIREHOOK_DRIVER_OPEN', `raw socket: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/**
+ * Makes a sender of sockets that were opened for it; without them it opens its own, as root.
  *
  * @throws {@link FirehookError} FIREHOOK_DRIVER_MISSING when the addon cannot be loaded, FIREHOOK_DRIVER_OPEN when the
  * kernel refuses a raw socket
  */
-export function openQueuedSender(): QueuedSender {
-  return new QueuedSender(loadNative());
+export function openQueuedSender(sockets?: DatagramSockets): QueuedSender {
+  const native = loadNative();
+  return new QueuedSender(native, sockets ?? openDatagramSockets(native));
 }
 
 /** A queue in front of two raw sockets. */
@@ -58,13 +79,9 @@ export class QueuedSender {
   #count = 0;
   #sink: RefusalSink | null = null;
 
-  constructor(native: NativeModule) {
+  constructor(native: NativeModule, { ipv4, ipv6 }: DatagramSockets) {
     this.#native = native;
-    try {
-      this.#sockets = native.openDatagramSender();
-    } catch (cause) {
-      throw new FirehookError('FIREHOOK_DRIVER_OPEN', `raw socket: ${(cause as Error).message}`, { cause });
-    }
+    this.#sockets = native.adoptDatagramSender(ipv4, ipv6);
   }
 
   /** Has refusals told to `sink` from now on. */

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { DriverDoor, IoControlAnswer } from '../ddk/host.ts';
 import { STATUS_OBJECT_NAME_NOT_FOUND, STATUS_UNSUCCESSFUL } from '../ddk/status.ts';
@@ -22,6 +23,8 @@ import { openQueuedSender } from '../drivers/queued-sender.ts';
 import { RawSender } from '../drivers/raw-sender.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { systemPool } from '../firewall/ddk.ts';
+import { loadNative, sealNative } from '../native/load-native.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
 import { createLogger, createRateLimitedLog, type Logger } from '../telemetry/logger.ts';
 import { formatInterests, type Interest } from '../wire/interest.ts';
 import { becomeUser } from './become-user.ts';
@@ -41,6 +44,8 @@ const PROGRESS_FD = 3;
 const FENCE_FD = 4;
 /** Descriptor of the channel, likewise. */
 const CHANNEL_FD = 5;
+/** More than a lane has when it is confined. */
+const MOST_DESCRIPTORS = 1024;
 /** How often an idle lane shows that it is alive. */
 const IDLE_PROGRESS_MS = 50;
 /** Lines a second that hooks and hook faults may write to the log. */
@@ -80,9 +85,11 @@ async function run(spec: LaneSpec): Promise<void> {
   const log = createLogger({ level: spec.logLevel, name: 'lane' });
   const limited = createRateLimitedLog(log, HOOK_LINES_PER_SECOND);
   const driver = spec.mode === 'run' ? openDriver(spec) : null;
-  const sender = spec.ways.some(({ reject }) => reject === 'raw') ? withSendGroup(() => openSender(spec)) : null;
+  const sender = openSender(spec);
   tell({ type: 'opened' });
-  if (spec.user !== null) becomeUser(spec.user);
+  // Only where npm pcap had to open its sockets here.
+  if (spec.user !== null && process.getuid?.() === 0) becomeUser(spec.user);
+  const routes = confine(spec);
   containHooks(spec, (message) => limited('error', message));
 
   let lane: Lane | null = null;
@@ -95,6 +102,7 @@ async function run(spec: LaneSpec): Promise<void> {
     teardown,
   } = await loadChain({
     hooks: spec.hooks,
+    routes: () => routes,
     folder: spec.configFolder,
     onHookError: spec.policy.onHookError,
     poolLimitMiB: spec.poolLimitMiB,
@@ -152,13 +160,37 @@ async function run(spec: LaneSpec): Promise<void> {
   await done;
 }
 
-function openDriver({ driver, ports, rings }: LaneSpec): Driver {
-  return driver === 'pcap' ? openPcap({ ports }) : openAfpacket({ ports, rings, fenceFd: FENCE_FD });
+/**
+ * Gives up what a hook has no business with: from here on the process opens no socket, starts no program and writes no file.
+ *
+ * @returns what drivers look up routes by, opened before
+ */
+function confine({ sockets }: LaneSpec): NetlinkSocket {
+  const routes = new NetlinkSocket(NETLINK_ROUTE);
+  // Those of npm pcap and raw-socket, too: nobody says their numbers.
+  const own = Array.from({ length: MOST_DESCRIPTORS }, (_, fd) => fd).filter((fd) => fd > CHANNEL_FD && isSocket(fd));
+  loadNative().confine(Int32Array.from(own), sockets === null, false);
+  sealNative();
+  return routes;
 }
 
-/** Each driver has the sender that needs nothing but what it needs itself. */
-function openSender({ driver }: LaneSpec): DatagramSender {
-  return driver === 'afpacket' ? openQueuedSender() : new RawSender();
+function isSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket();
+  } catch {
+    return false;
+  }
+}
+
+function openDriver({ ports, rings, sockets }: LaneSpec): Driver {
+  if (sockets === null) return openPcap({ ports });
+  return openAfpacket({ ports, rings, sockets: sockets.afpacket, fenceFd: FENCE_FD });
+}
+
+/** Each driver has the sender that needs nothing but what it needs itself; null where no way needs one. */
+function openSender({ mode, ways, sockets }: LaneSpec): DatagramSender | null {
+  if (sockets !== null) return sockets.datagrams === null ? null : openQueuedSender(sockets.datagrams);
+  return mode === 'run' && ways.some(({ reject }) => reject === 'raw') ? withSendGroup(() => new RawSender()) : null;
 }
 
 /** The filter that is in force, for people; null without one. A lane works without it, so a refusal is no failure. */

@@ -49,6 +49,8 @@ export interface LoadChainOptions {
   readonly verifier?: VerifierSettings;
   /** What drivers measure by and wait on. @defaultValue the time of the day */
   readonly clock?: HookClock;
+  /** A socket of NETLINK_ROUTE, by which drivers look up routes. @defaultValue one that is opened when the first asks */
+  readonly routes?: () => NetlinkSocket;
   /** What `runtime.resolvePath` is relative to. */
   readonly folder: string;
   readonly onHookError: 'drop' | 'forward';
@@ -210,8 +212,7 @@ class Driver {
   }
 
   #makeHost(): LaneDriverHost {
-    const { log, clock = new LiveClock() } = this.#options;
-    let socket: NetlinkSocket | null = null;
+    const { log, clock = new LiveClock(), routes = ownRoutes() } = this.#options;
     this.#host = new LaneDriverHost({
       name: () => this.name,
       parameters: this.#source.options,
@@ -220,8 +221,7 @@ class Driver {
       clock,
       log: (level, message) => log(level, this.name, message),
       lookUpRoute: (destination, source, ifindex) => {
-        socket ??= new NetlinkSocket(NETLINK_ROUTE);
-        const route = lookUpRoute(socket, destination, source, ifindex);
+        const route = lookUpRoute(routes(), destination, source, ifindex);
         return route === null ? null : { ...route, interfaceIndex: route.ifindex };
       },
       checksIrql: this.#settings.irql,
@@ -229,6 +229,14 @@ class Driver {
     });
     return this.#host;
   }
+}
+
+function ownRoutes(): () => NetlinkSocket {
+  let socket: NetlinkSocket | null = null;
+  return () => {
+    socket ??= new NetlinkSocket(NETLINK_ROUTE);
+    return socket;
+  };
 }
 
 async function setUp(hook: LoadedHook, hookOptions: unknown, options: LoadChainOptions): Promise<void> {

@@ -15,8 +15,9 @@
  * @module
  */
 
-import type { RingOptions } from '../drivers/afpacket-ring.ts';
+import type { AfpacketSockets, RingOptions } from '../drivers/afpacket-sockets.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
+import type { DatagramSockets } from '../drivers/queued-sender.ts';
 import type { HookBundle } from '../hook/bundle-hook.ts';
 import type { VerifierSettings } from '../hook/verifier.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
@@ -28,13 +29,31 @@ export interface HookSource {
   readonly bundle: HookBundle;
   readonly priority: number | undefined;
   readonly options: unknown;
+  /** What the configuration lets it use beside packets. */
+  readonly allow: HookGrant;
 }
+
+/** What the configuration lets a hook use. */
+export interface HookGrant {
+  /** Absolute paths of files and folders that it may read. */
+  readonly files: readonly string[];
+}
+
+/** Nothing but packets. */
+export const NO_GRANT: HookGrant = { files: [] };
 
 /** The user a lane becomes before it loads a hook. */
 export interface LaneUser {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
+}
+
+/** Descriptors that a lane finds open when it starts. */
+export interface LaneSockets {
+  readonly afpacket: AfpacketSockets;
+  /** For ICMP errors and what hooks make; null where no way needs them. */
+  readonly datagrams: DatagramSockets | null;
 }
 
 /** Everything a lane needs. */
@@ -47,6 +66,8 @@ export interface LaneSpec {
   readonly ports: readonly LivePortOptions[];
   /** For `afpacket`: the rings of the ports that capture. */
   readonly rings: readonly RingOptions[];
+  /** What was opened for the lane; null where it opens its sockets itself, before it gives up root (`pcap`), or needs none. */
+  readonly sockets: LaneSockets | null;
   readonly ways: readonly Way[];
   /** The host's own addresses and broadcasts when the lane is started. */
   readonly locals: readonly LocalRoute[];

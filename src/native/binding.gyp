@@ -3,7 +3,7 @@
     {
       "target_name": "firehook",
       "sources": [
-        "addon.cc", "packet-exports.cc", "datagram-exports.cc", "identity-exports.cc",
+        "addon.cc", "confine.cc", "confine-exports.cc", "packet-exports.cc", "datagram-exports.cc", "identity-exports.cc",
         "lease-exports.cc", "netlink-exports.cc", "system-exports.cc",
         "datagram-sender.cc", "device.cc", "fence.cc", "fence-writer.cc", "identity.cc", "lease.cc", "lock.cc", "memory.cc",
         "netlink.cc", "poller.cc", "ring.cc", "send-messages.cc", "sender.cc", "write.cc"
@@ -17,6 +17,13 @@
           "ldflags": ["-fsanitize=address,undefined"]
         }]
       ]
+    },
+    {
+      "target_name": "firehook-launch",
+      "type": "executable",
+      "sources": ["launcher.c"],
+      "cflags_c": ["-std=gnu11", "-O2", "-Wall", "-Wextra"],
+      "ldflags!": ["-rdynamic"]
     }
   ]
 }

@@ -45,21 +45,32 @@ bool IsOfFamily(int family, const uint8_t* datagram, uint32_t length) {
 
 DatagramSender::~DatagramSender() { Close(); }
 
+bool DatagramSender::OpenSockets(int* ipv4, int* ipv6, SystemError* error) {
+  *ipv4 = OpenSocket(AF_INET, error);
+  if (*ipv4 < 0) return false;
+  *ipv6 = OpenSocket(AF_INET6, error);
+  if (*ipv6 >= 0 || error->number == EAFNOSUPPORT) return true;
+  close(*ipv4);
+  return false;
+}
+
 bool DatagramSender::Open(SystemError* error) {
-  ipv4_ = OpenSocket(AF_INET, error);
-  if (ipv4_ < 0) return false;
-  ipv6_ = OpenSocket(AF_INET6, error);
-  if (ipv6_ < 0 && error->number != EAFNOSUPPORT) {
-    Close();
-    return false;
-  }
+  int ipv4;
+  int ipv6;
+  if (!OpenSockets(&ipv4, &ipv6, error)) return false;
+  Adopt(ipv4, ipv6);
+  return true;
+}
+
+void DatagramSender::Adopt(int ipv4, int ipv6) {
+  ipv4_ = ipv4;
+  ipv6_ = ipv6;
   memset(messages_, 0, sizeof(messages_));
   for (uint32_t i = 0; i < kSendBatch; i++) {
     messages_[i].msg_hdr.msg_iov = &parts_[i];
     messages_[i].msg_hdr.msg_iovlen = 1;
     messages_[i].msg_hdr.msg_name = &destinations_[i];
   }
-  return true;
 }
 
 uint32_t DatagramSender::Send(uint8_t* const* starts, const uint32_t* lengths, uint32_t count, uint8_t* failed) {

@@ -30,6 +30,15 @@ class DatagramSender {
   /** Opens the sockets. False, with `error` set and nothing left open, when a call fails. */
   bool Open(SystemError* error);
 
+  /**
+   * Opens both sockets, with everything that needs rights; `ipv6` is -1 on a host without IPv6. False, with `error` set and nothing left
+   * open, when a call fails.
+   */
+  static bool OpenSockets(int* ipv4, int* ipv6, SystemError* error);
+
+  /** Takes over sockets of OpenSockets. Needs no rights. */
+  void Adopt(int ipv4, int ipv6);
+
   bool HasIpv6() const { return ipv6_ >= 0; }
 
   /**

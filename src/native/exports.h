@@ -23,6 +23,7 @@ std::vector<Export> IdentityExports();
 std::vector<Export> NetlinkExports();
 std::vector<Export> LeaseExports();
 std::vector<Export> SystemExports();
+std::vector<Export> ConfineExports();
 
 }  // namespace firehook
 

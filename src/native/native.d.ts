@@ -99,6 +99,37 @@ export interface NativeModule {
   watch(ring: NativeRing, onBatch: (count: number) => void, onLost: () => void): void;
   closeRing(ring: NativeRing): void;
   /**
+   * Confines all threads of this process for good: system calls that hooks have no business with are refused, and the addon takes
+   * over no more sockets. Needs nothing but Linux 3.17.
+   *
+   * @param sockets - of the packet path: only the addon reads and writes them
+   * @param byOthers - other code than the addon's sends and receives on them (npm `pcap` and `raw-socket`)
+   * @param network - sockets of IPv4 and IPv6 may be opened
+   */
+  confine(sockets: Int32Array, byOthers: boolean, network: boolean): void;
+  /** Version of the Landlock interface of this kernel; 0 where it has none. @see landlock(7) */
+  landlockVersion(): number;
+  /** The socket of a ring, with everything that takes rights: a descriptor for {@link adoptRing}. Takes what `openRing` takes. */
+  openRingSocket(
+    ifindex: number,
+    slotSize: number,
+    slotCount: number,
+    overflowCount: number,
+    fanoutGroup: number,
+    ignoreOutgoing: boolean,
+    filter: Uint8Array,
+  ): number;
+  /** A ring on a socket of {@link openRingSocket} that was opened with the same numbers. The descriptor is the ring's from now on. */
+  adoptRing(descriptor: number, slotSize: number, slotCount: number, overflowCount: number): NativeRing;
+  /** The socket of a sender: a descriptor for {@link adoptSender}. Takes what {@link openSender} takes. */
+  openSenderSocket(ifindex: number, mark: number): number;
+  /** A sender on a socket of {@link openSenderSocket}. The descriptor is the sender's from now on. */
+  adoptSender(descriptor: number): NativeSender;
+  /** The sockets of a datagram sender, for IPv4 and IPv6: descriptors for {@link adoptDatagramSender}; -1 on a host without IPv6. */
+  openDatagramSockets(): [ipv4: number, ipv6: number];
+  /** A datagram sender on sockets of {@link openDatagramSockets}. The descriptors are the sender's from now on. */
+  adoptDatagramSender(ipv4: number, ipv6: number): NativeDatagramSender;
+  /**
    * @param mark - of each frame that is sent (SO_MARK), which needs CAP_NET_ADMIN or CAP_NET_RAW; 0 for none
    */
   openSender(ifindex: number, mark: number): NativeSender;

@@ -1,6 +1,8 @@
 /* See netlink.h. */
 #include "netlink.h"
 
+#include "confine.h"
+
 #include <new>
 #include <poll.h>
 #include <sys/socket.h>
@@ -140,7 +142,7 @@ bool Netlink::Exchange(const uint8_t* messages, size_t length, AnswerSink* sink,
   message.msg_iovlen = 1;
   ssize_t sent;
   do {
-    sent = sendmsg(fd_, &message, MSG_NOSIGNAL);
+    sent = sendmsg(fd_, &message, kSendFlags);
   } while (sent < 0 && errno == EINTR);
   if (sent < 0) return Fail(error, "sendmsg");
 
@@ -178,7 +180,7 @@ ssize_t Netlink::ReceiveDatagram(SystemError* error) {
     message.msg_namelen = sizeof(sender);
     message.msg_iov = &part;
     message.msg_iovlen = 1;
-    const ssize_t received = recvmsg(fd_, &message, MSG_DONTWAIT);
+    const ssize_t received = recvmsg(fd_, &message, kReadFlags);
     if (received < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) return 0;

@@ -5,6 +5,7 @@
  */
 #include <algorithm>
 
+#include "confine.h"
 #include "exports.h"
 #include "napi-values.h"
 #include "poller.h"
@@ -58,6 +59,20 @@ struct SenderHandle {
   uint32_t places[kSendBatch] = {};
   uint8_t gone[kSendBatch] = {};
 };
+
+/** True for sizes that a ring may have. */
+bool IsRingSize(const RingOptions& options) {
+  const bool isSlot = options.slotSize >= 256 && options.slotSize <= (1u << 20) && options.slotSize % 16 == 0;
+  return isSlot && options.slotCount > 0 && options.slotCount <= (1u << 20) &&
+         static_cast<uint64_t>(options.slotSize) * options.slotCount <= (1ull << 31) && options.overflowCount <= 4096;
+}
+
+napi_value DescriptorOrThrow(napi_env env, int fd, const SystemError& error) {
+  if (fd < 0) return ThrowSystem(env, error);
+  napi_value result;
+  napi_create_int32(env, fd, &result);
+  return result;
+}
 
 /** A ring that has not been closed. */
 RingHandle* ToOpenRing(napi_env env, napi_value value) {
@@ -148,39 +163,39 @@ bool RingHandle::HandOut() {
   return true;
 }
 
-/** openRing(ifindex, slotSize, slotCount, overflowCount, fanoutGroup | -1, ignoreOutgoing, filter: Uint8Array) */
-napi_value OpenRing(napi_env env, napi_callback_info info) {
+/** Reads the options of a ring from seven arguments. False, with an exception pending, when they are wrong. */
+bool ToRingOptions(napi_env env, napi_callback_info info, const char* usage, RingOptions* options) {
   napi_value arguments[7];
-  RingOptions options;
   uint32_t ifindex;
   double fanout;
   uint8_t* filter;
   size_t filterLength;
-  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &ifindex) || !ToUint(env, arguments[1], &options.slotSize) ||
-      !ToUint(env, arguments[2], &options.slotCount) || !ToUint(env, arguments[3], &options.overflowCount) ||
+  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &ifindex) || !ToUint(env, arguments[1], &options->slotSize) ||
+      !ToUint(env, arguments[2], &options->slotCount) || !ToUint(env, arguments[3], &options->overflowCount) ||
       napi_get_value_double(env, arguments[4], &fanout) != napi_ok ||
-      napi_get_value_bool(env, arguments[5], &options.ignoreOutgoing) != napi_ok ||
+      napi_get_value_bool(env, arguments[5], &options->ignoreOutgoing) != napi_ok ||
       !ToArray(env, arguments[6], napi_uint8_array, &filter, &filterLength)) {
-    return ThrowType(env, "openRing(ifindex, slotSize, slotCount, overflowCount, fanoutGroup, ignoreOutgoing, filter)");
+    ThrowType(env, usage);
+    return false;
   }
-  const bool isSlot = options.slotSize >= 256 && options.slotSize <= (1u << 20) && options.slotSize % 16 == 0;
-  if (ifindex == 0 || ifindex > 0x7fffffff || !isSlot || options.slotCount == 0 || options.slotCount > (1u << 20) ||
-      static_cast<uint64_t>(options.slotSize) * options.slotCount > (1ull << 31) || options.overflowCount > 4096 ||
-      !(fanout >= -1 && fanout <= 65535) || fanout != static_cast<int>(fanout) ||
-      filterLength % 8 != 0 || filterLength > 4096 * 8) {
-    return ThrowType(env, "openRing: a number is out of range");
+  if (ifindex == 0 || ifindex > 0x7fffffff || !IsRingSize(*options) || !(fanout >= -1 && fanout <= 65535) ||
+      fanout != static_cast<int>(fanout) || filterLength % 8 != 0 || filterLength > 4096 * 8) {
+    ThrowType(env, "openRing: a number is out of range");
+    return false;
   }
-  options.ifindex = static_cast<int>(ifindex);
-  options.fanoutGroup = static_cast<int>(fanout);
-  options.filter.assign(filter, filter + filterLength);
+  options->ifindex = static_cast<int>(ifindex);
+  options->fanoutGroup = static_cast<int>(fanout);
+  options->filter.assign(filter, filter + filterLength);
+  return true;
+}
 
-  auto* handle = new RingHandle;
-  handle->env = env;
-  SystemError error;
-  if (!handle->ring.Open(options, &error)) {
+/** The object of a ring that is open; throws, and frees the handle, when it is not. */
+napi_value WrapRing(napi_env env, RingHandle* handle, bool isOpen, const SystemError& error) {
+  if (!isOpen) {
     delete handle;
     return ThrowSystem(env, error);
   }
+  handle->env = env;
   napi_value object = Wrap(
       env, handle,
       [](napi_env finalEnv, void* data, void*) {
@@ -205,6 +220,41 @@ napi_value OpenRing(napi_env env, napi_callback_info info) {
   napi_create_reference(env, fields, 1, &handle->fields);
   napi_set_named_property(env, object, "fields", fields);
   return object;
+}
+
+/** openRing(ifindex, slotSize, slotCount, overflowCount, fanoutGroup, ignoreOutgoing, filter): ring */
+napi_value OpenRing(napi_env env, napi_callback_info info) {
+  RingOptions options;
+  const char* usage = "openRing(ifindex, slotSize, slotCount, overflowCount, fanoutGroup, ignoreOutgoing, filter)";
+  if (!ToRingOptions(env, info, usage, &options)) return nullptr;
+  auto* handle = new RingHandle;
+  SystemError error;
+  return WrapRing(env, handle, handle->ring.Open(options, &error), error);
+}
+
+/** openRingSocket(the same): descriptor */
+napi_value OpenRingSocket(napi_env env, napi_callback_info info) {
+  RingOptions options;
+  const char* usage = "openRingSocket(ifindex, slotSize, slotCount, overflowCount, fanoutGroup, ignoreOutgoing, filter)";
+  if (!ToRingOptions(env, info, usage, &options)) return nullptr;
+  SystemError error;
+  return DescriptorOrThrow(env, Ring::OpenSocket(options, &error), error);
+}
+
+/** adoptRing(descriptor, slotSize, slotCount, overflowCount): ring */
+napi_value AdoptRing(napi_env env, napi_callback_info info) {
+  napi_value arguments[4];
+  RingOptions options;
+  int fd;
+  if (!Arguments(env, info, arguments) || !ToDescriptor(env, arguments[0], &fd) || !ToUint(env, arguments[1], &options.slotSize) ||
+      !ToUint(env, arguments[2], &options.slotCount) || !ToUint(env, arguments[3], &options.overflowCount) ||
+      !IsRingSize(options)) {
+    return ThrowType(env, "adoptRing(descriptor, slotSize, slotCount, overflowCount)");
+  }
+  if (IsConfined()) return ThrowType(env, "adoptRing: this process takes nothing over any more");
+  auto* handle = new RingHandle;
+  SystemError error;
+  return WrapRing(env, handle, handle->ring.Adopt(fd, options, &error), error);
 }
 
 /** setFilter(ring, filter: Uint8Array) */
@@ -285,18 +335,9 @@ napi_value CloseRing(napi_env env, napi_callback_info info) {
   return CloseExport<RingHandle>(env, info, "closeRing(ring)", CloseRingHandle);
 }
 
-/** openSender(ifindex) */
-napi_value OpenSender(napi_env env, napi_callback_info info) {
-  napi_value arguments[2];
-  uint32_t ifindex;
-  uint32_t mark;
-  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &ifindex) || ifindex == 0 || ifindex > 0x7fffffff ||
-      !ToUint(env, arguments[1], &mark)) {
-    return ThrowType(env, "openSender(ifindex, mark)");
-  }
-  auto* handle = new SenderHandle;
-  SystemError error;
-  if (!handle->sender.Open(static_cast<int>(ifindex), mark, &error)) {
+/** The object of a sender that is open; throws, and frees the handle, when it is not. */
+napi_value WrapSender(napi_env env, SenderHandle* handle, bool isOpen, const SystemError& error) {
+  if (!isOpen) {
     delete handle;
     return ThrowSystem(env, error);
   }
@@ -323,6 +364,49 @@ napi_value OpenSender(napi_env env, napi_callback_info info) {
     napi_set_named_property(env, object, arrays[i].name, array);
   }
   return object;
+}
+
+/** Reads ifindex and mark. False, with an exception pending, when they are wrong. */
+bool ToSenderOptions(napi_env env, napi_callback_info info, const char* usage, int* ifindex, uint32_t* mark) {
+  napi_value arguments[2];
+  uint32_t number;
+  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &number) || number == 0 || number > 0x7fffffff ||
+      !ToUint(env, arguments[1], mark)) {
+    ThrowType(env, usage);
+    return false;
+  }
+  *ifindex = static_cast<int>(number);
+  return true;
+}
+
+/** openSender(ifindex, mark): sender */
+napi_value OpenSender(napi_env env, napi_callback_info info) {
+  int ifindex;
+  uint32_t mark;
+  if (!ToSenderOptions(env, info, "openSender(ifindex, mark)", &ifindex, &mark)) return nullptr;
+  auto* handle = new SenderHandle;
+  SystemError error;
+  return WrapSender(env, handle, handle->sender.Open(ifindex, mark, &error), error);
+}
+
+/** openSenderSocket(ifindex, mark): descriptor */
+napi_value OpenSenderSocket(napi_env env, napi_callback_info info) {
+  int ifindex;
+  uint32_t mark;
+  if (!ToSenderOptions(env, info, "openSenderSocket(ifindex, mark)", &ifindex, &mark)) return nullptr;
+  SystemError error;
+  return DescriptorOrThrow(env, Sender::OpenSocket(ifindex, mark, &error), error);
+}
+
+/** adoptSender(descriptor): sender */
+napi_value AdoptSender(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  int fd;
+  if (!Arguments(env, info, arguments) || !ToDescriptor(env, arguments[0], &fd)) return ThrowType(env, "adoptSender(descriptor)");
+  if (IsConfined()) return ThrowType(env, "adoptSender: this process takes nothing over any more");
+  auto* handle = new SenderHandle;
+  handle->sender.Adopt(fd);
+  return WrapSender(env, handle, true, SystemError());
 }
 
 /** flush(sender, ring): frames not sent */
@@ -354,7 +438,11 @@ std::vector<Export> PacketExports() {
       {"lookAtFence", LookAtFence},
       {"fenced", Fenced},
       {"closeRing", CloseRing},
+      {"openRingSocket", OpenRingSocket},
+      {"adoptRing", AdoptRing},
       {"openSender", OpenSender},
+      {"openSenderSocket", OpenSenderSocket},
+      {"adoptSender", AdoptSender},
       {"flush", FlushSender},
       {"closeSender", CloseSender},
   };

@@ -1,6 +1,8 @@
 /* See ring.h. */
 #include "ring.h"
 
+#include "confine.h"
+
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cstring>
@@ -79,43 +81,89 @@ uint32_t FlagsOf(const uint8_t* vnet) {
 
 Ring::~Ring() { Close(); }
 
-bool Ring::Open(const RingOptions& options, SystemError* error) {
-  slotSize_ = options.slotSize;
-  blockSize_ = kBlock;
-  while (blockSize_ < slotSize_) blockSize_ *= 2;
-  slotsPerBlock_ = static_cast<uint32_t>(blockSize_ / slotSize_);
-  const uint32_t blocks = (options.slotCount + slotsPerBlock_ - 1) / slotsPerBlock_;
-  slotCount_ = blocks * slotsPerBlock_;
+namespace {
 
-  // Protocol 0: nothing arrives before everything is set up and the socket is bound.
-  fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd_ < 0) return Fail(error, "socket");
+/** Blocks of a ring and slots in each. */
+struct Geometry {
+  size_t blockSize;
+  uint32_t slotsPerBlock;
+  uint32_t blocks;
+};
+
+Geometry GeometryOf(const RingOptions& options) {
+  Geometry geometry{kBlock, 0, 0};
+  while (geometry.blockSize < options.slotSize) geometry.blockSize *= 2;
+  geometry.slotsPerBlock = static_cast<uint32_t>(geometry.blockSize / options.slotSize);
+  geometry.blocks = (options.slotCount + geometry.slotsPerBlock - 1) / geometry.slotsPerBlock;
+  return geometry;
+}
+
+bool AttachFilter(int fd, const std::vector<uint8_t>& filter) {
+  std::vector<sock_filter> code(filter.size() / sizeof(sock_filter));
+  memcpy(code.data(), filter.data(), code.size() * sizeof(sock_filter));
+  const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+  return SetOption(fd, SOL_SOCKET, SO_ATTACH_FILTER, program);
+}
+
+/** What a socket that has no ring yet lacks to have one; the name of the call that failed, null for none. */
+const char* Equip(int fd, const RingOptions& options) {
+  const Geometry geometry = GeometryOf(options);
   tpacket_req request{};
-  request.tp_block_size = static_cast<unsigned>(blockSize_);
-  request.tp_frame_size = slotSize_;
-  request.tp_block_nr = blocks;
-  request.tp_frame_nr = slotCount_;
+  request.tp_block_size = static_cast<unsigned>(geometry.blockSize);
+  request.tp_frame_size = options.slotSize;
+  request.tp_block_nr = geometry.blocks;
+  request.tp_frame_nr = geometry.blocks * geometry.slotsPerBlock;
   const int one = 1;
   const int version = TPACKET_V2;
   // The order is the kernel's: version, headers and reserve before the ring.
-  const char* failed = nullptr;
-  if (!SetOption(fd_, SOL_PACKET, PACKET_VERSION, version)) failed = "PACKET_VERSION";
-  else if (!SetOption(fd_, SOL_PACKET, PACKET_VNET_HDR, one)) failed = "PACKET_VNET_HDR";
-  else if (!SetOption(fd_, SOL_PACKET, PACKET_RESERVE, kReserve)) failed = "PACKET_RESERVE";
-  else if (options.ignoreOutgoing && !SetOption(fd_, SOL_PACKET, PACKET_IGNORE_OUTGOING, one)) failed = "PACKET_IGNORE_OUTGOING";
-  else if (options.overflowCount > 0 && !SetOption(fd_, SOL_PACKET, PACKET_COPY_THRESH, one)) failed = "PACKET_COPY_THRESH";
-  else if (!SetOption(fd_, SOL_PACKET, PACKET_RX_RING, request)) failed = "PACKET_RX_RING";
+  if (!SetOption(fd, SOL_PACKET, PACKET_VERSION, version)) return "PACKET_VERSION";
+  if (!SetOption(fd, SOL_PACKET, PACKET_VNET_HDR, one)) return "PACKET_VNET_HDR";
+  if (!SetOption(fd, SOL_PACKET, PACKET_RESERVE, kReserve)) return "PACKET_RESERVE";
+  if (options.ignoreOutgoing && !SetOption(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, one)) return "PACKET_IGNORE_OUTGOING";
+  if (options.overflowCount > 0 && !SetOption(fd, SOL_PACKET, PACKET_COPY_THRESH, one)) return "PACKET_COPY_THRESH";
+  if (!SetOption(fd, SOL_PACKET, PACKET_RX_RING, request)) return "PACKET_RX_RING";
   // Needs CAP_NET_ADMIN; without it the system's limit holds, which is merely smaller.
-  if (failed == nullptr && !SetOption(fd_, SOL_SOCKET, SO_RCVBUFFORCE, kOverflowQueue)) {
-    SetOption(fd_, SOL_SOCKET, SO_RCVBUF, kOverflowQueue);
+  if (!SetOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, kOverflowQueue)) SetOption(fd, SOL_SOCKET, SO_RCVBUF, kOverflowQueue);
+  if (!options.filter.empty() && !AttachFilter(fd, options.filter)) return "SO_ATTACH_FILTER";
+
+  sockaddr_ll address{};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(ETH_P_ALL);
+  address.sll_ifindex = options.ifindex;
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return "bind";
+  if (options.fanoutGroup < 0) return nullptr;
+  // Both directions of a flow hash alike (skb_get_hash is symmetric), so they meet the same lane.
+  // The group has a hook of its own in the kernel, which has to be told again what to leave out.
+  const int flags = options.ignoreOutgoing ? kFanoutIgnoreOutgoing : 0;
+  const int fanout = options.fanoutGroup | ((PACKET_FANOUT_HASH | flags) << 16);
+  return SetOption(fd, SOL_PACKET, PACKET_FANOUT, fanout) ? nullptr : "PACKET_FANOUT";
+}
+
+}  // namespace
+
+int Ring::OpenSocket(const RingOptions& options, SystemError* error) {
+  // Protocol 0: nothing arrives before everything is set up and the socket is bound.
+  const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) {
+    Fail(error, "socket");
+    return -1;
   }
-  if (failed == nullptr && !options.filter.empty() && !SetFilter(options.filter, error)) failed = error->call;
-  if (failed != nullptr) {
-    Fail(error, failed);
-    Close();
-    return false;
-  }
-  memoryLength_ = blocks * blockSize_;
+  const char* failed = Equip(fd, options);
+  if (failed == nullptr) return fd;
+  Fail(error, failed);
+  close(fd);
+  return -1;
+}
+
+bool Ring::Adopt(int fd, const RingOptions& options, SystemError* error) {
+  const Geometry geometry = GeometryOf(options);
+  fd_ = fd;
+  slotSize_ = options.slotSize;
+  blockSize_ = geometry.blockSize;
+  slotsPerBlock_ = geometry.slotsPerBlock;
+  slotCount_ = geometry.blocks * geometry.slotsPerBlock;
+  memoryLength_ = geometry.blocks * blockSize_;
+  // The kernel maps a ring of exactly this length, and nothing that is none.
   void* mapped = mmap(nullptr, memoryLength_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
   if (mapped == MAP_FAILED) {
     Fail(error, "mmap");
@@ -125,35 +173,16 @@ bool Ring::Open(const RingOptions& options, SystemError* error) {
   }
   memory_ = static_cast<uint8_t*>(mapped);
   overflow_.resize(options.overflowCount * kOverflowSlot);
-
-  sockaddr_ll address{};
-  address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_ALL);
-  address.sll_ifindex = options.ifindex;
-  if (bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-    Fail(error, "bind");
-    Close();
-    return false;
-  }
-  if (options.fanoutGroup >= 0) {
-    // Both directions of a flow hash alike (skb_get_hash is symmetric), so they meet the same lane.
-    // The group has a hook of its own in the kernel, which has to be told again what to leave out.
-    const int flags = options.ignoreOutgoing ? kFanoutIgnoreOutgoing : 0;
-    const int fanout = options.fanoutGroup | ((PACKET_FANOUT_HASH | flags) << 16);
-    if (!SetOption(fd_, SOL_PACKET, PACKET_FANOUT, fanout)) {
-      Fail(error, "PACKET_FANOUT");
-      Close();
-      return false;
-    }
-  }
   return true;
 }
 
+bool Ring::Open(const RingOptions& options, SystemError* error) {
+  const int fd = OpenSocket(options, error);
+  return fd >= 0 && Adopt(fd, options, error);
+}
+
 bool Ring::SetFilter(const std::vector<uint8_t>& filter, SystemError* error) {
-  std::vector<sock_filter> code(filter.size() / sizeof(sock_filter));
-  memcpy(code.data(), filter.data(), code.size() * sizeof(sock_filter));
-  const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
-  return SetOption(fd_, SOL_SOCKET, SO_ATTACH_FILTER, program) || Fail(error, "SO_ATTACH_FILTER");
+  return AttachFilter(fd_, filter) || Fail(error, "SO_ATTACH_FILTER");
 }
 
 uint8_t* Ring::Slot(uint32_t index) const {
@@ -211,7 +240,7 @@ void Ring::Discard(uint64_t max) {
     const uint32_t status = __atomic_load_n(&header->tp_status, __ATOMIC_ACQUIRE);
     if ((status & TP_STATUS_USER) == 0) return;
     // Its copy waits in the socket's queue: read away, or the next long frame would get its octets.
-    if ((status & TP_STATUS_COPY) != 0) recv(fd_, nullptr, 0, MSG_DONTWAIT | MSG_TRUNC);
+    if ((status & TP_STATUS_COPY) != 0) recv(fd_, nullptr, 0, kReadFlags);
     __atomic_store_n(&header->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
     next_ = next_ + 1 == slotCount_ ? 0 : next_ + 1;
     oldest_ = next_;
@@ -270,7 +299,7 @@ bool Ring::ReadOverflow(const uint8_t* slot, uint32_t* row) {
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  const ssize_t read = recvmsg(fd_, &message, MSG_DONTWAIT | MSG_TRUNC);
+  const ssize_t read = recvmsg(fd_, &message, kReadFlags);
   if (read < static_cast<ssize_t>(kVnetHeader)) return false;
   const size_t whole = static_cast<size_t>(read);
   const size_t kept = whole < part.iov_len ? whole : part.iov_len;

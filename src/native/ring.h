@@ -61,7 +61,16 @@ class Ring {
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
 
-  /** Opens the socket and maps the ring. False, with `error` set and nothing left open, when a call fails. */
+  /** Opens the socket of a ring, with everything that needs rights. -1, with `error` set, when a call fails. */
+  static int OpenSocket(const RingOptions& options, SystemError* error);
+
+  /**
+   * Takes over a socket of OpenSocket, opened with the same options, and maps its ring. False, with `error` set and the socket
+   * closed, when that fails. Needs no rights.
+   */
+  bool Adopt(int fd, const RingOptions& options, SystemError* error);
+
+  /** Both. */
   bool Open(const RingOptions& options, SystemError* error);
 
   /**

@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <poll.h>
 
+#include "confine.h"
+
 namespace firehook {
 
 namespace {
@@ -27,7 +29,7 @@ uint32_t SendMessages(int fd, mmsghdr* messages, uint32_t count) {
   uint32_t done = 0;
   int retries = 0;
   while (done < count) {
-    const int sent = fd < 0 ? -1 : sendmmsg(fd, messages + done, count - done, MSG_DONTWAIT);
+    const int sent = fd < 0 ? -1 : sendmmsg(fd, messages + done, count - done, kSendFlags);
     if (sent > 0) {
       done += static_cast<uint32_t>(sent);
       retries = 0;

@@ -9,29 +9,41 @@ namespace firehook {
 
 Sender::~Sender() { Close(); }
 
-bool Sender::Open(int ifindex, uint32_t mark, SystemError* error) {
+int Sender::OpenSocket(int ifindex, uint32_t mark, SystemError* error) {
   // Protocol 0 in socket and address: this socket receives nothing.
-  fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd_ < 0) return Fail(error, "socket");
+  const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) {
+    Fail(error, "socket");
+    return -1;
+  }
   const int one = 1;
   const char* failed = nullptr;
-  if (setsockopt(fd_, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) != 0) failed = "PACKET_VNET_HDR";
-  if (failed == nullptr && mark != 0 && setsockopt(fd_, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0) failed = "SO_MARK";
-  if (failed == nullptr) WidenSendBuffer(fd_);
+  if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) != 0) failed = "PACKET_VNET_HDR";
+  if (failed == nullptr && mark != 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0) failed = "SO_MARK";
+  if (failed == nullptr) WidenSendBuffer(fd);
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
   address.sll_ifindex = ifindex;
-  if (failed == nullptr && bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) failed = "bind";
-  if (failed != nullptr) {
-    Fail(error, failed);
-    Close();
-    return false;
-  }
+  if (failed == nullptr && bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) failed = "bind";
+  if (failed == nullptr) return fd;
+  Fail(error, failed);
+  close(fd);
+  return -1;
+}
+
+void Sender::Adopt(int fd) {
+  fd_ = fd;
   memset(messages_, 0, sizeof(messages_));
   for (uint32_t i = 0; i < kSendBatch; i++) {
     messages_[i].msg_hdr.msg_iov = &parts_[i];
     messages_[i].msg_hdr.msg_iovlen = 1;
   }
+}
+
+bool Sender::Open(int ifindex, uint32_t mark, SystemError* error) {
+  const int fd = OpenSocket(ifindex, mark, error);
+  if (fd < 0) return false;
+  Adopt(fd);
   return true;
 }
 

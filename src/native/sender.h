@@ -25,7 +25,13 @@ class Sender {
   Sender(const Sender&) = delete;
   Sender& operator=(const Sender&) = delete;
 
-  /** Opens the socket on a device; `mark` is on each of its frames, 0 for none. False, with `error` set and nothing left open, when a call fails. */
+  /** Opens the socket of a sender on a device, with everything that needs rights. -1, with `error` set, when a call fails. */
+  static int OpenSocket(int ifindex, uint32_t mark, SystemError* error);
+
+  /** Takes over a socket of OpenSocket. Needs no rights. */
+  void Adopt(int fd);
+
+  /** Both, on a device; `mark` is on each of its frames, 0 for none. False, with `error` set and nothing left open, when a call fails. */
   bool Open(int ifindex, uint32_t mark, SystemError* error);
 
   /**

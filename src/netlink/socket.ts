@@ -13,7 +13,7 @@
 import { getSystemErrorName } from 'node:util';
 import { FirehookError } from '../errors.ts';
 import { loadNative } from '../native/load-native.ts';
-import type { NativeNetlink } from '../native/native.d.ts';
+import type { NativeModule, NativeNetlink } from '../native/native.d.ts';
 import {
   isInterrupted,
   type Message,
@@ -52,6 +52,7 @@ export function isRefusal(error: unknown, ...numbers: readonly number[]): error 
 /** One socket of one family. */
 export class NetlinkSocket {
   readonly native: NativeNetlink;
+  readonly #addon: NativeModule;
   #sequence = 1;
 
   /**
@@ -60,7 +61,8 @@ export class NetlinkSocket {
    * @throws FirehookError FIREHOOK_DRIVER_MISSING without the addon
    */
   constructor(family: number, groups: readonly number[] = []) {
-    this.native = loadNative().openNetlink(family, groups);
+    this.#addon = loadNative();
+    this.native = this.#addon.openNetlink(family, groups);
   }
 
   /** What the kernel calls this socket: events of its own changes carry it. */
@@ -96,7 +98,7 @@ export class NetlinkSocket {
     this.#sequence = (this.#sequence + 1) % 0x7fffffff || 1;
     let bytes: ArrayBuffer;
     try {
-      bytes = loadNative().askNetlink(this.native, writeRequests([request], first));
+      bytes = this.#addon.askNetlink(this.native, writeRequests([request], first));
     } catch (cause) {
       const { errno = 0 } = cause as NodeJS.ErrnoException;
       throw new KernelRefusal(operation, { errno: Math.abs(errno), words: (cause as Error).message });
@@ -126,19 +128,19 @@ export class NetlinkSocket {
 
   /** Calls back with events as they come; with null when some were lost, and everything has to be looked at. */
   watch(onMessages: (messages: readonly Message[] | null) => void): void {
-    loadNative().watchNetlink(this.native, (bytes) => {
+    this.#addon.watchNetlink(this.native, (bytes) => {
       onMessages(bytes === null ? null : readMessages(new Uint8Array(bytes)));
     });
   }
 
   /** Idempotent. */
   close(): void {
-    loadNative().closeNetlink(this.native);
+    this.#addon.closeNetlink(this.native);
   }
 
   async #exchange(operation: string, bytes: Uint8Array): Promise<Message[]> {
     try {
-      return readMessages(new Uint8Array(await loadNative().requestNetlink(this.native, bytes)));
+      return readMessages(new Uint8Array(await this.#addon.requestNetlink(this.native, bytes)));
     } catch (cause) {
       const { errno = 0 } = cause as NodeJS.ErrnoException;
       throw new KernelRefusal(operation, { errno: Math.abs(errno), words: (cause as Error).message });

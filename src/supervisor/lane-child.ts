@@ -3,6 +3,7 @@
  *
  * ```
  *   0 nothing   1, 2 pipes that are read with bounds   3 progress (sealed)   4 fence (read only)   5 channel (checked lines)
+ *   6 and on: its packet sockets, opened by root, which the lane never is (but with npm pcap, until its sockets are open)
  * ```
  * Rule: a lane that breaks its word is killed: a message that is none, a channel that it closed, an end that it announced and
  * that does not come, numbers that cannot be read. Whatever the child does, `exited` and then `ended` are called once, the latter after its last numbers and words have
@@ -18,14 +19,16 @@ import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { FirehookError } from '../errors.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
-import type { DeviceRequest, LaneSpec } from '../lane/messages.ts';
+import type { DeviceRequest, LaneSockets, LaneSpec } from '../lane/messages.ts';
 import { type LaneProgress, ProgressReader, type ProgressShape, progressOctets } from '../lane/progress.ts';
 import type { DeviceAnswer, FromLane } from '../lane/read-message.ts';
+import { LAUNCH_REFUSED, launchCommand } from '../native/launcher.ts';
 import { loadNative } from '../native/load-native.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { LaneChannel } from './lane-channel.ts';
 import { LaneOutput } from './lane-output.ts';
 import type { LaneEvents, LaneHandle } from './lane-set.ts';
+import { closeLaneSockets, openLaneSockets, renumber } from './lane-sockets.ts';
 
 /** How long what a dead lane wrote may take to be read: something it started may hold its pipes open. */
 const LAST_WORDS_MS = 200;
@@ -41,6 +44,8 @@ const ANSWER_MS = 3_000;
 const MOST_ASKED = 64;
 /** Place of the channel among the descriptors. */
 const CHANNEL_FD = 5;
+/** Where its sockets begin. */
+const FIRST_SOCKET_FD = 6;
 
 /** What {@link LaneChild} takes. */
 export interface LaneChildOptions {
@@ -49,6 +54,8 @@ export interface LaneChildOptions {
   readonly fenceFd: number | null;
   /** Pins all its threads; null for any CPU. */
   readonly cpu: number | null;
+  /** True: it does not start where the kernel cannot confine it. */
+  readonly isConfinementRequired: boolean;
   readonly log: Logger;
   readonly events: LaneEvents;
 }
@@ -79,35 +86,43 @@ export class LaneChild implements LaneHandle {
    *
    * @throws FirehookError FIREHOOK_DRIVER_MISSING without the addon; an Error of the system where there are no descriptors
    */
-  constructor({ spec, fenceFd, cpu, log, events }: LaneChildOptions) {
-    const shape: ProgressShape = { ways: spec.ways.length, hooks: spec.hooks.length };
-    const isRun = spec.mode === 'run';
+  constructor({ spec: given, fenceFd, cpu, isConfinementRequired, log, events }: LaneChildOptions) {
+    const shape: ProgressShape = { ways: given.ways.length, hooks: given.hooks.length };
+    const isRun = given.mode === 'run';
     this.cpu = cpu;
-    this.#spec = spec;
     this.#events = events;
     this.progressFd = isRun ? loadNative().createMemory('firehook-progress', progressOctets(shape)) : -1;
     this.#reader = isRun ? new ProgressReader(this.progressFd, shape) : null;
-    const { program, args } = laneCommand(cpu);
-    const stdio: StdioOptions = [
-      'ignore',
-      'pipe',
-      'pipe',
-      isRun ? this.progressFd : 'ignore',
-      fenceFd ?? 'ignore',
-      'pipe',
-    ];
+    let opened: LaneSockets | null = null;
     try {
+      opened = openLaneSockets(given);
+      const { sockets, here } = opened === null ? { sockets: null, here: [] } : renumber(opened, FIRST_SOCKET_FD);
+      this.#spec = { ...given, sockets };
+      const progress = isRun ? this.progressFd : 'ignore';
+      const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', progress, fenceFd ?? 'ignore', 'pipe', ...here];
+      const { program, args } = launchCommand({
+        user: given.user,
+        // npm pcap opens its sockets in the process that reads them.
+        keepsRoot: isRun && given.driver === 'pcap',
+        descriptors: stdio.length,
+        reads: given.hooks.flatMap(({ allow }) => allow.files),
+        isRequired: isConfinementRequired,
+        cpu,
+        ...laneProgram(),
+      });
       this.#process = spawn(program, args, {
         cwd: '/',
         // A kernel thread of io_uring would stay root there.
         env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', UV_USE_IO_URING: '0' },
         stdio,
-        // A session of its own has no terminal that a hook could type into.
+        // A process group of its own can be killed as one.
         detached: true,
       });
     } catch (error) {
       if (isRun) closeSync(this.progressFd);
       throw error;
+    } finally {
+      if (opened !== null) closeLaneSockets(opened);
     }
     this.#output = new LaneOutput(log, () => this.pid);
     // Where there were no descriptors left there is no stdio either.
@@ -128,7 +143,7 @@ export class LaneChild implements LaneHandle {
       if (this.#process.pid === undefined) this.#exited(null, null);
     });
     this.#process.on('exit', (code, signal) => this.#exited(code, signal));
-    this.#channel?.send({ type: 'start', spec });
+    this.#channel?.send({ type: 'start', spec: this.#spec });
   }
 
   /** Process id; -1 when it could not be started. */
@@ -238,7 +253,11 @@ export class LaneChild implements LaneHandle {
     this.#events.exited();
     const died = new FirehookError(
       'FIREHOOK_LANE_FAILED',
-      signal === null ? `it ended with exit code ${code}` : `it was killed by ${signal}`,
+      signal !== null
+        ? `it was killed by ${signal}`
+        : code === LAUNCH_REFUSED
+          ? 'it was not started: the line of firehook-launch in the log says what was refused'
+          : `it ended with exit code ${code}`,
     );
     const timer = setTimeout(() => this.#ended(died), LAST_WORDS_MS);
     this.#process.once('close', () => {
@@ -276,18 +295,11 @@ function fromLane(message: FromLane & { type: 'failed' }): FirehookError {
   return error;
 }
 
-/** The lane's program beside this file: built, or the source when the source runs. */
-function laneProgram(): string {
+/** Node.js and the lane's program beside this file: built, or the source when the source runs. */
+function laneProgram(): { readonly program: string; readonly args: string[] } {
   const extension = path.extname(fileURLToPath(import.meta.url));
-  return fileURLToPath(new URL(`../lane/lane-process${extension}`, import.meta.url));
-}
-
-/** taskset(1) becomes Node: every thread of a lane inherits the CPU, and its process id and descriptors are the same. */
-function laneCommand(cpu: number | null): { readonly program: string; readonly args: string[] } {
   // The source needs the loader that this process was started with; the build needs nothing.
-  const loader = path.extname(fileURLToPath(import.meta.url)) === '.ts' ? process.execArgv : [];
-  const args = [...loader, `--max-old-space-size=${HEAP_LIMIT_MIB}`, laneProgram()];
-  const { execPath } = process;
-  if (cpu === null) return { program: execPath, args };
-  return { program: 'taskset', args: ['--cpu-list', String(cpu), execPath, ...args] };
+  const loader = extension === '.ts' ? process.execArgv : [];
+  const file = fileURLToPath(new URL(`../lane/lane-process${extension}`, import.meta.url));
+  return { program: process.execPath, args: [...loader, `--max-old-space-size=${HEAP_LIMIT_MIB}`, file] };
 }

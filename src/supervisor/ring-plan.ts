@@ -11,14 +11,14 @@
  */
 
 import { type Config, MAX_RING_MIB } from '../config/schema.ts';
+import type { RingSize } from '../drivers/afpacket-ring.ts';
 import {
   BLOCK_SLOTS,
   DEFAULT_RING_SLOTS,
   type RingOptions,
-  type RingSize,
   SLOT_OCTETS,
   SMALLEST_RING_SLOTS,
-} from '../drivers/afpacket-ring.ts';
+} from '../drivers/afpacket-sockets.ts';
 import type { Way } from '../lane/way.ts';
 import type { Link } from '../plumbing/link.ts';
 import type { Logger } from '../telemetry/logger.ts';

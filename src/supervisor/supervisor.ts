@@ -38,7 +38,7 @@ import { Reconciler, type SupervisorState } from './reconcile.ts';
 import { refuseEarlierTakers } from './refuse-takers.ts';
 import { planRings, type RingPlan, smallerRings } from './ring-plan.ts';
 import { Totals } from './totals.ts';
-import { bundleAll, laneSpec, tryHooks } from './try-hooks.ts';
+import { bundleAll, isConfinementRequired, laneSpec, tryHooks } from './try-hooks.ts';
 
 /**
  * A lane of a killed run, whose lock is free, sends at most until the lease of its last moment ends. Until then the ports
@@ -308,6 +308,7 @@ export class Supervisor implements DaemonView {
       spec: { ...plan.spec, rings, locals: this.#locals },
       fenceFd: plumbing.lease.fenceFd,
       cpu: cpuAt(lane.cpus, place),
+      isConfinementRequired: isConfinementRequired(this.config),
       log,
       events: {
         ...events,

@@ -10,6 +10,7 @@ import { FirehookError } from '../errors.ts';
 import { bundleHooks } from '../hook/bundle-hook.ts';
 import { HOOK_MODULE_NAMES } from '../hook-modules.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
+import { loadNative } from '../native/load-native.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { LaneChild } from './lane-child.ts';
 
@@ -19,10 +20,16 @@ const READY_TIMEOUT_MS = 60_000;
 /** The hooks of a config as scripts. Reads files, runs nothing of them. */
 export async function bundleAll(config: Config): Promise<HookSource[]> {
   const sources: HookSource[] = [];
-  for (const { module, priority, options } of config.hooks) {
-    for (const bundle of await bundleHooks(module, HOOK_MODULE_NAMES)) sources.push({ bundle, priority, options });
+  for (const { module, priority, options, allow } of config.hooks) {
+    for (const bundle of await bundleHooks(module, HOOK_MODULE_NAMES))
+      sources.push({ bundle, priority, options, allow });
   }
   return sources;
+}
+
+/** True where a lane does not start if the kernel cannot confine it. */
+export function isConfinementRequired({ lane }: Settings): boolean {
+  return (lane.confine ?? (loadNative().landlockVersion() > 0 ? 'required' : 'best')) === 'required';
 }
 
 /** What a lane is told, for a config; without ports it can only load the hooks. */
@@ -40,6 +47,7 @@ export function laneSpec(
     driver: 'pcap',
     ports: [],
     rings: [],
+    sockets: null,
     ways: [],
     lanes,
     locals: [],
@@ -75,6 +83,7 @@ export async function tryHooks(
       spec,
       fenceFd: null,
       cpu: null,
+      isConfinementRequired: isConfinementRequired(settings),
       log,
       events: {
         opened: () => undefined,

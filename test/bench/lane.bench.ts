@@ -22,7 +22,7 @@ import { bundleHooks } from '../../src/hook/bundle-hook.ts';
 import { HOOK_MODULE_NAMES } from '../../src/hook-modules.ts';
 import { Lane } from '../../src/lane/lane.ts';
 import { loadChain } from '../../src/lane/load-chain.ts';
-import type { HookSource } from '../../src/lane/messages.ts';
+import { type HookSource, NO_GRANT } from '../../src/lane/messages.ts';
 import type { Way } from '../../src/lane/way.ts';
 import { median } from './measure.ts';
 import { trivialHooks } from './trivial-hooks.ts';
@@ -105,7 +105,12 @@ async function measure(way: Way, count: number): Promise<{ nanoseconds: number; 
   const bundles = (await Promise.all(paths.map((file) => bundleHooks(file, HOOK_MODULE_NAMES)))).flat();
   rmSync(folder, { recursive: true });
   const hooks = bundles.map(
-    (bundle, index): HookSource => ({ bundle, priority: undefined, options: index === 0 ? DROP_OPTIONS : undefined }),
+    (bundle, index): HookSource => ({
+      bundle,
+      priority: undefined,
+      allow: NO_GRANT,
+      options: index === 0 ? DROP_OPTIONS : undefined,
+    }),
   );
   const { chain, teardown } = await loadChain({
     hooks,

@@ -19,7 +19,7 @@ function sender(hasIpv6: boolean): { readonly queued: QueuedSender; readonly sen
   const sent: Buffer[] = [];
   const native: NativeModule = {
     ...loadNative(),
-    openDatagramSender: () => ({ hasIpv6 }),
+    adoptDatagramSender: () => ({ hasIpv6 }),
     sendDatagrams: (_sender, memory, entries, count) => {
       for (let i = 0; i < count; i++) {
         const [start = 0, length = 0] = entries.subarray(i * 2, i * 2 + 2);
@@ -29,7 +29,7 @@ function sender(hasIpv6: boolean): { readonly queued: QueuedSender; readonly sen
     },
     closeDatagramSender: () => undefined,
   };
-  return { queued: new QueuedSender(native), sent };
+  return { queued: new QueuedSender(native, { ipv4: 0, ipv6: hasIpv6 ? 1 : -1 }), sent };
 }
 
 test('a length that the datagram does not have, or that no datagram has, never reaches the addon', () => {

@@ -17,6 +17,7 @@ import { HOOK_MODULE_NAMES } from '../../../src/hook-modules.ts';
 import type { HookClock } from '../../../src/lane/hook-clock.ts';
 import { Lane } from '../../../src/lane/lane.ts';
 import { type LoadChainOptions, type LoadedChain, loadChain } from '../../../src/lane/load-chain.ts';
+import { NO_GRANT } from '../../../src/lane/messages.ts';
 import { ethernet, ipv4, ipv6, octets, type Transport, tcp, udp } from '../../support/packet-builder.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { bridgeWay, ethernetPort } from './lane-rig.ts';
@@ -52,7 +53,7 @@ async function load(
     writeFileSync(path.join(folder, name), IMPORTS + text);
     const [bundle] = await bundleHooks(path.join(folder, name), HOOK_MODULE_NAMES);
     assert.ok(bundle !== undefined);
-    sources.push({ bundle, priority: undefined, options: more.options });
+    sources.push({ bundle, priority: undefined, allow: NO_GRANT, options: more.options });
   }
   const lines: string[] = [];
   const loaded = await loadChain({
@@ -181,6 +182,7 @@ test('one hook frees what another made, and the second free names the maker', as
 /** A driver whose callbacks say in the log what they meet; `body` stands in its DriverEntry. */
 const driver = (body: string, callbacks = '') => `
 import {
+import { NO_GRANT } from '../../../src/lane/messages.ts';
   DbgPrint, DD_IP_DEVICE_NAME, FhQueryParameter, IO_STATUS_BLOCK, IOCTL_IP_SET_FIREWALL_HOOK, IoBuildDeviceIoControlRequest,
   IoCallDriver, IoGetDeviceObjectPointer, IPv6DisableFirewallHook, IPv6EnableFirewallHook, KeAcquireSpinLockAtDpcLevel,
   KeInitializeDpc, KeInitializeSpinLock, KeInitializeTimer, KeQuerySystemTime, KeSetTimer, KDPC, KSPIN_LOCK, KTIMER,

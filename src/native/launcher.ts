@@ -1,0 +1,112 @@
+/**
+ * How a process that runs other people's code is started: through `firehook-launch`, which gives up what that code does not need.
+ *
+ * ```
+ *   [taskset CPU] firehook-launch --user 990 990 --descriptors 9 --run node --read firehook ... -- node lane-process.js
+ * ```
+ * Rule: here stands what the program itself may read; what a hook may read on top of it was granted by the configuration.
+ *
+ * @see src/native/launcher.c
+ * @module
+ */
+
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { FirehookError } from '../errors.ts';
+
+/** What {@link launchCommand} takes. */
+export interface LaunchOptions {
+  /** Null: stay who you are (not started by root). */
+  readonly user: { readonly uid: number; readonly gid: number } | null;
+  /** The program gives up root by itself, after it has opened sockets that it cannot be handed. @defaultValue false */
+  readonly keepsRoot?: boolean;
+  /** How many descriptors it is handed. */
+  readonly descriptors: number;
+  /** What it may read, beside what Node.js and firehook themselves need: absolute paths of files and folders. */
+  readonly reads: readonly string[];
+  /** What it may execute beside Node.js: absolute paths. @defaultValue nothing */
+  readonly runs?: readonly string[];
+  /** True: an error where the kernel lacks something. */
+  readonly isRequired: boolean;
+  /** Pins all its threads; null for any CPU. */
+  readonly cpu: number | null;
+  /** Node.js and its arguments. */
+  readonly program: string;
+  readonly args: readonly string[];
+}
+
+/** Exit code of the launcher when it refused. */
+export const LAUNCH_REFUSED = 125;
+
+/** Beside the addon, which lies beside the source. */
+const CANDIDATES = ['./build/Release/firehook-launch', '../../src/native/build/Release/firehook-launch'];
+/** Processes and threads that the user of the lanes may have, all lanes together. */
+const MOST_PROCESSES = 1024;
+
+/** Where programs and their libraries lie. The interpreter of a program is executed too (ld.so(8)). */
+const LIBRARIES = ['/lib', '/lib64', '/usr/lib', '/usr/lib64', '/usr/local/lib'];
+/** What Node.js looks at when it starts, and what it says of the machine. */
+const SYSTEM = [
+  '/dev/null',
+  '/dev/urandom',
+  '/etc/ld.so.cache',
+  '/etc/localtime',
+  '/etc/ssl',
+  '/proc/self',
+  '/proc/cpuinfo',
+  '/proc/loadavg',
+  '/proc/meminfo',
+  '/proc/stat',
+  '/proc/sys/kernel',
+  '/proc/sys/vm',
+  '/proc/uptime',
+  '/proc/version',
+  '/sys/devices/system',
+  '/sys/fs/cgroup',
+  '/usr/share/nodejs',
+  '/usr/share/zoneinfo',
+];
+
+/** Program and arguments that start it. Without a compiled firehook nothing is kept from reading: a loader needs more. */
+export function launchCommand(options: LaunchOptions): { readonly program: string; readonly args: string[] } {
+  const { user, keepsRoot = false, descriptors, reads, runs = [], isRequired, cpu, program, args } = options;
+  const isSource = path.extname(fileURLToPath(import.meta.url)) === '.ts';
+  const own = [...SYSTEM, packageFolder(), path.join(path.dirname(path.dirname(program)), 'lib')];
+  const files = [
+    ...[...LIBRARIES, program, ...runs].flatMap((file) => ['--run', file]),
+    ...[...own, ...reads].flatMap((file) => ['--read', file]),
+  ];
+  const launch = [
+    findLauncher(),
+    ...(user === null ? [] : ['--user', String(user.uid), String(user.gid)]),
+    ...(keepsRoot ? ['--root'] : []),
+    ...['--descriptors', String(descriptors), '--processes', String(MOST_PROCESSES)],
+    ...(isRequired ? [] : ['--best']),
+    ...(isSource ? [] : files),
+    ...['--', program, ...args],
+  ];
+  const [first = '', ...others] = cpu === null ? launch : ['taskset', '--cpu-list', String(cpu), ...launch];
+  return { program: first, args: others };
+}
+
+/**
+ * The launcher.
+ *
+ * @throws {@link FirehookError} FIREHOOK_DRIVER_MISSING naming the paths tried
+ */
+export function findLauncher(): string {
+  const files = CANDIDATES.map((candidate) => fileURLToPath(new URL(candidate, import.meta.url)));
+  const found = files.find((file) => existsSync(file));
+  if (found !== undefined) return found;
+  throw new FirehookError('FIREHOOK_DRIVER_MISSING', `launcher; tried ${files.join('; ')}`, {
+    advice: 'build it: npm run build:native',
+  });
+}
+
+/** The folder of this package with what it depends on: itself, or where npm has put both. */
+export function packageFolder(): string {
+  const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+  const parent = root.indexOf('/node_modules/');
+  return parent === -1 ? root : root.slice(0, parent + '/node_modules'.length);
+}

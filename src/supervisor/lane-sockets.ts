@@ -1,0 +1,57 @@
+/**
+ * The sockets of a lane: opened here, by root, and handed over when the lane starts. The supervisor reads nothing from them.
+ *
+ * Rule: they are the lane's alone: as soon as it has been started, or could not be, they are closed here.
+ *
+ * @module
+ */
+
+import { closeSync } from 'node:fs';
+import { closeAfpacketSockets, openAfpacketSockets } from '../drivers/afpacket-sockets.ts';
+import { withSendGroup } from '../drivers/effective-group.ts';
+import { openDatagramSockets } from '../drivers/queued-sender.ts';
+import type { LaneSockets, LaneSpec } from '../lane/messages.ts';
+import { loadNative } from '../native/load-native.ts';
+
+/**
+ * Opens what a lane of this spec needs, in the order of its ports. Null for a lane that opens its sockets itself: those of npm
+ * `pcap` cannot be handed over.
+ *
+ * @throws FirehookError FIREHOOK_DRIVER_OPEN
+ */
+export function openLaneSockets({ mode, driver, ports, rings, ways }: LaneSpec): LaneSockets | null {
+  if (mode !== 'run' || driver !== 'afpacket') return null;
+  const native = loadNative();
+  const afpacket = openAfpacketSockets(native, ports, rings);
+  try {
+    const needsDatagrams = ways.some(({ reject }) => reject === 'raw');
+    return { afpacket, datagrams: needsDatagrams ? withSendGroup(() => openDatagramSockets(native)) : null };
+  } catch (error) {
+    closeAfpacketSockets(afpacket);
+    throw error;
+  }
+}
+
+/** Closes them. */
+export function closeLaneSockets({ afpacket, datagrams }: LaneSockets): void {
+  closeAfpacketSockets(afpacket);
+  if (datagrams !== null) for (const fd of [datagrams.ipv4, datagrams.ipv6]) if (fd >= 0) closeSync(fd);
+}
+
+/** The same sockets by the numbers that they have in the lane, where `first` is the first of them, and their numbers here in that order. */
+export function renumber(
+  sockets: LaneSockets,
+  first: number,
+): { readonly sockets: LaneSockets; readonly here: readonly number[] } {
+  const here: number[] = [];
+  const move = (fd: number): number => (fd < 0 ? fd : first + here.push(fd) - 1);
+  const { afpacket, datagrams } = sockets;
+  const moved: LaneSockets = {
+    afpacket: {
+      rings: afpacket.rings.map((ring) => ({ ...ring, fd: move(ring.fd) })),
+      senders: afpacket.senders.map((sender) => ({ ...sender, fd: move(sender.fd) })),
+    },
+    datagrams: datagrams === null ? null : { ipv4: move(datagrams.ipv4), ipv6: move(datagrams.ipv6) },
+  };
+  return { sockets: moved, here };
+}
