@@ -16,8 +16,9 @@ import { Console } from 'node:console';
 import { constants } from 'node:os';
 import { Writable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { SavefileDriver } from '../drivers/savefile.ts';
+import { systemPool } from '../firewall/ddk.ts';
+import { followOwners, ownerOfFailure } from '../hook/async-owner.ts';
 import { describeHookError } from '../hook/load-hook.ts';
 import type { HookSource } from '../lane/messages.ts';
 import { printable } from '../telemetry/printable.ts';
@@ -28,25 +29,23 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const SIGNAL_EXIT_CODE = 128;
 const FAILED = 1;
 
-/** Frames of firehook's own code, not of hooks. */
-const OWN_FOLDER = fileURLToPath(new URL('..', import.meta.url));
-
 /** What {@link ReplayGuard} takes. */
 export interface ReplayGuardOptions {
   readonly driver: SavefileDriver;
   readonly hooks: readonly HookSource[];
-  /** Must limit its own rate. `hook`: path of the hook at fault; null where it cannot be told. */
-  readonly log: (hook: string | null, message: string) => void;
+  /** Must limit its own rate. `hook`: path of the hook at fault. */
+  readonly log: (hook: string, message: string) => void;
 }
 
 /** Stands guard from its making until {@link ReplayGuard.end}. */
 export class ReplayGuard {
   readonly #options: ReplayGuardOptions;
-  /** Path of a hook to its faults outside `onPacket`; null: of a hook that cannot be told. */
-  readonly #faults = new Map<string | null, number>();
+  /** Path of a hook to its faults outside `onPacket`. */
+  readonly #faults = new Map<string, number>();
   readonly #write = { stdout: process.stdout.write, stderr: process.stderr.write, console: globalThis.console };
   readonly #signalled = (signal: NodeJS.Signals): void => this.#interrupt(signal);
-  readonly #thrown = (error: unknown): void => this.#blame(error);
+  readonly #thrown = (error: unknown): void => this.#blame(error, ownerOfFailure());
+  readonly #rejected = (error: unknown, promise: Promise<unknown>): void => this.#blame(error, ownerOfFailure(promise));
   readonly #exiting = (): void => this.#exit();
   #interruptedBy: NodeJS.Signals | null = null;
   #ownError: Error | null = null;
@@ -57,7 +56,8 @@ export class ReplayGuard {
     this.#options = options;
     for (const signal of SIGNALS) process.on(signal, this.#signalled);
     process.on('uncaughtException', this.#thrown);
-    process.on('unhandledRejection', this.#thrown);
+    process.on('unhandledRejection', this.#rejected);
+    followOwners(systemPool);
     process.on('exit', this.#exiting);
     this.#redirectHooks();
   }
@@ -72,8 +72,8 @@ export class ReplayGuard {
     return this.#ownError;
   }
 
-  /** Faults outside `onPacket` of the hook of that path; null: of hooks that cannot be told. */
-  faultsOf(path: string | null): number {
+  /** Faults outside `onPacket` of the hook of that path. */
+  faultsOf(path: string): number {
     return this.#faults.get(path) ?? 0;
   }
 
@@ -114,20 +114,17 @@ export class ReplayGuard {
     for (const each of SIGNALS) process.off(each, this.#signalled);
   }
 
-  #blame(error: unknown): void {
-    const stack = error instanceof Error ? (error.stack ?? '') : '';
+  #blame(error: unknown, owner: number | undefined): void {
     const { hooks, log } = this.#options;
-    const named = hooks.find(({ bundle }) => stack.includes(bundle.path));
-    if (named === undefined && error instanceof Error && stack.includes(OWN_FOLDER)) {
-      this.#ownError ??= error;
+    const source = owner === undefined ? undefined : hooks[owner];
+    if (source === undefined) {
+      this.#ownError ??= error instanceof Error ? error : new Error(String(error));
       this.#options.driver.stop();
       return;
     }
-    // A rejected promise of Node itself has no frame of the hook in its stack.
-    const source = named ?? (hooks.length === 1 ? hooks[0] : undefined);
-    const path = source?.bundle.path ?? null;
+    const { path } = source.bundle;
     this.#faults.set(path, this.faultsOf(path) + 1);
-    const text = source === undefined ? String(error) : describeHookError(error, source.bundle);
+    const text = describeHookError(error, source.bundle);
     this.#lastMessage = printable(text);
     log(path, `threw outside onPacket: ${text}`);
   }

@@ -46,8 +46,6 @@ export interface ReplayReport {
     readonly faultsOutside: number;
     readonly notFreed: number;
   }[];
-  /** Faults outside `onPacket` of hooks that cannot be told. */
-  readonly otherFaults: number;
   /** As `firehook pool` has it; of the hooks only those that have not freed something. */
   readonly pool: PoolReport;
   /** What the verifier made happen, in a sentence, and by which settings; null where it was off. */
@@ -127,7 +125,6 @@ export function makeReport(
         notFreed: systemPool.ownerUsage(chain.owners[index] ?? index).outstanding,
       };
     }),
-    otherFaults: guard.faultsOf(null),
     pool: poolReport(chain),
     verifier: verifier === null ? null : { ...verifier.settings, report: verifier.report },
     warnings: warningsOf(driver, total, unread, ways),
@@ -150,9 +147,9 @@ function poolReport({ hooks, owners }: HookChain): PoolReport {
 }
 
 /** The verifier's sentence, and how often hooks were at fault meanwhile. */
-function verifierLines({ verifier, hooks, otherFaults }: ReplayReport): string[] {
+function verifierLines({ verifier, hooks }: ReplayReport): string[] {
   if (verifier === null) return [];
-  const faults = hooks.reduce((sum, hook) => sum + hook.faults + hook.faultsOutside, otherFaults);
+  const faults = hooks.reduce((sum, hook) => sum + hook.faults + hook.faultsOutside, 0);
   return [verifier.report, faults === 1 ? 'Hooks were at fault once.' : `Hooks were at fault ${faults} times.`];
 }
 

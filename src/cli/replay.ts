@@ -103,7 +103,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   guard = new ReplayGuard({
     driver,
     hooks: sources,
-    log: (hook, message) => log('error', () => hookLine(hook === null ? '(unknown)' : nameOf(hook), message)),
+    log: (hook, message) => log('error', () => hookLine(nameOf(hook), message)),
   });
   const clock = new FileClock();
   const sender = new ReplaySender(driver);

@@ -23,6 +23,7 @@ import { openQueuedSender } from '../drivers/queued-sender.ts';
 import { RawSender } from '../drivers/raw-sender.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { systemPool } from '../firewall/ddk.ts';
+import { followOwners, ownerOfFailure } from '../hook/async-owner.ts';
 import { loadNative, sealNative } from '../native/load-native.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
 import { createLogger, createRateLimitedLog, type Logger } from '../telemetry/logger.ts';
@@ -90,7 +91,15 @@ async function run(spec: LaneSpec): Promise<void> {
   // Only where npm pcap had to open its sockets here.
   if (spec.user !== null && process.getuid?.() === 0) becomeUser(spec.user);
   const routes = confine(spec);
-  containHooks(spec, (message) => limited('error', message));
+  followOwners(systemPool);
+  let blame = (owner: number, error: unknown): void => {
+    const path = spec.hooks[owner]?.bundle.path;
+    limited('error', `${path} threw outside onPacket: ${error instanceof Error ? error.message : String(error)}.`);
+  };
+  containHooks(
+    spec.hooks.map(({ bundle }) => bundle.path),
+    (owner, error) => blame(owner, error),
+  );
 
   let lane: Lane | null = null;
   const {
@@ -100,6 +109,7 @@ async function run(spec: LaneSpec): Promise<void> {
     interests,
     verifier,
     teardown,
+    blame: chainBlame,
   } = await loadChain({
     hooks: spec.hooks,
     routes: () => routes,
@@ -112,6 +122,7 @@ async function run(spec: LaneSpec): Promise<void> {
     log: (level, hook, message) => limited(level, () => hookLine(hook, message)),
     send: (datagram) => lane?.inject(datagram) ?? false,
   });
+  blame = chainBlame;
   drivers = doors;
   if (driver === null) {
     teardown();
@@ -218,19 +229,19 @@ async function receive(driver: Driver, lane: Lane): Promise<void> {
 }
 
 /**
- * What a hook throws outside its call (a timer, a promise nobody awaits) is its own fault and costs a log line; what
+ * What a hook throws outside its call (a timer, a socket, a promise nobody awaits) is its own fault: counted and logged. What
  * firehook's own code throws ends the lane.
  */
-function containHooks(spec: LaneSpec, log: (message: string) => void): void {
-  const paths = spec.hooks.map(({ bundle }) => bundle.path);
-  const contain = (error: unknown): void => {
+function containHooks(paths: readonly string[], blame: (owner: number, error: unknown) => void): void {
+  const contain = (error: unknown, marked: number | undefined): void => {
+    // What has no mark, such as the callback of a FinalizationRegistry, may still have a line of the hook in its stack.
     const stack = error instanceof Error ? (error.stack ?? '') : '';
-    const path = paths.find((candidate) => stack.includes(candidate));
-    if (path === undefined && error instanceof Error) fail(error);
-    else log(`${path ?? 'A hook'} threw outside onPacket: ${error instanceof Error ? error.message : String(error)}.`);
+    const owner = marked ?? paths.findIndex((path) => stack.includes(path));
+    if (owner === -1) fail(error);
+    else blame(owner, error);
   };
-  process.on('uncaughtException', contain);
-  process.on('unhandledRejection', contain);
+  process.on('uncaughtException', (error) => contain(error, ownerOfFailure()));
+  process.on('unhandledRejection', (error, promise) => contain(error, ownerOfFailure(promise)));
 }
 
 /** Asks the drivers, until one of them has the device. */

@@ -14,6 +14,7 @@ import type { DriverDoor } from '../ddk/host.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
 import { type PoolFunctions, poolFunctions, setPoolLimit, systemPool } from '../firewall/ddk.ts';
+import { asOwner } from '../hook/async-owner.ts';
 import type { HookModules, HookRuntime } from '../hook/contract.ts';
 import { HookChain } from '../hook/hook-chain.ts';
 import { chainInterests } from '../hook/interest.ts';
@@ -70,6 +71,8 @@ export interface LoadedChain {
   readonly interests: readonly Interest[] | null;
   /** Drivers, by the name of the hook. */
   readonly drivers: ReadonlyMap<string, DriverDoor>;
+  /** Counts and logs what a hook threw outside of its calls. @param owner - its place in the configuration, from 0 */
+  blame(owner: number, error: unknown): void;
   /** What the verifier made happen; null where it is off. */
   readonly verifier: Verifier | null;
   /**
@@ -108,7 +111,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   for (const [owner, source] of options.hooks.entries()) {
     systemPool.nameOwner(owner, source.bundle.path);
     const driver = new Driver(owner, source, settings, options);
-    const hook = loadHook(source.bundle, driver.modules);
+    const hook = asOwner(owner, () => loadHook(source.bundle, driver.modules));
     systemPool.nameOwner(owner, hook.name);
     driver.name = hook.name;
     driver.onFault = (reason, error) => options.log('error', hook.name, () => describe(hook, reason, error));
@@ -142,6 +145,13 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     interests: chainInterests(chain.hooks),
     drivers: new Map([...driverOf].map(([name, { door }]) => [name, door])),
     verifier,
+    blame: (owner, error) => {
+      const index = chain.hooks.findIndex((hook) => hook.owner === owner);
+      const hook = chain.hooks[index];
+      if (hook === undefined) return;
+      chain.countFault(index);
+      options.log('error', hook.name, () => describe(hook, 'threw outside onPacket', error));
+    },
     teardown: () => tearDown(chain.hooks, driverOf, options.log),
   };
 }
@@ -255,7 +265,7 @@ async function setUp(hook: LoadedHook, hookOptions: unknown, options: LoadChainO
     send: (datagram) => options.send(datagram, hook.name),
   };
   try {
-    await hook.definition.setup?.(hookOptions, runtime);
+    await asOwner(hook.owner ?? -1, () => hook.definition.setup?.(hookOptions, runtime));
   } catch (cause) {
     if (isFirehookError(cause) && cause.op !== 'pool') throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -281,8 +291,10 @@ function tearDown(hooks: readonly LoadedHook[], drivers: ReadonlyMap<string, Dri
   for (const hook of hooks) {
     const door = drivers.get(hook.name)?.door;
     try {
-      if (hook.kind === 'defined') hook.definition.teardown?.();
-      else door?.unload();
+      asOwner(hook.owner ?? -1, () => {
+        if (hook.kind === 'defined') hook.definition.teardown?.();
+        else door?.unload();
+      });
     } catch (error) {
       const what = hook.kind === 'defined' ? 'teardown' : 'DriverUnload';
       log('error', hook.name, `${what} threw: ${error instanceof Error ? error.message : String(error)}`);

@@ -27,16 +27,16 @@ const PORT: LivePortOptions = {
   captureLength: 1514,
 };
 
-/** The addon, with openRing refused the first `times` times. */
+/** The addon, with openRingSocket refused the first `times` times. */
 function refusing(times: number, code: string): { readonly native: NativeModule; readonly asked: number[] } {
   const real = loadNative();
   const asked: number[] = [];
-  const openRing: NativeModule['openRing'] = (ifindex, slotSize, slotCount, ...rest) => {
+  const openRingSocket: NativeModule['openRingSocket'] = (ifindex, slotSize, slotCount, ...rest) => {
     asked.push((slotSize * slotCount) / 1024 / 1024);
     if (asked.length <= times) throw Object.assign(new Error(`PACKET_RX_RING: ${code}`), { code });
-    return real.openRing(ifindex, slotSize, slotCount, ...rest);
+    return real.openRingSocket(ifindex, slotSize, slotCount, ...rest);
   };
-  return { native: { ...real, openRing }, asked };
+  return { native: { ...real, openRingSocket }, asked };
 }
 
 function refused(error: unknown): boolean {
@@ -207,7 +207,7 @@ test('a filter that the kernel refuses is refused with the name of the device', 
 
 test('what is out of range is refused by name before the addon is asked', () => {
   const untouched = () => assert.fail('the addon was asked');
-  const native: NativeModule = { ...loadNative(), openRing: untouched, openSender: untouched };
+  const native: NativeModule = { ...loadNative(), openRingSocket: untouched, openSenderSocket: untouched };
   const port = { ...PORT, capture: LO, send: LO };
   const wrong: readonly (readonly [string, AfpacketOptions])[] = [
     ...[0, -1, 1.5, Number.NaN, 2 ** 31].map(
@@ -258,8 +258,8 @@ function withOneFrame(act: (driver: AfpacketDriver, frame: Buffer) => void): rea
   };
   const native: NativeModule = {
     ...loadNative(),
-    openRing: () => ({ memory, overflow, fields }),
-    openSender: () => sender,
+    adoptRing: () => ({ memory, overflow, fields }),
+    adoptSender: () => sender,
     watch: (_ring, onBatch) => {
       onBatch(1);
       flush();
@@ -269,7 +269,10 @@ function withOneFrame(act: (driver: AfpacketDriver, frame: Buffer) => void): rea
     closeSender: () => undefined,
     flush,
   };
-  const driver = new AfpacketDriver(native, { ports: [{ ...PORT, capture: LO, send: LO }] });
+  const driver = new AfpacketDriver(native, {
+    ports: [{ ...PORT, capture: LO, send: LO }],
+    sockets: { rings: [{ port: 0, fd: 0, slots: 512 }], senders: [{ port: 0, fd: 0 }] },
+  });
   void driver.start({ onFrame: (frame) => act(driver, frame), onBatchEnd: () => undefined });
   driver.stop();
   return sent;

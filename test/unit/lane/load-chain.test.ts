@@ -182,7 +182,6 @@ test('one hook frees what another made, and the second free names the maker', as
 /** A driver whose callbacks say in the log what they meet; `body` stands in its DriverEntry. */
 const driver = (body: string, callbacks = '') => `
 import {
-import { NO_GRANT } from '../../../src/lane/messages.ts';
   DbgPrint, DD_IP_DEVICE_NAME, FhQueryParameter, IO_STATUS_BLOCK, IOCTL_IP_SET_FIREWALL_HOOK, IoBuildDeviceIoControlRequest,
   IoCallDriver, IoGetDeviceObjectPointer, IPv6DisableFirewallHook, IPv6EnableFirewallHook, KeAcquireSpinLockAtDpcLevel,
   KeInitializeDpc, KeInitializeSpinLock, KeInitializeTimer, KeQuerySystemTime, KeSetTimer, KDPC, KSPIN_LOCK, KTIMER,

@@ -1,0 +1,56 @@
+/**
+ * Whose asynchronous work it is that runs, or failed: timers, promises, sockets, files.
+ *
+ * ```
+ *   hook runs ─ makes a timer, a promise ─> marked with its owner ─ runs later, makes another ─> marked alike ─ throws ─> its owner
+ * ```
+ * Rule: the mark is put on where the work is made, never read from the text of a stack: an error of Node itself, such as a refused
+ * connection, has no line of the hook in it. A hook that makes no asynchronous work costs nothing here.
+ *
+ * @see the Node.js documentation of async_hooks
+ * @module
+ */
+
+import { createHook, executionAsyncResource } from 'node:async_hooks';
+import type { Pool } from '../firewall/pool.ts';
+
+const OWNER = Symbol('owner');
+/** Nobody's. */
+const NONE = -1;
+
+/** Whose module is evaluated, set up or torn down; while a packet is handled, the pool knows it. */
+let loading = NONE;
+
+interface Marked {
+  [OWNER]?: number;
+}
+
+/** From now on what a hook starts is marked with the owner that the pool names while it runs. Once a process. */
+export function followOwners(pool: Pool): void {
+  createHook({
+    init(_asyncId, _type, _trigger, resource) {
+      const running = pool.owner === NONE ? loading : pool.owner;
+      const owner = running === NONE ? (executionAsyncResource() as Marked)[OWNER] : running;
+      if (owner !== undefined) (resource as Marked)[OWNER] = owner;
+    },
+  }).enable();
+}
+
+/** Runs a part of a hook that belongs to no packet: what it starts is this owner's. */
+export function asOwner<T>(owner: number, action: () => T): T {
+  loading = owner;
+  try {
+    return action();
+  } finally {
+    loading = NONE;
+  }
+}
+
+/**
+ * Who owns what failed; undefined where it is no hook's.
+ *
+ * @param promise - that nobody awaited; without it what runs now is meant, as in a listener of `uncaughtException`
+ */
+export function ownerOfFailure(promise?: Promise<unknown>): number | undefined {
+  return ((promise ?? executionAsyncResource()) as Marked)[OWNER];
+}
