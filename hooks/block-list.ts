@@ -40,6 +40,7 @@ let ipv6 = new PrefixSet([]);
 
 export default defineHook<BlockListOptions>({
   name: 'block-list',
+  needs: (options) => ({ files: typeof options?.file === 'string' ? [options.file] : [] }),
   setup(options, runtime) {
     const values = readOptions(options, ['file', 'match', 'reject']);
     const file = readText('file', values.file);

@@ -129,6 +129,12 @@ export interface HookRuntime {
   send(datagram: Uint8Array): boolean;
 }
 
+/** What a hook uses beside packets. */
+export interface HookNeeds {
+  /** Files and folders that it reads, relative to the configuration file. */
+  readonly files?: readonly string[];
+}
+
 /** What `defineHook` takes. `Options` is the type of the `options` of the config, checked by `setup`. */
 export interface HookDefinition<Options = unknown> {
   /** Letters, digits and dashes; unique within the chain. */
@@ -142,7 +148,14 @@ export interface HookDefinition<Options = unknown> {
    * @defaultValue everything
    */
   readonly interest?: Interest | readonly Interest[];
-  /** Called once before the first packet. May read files. A throw refuses the hook. */
+  /**
+   * What it uses beside packets, fixed or by its options. The configuration has to grant it (`allow`), or the hook is refused by
+   * name; what is not granted the kernel refuses.
+   *
+   * @defaultValue nothing
+   */
+  readonly needs?: HookNeeds | ((options: Options) => HookNeeds);
+  /** Called once before the first packet. May read the files that were granted. A throw refuses the hook. */
   setup?(options: Options, runtime: HookRuntime): void | Promise<void>;
   /** The verdict on one packet. Synchronous: a promise is a hook fault. */
   onPacket(packet: Packet, context: Context): Verdict;

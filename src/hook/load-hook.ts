@@ -34,7 +34,7 @@ const CALLBACK_PARAMETERS = 7;
 /** Parameters of `DriverEntry`. */
 const ENTRY_PARAMETERS = 2;
 
-const DEFINITION_KEYS = ['name', 'priority', 'interest', 'setup', 'onPacket', 'teardown'];
+const DEFINITION_KEYS = ['name', 'priority', 'interest', 'needs', 'setup', 'onPacket', 'teardown'];
 
 /** Parsed when the first error of a bundle is described; gone with the bundle. */
 const sourceMaps = new WeakMap<HookBundle, SourceMap>();
@@ -207,11 +207,13 @@ function checkDefinition(bundle: HookBundle, value: unknown): LoadedHook {
     );
   }
   for (const key of Object.keys(definition)) checkKey(bundle, key);
-  const { name, priority, interest } = definition;
+  const { name, priority, interest, needs } = definition;
   checkName(bundle, name);
   checkPriority(bundle, 'priority', priority);
   const problem = interest === undefined ? '' : interestProblem(interest);
   if (problem !== '') refuse(bundle, problem);
+  if (needs !== undefined && typeof needs !== 'function' && (typeof needs !== 'object' || needs === null))
+    refuse(bundle, 'needs: is neither an object nor a function');
   if (definition.onPacket === undefined) refuse(bundle, 'onPacket: is missing');
   checkSynchronous(bundle, 'onPacket', definition.onPacket);
   for (const key of ['setup', 'teardown'] as const) {

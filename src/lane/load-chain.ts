@@ -120,7 +120,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     if (hook.kind === 'driver') driverOf.set(hook.name, driver);
   }
   assertUniqueNames(loaded);
-  for (const hook of loaded) await setUp(hook, sourceOf.get(hook.name)?.options, options);
+  for (const hook of loaded) await setUp(hook, sourceOf.get(hook.name), options);
   const chain = new HookChain({
     hooks: loaded,
     onHookError: options.onHookError,
@@ -249,8 +249,34 @@ function ownRoutes(): () => NetlinkSocket {
   };
 }
 
-async function setUp(hook: LoadedHook, hookOptions: unknown, options: LoadChainOptions): Promise<void> {
-  if (hook.kind === 'driver') return;
+/** Refuses a hook that asks for more than the configuration grants it. */
+function checkGrants(
+  hook: LoadedHook & { kind: 'defined' },
+  hookOptions: unknown,
+  granted: readonly string[],
+  folder: string,
+): void {
+  const { needs } = hook.definition;
+  const wanted = typeof needs === 'function' ? asOwner(hook.owner ?? -1, () => needs(hookOptions)) : needs;
+  const files: readonly unknown[] = wanted?.files ?? [];
+  if (!Array.isArray(files) || !files.every((file) => typeof file === 'string')) {
+    const detail = `${hook.path}: needs.files: is no list of paths`;
+    throw new FirehookError('FIREHOOK_HOOK_INVALID', detail, { hook: hook.name });
+  }
+  for (const file of files) {
+    const full = path.resolve(folder, file);
+    if (granted.some((grant) => full === grant || full.startsWith(`${grant.replace(/\/$/, '')}/`))) continue;
+    const detail = `${hook.path}: hook ${hook.name} wants to read ${JSON.stringify(file)}`;
+    throw new FirehookError('FIREHOOK_HOOK_RIGHTS', detail, {
+      hook: hook.name,
+      advice: `if it may, write in its entry of hooks: allow: { files: [${JSON.stringify(file)}] }`,
+    });
+  }
+}
+
+async function setUp(hook: LoadedHook, source: HookSource | undefined, options: LoadChainOptions): Promise<void> {
+  const hookOptions = source?.options;
+  if (hook.kind === 'driver' || source === undefined) return;
   if (hook.kind === 'callback') {
     if (hookOptions !== undefined)
       throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: a firewallHook takes no options`, {
@@ -264,6 +290,7 @@ async function setUp(hook: LoadedHook, hookOptions: unknown, options: LoadChainO
     log: (level, message) => options.log(level, hook.name, message),
     send: (datagram) => options.send(datagram, hook.name),
   };
+  checkGrants(hook, hookOptions, source.allow.files, options.folder);
   try {
     await asOwner(hook.owner ?? -1, () => hook.definition.setup?.(hookOptions, runtime));
   } catch (cause) {

@@ -102,7 +102,7 @@ static size_t barrier(const char* path) {
     const size_t length = (size_t)(slash - path);
     memcpy(part, path, length);
     part[length] = '\0';
-    if (faccessat(AT_FDCWD, part, X_OK, AT_EACCESS) != 0) return length;
+    if (faccessat(AT_FDCWD, part, X_OK, AT_EACCESS) != 0 && errno == EACCES) return length;
   }
   return 0;
 }
@@ -124,18 +124,24 @@ static void make_place(const char* path, bool folder) {
  */
 static void reach(uid_t user) {
   size_t barriers[MOST_PATHS];
-  bool any = false;
+  const char* first = NULL;
   if (seteuid(user) != 0) refused("seteuid", "");
   for (int i = 0; i < path_count; i++) {
     barriers[i] = barrier(paths[i].name);
-    any = any || barriers[i] > 0;
+    if (barriers[i] > 0 && first == NULL) first = paths[i].name;
   }
   if (seteuid(0) != 0) refused("seteuid", "0");
-  if (!any) return;
-  if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) refused("mount namespace", "");
+  if (first == NULL) return;
+  if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+    refused("the user may not enter a folder on the way to this path, and without CAP_SYS_ADMIN none can be laid over it:", first);
   for (int i = 0; i < path_count; i++) {
+    if (barriers[i] == 0) continue;
     paths[i].fd = open(paths[i].name, O_PATH | O_CLOEXEC);
     struct stat status;
+    if (paths[i].fd < 0 && errno == ENOENT) {
+      barriers[i] = 0;
+      continue;
+    }
     if (paths[i].fd < 0 || fstat(paths[i].fd, &status) != 0) refused("open", paths[i].name);
     paths[i].folder = S_ISDIR(status.st_mode);
   }
@@ -204,7 +210,7 @@ static void drop_capabilities(bool root) {
       data[capability / 32].permitted |= 1u << (capability % 32);
       data[capability / 32].effective |= 1u << (capability % 32);
     } else if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) {
-      refused("PR_CAPBSET_DROP", "");
+      lacking("PR_CAPBSET_DROP (it takes CAP_SETPCAP)", "");
     }
   }
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);

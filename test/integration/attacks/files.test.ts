@@ -27,7 +27,7 @@ test('a named pipe as config, as hook and as a file of options is refused by nam
   await ns.host.output('mkfifo', ['-m', '666', pipe]);
   const listed = await writeConfig(ns.host, {
     attach,
-    hooks: [stockHook('block-list', { file: pipe })],
+    hooks: [{ ...stockHook('block-list', { file: pipe }), allow: { files: [pipe] } }],
   });
   for (const [config, reason] of [
     [pipe, /pipe\.ts: not a regular file/],

@@ -68,7 +68,9 @@ test('a lane may close its output and go on', { skip: rootOnly('ping', 'bash') }
   assert.equal(await daemon.stop(), 0);
 });
 
-test('who holds the output of a dead lane open is not waited for', { skip: rootOnly('ping', 'bash') }, async (t) => {
+test('a lane that is killed leaves nobody who holds its output open, and another takes its place', {
+  skip: rootOnly('ping', 'bash'),
+}, async (t) => {
   const { daemon, peer } = await attacked(t);
   const [pid = -1] = await lanesOf(daemon, 1);
   await order(peer, HOST, 'output held open');

@@ -50,7 +50,11 @@ const HOOKS = [
     ...stockHook('rate-limit', { packetsPerSecond: 0.001, burst: 5, protocol: 'udp', ports: [4000] }),
     priority: 40,
   },
-  { ...stockHook('block-list', { file: './blocked.txt', match: 'source' }), priority: 50 },
+  {
+    ...stockHook('block-list', { file: './blocked.txt', match: 'source' }),
+    allow: { files: ['./blocked.txt'] },
+    priority: 50,
+  },
   { module: liveHook('drop-udp'), priority: 60, options: { protocol: 'udp', ports: [9999] } },
   { ...stockHook('drop-port', { protocol: 'tcp', ports: [2323] }), priority: 70 },
 ];

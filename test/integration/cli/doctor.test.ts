@@ -157,7 +157,9 @@ test('fails when the user of the lanes is missing or cannot read an option file'
   const { ns } = await bridgeLab(t);
   const file = await configFile(t, {
     ...BRIDGE,
-    hooks: [{ module: path.join(HOOKS, 'block-list.ts'), options: { file: './list.txt' } }],
+    hooks: [
+      { module: path.join(HOOKS, 'block-list.ts'), options: { file: './list.txt' }, allow: { files: ['./list.txt'] } },
+    ],
   });
   const list = path.join(path.dirname(file), 'list.txt');
   await writeFile(list, '192.0.2.0/24\n', { mode: 0o600 });

@@ -100,7 +100,10 @@ const REFUSALS: readonly Refusal[] = [
   },
   {
     title: 'an option file that the lane cannot read',
-    config: { attach: HOST_ETH0, hooks: [stockHook('block-list', { file: './secret.txt' })] },
+    config: {
+      attach: HOST_ETH0,
+      hooks: [{ ...stockHook('block-list', { file: './secret.txt' }), allow: { files: ['./secret.txt'] } }],
+    },
     code: 2,
     line: /cannot read "\.\/secret\.txt".*make it readable by the user firehook: chmod o\+r/,
     isFound: true,

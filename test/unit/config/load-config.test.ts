@@ -74,11 +74,12 @@ hooks:
   - module: hooks/a.ts
     priority: -5
     options: { ports: [23, "6000-6063"], deep: { list: [null, true] } }
+    allow: { files: [list.txt, /srv/lists] }
   - module: ../b
   - module: /srv/hooks/c.js
 policy: { onDown: forward, onStop: hold, onHookError: forward, nonIp: drop, unreadable: forward }
 icmp: { code: 0, ratePerSecond: 0 }
-lane: { user: nobody, cpus: [1] }
+lane: { user: nobody, cpus: [1], confine: best }
 control: { socket: /tmp/x.sock, mode: "660", devices: true }
 log: { level: silent }
 pool: { limitMiB: 1 }
@@ -93,14 +94,15 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
           module: '/etc/firehook/hooks/a.ts',
           priority: -5,
           options: { ports: [23, '6000-6063'], deep: { list: [null, true] } },
+          allow: { files: ['/etc/firehook/list.txt', '/srv/lists'] },
         },
-        { module: '/etc/b' },
-        { module: '/srv/hooks/c.js' },
+        { module: '/etc/b', allow: { files: [] } },
+        { module: '/srv/hooks/c.js', allow: { files: [] } },
       ],
       policy: { onDown: 'forward', onStop: 'hold', onHookError: 'forward', nonIp: 'drop', unreadable: 'forward' },
       icmp: { code: 0, ratePerSecond: 0 },
       ring: {},
-      lane: { user: 'nobody', cpus: [1] },
+      lane: { user: 'nobody', cpus: [1], confine: 'best' },
       control: { socket: '/tmp/x.sock', mode: '660', devices: true },
       log: { level: 'silent' },
       pool: { limitMiB: 1 },
@@ -201,7 +203,7 @@ describe('a bad configuration', () => {
     [`${BRIDGE}lanes: "1"`, 'lanes: "1" is not valid; expected a whole number, from 1 to 64 (line 3)'],
     [
       `${BRIDGE}hooks:\n  - ./a.ts`,
-      'hooks[0]: "./a.ts" is not valid; expected a mapping with module, priority, options (line 4)',
+      'hooks[0]: "./a.ts" is not valid; expected a mapping with module, priority, options, allow (line 4)',
     ],
     [
       `${BRIDGE}hooks:\n  - priority: 1`,
@@ -211,7 +213,7 @@ describe('a bad configuration', () => {
       `${BRIDGE}hooks:\n  - module: a.ts\n    priority: high\n    options: [1]\n    name: x`,
       'hooks[0].priority: "high" is not valid; expected a whole number (line 5)',
       'hooks[0].options: [1] is not valid; expected a mapping of option names to values (line 6)',
-      'hooks[0].name: unknown key; expected module, priority, options (line 7)',
+      'hooks[0].name: unknown key; expected module, priority, options, allow (line 7)',
     ],
     [`${BRIDGE}policy:\n  onDown: "maybe"`, 'policy.onDown: "maybe" is not valid; expected drop or forward (line 4)'],
     [
@@ -297,7 +299,7 @@ describe('text that is not YAML', () => {
     assert.deepEqual(parse(text).config.hooks[1]?.options, { on: true });
     assert.deepEqual(problemsOf(`${BRIDGE}icmp: &bad\n  code: 99\nlane: *bad`), [
       'icmp.code: 99 is not valid; expected a whole number, from 0 to 15 (line 4)',
-      'lane.code: unknown key; expected user, cpus (line 4)',
+      'lane.code: unknown key; expected user, cpus, confine (line 4)',
     ]);
   });
 });

@@ -35,7 +35,7 @@ const read = (name: string) => readFileSync(new URL(`../../../${name}`, import.m
 /** Every key that holds no further keys, as `policy.onDown` and `hooks[].module`. */
 function leavesOf(node: SchemaNode, key: string, parent?: SchemaNode): Row[] {
   const alternatives = [node, ...(node.items ? [node.items] : [])].flatMap((one) => [one, ...(one.anyOf ?? [])]);
-  const isListOfValues = node.items?.type === 'integer' || node.items?.enum !== undefined;
+  const isListOfValues = ['integer', 'string'].includes(node.items?.type ?? '') || node.items?.enum !== undefined;
   const prefix = node.items && !isListOfValues ? `${key}[]` : key;
   const children = alternatives.flatMap((one) =>
     Object.entries(one.properties ?? {}).flatMap(([name, child]) =>
@@ -65,6 +65,7 @@ function typeOf(node: SchemaNode): string {
       return '`true`, `false`';
     case 'array':
       if (node.items?.enum) return `list of ${node.items.enum.map((value) => `\`${value}\``).join(', ')}`;
+      if (node.items?.type === 'string') return 'list of paths';
       return node.items ? 'list of CPUs' : 'two names';
     case 'object':
       return 'mapping';
