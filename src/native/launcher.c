@@ -272,10 +272,11 @@ int main(int count, char** arguments) {
 
   /* No terminal to type into, and nothing of the caller's but what it hands over. */
   setsid();
-  umask(077);
+  umask(022);
   if (syscall(SYS_close_range, (unsigned)descriptors, ~0u, 0) != 0) lacking("close_range", "");
   if (cgroup != NULL) join_cgroup(cgroup);
   if (geteuid() == 0 && user > 0) reach((uid_t)user);
+  umask(077);
   if (processes > 0) limit(RLIMIT_NPROC, "processes", (rlim_t)processes);
   if (data > 0) limit(RLIMIT_DATA, "data", (rlim_t)data << 20);
   limit(RLIMIT_CORE, "core", 0);

@@ -72,7 +72,7 @@ const SYSTEM = [
 export function launchCommand(options: LaunchOptions): { readonly program: string; readonly args: string[] } {
   const { user, keepsRoot = false, descriptors, reads, runs = [], isRequired, cpu, program, args } = options;
   const isSource = path.extname(fileURLToPath(import.meta.url)) === '.ts';
-  const own = [...SYSTEM, packageFolder(), path.join(path.dirname(path.dirname(program)), 'lib')];
+  const own = [...SYSTEM, ...ownFiles(), path.join(path.dirname(path.dirname(program)), 'lib')];
   const files = [
     ...[...LIBRARIES, program, ...runs].flatMap((file) => ['--run', file]),
     ...[...own, ...reads].flatMap((file) => ['--read', file]),
@@ -104,9 +104,10 @@ export function findLauncher(): string {
   });
 }
 
-/** The folder of this package with what it depends on: itself, or where npm has put both. */
-export function packageFolder(): string {
-  const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+/** What of this package runs, with what it depends on: where npm has put both, or its parts in a checkout. */
+function ownFiles(): string[] {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
   const parent = root.indexOf('/node_modules/');
-  return parent === -1 ? root : root.slice(0, parent + '/node_modules'.length);
+  if (parent !== -1) return [root.slice(0, parent + '/node_modules'.length)];
+  return ['dist', 'node_modules', 'package.json', 'src/native/build/Release'].map((name) => path.join(root, name));
 }
