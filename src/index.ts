@@ -23,6 +23,7 @@ export type {
   Context,
   DefinedHook,
   HookDefinition,
+  HookNeeds,
   HookRuntime,
   Packet,
   Verdict,

@@ -104,7 +104,7 @@ describe('a bad module', () => {
     'teardown-no-function': 'teardown: is not a function',
     'throws-at-load':
       "throws when it is loaded: TypeError: Cannot read properties of null (reading 'length') (FILE:3:27)",
-    'unknown-key': 'onConnection: unknown key; expected name, priority, interest, setup, onPacket, teardown',
+    'unknown-key': 'onConnection: unknown key; expected name, priority, interest, needs, setup, onPacket, teardown',
   };
 
   test('is in the table, each of them', () => {
