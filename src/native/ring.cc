@@ -21,6 +21,7 @@ namespace {
 constexpr int kReserve = 8;
 constexpr size_t kTag = 4;
 constexpr size_t kMacAddresses = 12;
+constexpr size_t kEthernet = 14;
 /** Copies of frames that are longer than a slot wait here, in octets. */
 constexpr int kOverflowQueue = 16 * 1024 * 1024;
 /** The ring is allocated in blocks of this size: small enough for a fragmented kernel, a multiple of every page size. */
@@ -258,6 +259,10 @@ uint32_t Ring::Take(uint32_t* fields, uint32_t max) {
     const uint32_t status = __atomic_load_n(&header->tp_status, __ATOMIC_ACQUIRE);
     if ((status & TP_STATUS_USER) == 0) break;
     uint32_t* row = fields + count * kFieldCount;
+    // JavaScript has a view of the whole ring, and a hook may have written anything there: each number is read once, and looked at.
+    const size_t mac = header->tp_mac;
+    const size_t length = header->tp_snaplen;
+    const bool isSound = mac >= kVnetHeader + kTag && mac <= slotSize_ - kEthernet && length <= slotSize_ - mac;
     row[4] = header->tp_sec;
     row[5] = header->tp_nsec;
     row[6] = next_;
@@ -265,20 +270,27 @@ uint32_t Ring::Take(uint32_t* fields, uint32_t max) {
       if ((overflowUsed_ + 1) * kOverflowSlot > overflow_.size()) break;
       if (!ReadOverflow(slot, row)) {
         // The copy was lost for want of queue space: what is in the slot is the head of the frame, and said to be.
-        uint8_t* vnet = slot + header->tp_mac - kVnetHeader;
+        uint8_t* vnet = slot + (isSound ? mac : kVnetHeader) - kVnetHeader;
         memset(vnet, 0, kVnetHeader);
         row[0] = static_cast<uint32_t>(vnet + kVnetHeader - memory_);
-        row[1] = header->tp_snaplen;
+        row[1] = isSound ? static_cast<uint32_t>(length) : 0;
         row[2] = header->tp_len;
         row[3] = 0;
         row[7] = row[0] - kVnetHeader;
       }
+    } else if (!isSound) {
+      // A frame of no octets, which the lane counts as malformed.
+      row[0] = static_cast<uint32_t>(slot + kVnetHeader - memory_);
+      row[1] = 0;
+      row[2] = 0;
+      row[3] = 0;
+      row[7] = row[0] - kVnetHeader;
     } else {
-      uint8_t* vnet = slot + header->tp_mac - kVnetHeader;
+      uint8_t* vnet = slot + mac - kVnetHeader;
       const size_t added = RestoreTag(vnet, status, header->tp_vlan_tci, header->tp_vlan_tpid);
       vnet -= added;
       row[0] = static_cast<uint32_t>(vnet + kVnetHeader - memory_);
-      row[1] = header->tp_snaplen + static_cast<uint32_t>(added);
+      row[1] = static_cast<uint32_t>(length + added);
       row[2] = header->tp_len + static_cast<uint32_t>(added);
       row[3] = FlagsOf(vnet);
       row[7] = row[0] - kVnetHeader;

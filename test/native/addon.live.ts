@@ -291,6 +291,41 @@ describe('the addon', () => {
     native.closeRing(ring);
   });
 
+  test('numbers that a hook forges in the headers of slots lead nowhere outside the ring', async () => {
+    // Status and length of a frame, captured length, where it starts, VLAN tag: linux/if_packet.h, struct tpacket2_hdr.
+    const [USER, COPY, VLAN] = [1, 2, 0x10];
+    const statuses = [USER, USER | COPY, USER | VLAN, 0xffff_ffff, 0xffff_ffff & ~COPY];
+    const places = [0, 1, 13, 14, SLOT - 15, SLOT - 14, SLOT - 13, SLOT, 0xffff];
+    const lengths = [0, 1, SLOT, 0x7fff_ffff, 0xffff_ffff];
+    for (const mac of places) {
+      const ring = openRing();
+      const view = new DataView(ring.memory);
+      for (let slot = 0, at = 0; at < view.byteLength; slot += 1, at += SLOT) {
+        view.setUint32(at, statuses[slot % statuses.length] ?? 0, true);
+        view.setUint32(at + 4, 0xffff_ffff, true);
+        view.setUint32(at + 8, lengths[slot % lengths.length] ?? 0, true);
+        view.setUint16(at + 12, mac, true);
+      }
+      const rows = new Uint32Array(ring.fields);
+      let seen = 0;
+      native.watch(
+        ring,
+        (frames) => {
+          for (let at = 0; at < frames * 8; at += 8) {
+            const [start = 0, length = 0, , flags = 0] = rows.subarray(at, at + 8);
+            const size = (flags & 4) === 0 ? ring.memory.byteLength : ring.overflow.byteLength;
+            assert.ok(start + length <= size, `${start} + ${length} of ${size}`);
+            assert.ok((rows[at + 7] ?? 0) + VNET === start);
+          }
+          seen += frames;
+          if (seen >= SLOTS) native.closeRing(ring);
+        },
+        () => undefined,
+      );
+      await waitFor(() => seen >= SLOTS, { what: `forged frames at ${mac}` });
+    }
+  });
+
   test('dropped counts what found the ring full', async () => {
     const ring = openRing();
     // A ring has whole blocks, so somewhat more slots than were asked for.
