@@ -1,6 +1,7 @@
 /**
  * Ends a lane whose supervisor is gone, even when a hook never returns and the event loop stands still.
  *
+ * The launcher asks the kernel for that too, but the kernel forgets it where a process changes its user, as a lane with npm pcap does.
  * A thread of its own looks once a second whose child the process is. Nothing else could: a hook that loops keeps the
  * main thread from hearing that the channel to the supervisor has closed.
  *
