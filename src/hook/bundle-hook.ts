@@ -21,6 +21,12 @@ import type { HookModuleNames } from './contract.ts';
 /** What a hook module may be called. */
 const MODULE_NAME = /\.(?:ts|mts|js|mjs)$/;
 
+/**
+ * What a hook may import. Everything else could be a file that its author may not read and that the bundler, which is root, would put into
+ * the hook as text.
+ */
+const IMPORTED_NAME = /\.(?:[cm]?[jt]s|json)$/;
+
 /** Of a folder: parts of hooks (`_name`), hidden files, declarations and tests are no hooks. */
 const NO_HOOK_NAME = /^[_.]|\.d\.m?ts$|\.test\.[^.]+$/;
 
@@ -176,8 +182,9 @@ function onlyRegularFiles(): Plugin {
     name: 'only-regular-files',
     setup(build) {
       let octets = 0;
-      build.onLoad({ filter: /.*/, namespace: 'file' }, ({ path: file }) => {
+      build.onLoad({ filter: /.*/, namespace: 'file' }, ({ path: file, with: attributes }) => {
         const problem = (text: string) => ({ errors: [{ text: `${file}: ${text}` }] });
+        const wanted = attributes['type'];
         let stats: Stats;
         try {
           stats = statSync(file);
@@ -188,6 +195,11 @@ function onlyRegularFiles(): Plugin {
         octets += stats.size;
         const found = fileProblem(stats);
         if (found !== '') return problem(found);
+        // esbuild says itself that it has no loader for native code.
+        if (file.endsWith('.node')) return undefined;
+        if (!IMPORTED_NAME.test(file) || (wanted !== undefined && wanted !== 'json')) {
+          return problem('a hook imports .ts, .js and .json files and nothing else; it reads others in setup');
+        }
         if (octets <= MAX_HOOK_OCTETS) return undefined;
         return problem(`with it the hook has more than ${MAX_HOOK_OCTETS / 2 ** 20} MiB`);
       });

@@ -10,7 +10,7 @@
  * @module
  */
 
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FirehookError } from '../errors.ts';
@@ -74,8 +74,8 @@ export function launchCommand(options: LaunchOptions): { readonly program: strin
   const isSource = path.extname(fileURLToPath(import.meta.url)) === '.ts';
   const own = [...SYSTEM, ...ownFiles(), path.join(path.dirname(path.dirname(program)), 'lib')];
   const files = [
-    ...[...LIBRARIES, program, ...runs].flatMap((file) => ['--run', file]),
-    ...[...own, ...reads].flatMap((file) => ['--read', file]),
+    ...[...LIBRARIES, ...[program, ...runs].flatMap(withTarget)].flatMap((file) => ['--run', file]),
+    ...[...own, ...reads].flatMap(withTarget).flatMap((file) => ['--read', file]),
   ];
   const launch = [
     findLauncher(),
@@ -102,6 +102,15 @@ export function findLauncher(): string {
   throw new FirehookError('FIREHOOK_DRIVER_MISSING', `launcher; tried ${files.join('; ')}`, {
     advice: 'build it: npm run build:native',
   });
+}
+
+/** A path, and where it leads by symbolic links: what is reached by one is looked for under its own name too. */
+function withTarget(file: string): string[] {
+  try {
+    return [...new Set([file, realpathSync(file)])];
+  } catch {
+    return [file];
+  }
 }
 
 /** What of this package runs, with what it depends on: where npm has put both, or its parts in a checkout. */

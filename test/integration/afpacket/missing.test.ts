@@ -6,7 +6,8 @@
  */
 
 import assert from 'node:assert/strict';
-import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -73,13 +74,20 @@ test('without npm pcap and npm raw-socket driver: afpacket works on a host, and 
   const { ns } = await hostLab(t);
   const folder = await mkdtemp(path.join(os.tmpdir(), 'firehook-missing-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  for (const part of ['bin', 'dist', 'package.json', 'src/native/build/Release/firehook.node'])
+  const built = ['firehook.node', 'firehook-launch'].map((name) => `src/native/build/Release/${name}`);
+  for (const part of ['bin', 'dist', 'package.json', ...built])
     await cp(path.join(ROOT, part), path.join(folder, part), { recursive: true });
-  await mkdir(path.join(folder, 'node_modules'));
-  for (const name of await readdir(path.join(ROOT, 'node_modules'))) {
-    if (name === 'pcap' || name === 'raw-socket') continue;
-    await symlink(path.join(ROOT, 'node_modules', name), path.join(folder, 'node_modules', name));
+  // Copies: a lane reads what lies in its own folder, and not where a link leads.
+  const lock = JSON.parse(await readFile(path.join(ROOT, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dev?: boolean; optional?: boolean }>;
+  };
+  for (const [place, { dev = false }] of Object.entries(lock.packages)) {
+    if (place === '' || dev || /node_modules\/(?:pcap|raw-socket)$/.test(place)) continue;
+    if (existsSync(path.join(ROOT, place))) {
+      await cp(path.join(ROOT, place), path.join(folder, place), { recursive: true });
+    }
   }
+  await chmod(folder, 0o755);
   const hooks = [stockHook('reject-port', { protocol: 'udp', ports: [4000] })];
   const socket = path.join(folder, 'firehook.sock');
   const config = async (driver: string): Promise<string> => {

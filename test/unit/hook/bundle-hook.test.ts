@@ -173,6 +173,41 @@ describe('what cannot be bundled', () => {
     });
   }
 
+  test('what is no JavaScript, TypeScript or JSON is not taken into a hook, by whatever name it is imported', async (t) => {
+    const secret = 'root:$y$j9T$secret';
+    const imports = {
+      'text.ts': "import secret from './secret.txt'; export default secret;",
+      'style.ts': "import './secret.css';",
+      'link.ts': "import secret from './link.ts2'; export default secret;",
+      'linked.ts': "import secret from './linked.js'; export default secret;",
+      'attribute.ts': "import secret from './data.json' with { type: 'text' }; export default secret;",
+      'octets.ts': "import secret from './data.json' with { type: 'bytes' }; export default secret;",
+      'page.ts': "import secret from './secret.html'; export default secret;",
+      'markup.ts': "import secret from './part.jsx'; export default secret;",
+    };
+    const files = { ...imports, 'data.json': '"x"', 'part.jsx': secret };
+    const folder = folderOf(t, {
+      ...files,
+      ...Object.fromEntries(['txt', 'css', 'ts2', 'html'].map((ending) => [`secret.${ending}`, secret])),
+      shadow: secret,
+    });
+    symlinkSync('secret.ts2', path.join(folder, 'link.ts2'));
+    symlinkSync('shadow', path.join(folder, 'linked.js'));
+    for (const name of Object.keys(imports)) {
+      await assert.rejects(bundleHooks(path.join(folder, name), HOOK_MODULE_NAMES), (error) => {
+        assert.ok(isFirehookError(error));
+        assert.equal(error.code, 'FIREHOOK_HOOK_BUNDLE');
+        assert.match(
+          error.message,
+          /imports \.ts, \.js and \.json files and nothing else|No loader is configured/,
+          name,
+        );
+        assert.doesNotMatch(error.message, /y\$j9T/);
+        return true;
+      });
+    }
+  });
+
   test('the number of further errors is said', async (t) => {
     const folder = folderOf(t, { 'hook.ts': 'import "./one.ts"; import "./two.ts"; import "./three.ts";' });
     await assert.rejects(bundleHooks(folder, HOOK_MODULE_NAMES), {
