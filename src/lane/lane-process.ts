@@ -113,6 +113,7 @@ async function run(spec: LaneSpec): Promise<void> {
   } = await loadChain({
     hooks: spec.hooks,
     routes: () => routes,
+    ...(spec.user === null ? {} : { user: spec.user.name }),
     folder: spec.configFolder,
     onHookError: spec.policy.onHookError,
     poolLimitMiB: spec.poolLimitMiB,

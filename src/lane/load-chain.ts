@@ -52,6 +52,8 @@ export interface LoadChainOptions {
   readonly clock?: HookClock;
   /** A socket of NETLINK_ROUTE, by which drivers look up routes. @defaultValue one that is opened when the first asks */
   readonly routes?: () => NetlinkSocket;
+  /** Name of the user that this process has become. @defaultValue it is looked up */
+  readonly user?: string;
   /** What `runtime.resolvePath` is relative to. */
   readonly folder: string;
   readonly onHookError: 'drop' | 'forward';
@@ -299,13 +301,14 @@ async function setUp(hook: LoadedHook, source: HookSource | undefined, options: 
     throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: ${reason.replaceAll('\n', ' ')}`, {
       cause,
       hook: hook.name,
-      ...(reason.includes('EACCES') ? { advice: `make it readable by ${userName()}: chmod o+r` } : {}),
+      ...(reason.includes('EACCES') ? { advice: `make it readable by ${userName(options.user)}: chmod o+r` } : {}),
     });
   }
 }
 
-/** Whom hooks run as: `lane.user` in a daemon. */
-function userName(): string {
+/** Whom hooks run as: `lane.user` in a daemon, where the system's list of users cannot be read any more. */
+function userName(user: string | undefined): string {
+  if (user !== undefined) return `the user ${user}`;
   try {
     return `the user ${userInfo().username}`;
   } catch {
