@@ -10,7 +10,7 @@
  * @module
  */
 
-import { existsSync, realpathSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FirehookError } from '../errors.ts';
@@ -97,7 +97,8 @@ export function launchCommand(options: LaunchOptions): { readonly program: strin
  */
 export function findLauncher(): string {
   const files = CANDIDATES.map((candidate) => fileURLToPath(new URL(candidate, import.meta.url)));
-  const found = files.find((file) => existsSync(file));
+  // Not by access(2), which looks at the real user and knows nothing of its capabilities.
+  const found = files.find((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true);
   if (found !== undefined) return found;
   throw new FirehookError('FIREHOOK_DRIVER_MISSING', `launcher; tried ${files.join('; ')}`, {
     advice: 'build it: npm run build:native',
