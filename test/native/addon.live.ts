@@ -303,7 +303,7 @@ describe('the addon', () => {
       for (let slot = 0, at = 0; at < view.byteLength; slot += 1, at += SLOT) {
         view.setUint32(at, statuses[slot % statuses.length] ?? 0, true);
         view.setUint32(at + 4, 0xffff_ffff, true);
-        view.setUint32(at + 8, lengths[slot % lengths.length] ?? 0, true);
+        view.setUint32(at + 8, lengths[Math.floor(slot / statuses.length) % lengths.length] ?? 0, true);
         view.setUint16(at + 12, mac, true);
       }
       const rows = new Uint32Array(ring.fields);
