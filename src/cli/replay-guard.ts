@@ -44,8 +44,8 @@ export class ReplayGuard {
   readonly #faults = new Map<string, number>();
   readonly #write = { stdout: process.stdout.write, stderr: process.stderr.write, console: globalThis.console };
   readonly #signalled = (signal: NodeJS.Signals): void => this.#interrupt(signal);
-  readonly #thrown = (error: unknown): void => this.#blame(error, ownerOfFailure());
-  readonly #rejected = (error: unknown, promise: Promise<unknown>): void => this.#blame(error, ownerOfFailure(promise));
+  readonly #thrown = (error: unknown): void => this.#blame(error);
+  readonly #rejected = (error: unknown, promise: Promise<unknown>): void => this.#blame(error, promise);
   readonly #exiting = (): void => this.#exit();
   #interruptedBy: NodeJS.Signals | null = null;
   #ownError: Error | null = null;
@@ -114,8 +114,10 @@ export class ReplayGuard {
     for (const each of SIGNALS) process.off(each, this.#signalled);
   }
 
-  #blame(error: unknown, owner: number | undefined): void {
+  #blame(error: unknown, promise?: Promise<unknown>): void {
     const { hooks, log } = this.#options;
+    const paths = hooks.map(({ bundle }) => bundle.path);
+    const owner = ownerOfFailure(error, paths, promise);
     const source = owner === undefined ? undefined : hooks[owner];
     if (source === undefined) {
       this.#ownError ??= error instanceof Error ? error : new Error(String(error));

@@ -4,7 +4,7 @@
  * ```
  *   hook runs ─ makes a timer, a promise ─> marked with its owner ─ runs later, makes another ─> marked alike ─ throws ─> its owner
  * ```
- * Rule: the mark is put on where the work is made, never read from the text of a stack: an error of Node itself, such as a refused
+ * Rule: the mark is put on where the work is made, and the text of a stack is asked only where there is none: an error of Node itself, such as a refused
  * connection, has no line of the hook in it. A hook that makes no asynchronous work costs nothing here.
  *
  * @see the Node.js documentation of async_hooks
@@ -49,8 +49,18 @@ export function asOwner<T>(owner: number, action: () => T): T {
 /**
  * Who owns what failed; undefined where it is no hook's.
  *
+ * @param paths - of the hooks, in the order of the configuration
  * @param promise - that nobody awaited; without it what runs now is meant, as in a listener of `uncaughtException`
  */
-export function ownerOfFailure(promise?: Promise<unknown>): number | undefined {
-  return ((promise ?? executionAsyncResource()) as Marked)[OWNER];
+export function ownerOfFailure(
+  error: unknown,
+  paths: readonly string[],
+  promise?: Promise<unknown>,
+): number | undefined {
+  const owner = ((promise ?? executionAsyncResource()) as Marked)[OWNER];
+  if (owner !== undefined) return owner;
+  // What has no mark, such as the callback of a FinalizationRegistry, may still have a line of the hook in its stack.
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const named = paths.findIndex((path) => stack.includes(path));
+  return named === -1 ? undefined : named;
 }

@@ -234,15 +234,13 @@ async function receive(driver: Driver, lane: Lane): Promise<void> {
  * firehook's own code throws ends the lane.
  */
 function containHooks(paths: readonly string[], blame: (owner: number, error: unknown) => void): void {
-  const contain = (error: unknown, marked: number | undefined): void => {
-    // What has no mark, such as the callback of a FinalizationRegistry, may still have a line of the hook in its stack.
-    const stack = error instanceof Error ? (error.stack ?? '') : '';
-    const owner = marked ?? paths.findIndex((path) => stack.includes(path));
-    if (owner === -1) fail(error);
+  const contain = (error: unknown, promise?: Promise<unknown>): void => {
+    const owner = ownerOfFailure(error, paths, promise);
+    if (owner === undefined) fail(error);
     else blame(owner, error);
   };
-  process.on('uncaughtException', (error) => contain(error, ownerOfFailure()));
-  process.on('unhandledRejection', (error, promise) => contain(error, ownerOfFailure(promise)));
+  process.on('uncaughtException', (error) => contain(error));
+  process.on('unhandledRejection', contain);
 }
 
 /** Asks the drivers, until one of them has the device. */

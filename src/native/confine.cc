@@ -85,9 +85,8 @@ class Filter {
 
   /** Allows it when one argument is one of these. */
   template <typename Values>
-  void AllowWhere(uint32_t call, int argument, const Values& values, uint32_t mask = ~0u) {
+  void AllowWhere(uint32_t call, int argument, const Values& values) {
     std::vector<sock_filter> body = {LoadOf(argument)};
-    if (mask != ~0u) body.push_back(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, mask));
     for (const auto value : values) Equal(&body, static_cast<uint32_t>(value), Return(SECCOMP_RET_ALLOW));
     body.push_back(Refuse(EPERM));
     When(call, body);

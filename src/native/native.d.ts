@@ -110,15 +110,7 @@ export interface NativeModule {
   /** Version of the Landlock interface of this kernel; 0 where it has none. @see landlock(7) */
   landlockVersion(): number;
   /** The socket of a ring, with everything that takes rights: a descriptor for {@link adoptRing}. Takes what `openRing` takes. */
-  openRingSocket(
-    ifindex: number,
-    slotSize: number,
-    slotCount: number,
-    overflowCount: number,
-    fanoutGroup: number,
-    ignoreOutgoing: boolean,
-    filter: Uint8Array,
-  ): number;
+  openRingSocket(...options: Parameters<NativeModule['openRing']>): number;
   /** A ring on a socket of {@link openRingSocket} that was opened with the same numbers. The descriptor is the ring's from now on. */
   adoptRing(descriptor: number, slotSize: number, slotCount: number, overflowCount: number): NativeRing;
   /** The socket of a sender: a descriptor for {@link adoptSender}. Takes what {@link openSender} takes. */
