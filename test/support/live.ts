@@ -35,6 +35,11 @@ export async function readStats(daemon: Daemon): Promise<StatsReport> {
   return (await daemon.stats()) as unknown as StatsReport;
 }
 
+/** Frames that met a port while no lane answered: those of the start, which the kernel may send by itself, with them. */
+export function whileDown({ ways }: Pick<StatsReport, 'ways'>): number {
+  return ways.reduce((sum, { port }) => sum + (port?.whileDown ?? 0), 0);
+}
+
 /** What `firehook status` says now. */
 export async function readStatus(daemon: Daemon): Promise<StatusReport> {
   return (await daemon.status()) as unknown as StatusReport;

@@ -22,6 +22,7 @@ import {
   readStatus,
   statsWhen,
   stockHook,
+  whileDown,
 } from '../../support/live.ts';
 import { bridgeLab, type Namespace, type RunningProcess, rootOnly, waitFor } from '../../support/netns.ts';
 import { lanesOf, ready, startAfpacket } from './live-afpacket.ts';
@@ -121,7 +122,7 @@ interface Rig {
 async function start(t: TestContext, config: object = {}): Promise<Rig> {
   const { ns } = await bridgeLab(t);
   const daemon = await startAfpacket(ns.fw, BRIDGE, PASS, { ...FORWARD, ...config });
-  const early = countWhileDown(await readStats(daemon));
+  const early = whileDown(await readStats(daemon));
   await assertPings(ns.client, SERVER);
   const traffic = new Traffic(ns.client, ns.server);
   await traffic.start();
@@ -137,11 +138,6 @@ async function untilLapsed(fw: Namespace): Promise<void> {
   await waitFor(async () => !(await isStealing(fw)), { what: 'the lease to lapse', timeoutMs: PATIENCE_MS });
 }
 
-/** Frames that met the ports while no lane answered. */
-function countWhileDown({ ways }: StatsReport): number {
-  return ways.reduce((sum, { port }) => sum + (port?.whileDown ?? 0), 0);
-}
-
 /**
  * Fails unless each frame that met a port is in the ledger, was left to onDown unread, or was dropped before the ring.
  *
@@ -149,7 +145,7 @@ function countWhileDown({ ways }: StatsReport): number {
  */
 async function assertAllCounted(daemon: Daemon, early: number): Promise<void> {
   const { fenced } = await statsWhen(daemon, 'every frame to be accounted for', (stats) => {
-    const met = stats.ways.reduce((sum, { port }) => sum + (port?.stolen ?? 0), countWhileDown(stats));
+    const met = stats.ways.reduce((sum, { port }) => sum + (port?.stolen ?? 0), whileDown(stats));
     const missing = met - (stats.total.received + stats.fenced + stats.kernelDropped);
     return stats.addsUp && met > 0 && missing >= 0 && missing <= early;
   });

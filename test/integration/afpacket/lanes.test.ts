@@ -6,7 +6,15 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertAddsUp, assertPings, pingsAgain, readStats, readStatus, stockHook } from '../../support/live.ts';
+import {
+  assertAddsUp,
+  assertPings,
+  pingsAgain,
+  readStats,
+  readStatus,
+  stockHook,
+  whileDown,
+} from '../../support/live.ts';
 import { bridgeLab, rootOnly } from '../../support/netns.ts';
 import { LOG_FLOWS, meetFlows, startEcho } from './flows.ts';
 import { iperf, lanesOf, startAfpacket, startIperf } from './live-afpacket.ts';
@@ -62,6 +70,8 @@ test('under flood the lease is kept and stats answers', { skip: rootOnly('ping',
   const { ns } = await bridgeLab(t);
   const daemon = await startAfpacket(ns.fw, BRIDGE, [stockHook('pass-all')], { policy: { onDown: 'drop' } });
   await startIperf(ns.server);
+  // While firehook starts, a port may already meet a frame that the kernel sends by itself, such as an MLD report.
+  const atStart = whileDown(await readStats(daemon));
   const flood = ns.client.spawn('iperf3', ['-c', '10.77.0.2', '-u', '-b', '0', '-l', '64', '-t', '6', '-P', '2']);
   let answers = 0;
   while (flood.isRunning) {
@@ -74,9 +84,6 @@ test('under flood the lease is kept and stats answers', { skip: rootOnly('ping',
   const { total, ways } = await assertAddsUp(daemon);
   assert.ok(total.received > 10_000);
   assert.equal((await readStatus(daemon)).lane.restarts, 0);
-  assert.deepEqual(
-    ways.map(({ port }) => port?.whileDown),
-    [0, 0],
-  );
+  assert.equal(whileDown({ ways }), atStart, 'no frame met a lapsed lease');
   await assertPings(ns.client, '10.77.0.2');
 });

@@ -12,7 +12,15 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { Daemon } from '../../support/daemon.ts';
 import { sendFrames } from '../../support/frames.ts';
-import { assertAddsUp, assertPings, PATIENCE_MS, pingsAgain, readStats, readStatus } from '../../support/live.ts';
+import {
+  assertAddsUp,
+  assertPings,
+  PATIENCE_MS,
+  pingsAgain,
+  readStats,
+  readStatus,
+  whileDown,
+} from '../../support/live.ts';
 import { bridgeLab, rootOnly, waitFor } from '../../support/netns.ts';
 import {
   laneAfter,
@@ -65,7 +73,7 @@ for (const onDown of ['drop', 'forward'] as const) {
       }
       const { sent, received, duplicates } = await stopPing(pinging);
       assert.equal(duplicates, 0);
-      assert.ok((await whileDown(daemon)) > 0, 'onDown decided');
+      assert.ok(whileDown(await readStats(daemon)) > 0, 'onDown decided');
       if (onDown === 'drop') assert.ok(received < sent, 'nothing passes without a lane');
       else assert.ok(received > 0);
       const delays = [...daemon.log.matchAll(/Another in (\d+) ms/g)].map((match) => Number(match[1]));
@@ -74,7 +82,7 @@ for (const onDown of ['drop', 'forward'] as const) {
     });
 
     await t.test('hung in a hook: the lease lapses, and the lane is killed', async () => {
-      const before = await whileDown(daemon);
+      const before = whileDown(await readStats(daemon));
       const pid = await lanePid(daemon);
       const pinging = startPing(ns.client, SERVER);
       await sendFrames(ns.client, 'eth0', [toServer(udp4(LOOP))]);
@@ -85,7 +93,7 @@ for (const onDown of ['drop', 'forward'] as const) {
       await laneAfter(daemon, pid);
       const { sent, received, duplicates } = await stopPing(pinging);
       assert.equal(duplicates, 0);
-      assert.ok((await whileDown(daemon)) - before > 10, 'onDown decided long before the lane was killed');
+      assert.ok(whileDown(await readStats(daemon)) - before > 10, 'onDown decided long before the lane was killed');
       // What was stolen before the lease lapsed, a second at most, is lost with the lane.
       if (onDown === 'forward') assert.ok(received > sent / 3, `${received} of ${sent}`);
       await assertPings(ns.client, SERVER, SERVER6);
@@ -116,9 +124,3 @@ test('a hook that fills the memory costs its lane', { skip }, async (t) => {
   await assertPings(ns.client, SERVER, SERVER6);
   await assertAddsUp(daemon);
 });
-
-/** Frames that met a port while no lane answered. */
-async function whileDown(daemon: Daemon): Promise<number> {
-  const { ways } = await readStats(daemon);
-  return ways.reduce((sum, { port }) => sum + (port?.whileDown ?? 0), 0);
-}
