@@ -150,13 +150,19 @@ export function gatherChain(head: IPRcvBuf | null, target: Buffer, targetOffset:
   let offset = targetOffset;
   for (let at = head; at !== null; at = at.ipr_next) {
     if (at.ipr_buffer === null || at.ipr_size === 0) continue;
-    at.ipr_buffer.copy(target, offset, 0, at.ipr_size);
+    copy.call(at.ipr_buffer, target, offset, 0, at.ipr_size);
     offset += at.ipr_size;
   }
   return total;
 }
 
+/** Of every buffer, whatever properties of its own a hook gave to it. */
+const { copy } = Buffer.prototype;
+const readLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')?.get as (
+  this: Uint8Array,
+) => number;
+
 function capacityOf(buffer: Buffer | null): number {
   // instanceof alone would take Object.create(Buffer.prototype), whose length throws.
-  return types.isUint8Array(buffer) && buffer instanceof Buffer ? buffer.length : 0;
+  return types.isUint8Array(buffer) && buffer instanceof Buffer ? readLength.call(buffer) : 0;
 }

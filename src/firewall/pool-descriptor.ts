@@ -12,7 +12,7 @@ import { IPR_OWNER_NONE } from './constants.ts';
 import type { DescriptorRecord, IPRcvBuf } from './ip-rcv-buf.ts';
 import { isIPRcvBuf } from './ip-rcv-buf.ts';
 import type { OwnerBook, TagBook } from './pool-books.ts';
-import { type Slot, slotOctetsOf } from './slab.ts';
+import { isSlotMemory, type Slot } from './slab.ts';
 
 /** Books of one descriptor and of the data buffer it may have. */
 export class DescriptorBook implements DescriptorRecord {
@@ -76,24 +76,13 @@ export function isOwnMemory(record: DescriptorBook, buffer: unknown): boolean {
 
 /** True when a data buffer of a pool, or any other buffer, stands in two descriptors of the chain. O(n) in descriptors. */
 export function sharesMemory(head: IPRcvBuf): boolean {
-  const taken = new Map<ArrayBufferLike, Set<number>>();
-  const strangers = new Set<Uint8Array>();
+  const taken = new Set<ArrayBufferLike | Uint8Array>();
   for (let at: unknown = head; isIPRcvBuf(at); at = at.ipr_next) {
     const buffer: unknown = at.ipr_buffer;
     if (!types.isUint8Array(buffer) || buffer.length === 0) continue;
-    const size = slotOctetsOf(buffer.buffer);
-    if (size === 0) {
-      if (strangers.has(buffer)) return true;
-      strangers.add(buffer);
-      continue;
-    }
-    const slots = taken.get(buffer.buffer) ?? new Set();
-    taken.set(buffer.buffer, slots);
-    const last = Math.floor((buffer.byteOffset + buffer.length - 1) / size);
-    for (let slot = Math.floor(buffer.byteOffset / size); slot <= last; slot++) {
-      if (slots.has(slot)) return true;
-      slots.add(slot);
-    }
+    const memory = isSlotMemory(buffer.buffer) ? buffer.buffer : buffer;
+    if (taken.has(memory)) return true;
+    taken.add(memory);
   }
   return false;
 }

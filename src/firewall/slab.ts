@@ -2,11 +2,11 @@
  * Slabs: the memory behind a pool, cut into slots of fixed sizes.
  *
  * ```
- *   size class 1536   slab: one Buffer of up to 256 KiB
- *                     [ slot ][ slot ][ slot ] ...      one view a slot, made with the slab
+ *   size class 1536   slab: slots of up to 256 KiB together, taken from the system and given back at once
+ *                     [ slot ][ slot ][ slot ] ...      each an ArrayBuffer of its own, with one view
  *   free list         oldest free ─> ... ─> freed last  (taken from the left, given back on the right)
  * ```
- * Floor 1. Rules: slots never overlap; a slot that comes back is taken again last, so that a view somebody kept does
+ * Floor 1. Rules: slots never share an ArrayBuffer, through which one hook would get at what another one keeps; a slot that comes back is taken again last, so that a view somebody kept does
  * harm as late as possible; slabs and charges together never exceed the limit.
  *
  * Sizes are powers of two from 64 to 65,536 with a step of 1.5 in between. The steps pay: over all sizes the mean waste
@@ -29,12 +29,12 @@ const MAX_SLAB_SLOTS = 256;
 /** A slab takes at most this share of the limit, so that a small pool can serve several size classes. */
 const SLAB_SHARE_OF_LIMIT = 32;
 
-/** Octets of the slots that the memory of each slab is cut into. */
-const slotOctets = new WeakMap<ArrayBufferLike, number>();
+/** Of the slots of all pools. */
+const slotMemory = new WeakSet<ArrayBufferLike>();
 
-/** Octets of the slots in this memory; 0 for memory that is no slab. */
-export function slotOctetsOf(memory: ArrayBufferLike): number {
-  return slotOctets.get(memory) ?? 0;
+/** True for the memory of a slot. */
+export function isSlotMemory(memory: ArrayBufferLike): boolean {
+  return slotMemory.has(memory);
 }
 
 interface Slab {
@@ -52,17 +52,27 @@ interface SizeClass {
 
 /** One piece of a slab. */
 export class Slot {
-  /** The whole slot. The same object for the life of the slab. */
-  readonly view: Buffer;
   /** @internal */
   readonly slab: Slab;
   /** @internal The next younger one on the free list. */
   younger: Slot | null = null;
 
+  #view: Buffer;
+
   /** @internal */
-  constructor(slab: Slab, view: Buffer) {
+  constructor(slab: Slab) {
     this.slab = slab;
-    this.view = view;
+    this.#view = makeView(slab.sizeClass.octets);
+  }
+
+  /** The whole slot. The same object for the life of the slab, unless a hook gave its memory away. */
+  get view(): Buffer {
+    return this.#view;
+  }
+
+  /** Has memory again if a hook gave it away, for instance to a worker. */
+  repair(): void {
+    if (this.#view.length === 0) this.#view = makeView(this.slab.sizeClass.octets);
   }
 }
 
@@ -131,6 +141,7 @@ export class SlabStore {
    * Ownership: takes `slot`, which must have come from {@link SlabStore.acquire} and not have been given back since.
    */
   release(slot: Slot): void {
+    slot.repair();
     append(slot);
     slot.slab.freeSlots++;
     if (isIdle(slot.slab)) this.#idleBytes += slot.slab.octets;
@@ -162,13 +173,8 @@ export class SlabStore {
   #addSlab(sizeClass: SizeClass, slots: number): boolean {
     const octets = slots * sizeClass.octets;
     if (!this.#makeRoom(octets)) return false;
-    // Zeroed: what the process had in this memory before is no business of a hook.
-    const memory = Buffer.alloc(octets);
-    slotOctets.set(memory.buffer, sizeClass.octets);
     const slab: Slab = { sizeClass, octets, slots, freeSlots: slots };
-    for (let start = 0; start < octets; start += sizeClass.octets) {
-      append(new Slot(slab, memory.subarray(start, start + sizeClass.octets)));
-    }
+    for (let count = 0; count < slots; count++) append(new Slot(slab));
     this.#slabs.push(slab);
     this.#reservedBytes += octets;
     this.#idleBytes += octets;
@@ -200,6 +206,13 @@ export class SlabStore {
     this.#reservedBytes -= slab.octets;
     this.#idleBytes -= slab.octets;
   }
+}
+
+/** Zeroed: what the process had in this memory before is no business of a hook. Nor has it room for properties. */
+function makeView(octets: number): Buffer {
+  const view = Buffer.alloc(octets);
+  slotMemory.add(view.buffer);
+  return Object.preventExtensions(view);
 }
 
 function classIndex(size: number): number {

@@ -2,11 +2,11 @@
  * The datagram as it came, for the ICMP error that answers it: hooks may write into the packet before one rejects it.
  *
  * ```
- *   begin(bytes) ─> a hook asks for octets it could write into ─> keep(): a copy of the head ─> bytes: the copy, or
- *                                                                               the packet itself where nobody asked
+ *   begin(bytes) ─> what hooks wrote is to be put into the packet ─> keep(): a copy of the head ─> bytes: the copy, or
+ *                                                                          the packet itself where nobody wrote
  * ```
- * Rule: once a packet at most, and no allocation: a copy of a view that the frame's buffer keeps. A hook that reads fields
- * only costs nothing.
+ * Rule: once a packet at most, and no allocation: a copy of a view that the frame's buffer keeps. A packet that no hook
+ * changes costs nothing.
  *
  * @module
  */
@@ -36,7 +36,7 @@ export class Arrival {
     this.#isKept = false;
   }
 
-  /** To be called before somebody is handed what can be written into. Cost: a copy of 1,232 octets, once a packet. */
+  /** To be called before the packet is written into. Cost: a copy of 1,232 octets, once a packet. */
   keep(): void {
     if (this.#isKept) return;
     this.#isKept = true;

@@ -13,7 +13,7 @@ import type { FIREWALL_CONTEXT_T, IPPacketFirewallPtr, Ref } from '../firewall/c
 import { IP_RECEIVE, SIZEOF_FIREWALL_CONTEXT_T } from '../firewall/constants.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import type { Verdict } from './contract.ts';
-import type { ContextView } from './packet-view.ts';
+import type { ContextState } from './packet-view.ts';
 
 /** One callback and its cells. */
 export class CallbackDoor {
@@ -44,7 +44,7 @@ export class CallbackDoor {
    * @param current - head of the chain that stands for the packet
    * @param context - takes the interface of departure and the destination type over, whatever they are now
    */
-  call(current: IPRcvBuf | null, context: ContextView): Verdict {
+  call(current: IPRcvBuf | null, context: ContextState): Verdict {
     const firewallContext = this.#context;
     this.#pData.value = current;
     this.#ppRcvBuf.value = null;

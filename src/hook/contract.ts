@@ -50,6 +50,9 @@ export interface Packet {
   /**
    * The datagram, writable in place. Valid are the first {@link Packet.length} octets; the buffer itself may be longer.
    * After a change the checksums are the hook's business: `updateTransportChecksum` and its kin do it.
+   *
+   * It is a copy, made when the first hook asks for it: about 150 ns a packet with the look whether something was changed. The
+   * fields of the packet cost nothing of it. A view that is kept is dead, with length 0, when the batch ends.
    */
   readonly bytes: Buffer;
   /** The datagram as a chain of buffers, the Windows way. */

@@ -26,8 +26,8 @@ import { type CallHook, compileCalls } from './compile-calls.ts';
 import type { DefinedHook, Verdict } from './contract.ts';
 import { noVerdict } from './fault-text.ts';
 import type { LoadedHook } from './load-hook.ts';
-import type { ContextView } from './packet-view.ts';
-import { PacketView } from './packet-view.ts';
+import { PacketState } from './packet-state.ts';
+import { ContextState, ContextView, PacketView } from './packet-view.ts';
 import { isChecksumPartial, MAX_DATAGRAM, Replacement } from './replacement.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -81,14 +81,17 @@ export class HookChain {
   /** Hook faults during the last {@link HookChain.run}. */
   faults = 0;
   /** Of the packet that is among the hooks, or was last; null before the first. */
-  context: ContextView | null = null;
+  context: ContextState | null = null;
 
   readonly #definitions: (DefinedHook | null)[];
   readonly #callHook: CallHook;
   readonly #pool: Pool;
   readonly #faultVerdict: Verdict;
   readonly #onFault: HookChainOptions['onFault'];
-  readonly #packet: PacketView;
+  readonly #packet: PacketState;
+  readonly #packetView: PacketView;
+  /** Of `context`. */
+  #contextView = new ContextView(new ContextState());
   readonly #replacement: Replacement;
   readonly #scratch: Buffer = Buffer.alloc(MAX_DATAGRAM);
   /** A copy of the packet as the running hook got it; null when changes are not tracked. */
@@ -113,7 +116,8 @@ export class HookChain {
     this.entries = new ChainEntries(this.hooks, HOOK_COUNTERS);
     this.counters = new Float64Array(this.hooks.length * HOOK_COUNTERS);
     this.#pool = options.pool;
-    this.#packet = new PacketView(options.pool);
+    this.#packet = new PacketState(options.pool);
+    this.#packetView = new PacketView(this.#packet);
     this.#replacement = new Replacement(options.pool);
     this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
     this.#onFault = options.onFault;
@@ -133,12 +137,13 @@ export class HookChain {
    * @param context - `sendInterfaceIndex` and `destinationType` may be changed by the hooks
    * @param otherIndex - the second interface index that `sendInterfaceIndex` may be set to
    */
-  run(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextView, otherIndex: number): Verdict {
+  run(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextState, otherIndex: number): Verdict {
     const entries = this.entries.list;
     const call = this.#callHook;
     const counters = this.counters;
     const pool = this.#pool;
     const packet = this.#packet;
+    const packetView = this.#packetView;
     const firstIndex = context.sendInterfaceIndex;
     this.current = lent;
     this.replaced = false;
@@ -146,9 +151,12 @@ export class HookChain {
     this.byFault = false;
     this.faults = 0;
     this.#isStandIn = false;
-    packet.arrival.begin(bytes);
-    packet.load(lent, bytes, layout);
-    if (this.context !== context) this.context = context;
+    packet.begin(lent, bytes, layout);
+    if (this.context !== context) {
+      this.context = context;
+      this.#contextView = new ContextView(context);
+    }
+    const contextView = this.#contextView;
 
     for (let at = 0; at < entries.length; at++) {
       const entry = entries[at] as ChainEntry;
@@ -170,7 +178,7 @@ export class HookChain {
       let error: unknown;
       pool.owner = entry.owner;
       try {
-        if (isDefined) verdict = call(i, packet, context);
+        if (isDefined) verdict = call(i, packetView, contextView);
         else verdict = this.#callDriver(entry, layout, context);
       } catch (thrown) {
         verdict = FORWARD;
@@ -203,13 +211,13 @@ export class HookChain {
         }
       }
       const standing: IPRcvBuf | null = this.current;
-      if (this.#handedOver !== null || packet.replacement !== null || this.#isReshaped(lent, bytes, layout)) {
-        const refusal = this.#takeOver(row, reason === '' && verdict === FORWARD, lent, bytes, layout);
+      if (this.#handedOver !== null || packet.replacement !== null || this.#isReshaped(lent, layout)) {
+        const refusal = this.#takeOver(row, reason === '' && verdict === FORWARD, lent, layout);
         if (this.decidedBy === POOL_EXHAUSTED) return DROP;
         if (reason === '') reason = refusal;
       }
       if (this.current === standing) {
-        if (this.replaced && !this.#isSound()) return this.#broken(i, row, error);
+        if (!packet.hasCopy || (this.replaced && !this.#isSound())) return this.#broken(i, row, error);
         if (this.#before !== null) this.#compare(row);
       }
       if (reason !== '') {
@@ -234,13 +242,15 @@ export class HookChain {
       count(counters, row + (verdict === DROP ? HOOK_DROPPED : HOOK_REJECTED));
       return verdict;
     }
-    if (this.#isStandIn) this.#putBack(lent, bytes, layout);
+    if (this.#isStandIn) this.#putBack(bytes, layout);
+    if (!this.replaced) packet.settle();
     return FORWARD;
   }
 
   /** Lets a copy, cut by the verifier, stand for the packet. False when the pool is exhausted. */
   #standIn(lent: IPRcvBuf, bytes: Buffer, layout: IpLayout): boolean {
     if (layout.length > MAX_DATAGRAM) return true;
+    this.#packet.settle();
     const cut = this.#cutter?.cut(bytes, layout.length, layout.headerLength) ?? null;
     if (cut === null || !this.#replacement.parse(cut, layout.length)) {
       this.#pool.release(cut);
@@ -256,11 +266,12 @@ export class HookChain {
   }
 
   /** What hooks wrote into the copy they would have written into the packet; one that they reshaped is a replacement. */
-  #putBack(lent: IPRcvBuf, bytes: Buffer, layout: IpLayout): void {
+  #putBack(bytes: Buffer, layout: IpLayout): void {
     this.#isStandIn = false;
     if (chainLength(this.current) !== layout.length) return;
+    this.#packet.arrival.keep();
     gatherChain(this.current, bytes, 0);
-    this.#goBack(lent, bytes, layout);
+    this.#goBack();
   }
 
   /** Gives a replacement back to the pool. To be called once after each {@link HookChain.run}. */
@@ -268,6 +279,11 @@ export class HookChain {
     if (this.replaced) this.#replacement.free();
     this.current = null;
     this.replaced = false;
+  }
+
+  /** To be called when the packets of a batch are through: what a hook kept of them is dead. */
+  endBatch(): void {
+    this.#packet.endBatch();
   }
 
   /** The packet as it came, whatever the hooks made of it, until the next {@link HookChain.run}. */
@@ -281,10 +297,10 @@ export class HookChain {
   }
 
   /** Calls a hook through one of the doors of Windows: seven arguments for IPv4, or the read-only one for IPv6. */
-  #callDriver({ callback, ipv6, driver }: ChainEntry, layout: IpLayout, context: ContextView): Verdict {
+  #callDriver({ callback, ipv6, driver }: ChainEntry, layout: IpLayout, context: ContextState): Verdict {
+    if (!this.replaced) this.#packet.open();
     if (callback !== null) {
       driver?.enterCallback();
-      this.#packet.arrival.keep();
       return callback.call(this.current, context);
     }
     const seen = this.replaced ? this.#replacement.layout : layout;
@@ -312,8 +328,9 @@ export class HookChain {
   }
 
   /** True when the hook changed the runtime's own descriptor: shortened it, or put a tail behind it. */
-  #isReshaped(lent: IPRcvBuf, bytes: Buffer, layout: IpLayout): boolean {
-    return lent.ipr_next !== null || lent.ipr_size !== layout.length || lent.ipr_buffer !== bytes;
+  #isReshaped(lent: IPRcvBuf, layout: IpLayout): boolean {
+    // Also where this packet was handed to nobody: a descriptor that a hook kept from an earlier one is the same object.
+    return lent.ipr_next !== null || lent.ipr_size !== layout.length || lent.ipr_buffer !== this.#packet.lentBuffer;
   }
 
   /**
@@ -322,8 +339,9 @@ export class HookChain {
    * @param accept - false: the hook did not say FORWARD or is at fault, so that everything it handed over is freed
    * @returns the reason of a refusal, or ''
    */
-  #takeOver(row: number, accept: boolean, lent: IPRcvBuf, bytes: Buffer, layout: IpLayout): string {
+  #takeOver(row: number, accept: boolean, lent: IPRcvBuf, layout: IpLayout): string {
     const packet = this.#packet;
+    const bytes = packet.lentBuffer;
     const candidate = this.#handedOver ?? packet.replacement;
     const tail = lent.ipr_next;
     const refusal =
@@ -346,7 +364,7 @@ export class HookChain {
     accept: boolean,
     candidate: IPRcvBuf,
     lent: IPRcvBuf,
-    bytes: Buffer,
+    bytes: Buffer | null,
     layout: IpLayout,
   ): string {
     const pool = this.#pool;
@@ -414,7 +432,7 @@ export class HookChain {
     accept: boolean,
     isHandedOver: boolean,
     lent: IPRcvBuf,
-    bytes: Buffer,
+    bytes: Buffer | null,
     layout: IpLayout,
   ): string {
     const pool = this.#pool;
@@ -427,9 +445,10 @@ export class HookChain {
       return 'changed the descriptor of a buffer that it does not own';
     if (!accept) return '';
     if (tail === null && size === layout.length) {
-      if (this.replaced) this.#goBack(lent, bytes, layout);
+      if (this.replaced) this.#goBack();
       return '';
     }
+    if (bytes === null) return 'changed the descriptor of a packet that it was not handed';
     const total = size + (tail === null ? 0 : chainLength(tail));
     if (total === 0 || total > MAX_DATAGRAM) return 'left no well-formed IP datagram';
     const joined = pool.allocateChain(total);
@@ -449,11 +468,11 @@ export class HookChain {
   }
 
   /** A hook let the packet as it came take the place of an earlier hook's replacement. */
-  #goBack(lent: IPRcvBuf, bytes: Buffer, layout: IpLayout): void {
+  #goBack(): void {
     this.#replacement.free();
-    this.current = lent;
+    this.#packet.goBack();
+    this.current = this.#packet.chain;
     this.replaced = false;
-    this.#packet.load(lent, bytes, layout);
   }
 
   /** Frees a chain that stands for nothing, if all of it still is a hook's. */
@@ -479,6 +498,7 @@ export class HookChain {
 
   #remember(): void {
     if (this.#before === null) return;
+    if (!this.replaced) this.#packet.open();
     this.#beforeSize = chainLength(this.current);
     if (this.#beforeSize <= MAX_DATAGRAM) gatherChain(this.current, this.#before, 0);
   }
@@ -508,7 +528,7 @@ function count(counters: Float64Array, index: number): void {
   counters[index] = (counters[index] as number) + 1;
 }
 
-function restore(lent: IPRcvBuf, bytes: Buffer, layout: IpLayout): void {
+function restore(lent: IPRcvBuf, bytes: Buffer | null, layout: IpLayout): void {
   lent.ipr_next = null;
   lent.ipr_buffer = bytes;
   lent.ipr_size = layout.length;

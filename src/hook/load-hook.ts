@@ -22,6 +22,7 @@ import { FirehookError } from '../errors.ts';
 import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
 import { type HookBundle, missingName } from './bundle-hook.ts';
 import { type DefinedHook, HOOK_API_VERSION, HOOK_META, type HookModules } from './contract.ts';
+import { freezeModule } from './freeze-realm.ts';
 import { interestProblem } from './interest.ts';
 
 /** Longest name of a hook, in characters: names are column heads and metric labels. */
@@ -150,7 +151,11 @@ function evaluate(bundle: HookBundle, modules: HookModules): ModuleExports {
   const require = (name: string): unknown => {
     const exported = modules[name];
     if (exported !== undefined) return guarded(name, exported);
-    if (isBuiltin(name)) return nodeRequire(name) as unknown;
+    if (isBuiltin(name)) {
+      const module: unknown = nodeRequire(name);
+      freezeModule(module);
+      return module;
+    }
     throw new Error(`cannot load '${name}': a hook has 'firehook', the modules of Node and what was bundled with it`);
   };
   const module: { exports: unknown } = { exports: {} };

@@ -24,6 +24,8 @@ import { RawSender } from '../drivers/raw-sender.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { systemPool } from '../firewall/ddk.ts';
 import { followOwners, ownerOfFailure } from '../hook/async-owner.ts';
+import { freezeRealm } from '../hook/freeze-realm.ts';
+import { HOOK_MODULES } from '../hook-modules.ts';
 import { loadNative, sealNative } from '../native/load-native.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
 import { createLogger, createRateLimitedLog, type Logger } from '../telemetry/logger.ts';
@@ -101,6 +103,7 @@ async function run(spec: LaneSpec): Promise<void> {
     (owner, error) => blame(owner, error),
   );
 
+  freezeRealm(HOOK_MODULES);
   let lane: Lane | null = null;
   const {
     chain,

@@ -21,7 +21,7 @@ import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { type DatagramBuffer, MAX_QUOTED } from '../hook/arrival.ts';
 import type { Verdict } from '../hook/contract.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
-import { ContextView } from '../hook/packet-view.ts';
+import { ContextState } from '../hook/packet-view.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { CUT, NOT_IP, unreadableType } from '../wire/frame-kind.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
@@ -112,7 +112,7 @@ export class Lane implements FrameSink {
   readonly #otherIndexOfPort: (number | null)[] = [null];
   readonly #locals = new LocalTable();
   readonly #layout = new IpLayout();
-  readonly #context = new ContextView();
+  readonly #context = new ContextState();
   /** The runtime's own descriptor, lent to the hooks for each packet. */
   readonly #lent = new IPRcvBuf();
   #progress: ProgressWriter | null = null;
@@ -214,6 +214,7 @@ export class Lane implements FrameSink {
   onBatchEnd(): void {
     // What was transmitted is already with the driver.
     this.#isInBatch = false;
+    this.#chain.endBatch();
     this.#egress.flush();
   }
 
@@ -252,9 +253,6 @@ export class Lane implements FrameSink {
     }
 
     const lent = this.#lent;
-    lent.ipr_next = null;
-    lent.ipr_buffer = bytes;
-    lent.ipr_size = layout.length;
     lent.ipr_flags = (flags & FRAME_CHECKSUM_PARTIAL) === 0 ? 0 : IPR_FLAG_CHECKSUM_OFFLOAD;
     const context = this.#context;
     context.direction = way.direction;

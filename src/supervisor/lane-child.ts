@@ -301,5 +301,7 @@ function laneProgram(): { readonly program: string; readonly args: string[] } {
   // The source needs the loader that this process was started with; the build needs nothing.
   const loader = extension === '.ts' ? process.execArgv : [];
   const file = fileURLToPath(new URL(`../lane/lane-process${extension}`, import.meta.url));
-  return { program: process.execPath, args: [...loader, `--max-old-space-size=${HEAP_LIMIT_MIB}`, file] };
+  // Node.js 20 has ArrayBuffer.prototype.transfer behind a flag, which later ones do not know.
+  const flags = process.versions.node.startsWith('20.') ? ['--harmony-rab-gsab-transfer'] : [];
+  return { program: process.execPath, args: [...loader, ...flags, `--max-old-space-size=${HEAP_LIMIT_MIB}`, file] };
 }

@@ -13,6 +13,7 @@ import { test } from 'node:test';
 import { COMPLETED, CUT, MissingCard } from '../../src/drivers/missing-card.ts';
 import { systemPool } from '../../src/firewall/ddk.ts';
 import { IPRcvBuf } from '../../src/firewall/ip-rcv-buf.ts';
+import { PacketState } from '../../src/hook/packet-state.ts';
 import { PacketView } from '../../src/hook/packet-view.ts';
 import { fillChecksums } from '../../src/wire/datagram.ts';
 import { IpLayout, parseIpLayout } from '../../src/wire/ip-layout.ts';
@@ -89,7 +90,8 @@ function pick(random: (bound: number) => number): Sample {
 }
 
 const layout = new IpLayout();
-const view = new PacketView(systemPool);
+const state = new PacketState(systemPool);
+const view = new PacketView(state);
 const chain = new IPRcvBuf();
 
 /** Everything a lane and a hook can learn of the frame, as numbers. */
@@ -110,7 +112,7 @@ function observe(
   checkLayout(available, available + cut);
 
   const datagram = bytes.subarray(offset);
-  view.load(chain, datagram, layout);
+  state.begin(chain, datagram, layout);
   const { payloadOffset } = view;
   assert.ok(payloadOffset >= layout.transportOffset && payloadOffset <= layout.length);
   assert.equal(view.payload.length, layout.length - payloadOffset);

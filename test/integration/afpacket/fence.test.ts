@@ -11,7 +11,6 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { StatsReport } from '../../../src/control/reports.ts';
 import type { Daemon } from '../../support/daemon.ts';
 import {
   assertAddsUp,

@@ -10,7 +10,6 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import type { Daemon } from '../../support/daemon.ts';
 import { sendFrames } from '../../support/frames.ts';
 import {
   assertAddsUp,

@@ -32,12 +32,10 @@ describe('a chain that changes hands', () => {
       (tail) => Object.assign(tail, { ipr_buffer: tail.ipr_buffer?.subarray(0, 10), ipr_size: 11 }),
     ],
     [
-      'memory in front of its own',
+      'memory of another descriptor',
       (tail, _head, pool) => {
         const { ipr_buffer } = descriptorOf(pool, 1480);
-        assert.ok(ipr_buffer !== null && ipr_buffer.buffer === tail.ipr_buffer?.buffer);
         tail.ipr_next = descriptorOf(pool, 1480);
-        assert.ok(tail.ipr_next.ipr_buffer !== null && tail.ipr_next.ipr_buffer.byteOffset > ipr_buffer.byteOffset);
         tail.ipr_next.ipr_buffer = ipr_buffer;
       },
     ],

@@ -11,10 +11,11 @@ import { systemPool } from '../../../src/firewall/ddk.ts';
 import { compileCalls } from '../../../src/hook/compile-calls.ts';
 import type { DefinedHook } from '../../../src/hook/contract.ts';
 import { defineHook } from '../../../src/hook/define-hook.ts';
-import { ContextView, PacketView } from '../../../src/hook/packet-view.ts';
+import { PacketState } from '../../../src/hook/packet-state.ts';
+import { ContextState, ContextView, PacketView } from '../../../src/hook/packet-view.ts';
 
-const packet = new PacketView(systemPool);
-const context = new ContextView();
+const packet = new PacketView(new PacketState(systemPool));
+const context = new ContextView(new ContextState());
 
 describe('compileCalls', () => {
   it('calls the hook of the index and no other, with the packet and the context it was given', () => {

@@ -8,28 +8,37 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
-import { ContextView, PacketView } from '../../../src/hook/packet-view.ts';
+import { PacketState } from '../../../src/hook/packet-state.ts';
+import { ContextState, ContextView, PacketView } from '../../../src/hook/packet-view.ts';
 import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
 import { extension, fragment, icmpv4, icmpv6, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
 
 const DATA = Buffer.from('payload');
 
-/** Loads a datagram as a lane does: in a buffer longer than it. */
-function load(view: PacketView, datagram: Buffer, captured = datagram.length): IPRcvBuf {
+/** A view, with the state that it shows. */
+interface Loaded {
+  readonly view: PacketView;
+  readonly state: PacketState;
+}
+
+/** Begins a datagram as a lane does: in a buffer longer than it. */
+function load(state: PacketState, datagram: Buffer, captured = datagram.length): IPRcvBuf {
   const bytes = Buffer.concat([datagram.subarray(0, captured), Buffer.alloc(64, 0xee)]);
   const layout = new IpLayout();
   assert.ok(parseIpLayout(bytes, 0, captured, datagram.length, layout));
   const chain = new IPRcvBuf();
-  chain.ipr_buffer = bytes;
-  chain.ipr_size = layout.length;
-  view.load(chain, bytes, layout);
+  state.begin(chain, bytes, layout);
   return chain;
 }
 
+function begun(datagram: Buffer, captured?: number): Loaded {
+  const state = new PacketState(new Pool(1024 * 1024));
+  load(state, datagram, captured);
+  return { view: new PacketView(state), state };
+}
+
 function viewOf(datagram: Buffer, captured?: number): PacketView {
-  const view = new PacketView(new Pool(1024 * 1024));
-  load(view, datagram, captured);
-  return view;
+  return begun(datagram, captured).view;
 }
 
 describe('PacketView', () => {
@@ -102,12 +111,13 @@ describe('PacketView', () => {
   });
 
   test('is the same object with the same addresses for every packet', () => {
-    const view = new PacketView(new Pool(1024 * 1024));
+    const state = new PacketState(new Pool(1024 * 1024));
+    const view = new PacketView(state);
     const { source, destination } = view;
-    const first = load(view, ipv6({ source: '2001:db8::a' }, udp()));
+    const first = load(state, ipv6({ source: '2001:db8::a' }, udp()));
     assert.equal(view.chain, first);
     assert.deepEqual([source.length, source.toString()], [16, '2001:db8::a']);
-    const second = load(view, ipv4({ destination: '203.0.113.9' }, udp()));
+    const second = load(state, ipv4({ destination: '203.0.113.9' }, udp()));
     assert.equal(view.chain, second);
     assert.equal(view.bytes, second.ipr_buffer);
     assert.equal(view.source, source);
@@ -140,56 +150,57 @@ describe('an address', () => {
   });
 
   test('copies octets that outlive the packet', () => {
-    const view = viewOf(ipv4({ source: '192.0.2.1' }, udp()));
+    const { view, state } = begun(ipv4({ source: '192.0.2.1' }, udp()));
     const copy = view.source.toBytes();
-    load(view, ipv4({ source: '192.0.2.99' }, udp()));
+    load(state, ipv4({ source: '192.0.2.99' }, udp()));
     assert.deepEqual(copy, Uint8Array.from([192, 0, 2, 1]));
   });
 });
 
 describe('replace', () => {
   test('sets the replacement until the next packet', () => {
-    const view = viewOf(ipv4({}, udp()));
-    assert.equal(view.replacement, null);
+    const { view, state } = begun(ipv4({}, udp()));
+    assert.equal(state.replacement, null);
     const chain = new IPRcvBuf();
     view.replace(chain);
-    assert.equal(view.replacement, chain);
-    assert.deepEqual(view.abandoned, []);
-    load(view, ipv4({}, udp()));
-    assert.equal(view.replacement, null);
+    assert.equal(state.replacement, chain);
+    assert.deepEqual(state.abandoned, []);
+    load(state, ipv4({}, udp()));
+    assert.equal(state.replacement, null);
   });
 
   test('keeps the last of several, and hands the others to the runtime, each once', () => {
-    const view = viewOf(ipv4({}, udp()));
+    const { view, state } = begun(ipv4({}, udp()));
     const [first, second, third] = [new IPRcvBuf(), new IPRcvBuf(), new IPRcvBuf()];
     for (const chain of [first, second, second, third, first]) view.replace(chain);
-    assert.equal(view.replacement, first);
-    assert.deepEqual(view.abandoned, [second, third]);
+    assert.equal(state.replacement, first);
+    assert.deepEqual(state.abandoned, [second, third]);
   });
 
   test('loses no abandoned chain when the next packet comes before they were freed', () => {
-    const view = viewOf(ipv4({}, udp()));
+    const { view, state } = begun(ipv4({}, udp()));
     const first = new IPRcvBuf();
     view.replace(first);
     view.replace(new IPRcvBuf());
-    load(view, ipv4({}, udp()));
-    assert.deepEqual(view.abandoned, [first]);
-    view.clearReplacement();
-    assert.deepEqual(view.abandoned, []);
+    load(state, ipv4({}, udp()));
+    assert.deepEqual(state.abandoned, [first]);
+    state.clearReplacement();
+    assert.deepEqual(state.abandoned, []);
   });
 
   test('is forgotten when the runtime has taken it', () => {
-    const view = viewOf(ipv4({}, udp()));
+    const { view, state } = begun(ipv4({}, udp()));
     view.replace(new IPRcvBuf());
-    view.clearReplacement();
-    assert.equal(view.replacement, null);
+    state.clearReplacement();
+    assert.equal(state.replacement, null);
   });
 });
 
 test('ContextView shows its time in milliseconds and, exact, in nanoseconds', () => {
-  const context = new ContextView();
-  context.seconds = 1_700_000_000;
-  context.nanoseconds = 123_456_789;
+  const state = new ContextState();
+  const context = new ContextView(state);
+  state.seconds = 1_700_000_000;
+  state.nanoseconds = 123_456_789;
   assert.equal(context.timestamp, 1_700_000_000_123.4568);
   assert.equal(context.timestampNs, 1_700_000_000_123_456_789n);
 });

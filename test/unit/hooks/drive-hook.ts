@@ -12,7 +12,8 @@ import path from 'node:path';
 import { systemPool } from '../../../src/firewall/ddk.ts';
 import { chainLength, gatherChain, IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import type { DefinedHook, HookRuntime, Packet, Verdict } from '../../../src/hook/contract.ts';
-import { ContextView, PacketView } from '../../../src/hook/packet-view.ts';
+import { PacketState } from '../../../src/hook/packet-state.ts';
+import { ContextState, ContextView, PacketView } from '../../../src/hook/packet-view.ts';
 import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
 
 /** Octets behind every datagram that no hook may touch. */
@@ -64,8 +65,10 @@ export async function driveHook<Options>(
     send: () => false,
   };
   await hook.setup?.(options as Options, runtime);
-  const context = new ContextView();
-  const packet = new PacketView(systemPool);
+  const context = new ContextState();
+  const contextView = new ContextView(context);
+  const state = new PacketState(systemPool);
+  const packet = new PacketView(state);
   const layout = new IpLayout();
 
   function pass(datagram: Uint8Array, timestampMs = 1_700_000_000_000, missing = 0): Passage {
@@ -74,14 +77,13 @@ export async function driveHook<Options>(
     bytes.set(datagram.subarray(0, length));
     assert.ok(parseIpLayout(bytes, 0, length, datagram.length, layout), 'the test sends a well-formed datagram');
     const lent = new IPRcvBuf();
-    lent.ipr_buffer = bytes;
-    lent.ipr_size = layout.length;
-    packet.load(lent, bytes, layout);
+    state.begin(lent, bytes, layout);
     context.seconds = Math.floor(timestampMs / 1000);
     context.nanoseconds = Math.round((timestampMs - context.seconds * 1000) * 1e6);
     const { bytesInUse, faultsTotal } = systemPool.totals();
-    const verdict = hook.onPacket(packet, context);
-    const { replacement } = packet;
+    const verdict = hook.onPacket(packet, contextView);
+    state.settle();
+    const { replacement } = state;
     const passage = {
       verdict,
       datagram: replacement === null ? Buffer.from(bytes.subarray(0, length)) : gather(replacement),
