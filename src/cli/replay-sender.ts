@@ -13,7 +13,8 @@
  */
 
 import type { SavefileDriver } from '../drivers/savefile.ts';
-import { type DatagramSender, ICMP_ERROR } from '../lane/egress.ts';
+import { ICMP_ERROR } from '../lane/answers.ts';
+import type { DatagramSender } from '../lane/egress.ts';
 import type { Way } from '../lane/way.ts';
 import { DESTINATION_OFFSET as IPV4_DESTINATION, HEADER_LENGTH as IPV4_HEADER } from '../wire/ipv4.ts';
 import { DESTINATION_OFFSET as IPV6_DESTINATION, HEADER_LENGTH as IPV6_HEADER } from '../wire/ipv6.ts';

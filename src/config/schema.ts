@@ -147,10 +147,23 @@ export const configSchema = object({
     .describe('What happens when no hook decides.'),
   icmp: object({
     code: integer(0, 15).default(13).describe('Code of the type 3 message that ICMP_ON_DROP sends over IPv4.'),
-    ratePerSecond: integer(0).default(100).describe('Most ICMP errors sent in a second; 0 sends none.'),
+    ratePerSecond: integer(0)
+      .default(1000)
+      .describe('Most ICMP errors for ICMP_ON_DROP in a second, for each way of a lane; 0 sends none.'),
+    perPrefix: integer(0).default(50).describe('Most of them to one IPv4 /24 or IPv6 /64.'),
+    perAddress: integer(0).default(10).describe('Most of them to one address.'),
+    tooBig: object({
+      ratePerSecond: integer(0)
+        .default(1000)
+        .describe('The same for packets longer than the way out, which have budgets of their own.'),
+      perPrefix: integer(0).default(500).describe('Most of them to one IPv4 /24 or IPv6 /64.'),
+      perAddress: integer(0).default(100).describe('Most of them to one address.'),
+    })
+      .prefault({})
+      .describe('ICMP errors for packets that are too long and may not be cut.'),
   })
     .prefault({})
-    .describe('ICMP errors sent for ICMP_ON_DROP.'),
+    .describe('ICMP errors: what is sent, and how many.'),
   lane: object({
     user: z
       .string(expected('a user name'))

@@ -183,8 +183,19 @@ export class Reports implements ControlReports {
       hooks: daemon.hooks.map(({ name }) => name),
       kernelFilter: daemon.lanes[0]?.kernelFilter ?? null,
       policy: config.policy,
-      warnings: daemon.warnings,
+      warnings: [...daemon.warnings, ...this.#denied()],
     };
+  }
+
+  /** What the machine's own rules have dropped of what firehook sends, one sentence; none where they did not. */
+  #denied(): string[] {
+    const sum = emptyRow();
+    for (const { row } of this.#daemon.totals.ways(this.#daemon.ways, this.#progress())) addRow(sum, row);
+    const { icmpDenied, injectDenied } = sum;
+    return [
+      ...(icmpDenied === 0 ? [] : [`${icmpDenied} ICMP errors`]),
+      ...(injectDenied === 0 ? [] : [`${injectDenied} datagrams that hooks made`]),
+    ].map((what) => `Rules of this machine dropped ${what} on the way out (EPERM); the log says which most likely.`);
   }
 
   /** {@inheritDoc ControlReports.stats} */

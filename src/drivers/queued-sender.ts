@@ -32,8 +32,9 @@ export interface RefusalSink {
    *
    * @param tag - what `send` was given
    * @param length - its octets
+   * @param errno - why: EPERM where a rule of the machine dropped it
    */
-  onRefused(tag: number, length: number): void;
+  onRefused(tag: number, length: number, errno: number): void;
 }
 
 /** Descriptors of its raw sockets; that of IPv6 is -1 on a host without it. Plain data: they cross a process boundary. */
@@ -121,7 +122,8 @@ export class QueuedSender {
     const refused = this.#native.sendDatagrams(this.#sockets, this.#memory, this.#entries, count, this.#failed);
     if (refused === 0) return 0;
     for (let i = 0; i < count; i++) {
-      if (this.#failed[i] === 1) this.#sink?.onRefused(this.#tags[i] as number, this.#entries[i * 2 + 1] as number);
+      const errno = this.#failed[i] as number;
+      if (errno !== 0) this.#sink?.onRefused(this.#tags[i] as number, this.#entries[i * 2 + 1] as number, errno);
     }
     return refused;
   }

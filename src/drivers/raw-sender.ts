@@ -11,6 +11,7 @@
  */
 
 import { createRequire } from 'node:module';
+import { constants } from 'node:os';
 import { FirehookError } from '../errors.ts';
 import { formatAddress } from '../wire/address.ts';
 
@@ -18,6 +19,8 @@ import { formatAddress } from '../wire/address.ts';
 const PROTOCOL_RAW = 255;
 const ADDRESS_FAMILY_IPV4 = 1;
 const ADDRESS_FAMILY_IPV6 = 2;
+/** The package throws what strerror(3) says, and no number. */
+const NOT_PERMITTED = /operation not permitted/i;
 
 /** The part of npm `raw-socket` that is used. The package has no declarations. */
 interface RawSocket {
@@ -33,6 +36,8 @@ interface RawSocketModule {
 
 /** Two raw sockets, one a family. */
 export class RawSender {
+  /** Why `send` returned false the last time: EPERM where a rule of the machine dropped it, 0 where it is not known. */
+  refusal = 0;
   readonly #ipv4: RawSocket;
   readonly #ipv6: RawSocket | null;
 
@@ -54,6 +59,7 @@ export class RawSender {
    * @returns false when the kernel refused it or it is no IP datagram
    */
   send(datagram: Buffer, length: number): boolean {
+    this.refusal = 0;
     if (length < 20 || length > datagram.length) return false;
     const version = (datagram[0] ?? 0) >>> 4;
     try {
@@ -62,7 +68,8 @@ export class RawSender {
         this.#ipv6.wrap.send(datagram, 0, length, formatAddress(datagram.subarray(24, 40)), ignore);
       else return false;
       return true;
-    } catch {
+    } catch (error) {
+      if (NOT_PERMITTED.test(String(error))) this.refusal = constants.errno.EPERM;
       return false;
     }
   }

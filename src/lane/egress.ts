@@ -6,7 +6,8 @@
  *   replaced:                     [ link header of the frame | the chain's buffers ]   put together in one buffer a lane
  *   longer than the way out:      IPv4 without DF: fragments;  else too long: counted, and answered as a router would
  * ```
- * Rules: every call books the packet in `forwarded` or `lost`, exactly once, and every frame sent in `sent`. The link header
+ * Rules: every call books the packet in `forwarded` or `lost`, exactly once, and every frame sent in `sent`. An ICMP error that
+ * is due is booked once, too: sent, held back, refused by the kernel, or what would be in `tap`. The link header
  * is put back as it came, but for the length that a PPPoE session header says, which is that of what stands behind it.
  *
  * @module
@@ -24,15 +25,14 @@ import { hasLabels, LINKTYPE_ETHERNET, sessionHeader } from '../wire/link.ts';
 import * as pppoe from '../wire/pppoe.ts';
 import { settleChecksums } from '../wire/settle-checksums.ts';
 import { headerLength as tcpHeaderLength } from '../wire/tcp.ts';
+import { type AnswerOptions, Answers, ICMP_ERROR, INJECTION } from './answers.ts';
 import { forbidsFragments, fragmentPayload, writeFragment } from './fragment.ts';
-import { buildTooBig, buildUnreachable, MAX_ICMP_ERROR, mayAnswer } from './icmp-error.ts';
+import { buildTooBig, buildUnreachable, MAX_ICMP_ERROR } from './icmp-error.ts';
 import {
   EXTRA_FRAGMENTS,
   FORWARDED,
   ICMP_ERRORS,
-  ICMP_SUPPRESSED,
-  ICMP_WOULD_BE,
-  INJECT_REFUSED,
+  ICMP_REFUSED,
   INJECTED,
   LOST,
   LOST_SEND_ERROR,
@@ -40,7 +40,6 @@ import {
   SENT,
   SENT_OCTETS,
 } from './ledger.ts';
-import { TokenBucket } from './token-bucket.ts';
 import type { Way } from './way.ts';
 
 /** Room for the longest link header that is put back: a cooked header with three tags and 16 MPLS labels has 96 octets. */
@@ -62,23 +61,30 @@ const ANSWER = 1;
 const LATER_FRAGMENT = 2;
 const PROBE = 3;
 
-/** Which of the two a datagram is: the lowest bit of its tag; above it the row that it is booked on. */
-const INJECTION = 0;
-/** See {@link INJECTION}. */
-export const ICMP_ERROR = 1;
-
 /** Sends IP datagrams out of the host by its routing table. Never throws. */
 export interface DatagramSender {
   /**
    * Borrows `datagram` during the call. False when it was not taken.
    *
-   * @param tag - handed back where one that was taken is not sent after all
+   * @param tag - the row times two, and {@link ICMP_ERROR} or {@link INJECTION}; handed back where one that was taken is not sent after all
    */
   send(datagram: Buffer, length: number, tag: number): boolean;
+  /** Why `send` returned false the last time: an errno, 0 where the kernel was not asked. */
+  readonly refusal?: number;
   /** Sends what it queued, and returns how many of them were refused. Without it, `send` sends at once. */
   flush?(): number;
   /** Has every datagram that was taken and then refused told to `sink`. */
   reportTo?(sink: RefusalSink): void;
+}
+
+/** What {@link Egress} is made of. */
+export interface EgressOptions extends AnswerOptions {
+  readonly driver: Driver;
+  readonly sender: DatagramSender | null;
+  /** The packet at hand as it came: whoever sent it is told of that one, not of what hooks made of it. */
+  readonly arrival: Arrival;
+  /** Its layout. */
+  readonly arrivalLayout: IpLayout;
 }
 
 /** Sends what the hooks let through, and books it. */
@@ -86,10 +92,10 @@ export class Egress implements RefusalSink {
   readonly #driver: Driver;
   readonly #ledger: Float64Array;
   readonly #sender: DatagramSender | null;
-  readonly #now: () => number;
   readonly #arrival: Arrival;
   readonly #arrivalLayout: IpLayout;
-  readonly #bucket: TokenBucket;
+  readonly #code: number;
+  readonly #answers: Answers;
   readonly #limitOfPort: number[] = [];
   readonly #linktypeOfPort: number[] = [];
   /** Replacement datagrams, at octet LINK_ROOM so that a link header fits before them. */
@@ -103,26 +109,15 @@ export class Egress implements RefusalSink {
   readonly #madeDatagram: Buffer = this.#made.subarray(LINK_ROOM);
   readonly #layout = new IpLayout();
 
-  /**
-   * @param arrival - the packet at hand as it came: whoever sent it is told of that one, not of what hooks made of it
-   * @param arrivalLayout - its layout
-   */
-  constructor(
-    driver: Driver,
-    ledger: Float64Array,
-    icmpPerSecond: number,
-    sender: DatagramSender | null,
-    now: () => number,
-    arrival: Arrival,
-    arrivalLayout: IpLayout,
-  ) {
+  constructor(options: EgressOptions) {
+    const { driver, ledger, icmp, sender } = options;
     this.#driver = driver;
     this.#ledger = ledger;
     this.#sender = sender;
-    this.#now = now;
-    this.#arrival = arrival;
-    this.#arrivalLayout = arrivalLayout;
-    this.#bucket = new TokenBucket(icmpPerSecond);
+    this.#arrival = options.arrival;
+    this.#arrivalLayout = options.arrivalLayout;
+    this.#code = icmp.code;
+    this.#answers = new Answers(options, driver.capabilities.live);
     sender?.reportTo?.(this);
   }
 
@@ -236,8 +231,10 @@ export class Egress implements RefusalSink {
     if (purpose === PROBE) return;
     this.#add(base + SENT, -1);
     this.#add(base + SENT_OCTETS, -length);
-    if (purpose === ANSWER) this.#add(base + ICMP_ERRORS, -1);
-    else if (purpose === LATER_FRAGMENT) this.#add(base + EXTRA_FRAGMENTS, -1);
+    if (purpose === ANSWER) {
+      this.#add(base + ICMP_ERRORS, -1);
+      this.#add(base + ICMP_REFUSED, 1);
+    } else if (purpose === LATER_FRAGMENT) this.#add(base + EXTRA_FRAGMENTS, -1);
     else {
       this.#add(base + FORWARDED, -1);
       this.#lose(base, LOST_SEND_ERROR);
@@ -306,18 +303,12 @@ export class Egress implements RefusalSink {
   /**
    * Answers a rejected packet as it came, where the rules and the rate allow it. The packet itself is booked by the caller.
    */
-  reject(
-    way: Way,
-    base: number,
-    frame: Buffer,
-    length: number,
-    offset: number,
-    isUnicastLink: boolean,
-    code: number,
-  ): void {
+  reject(way: Way, base: number, frame: Buffer, length: number, offset: number, isUnicastLink: boolean): void {
     if (offset > LINK_ROOM || offset > length) return;
-    if (!this.#mayAnswerNow(way, base, frame, offset, isUnicastLink)) return;
-    const size = buildUnreachable(this.#arrival.bytes, this.#arrivalLayout, code, this.#made, LINK_ROOM);
+    if (!this.#mayAnswerNow(way, base, frame, offset, isUnicastLink, false)) return;
+    const { bytes } = this.#arrival;
+    const room = this.#answerRoom(way, frame, offset);
+    const size = buildUnreachable(bytes, this.#arrivalLayout, this.#code, this.#made, LINK_ROOM, room);
     this.#answer(way, base, frame, offset, size);
   }
 
@@ -330,7 +321,7 @@ export class Egress implements RefusalSink {
       sent = this.#sender.send(this.#madeDatagram, length, base * 2 + INJECTION);
     }
     if (!sent) {
-      this.#add(base + INJECT_REFUSED, 1);
+      this.#answers.bookRefused(base, INJECTION, this.#sender?.refusal ?? 0);
       return false;
     }
     this.#add(base + INJECTED, 1);
@@ -344,15 +335,13 @@ export class Egress implements RefusalSink {
   }
 
   /** A datagram that the sender had taken did not go: what was booked for it is booked as refused instead. */
-  onRefused(tag: number, length: number): void {
+  onRefused(tag: number, length: number, errno: number): void {
     const base = tag >>> 1;
+    const kind = tag & 1;
     this.#add(base + SENT, -1);
     this.#add(base + SENT_OCTETS, -length);
-    if ((tag & 1) === ICMP_ERROR) this.#add(base + ICMP_ERRORS, -1);
-    else {
-      this.#add(base + INJECTED, -1);
-      this.#add(base + INJECT_REFUSED, 1);
-    }
+    this.#add(base + (kind === ICMP_ERROR ? ICMP_ERRORS : INJECTED), -1);
+    this.#answers.bookRefused(base, kind, errno);
   }
 
   /** A packet that does not fit the way out: fragments where IPv4 allows them, else an answer and the loss. */
@@ -392,12 +381,14 @@ export class Egress implements RefusalSink {
     const mtu = this.#limitWith(way, port, frame, offset) - offset;
     this.#lose(base, LOST_TOO_LONG);
     // A port that sends nothing has no MTU to tell.
-    if (mtu <= 0 || !this.#mayAnswerNow(way, base, frame, offset, isUnicastLink)) return;
+    if (mtu <= 0 || !this.#mayAnswerNow(way, base, frame, offset, isUnicastLink, true)) return;
     const layout = this.#arrivalLayout;
+    const { bytes } = this.#arrival;
+    const room = this.#answerRoom(way, frame, offset);
     const least = layout.version === 4 ? LEAST_MTU_IPV4 : LEAST_MTU_IPV6;
     // Below the least MTU of its family nobody goes; a way out that has less says so as it is.
     const told = Math.max(mtu - Math.max(gained, 0), Math.min(mtu, least));
-    this.#answer(way, base, frame, offset, buildTooBig(this.#arrival.bytes, layout, told, this.#made, LINK_ROOM));
+    this.#answer(way, base, frame, offset, buildTooBig(bytes, layout, told, this.#made, LINK_ROOM, room));
   }
 
   #sendFragments(
@@ -433,18 +424,25 @@ export class Egress implements RefusalSink {
     this.#add(base + FORWARDED, 1);
   }
 
-  /** True when an ICMP error may go out now; takes a token when it may. */
-  #mayAnswerNow(way: Way, base: number, frame: Buffer, offset: number, isUnicastLink: boolean): boolean {
-    if (!mayAnswer(this.#arrival.bytes, this.#arrivalLayout, isUnicastLink)) return false;
+  /** True when an ICMP error may go out now, which is then paid for; otherwise booked, where one was due. */
+  #mayAnswerNow(
+    way: Way,
+    base: number,
+    frame: Buffer,
+    offset: number,
+    isUnicastLink: boolean,
+    isTooBig: boolean,
+  ): boolean {
     // Labels are given out by whoever receives them: those of one direction mean nothing, or something else, in the other.
     const isOneWay = way.reject !== 'raw' && hasLabels(frame, offset, this.#linktypeOf(way.inPort));
-    if (isOneWay || !this.#bucket.take(this.#now())) {
-      this.#add(base + ICMP_SUPPRESSED, 1);
-      return false;
-    }
-    if (way.reject !== 'count') return true;
-    this.#add(base + ICMP_WOULD_BE, 1);
-    return false;
+    const { bytes } = this.#arrival;
+    return this.#answers.mayGo(way, base, bytes, this.#arrivalLayout, isUnicastLink, isOneWay, isTooBig);
+  }
+
+  /** Octets that an ICMP error may have on the way back: no router may have to cut it. */
+  #answerRoom(way: Way, frame: Buffer, offset: number): number {
+    const limit = this.#frameLimit(way.reject === 'link' ? way.rejectPort : way.inPort, frame);
+    return limit > offset ? limit - offset : MAX_ICMP_ERROR;
   }
 
   /** Sends the ICMP error of `size` octets that stands at octet LINK_ROOM of `#made`. */
@@ -464,6 +462,7 @@ export class Egress implements RefusalSink {
       sent = this.#send(base, way.rejectPort, this.#made.subarray(start), offset + size, ANSWER);
     }
     if (sent) this.#add(base + ICMP_ERRORS, 1);
+    else this.#answers.bookRefused(base, ICMP_ERROR, way.reject === 'link' ? 0 : (this.#sender?.refusal ?? 0));
   }
 
   /** Longest frame that `port` sends, in octets: a frame with an 802.1Q tag may be four octets longer. */

@@ -1,11 +1,23 @@
 /**
  * Builds the ICMP error that answers a packet, and says when none may be sent.
  *
- *   IPv4: Destination Unreachable (RFC 792, codes of RFC 1812 5.2.7.1), quoting up to 576 octets in all (RFC 1812 4.3.2.3)
- *   IPv6: Destination Unreachable or Packet Too Big (RFC 4443), quoting up to 1,280 octets in all
+ *   IPv4: Destination Unreachable (RFC 792, codes of RFC 1812 5.2.7.1), up to 576 octets in all (RFC 1812 4.3.2.3)
+ *   IPv6: Destination Unreachable or Packet Too Big (RFC 4443), up to 1,280 octets in all (RFC 4443 2.4 c)
  *
- * Rule: never in answer to an ICMP error, a later fragment, a broadcast, a multicast, or a source that is not one host
- * (RFC 1122 3.2.2, RFC 4443 2.4). The source address of the error is the destination of the packet it answers.
+ * | no error in answer to                                                    | RFC 1122 3.2.2, RFC 1812 4.3.2.7 | RFC 4443 2.4 |
+ * | ------------------------------------------------------------------------ | -------------------------------- | ------------ |
+ * | an ICMP error, or a type that may be one; a Redirect                     | yes                              | e.1, e.2     |
+ * | a broadcast or multicast destination, the broadcast of a subnet included | yes                              | e.3          |
+ * | a broadcast or multicast of the link                                     | yes                              | e.4, e.5     |
+ * | a fragment other than the first                                          | yes                              | (no ICMP type to look at) |
+ * | a source that is not one host                                            | yes                              | e.6          |
+ * | what is to be discarded silently: loopback or an own address from outside, a malformed packet | RFC 1812 5.3.7 | RFC 4291 2.5.3 |
+ *
+ * RFC 4443 would let a router send Packet Too Big about multicast (e.3, e.4). firehook does not: the source of its errors is the
+ * destination of the packet, which a group cannot be, and a bridge has no address of its own.
+ *
+ * Rule: an error is never longer than what came in by more than its own headers (28 octets, IPv6 48), nor than the room that
+ * the caller has for it, and quotes nothing that was not in the packet.
  *
  * @module
  */
@@ -27,7 +39,8 @@ const HOPS = 64;
 export const MAX_ICMP_ERROR = MAX_IPV6_ERROR;
 
 /**
- * True when a packet may be answered by an ICMP error at all.
+ * True when a packet may be answered by an ICMP error at all, as far as the packet itself says; what the broadcasts of
+ * the host's networks are, and its own addresses, says `LocalTable.forbidsAnswer`.
  *
  * @param bytes - the datagram, at octet 0
  * @param layout - its layout
@@ -42,6 +55,7 @@ export function mayAnswer(bytes: Uint8Array, layout: IpLayout, isUnicastLink: bo
  * Writes a Destination Unreachable for `bytes` into `target` from octet `at` on.
  *
  * @param code - for IPv4, for example 13 (communication administratively prohibited); IPv6 always uses code 1
+ * @param room - most octets that the way back takes
  * @returns octets written
  */
 export function buildUnreachable(
@@ -50,22 +64,31 @@ export function buildUnreachable(
   code: number,
   target: Buffer,
   at: number,
+  room: number,
 ): number {
   return layout.version === 4
-    ? buildIpv4(bytes, layout, 3, code, 0, target, at)
-    : buildIpv6(bytes, layout, 1, 1, 0, target, at);
+    ? buildIpv4(bytes, layout, 3, code, 0, target, at, room)
+    : buildIpv6(bytes, layout, 1, 1, 0, target, at, room);
 }
 
 /**
  * Writes the answer to a packet that is longer than the way out: fragmentation needed (RFC 1191) or Packet Too Big.
  *
  * @param mtu - of the way out, in octets of IP datagram
+ * @param room - most octets that the way back takes
  * @returns octets written
  */
-export function buildTooBig(bytes: Uint8Array, layout: IpLayout, mtu: number, target: Buffer, at: number): number {
+export function buildTooBig(
+  bytes: Uint8Array,
+  layout: IpLayout,
+  mtu: number,
+  target: Buffer,
+  at: number,
+  room: number,
+): number {
   return layout.version === 4
-    ? buildIpv4(bytes, layout, 3, 4, mtu & 0xffff, target, at)
-    : buildIpv6(bytes, layout, 2, 0, mtu, target, at);
+    ? buildIpv4(bytes, layout, 3, 4, mtu & 0xffff, target, at, room)
+    : buildIpv6(bytes, layout, 2, 0, mtu, target, at, room);
 }
 
 function mayAnswerIpv4(bytes: Uint8Array, layout: IpLayout): boolean {
@@ -78,8 +101,7 @@ function mayAnswerIpv4(bytes: Uint8Array, layout: IpLayout): boolean {
 }
 
 function mayAnswerIpv6(bytes: Uint8Array, layout: IpLayout): boolean {
-  const isUnspecified = sum(bytes, 8, 16, 0) === 0;
-  if (isUnspecified || octet(bytes, 8) === 0xff || octet(bytes, 24) === 0xff) return false;
+  if (!isHostIpv6(bytes, 8) || !isHostIpv6(bytes, 24)) return false;
   // ICMPv6 types below 128 are errors; 137 is Redirect (RFC 4443 2.4 e).
   if (layout.protocol !== ICMPV6) return true;
   if (layout.transportOffset >= layout.length) return false;
@@ -93,6 +115,16 @@ function isHostIpv4(bytes: Uint8Array, offset: number): boolean {
   return first !== 0 && first !== 127 && first < 224;
 }
 
+/** Not the unspecified address, loopback, a group or an IPv4-mapped address, which the kernel takes from nobody. */
+function isHostIpv6(bytes: Uint8Array, offset: number): boolean {
+  if (octet(bytes, offset) === 0xff) return false;
+  if (sum(bytes, offset, 10, 0) !== 0) return true;
+  const isMapped = octet(bytes, offset + 10) === 0xff && octet(bytes, offset + 11) === 0xff;
+  const isZeroOrOne =
+    sum(bytes, offset + 10, 4, 0) === 0 && octet(bytes, offset + 14) === 0 && octet(bytes, offset + 15) <= 1;
+  return !isMapped && !isZeroOrOne;
+}
+
 function buildIpv4(
   bytes: Uint8Array,
   layout: IpLayout,
@@ -101,8 +133,9 @@ function buildIpv4(
   rest: number,
   target: Buffer,
   at: number,
+  room: number,
 ): number {
-  const quoted = Math.min(layout.length, MAX_IPV4_ERROR - IPV4_HEADER - ICMP_HEADER);
+  const quoted = quotedOctets(layout, Math.min(MAX_IPV4_ERROR, room) - IPV4_HEADER - ICMP_HEADER);
   const length = IPV4_HEADER + ICMP_HEADER + quoted;
   target.fill(0, at, at + IPV4_HEADER + ICMP_HEADER);
   target[at] = 0x45;
@@ -131,8 +164,9 @@ function buildIpv6(
   rest: number,
   target: Buffer,
   at: number,
+  room: number,
 ): number {
-  const quoted = Math.min(layout.length, MAX_IPV6_ERROR - IPV6_HEADER - ICMP_HEADER);
+  const quoted = quotedOctets(layout, Math.min(MAX_IPV6_ERROR, room) - IPV6_HEADER - ICMP_HEADER);
   const payload = ICMP_HEADER + quoted;
   target.fill(0, at, at + IPV6_HEADER + ICMP_HEADER);
   target[at] = 0x60;
@@ -149,6 +183,10 @@ function buildIpv6(
   const pseudo = sum(target, at + 8, 32, payload + ICMPV6);
   target.writeUInt16BE(fold(sum(target, icmp, payload, pseudo)) ^ 0xffff, icmp + 2);
   return IPV6_HEADER + payload;
+}
+
+function quotedOctets(layout: IpLayout, room: number): number {
+  return Math.max(0, Math.min(layout.length, room));
 }
 
 function octet(bytes: Uint8Array, offset: number): number {

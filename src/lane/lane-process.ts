@@ -31,6 +31,7 @@ import { NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
 import { createLogger, createRateLimitedLog, type Logger } from '../telemetry/logger.ts';
 import { formatInterests, type Interest } from '../wire/interest.ts';
 import { becomeUser } from './become-user.ts';
+import { deniedLine } from './denied-line.ts';
 import type { DatagramSender } from './egress.ts';
 import { Lane } from './lane.ts';
 import { hookLine, loadChain } from './load-chain.ts';
@@ -141,6 +142,7 @@ async function run(spec: LaneSpec): Promise<void> {
     unreadable: spec.policy.unreadable,
     onUnreadable: (etherType) => log.warn(unreadableLine(etherType, spec.policy.unreadable)),
     icmp: spec.icmp,
+    onDenied: (what) => log.warn(deniedLine(what)),
     sender,
     now: () => performance.now(),
   });

@@ -26,7 +26,8 @@ import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { CUT, NOT_IP, unreadableType } from '../wire/frame-kind.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
 import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast } from '../wire/link.ts';
-import { type DatagramSender, Egress } from './egress.ts';
+import type { IcmpSettings } from './answer-budget.ts';
+import { type DatagramSender, Egress, type EgressOptions } from './egress.ts';
 import {
   DROPPED,
   DROPPED_BY_FAULT,
@@ -68,9 +69,11 @@ export interface LaneOptions {
    * `UNREADABLE_TYPES` has rows. 0 is what has no EtherType.
    */
   readonly onUnreadable?: (etherType: number) => void;
-  readonly icmp: { readonly code: number; readonly ratePerSecond: number };
+  readonly icmp: IcmpSettings;
   /** Way out for `reject: 'raw'` and for packets that hooks make; null where there is none. */
   readonly sender: DatagramSender | null;
+  /** Told the first time that the machine's own rules drop an ICMP error, or what a hook made. */
+  readonly onDenied?: EgressOptions['onDenied'];
   /** Milliseconds on a clock that never jumps back; replay gives the file's. Read once per ICMP error and every 64 packets. */
   readonly now: () => number;
 }
@@ -101,7 +104,6 @@ export class Lane implements FrameSink {
   readonly #onUnreadable: (etherType: number) => void;
   readonly #unreadableTypes = new UnreadableTypes();
   readonly #probes = new TokenBucket(PROBES_PER_SECOND);
-  readonly #icmpCode: number;
   readonly #wayOfPort: (Way | null)[] = [];
   readonly #baseOfPort: number[] = [];
   readonly #linktypeOfPort: number[] = [];
@@ -127,7 +129,6 @@ export class Lane implements FrameSink {
     this.#forwardsNonIp = options.nonIp === 'forward';
     this.#forwardsUnreadable = options.unreadable === 'forward';
     this.#onUnreadable = options.onUnreadable ?? (() => undefined);
-    this.#icmpCode = options.icmp.code;
     this.ways = options.ways;
     this.ledger = new Float64Array(options.ways.length * LEDGER_WIDTH);
     const hostWay = options.ways.findIndex(({ reject }) => reject === 'raw');
@@ -138,15 +139,17 @@ export class Lane implements FrameSink {
       this.#baseOfPort[way.inPort] = index * LEDGER_WIDTH;
       this.#otherIndexOfPort[way.inPort] = way.otherIndex;
     });
-    this.#egress = new Egress(
-      options.driver,
-      this.ledger,
-      options.icmp.ratePerSecond,
-      options.sender,
-      options.now,
-      options.chain.arrival,
-      this.#layout,
-    );
+    this.#egress = new Egress({
+      driver: options.driver,
+      ledger: this.ledger,
+      icmp: options.icmp,
+      sender: options.sender,
+      now: options.now,
+      arrival: options.chain.arrival,
+      arrivalLayout: this.#layout,
+      locals: this.#locals,
+      onDenied: options.onDenied ?? (() => undefined),
+    });
   }
 
   /** Says what the host's own addresses and broadcasts are from the next packet on. */
@@ -367,7 +370,7 @@ export class Lane implements FrameSink {
       drop(ledger, base, chain.byFault ? DROPPED_BY_FAULT : DROPPED_BY_HOOK);
     } else {
       add(ledger, base + REJECTED, 1);
-      this.#egress.reject(way, base, frame, length, offset, isUnicastLink, this.#icmpCode);
+      this.#egress.reject(way, base, frame, length, offset, isUnicastLink);
     }
   }
 

@@ -7,6 +7,8 @@
  *   lost     = too long + send error + pool exhausted + cut by the capture
  *   sent     = forwarded + extra fragments + ICMP errors + injected     (frames; nothing is sent in `tap`)
  *   received - extra segments = frames taken from the kernel            (a tunnel's super-frame is cut before the hooks)
+ *   ICMP answers due = ICMP errors + held back + would be + refused     (refused: by the machine's own rules, or else)
+ *   held back = over the budget of prefix or address + over that of the way + behind labels that lead one way only
  * ```
  * `nonIp` and `unreadable` count what was of that kind, forwarded or dropped; `passedTruncated` what was forwarded without
  * a hook seeing it because a capture file had too little of it.
@@ -43,11 +45,18 @@ export const LEDGER_COUNTERS = [
   'sent',
   'sentOctets',
   'extraFragments',
+  'icmpDue',
   'icmpErrors',
   'icmpSuppressed',
+  'icmpOverPrefix',
+  'icmpOverTotal',
+  'icmpOneWay',
   'icmpWouldBe',
+  'icmpRefused',
+  'icmpDenied',
   'injected',
   'injectRefused',
+  'injectDenied',
   'probes',
 ] as const;
 
@@ -88,11 +97,22 @@ export const REPLACED = column('replaced');
 export const SENT = column('sent');
 export const SENT_OCTETS = column('sentOctets');
 export const EXTRA_FRAGMENTS = column('extraFragments');
+/** What ICMP lets be answered: each is booked in one of the next four besides. */
+export const ICMP_DUE = column('icmpDue');
 export const ICMP_ERRORS = column('icmpErrors');
 export const ICMP_SUPPRESSED = column('icmpSuppressed');
+/** Of them: the address or its prefix has had its share; all together have; the way back is not known. */
+export const ICMP_OVER_PREFIX = column('icmpOverPrefix');
+export const ICMP_OVER_TOTAL = column('icmpOverTotal');
+export const ICMP_ONE_WAY = column('icmpOneWay');
 export const ICMP_WOULD_BE = column('icmpWouldBe');
+export const ICMP_REFUSED = column('icmpRefused');
+/** Of them: by the machine's own rules. */
+export const ICMP_DENIED = column('icmpDenied');
 export const INJECTED = column('injected');
 export const INJECT_REFUSED = column('injectRefused');
+/** Of them: by the machine's own rules. */
+export const INJECT_DENIED = column('injectDenied');
 export const PROBES = column('probes');
 
 /** Largest counter that a double holds exactly: more is counted by none, whatever a lane says of itself. */
@@ -143,6 +163,16 @@ export function checkRow(row: LedgerRow, sends: boolean): string[] {
     'sent = forwarded + extra fragments + ICMP errors + injected',
     row.sent,
     sends ? row.forwarded + row.extraFragments + row.icmpErrors + row.injected : 0,
+  );
+  same(
+    'ICMP answers due = ICMP errors + held back + would be + refused',
+    row.icmpDue,
+    row.icmpErrors + row.icmpSuppressed + row.icmpWouldBe + row.icmpRefused,
+  );
+  same(
+    'held back = over the prefix + over the total + one way',
+    row.icmpSuppressed,
+    row.icmpOverPrefix + row.icmpOverTotal + row.icmpOneWay,
   );
   return problems;
 }

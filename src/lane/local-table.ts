@@ -87,6 +87,24 @@ export class LocalTable {
       : this.#typeOfIpv6(bytes, isForHost, isLinkBroadcast);
   }
 
+  /**
+   * Whether an ICMP error about a packet would be wrong, by what is known of the networks that this host is on: a broadcast
+   * is the destination or the source, or the source is an address of the host itself and the packet came from outside.
+   *
+   * @param bytes - the datagram at octet 0
+   * @param version - 4 or 6
+   * @param isFromOutside - it arrives at this host
+   * @see RFC 1812 4.3.2.7 (broadcasts) and 5.3.7 (own addresses)
+   */
+  forbidsAnswer(bytes: Uint8Array, version: number, isFromOutside: boolean): boolean {
+    if (version === 4) {
+      const source = this.#look(readU32(bytes, ipv4.SOURCE_OFFSET) | 0);
+      const destination = this.#look(readU32(bytes, ipv4.DESTINATION_OFFSET) | 0);
+      return isNetBroadcast(destination) || isNetBroadcast(source) || (isFromOutside && source === DEST_LOCAL);
+    }
+    return isFromOutside && this.#lookIpv6(bytes, ipv6.SOURCE_OFFSET) === DEST_LOCAL;
+  }
+
   #typeOfIpv4(bytes: Uint8Array, isForHost: boolean, isLinkBroadcast: boolean): number {
     const word = readU32(bytes, ipv4.DESTINATION_OFFSET) | 0;
     // The old form of the limited broadcast is all zeros (RFC 1122 3.2.1.3 a).
@@ -100,35 +118,53 @@ export class LocalTable {
     return isLinkBroadcast ? DEST_REM_BCAST : DEST_REMOTE;
   }
 
-  /** The type of a unicast address or a broadcast; DEST_REMOTE for what is in no table. */
+  /** {@link LocalTable.#look} for what packets come to. */
   #find(word: number): number {
+    const type = this.#look(word);
+    this.#lastIpv4 = word;
+    this.#lastType = type;
+    return type;
+  }
+
+  /** The type of a unicast address or a broadcast; DEST_REMOTE for what is in no table. */
+  #look(word: number): number {
     let type = this.#ipv4.get(word) ?? DEST_REMOTE;
     for (const { version, words, masks, type: own } of type === DEST_REMOTE ? this.#prefixes : NONE)
       if (version === 4 && ((word ^ (words[0] as number)) & (masks[0] as number)) === 0) type = own;
-    this.#lastIpv4 = word;
-    this.#lastType = type;
     return type;
   }
 
   #typeOfIpv6(bytes: Uint8Array, isForHost: boolean, isLinkBroadcast: boolean): number {
     if (readU8(bytes, ipv6.DESTINATION_OFFSET) === 0xff) return isForHost ? DEST_MCAST : DEST_REM_MCAST;
     if (isForHost) {
-      const last = readU32(bytes, ipv6.DESTINATION_OFFSET + 12) | 0;
-      for (const prefix of this.#ipv6.get(last) ?? NONE) if (isWithin(bytes, prefix)) return prefix.type;
-      for (const prefix of this.#prefixes) if (prefix.version === 6 && isWithin(bytes, prefix)) return prefix.type;
+      const type = this.#lookIpv6(bytes, ipv6.DESTINATION_OFFSET);
+      if (type !== DEST_REMOTE) return type;
     }
     return isLinkBroadcast ? DEST_REM_BCAST : DEST_REMOTE;
+  }
+
+  /** The type of the IPv6 address at `offset`; DEST_REMOTE for what is in no table. */
+  #lookIpv6(bytes: Uint8Array, offset: number): number {
+    const last = readU32(bytes, offset + 12) | 0;
+    for (const prefix of this.#ipv6.get(last) ?? NONE) if (isWithin(bytes, offset, prefix)) return prefix.type;
+    for (const prefix of this.#prefixes)
+      if (prefix.version === 6 && isWithin(bytes, offset, prefix)) return prefix.type;
+    return DEST_REMOTE;
   }
 }
 
 const NONE: readonly Prefix[] = [];
 
-function isWithin(bytes: Uint8Array, { words, masks }: Prefix): boolean {
+function isWithin(bytes: Uint8Array, offset: number, { words, masks }: Prefix): boolean {
   for (let i = 0; i < 4; i++) {
-    const word = readU32(bytes, ipv6.DESTINATION_OFFSET + 4 * i) | 0;
+    const word = readU32(bytes, offset + 4 * i) | 0;
     if (((word ^ (words[i] as number)) & (masks[i] as number)) !== 0) return false;
   }
   return true;
+}
+
+function isNetBroadcast(type: number): boolean {
+  return type === DEST_SN_BCAST || type === DEST_BCAST;
 }
 
 function masksOf(prefixLength: number): Int32Array {

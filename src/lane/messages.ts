@@ -21,6 +21,7 @@ import type { DatagramSockets } from '../drivers/queued-sender.ts';
 import type { HookBundle } from '../hook/bundle-hook.ts';
 import type { VerifierSettings } from '../hook/verifier.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
+import type { IcmpSettings } from './answer-budget.ts';
 import type { LocalRoute } from './local-table.ts';
 import type { Way } from './way.ts';
 
@@ -78,7 +79,7 @@ export interface LaneSpec {
     readonly nonIp: 'drop' | 'forward';
     readonly unreadable: 'drop' | 'forward';
   };
-  readonly icmp: { readonly code: number; readonly ratePerSecond: number };
+  readonly icmp: IcmpSettings;
   readonly poolLimitMiB: number;
   readonly verifier: VerifierSettings;
   readonly logLevel: LogLevel;

@@ -25,8 +25,8 @@ import { HOOK_COUNTERS } from '../hook/hook-chain.ts';
 import type { LedgerRow } from './ledger.ts';
 import { LEDGER_WIDTH, MOST_COUNTED, rowAt } from './ledger.ts';
 
-/** "FHP2" as a number; changes when the layout does. */
-const MAGIC = 0x46485032;
+/** "FHP3" as a number; changes when the layout does. */
+const MAGIC = 0x46485033;
 const HEADER = 12;
 /** Hook row: the chain's counters, then allocations outstanding, their octets, refused frees. */
 const HOOK_WIDTH = HOOK_COUNTERS + 3;

@@ -1,7 +1,7 @@
 /**
- * A token bucket: limits how many ICMP errors a lane sends in a second (RFC 1812 4.3.2.8, RFC 4443 2.4 f).
+ * A token bucket: limits how many probe frames a lane takes for the supervisor's in a second.
  *
- * Rule: the caller brings the time, so that replay runs on the file's clock. A clock that jumps back gives no tokens.
+ * Rule: the caller brings the time, so that it can be any clock. A clock that jumps back gives no tokens.
  *
  * @module
  */

@@ -75,7 +75,7 @@ void DatagramSender::Adopt(int ipv4, int ipv6) {
 
 uint32_t DatagramSender::Send(uint8_t* const* starts, const uint32_t* lengths, uint32_t count, uint8_t* failed) {
   if (count > kSendBatch) count = kSendBatch;
-  memset(failed, 1, count);
+  memset(failed, EINVAL, count);
   uint32_t sent = 0;
   for (const int family : {AF_INET, AF_INET6}) sent += SendFamily(family, starts, lengths, count, failed);
   return count - sent;
@@ -102,7 +102,7 @@ uint32_t DatagramSender::SendFamily(int family, uint8_t* const* starts, const ui
   }
   if (found == 0) return 0;
   const uint32_t lost = SendMessages(family == AF_INET ? ipv4_ : ipv6_, messages_, found);
-  for (uint32_t i = 0; i < found; i++) failed[places_[i]] = messages_[i].msg_len == kNotSent ? 1 : 0;
+  for (uint32_t i = 0; i < found; i++) failed[places_[i]] = FailureOf(messages_[i]);
   return found - lost;
 }
 

@@ -43,8 +43,8 @@ class DatagramSender {
 
   /**
    * Sends `count` datagrams (kSendBatch at most), those of a family in order, IPv4 first: one system call a family.
-   * Sets `failed[i]` to 1 for one that was not sent (no IP datagram, no route, too long), to 0 otherwise. Waits a little
-   * for a full queue. Returns the number of datagrams that were not sent.
+   * Sets `failed[i]` to the errno of one that was not sent (EINVAL for no IP datagram; no route, too long, EPERM where a rule of
+   * the machine drops it), to 0 otherwise. Waits a little for a full queue. Returns the number of datagrams that were not sent.
    */
   uint32_t Send(uint8_t* const* starts, const uint32_t* lengths, uint32_t count, uint8_t* failed);
 

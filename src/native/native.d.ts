@@ -138,7 +138,7 @@ export interface NativeModule {
    * Sends IP datagrams by the routing table, to the address in their header; at most 256, IPv4 first.
    *
    * @param entries - two numbers a datagram: offset in `memory`; octets from there
-   * @param failed - set to 1 for each datagram that was not sent, to 0 for the others
+   * @param failed - set to the errno of each datagram that was not sent, to 0 for the others
    * @returns datagrams not sent
    */
   sendDatagrams(

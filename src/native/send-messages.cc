@@ -44,7 +44,7 @@ uint32_t SendMessages(int fd, mmsghdr* messages, uint32_t count) {
       continue;
     }
     // This one cannot go: too long, the link is down, no route, the queue stays full. The others still may.
-    messages[done].msg_len = kNotSent;
+    messages[done].msg_len = kNotSent | static_cast<unsigned int>(fd < 0 ? EBADF : errno);
     lost += 1;
     done += 1;
   }

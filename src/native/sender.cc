@@ -55,7 +55,7 @@ uint32_t Sender::Send(uint8_t* const* starts, const uint32_t* lengths, uint32_t 
   }
   const uint32_t lost = SendMessages(fd_, messages_, count);
   if (lost > 0) {
-    for (uint32_t i = 0; i < count; i++) failed[i] = messages_[i].msg_len == kNotSent ? 1 : 0;
+    for (uint32_t i = 0; i < count; i++) failed[i] = FailureOf(messages_[i]) == 0 ? 0 : 1;
   }
   return lost;
 }

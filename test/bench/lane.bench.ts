@@ -24,6 +24,7 @@ import { Lane } from '../../src/lane/lane.ts';
 import { loadChain } from '../../src/lane/load-chain.ts';
 import { type HookSource, NO_GRANT } from '../../src/lane/messages.ts';
 import type { Way } from '../../src/lane/way.ts';
+import { icmpSettings } from '../support/icmp-settings.ts';
 import { median } from './measure.ts';
 import { trivialHooks } from './trivial-hooks.ts';
 
@@ -121,7 +122,7 @@ async function measure(way: Way, count: number): Promise<{ nanoseconds: number; 
     log: (_level, hook, message) => console.error(hook, typeof message === 'string' ? message : message()),
     send: () => false,
   });
-  const icmp = { code: 13, ratePerSecond: 100 };
+  const icmp = icmpSettings(100);
   const driver = new NullDriver();
   const lane = new Lane({
     driver,

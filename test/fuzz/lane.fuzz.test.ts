@@ -29,6 +29,7 @@ import type { LoadedHook } from '../../src/hook/load-hook.ts';
 import { Lane } from '../../src/lane/lane.ts';
 import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../../src/lane/ledger.ts';
 import type { Way } from '../../src/lane/way.ts';
+import { icmpSettings } from '../support/icmp-settings.ts';
 import { llc, mpls, pppoe, probe } from '../support/links.ts';
 import {
   ethernet,
@@ -182,7 +183,7 @@ function layBench(hooks: LoadedHook[], onHookError: 'drop' | 'forward', live: bo
     chain: bench.chain,
     nonIp: live ? 'drop' : 'forward',
     unreadable: live ? 'drop' : 'forward',
-    icmp: { code: 13, ratePerSecond: 1000 },
+    icmp: icmpSettings(1000),
     sender: {
       send(datagram, length) {
         if (length < 20 || length > datagram.length) throw new Error(`${length} octets of ${datagram.length}`);

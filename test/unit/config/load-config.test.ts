@@ -47,7 +47,13 @@ describe('a good configuration', () => {
       ring: {},
       hooks: [],
       policy: { onDown: 'drop', onStop: 'undo', onHookError: 'drop', nonIp: 'forward', unreadable: 'drop' },
-      icmp: { code: 13, ratePerSecond: 100 },
+      icmp: {
+        code: 13,
+        ratePerSecond: 1000,
+        perPrefix: 50,
+        perAddress: 10,
+        tooBig: { ratePerSecond: 1000, perPrefix: 500, perAddress: 100 },
+      },
       lane: { user: 'firehook' },
       control: { socket: '/run/firehook/firehook.sock', mode: '0600', devices: false },
       log: { level: 'info' },
@@ -78,7 +84,7 @@ hooks:
   - module: ../b
   - module: /srv/hooks/c.js
 policy: { onDown: forward, onStop: hold, onHookError: forward, nonIp: drop, unreadable: forward }
-icmp: { code: 0, ratePerSecond: 0 }
+icmp: { code: 0, ratePerSecond: 0, perPrefix: 4, perAddress: 3, tooBig: { ratePerSecond: 7, perPrefix: 6, perAddress: 5 } }
 lane: { user: nobody, cpus: [1], confine: best }
 control: { socket: /tmp/x.sock, mode: "660", devices: true }
 log: { level: silent }
@@ -100,7 +106,13 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
         { module: '/srv/hooks/c.js', allow: { files: [] } },
       ],
       policy: { onDown: 'forward', onStop: 'hold', onHookError: 'forward', nonIp: 'drop', unreadable: 'forward' },
-      icmp: { code: 0, ratePerSecond: 0 },
+      icmp: {
+        code: 0,
+        ratePerSecond: 0,
+        perPrefix: 4,
+        perAddress: 3,
+        tooBig: { ratePerSecond: 7, perPrefix: 6, perAddress: 5 },
+      },
       ring: {},
       lane: { user: 'nobody', cpus: [1], confine: 'best' },
       control: { socket: '/tmp/x.sock', mode: '660', devices: true },

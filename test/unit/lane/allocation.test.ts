@@ -15,6 +15,7 @@ import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
 import { Lane } from '../../../src/lane/lane.ts';
+import { icmpSettings } from '../../support/icmp-settings.ts';
 import { ethernet, ipv4, ipv6, udp } from '../../support/packet-builder.ts';
 import { bridgeWay, callback, ethernetPort, hook } from './lane-rig.ts';
 
@@ -53,7 +54,7 @@ test('an unchanged, a changed and a dropped packet leave nothing on the heap', (
     chain,
     nonIp: 'forward',
     unreadable: 'forward',
-    icmp: { code: 13, ratePerSecond: 0 },
+    icmp: icmpSettings(0),
     sender: null,
     now: () => 0,
   });

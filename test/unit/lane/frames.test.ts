@@ -386,7 +386,7 @@ describe('a PPPoE session header', () => {
     test(`is that of an ICMP error, with the same session and turned addresses, behind ${form}`, async (t) => {
       const rig = layRig(t, { hooks: () => [hook('reject', () => ICMP_ON_DROP)] });
       await rig.pass(pppoe({ isShort, sessionId: 77 }, DATAGRAM), pppoe({ isShort, sessionId: 78 }, DATAGRAM_V6));
-      assert.deepEqual(booked(rig), { received: 2, rejected: 2, icmpErrors: 2, sent: 2 });
+      assert.deepEqual(booked(rig), { received: 2, rejected: 2, icmpDue: 2, icmpErrors: 2, sent: 2 });
       for (const [index, frame] of rig.sent().entries()) {
         assert.equal(frame.toString('hex', 0, 18), `${SWAPPED}88641100${index === 0 ? '004d' : '004e'}`);
         assert.equal(frame.readUInt16BE(SESSION + LENGTH_OFFSET), frame.length - SESSION - 6);
@@ -473,10 +473,17 @@ describe('an MPLS label stack', () => {
         hooks: () => [hook('reject', () => ICMP_ON_DROP)],
       });
       await rig.pass(mpls(1, DATAGRAM));
-      assert.deepEqual(booked(rig), { received: 1, rejected: 1, icmpSuppressed: 1 });
+      assert.deepEqual(booked(rig), { received: 1, rejected: 1, icmpDue: 1, icmpSuppressed: 1, icmpOneWay: 1 });
       const narrow = layRig(t, { ways: [bridgeWay({ reject })], ports });
       await narrow.pass(mpls(1, long));
-      assert.deepEqual(booked(narrow), { received: 1, lost: 1, lostTooLong: 1, icmpSuppressed: 1 });
+      assert.deepEqual(booked(narrow), {
+        received: 1,
+        lost: 1,
+        lostTooLong: 1,
+        icmpDue: 1,
+        icmpSuppressed: 1,
+        icmpOneWay: 1,
+      });
     }
   });
 
@@ -488,7 +495,7 @@ describe('an MPLS label stack', () => {
       sender: { send: (_datagram, length) => sent.push(length) > 0 },
     });
     await rig.pass(mpls(1, DATAGRAM));
-    assert.deepEqual(booked(rig), { received: 1, rejected: 1, icmpErrors: 1, sent: 1 });
+    assert.deepEqual(booked(rig), { received: 1, rejected: 1, icmpDue: 1, icmpErrors: 1, sent: 1 });
     assert.equal(sent.length, 1);
   });
 });

@@ -26,9 +26,10 @@ import * as chainCounters from '../../../src/hook/hook-chain.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
 import type { LoadedHook } from '../../../src/hook/load-hook.ts';
 import type { DatagramSender } from '../../../src/lane/egress.ts';
-import { Lane } from '../../../src/lane/lane.ts';
+import { Lane, type LaneOptions } from '../../../src/lane/lane.ts';
 import { checkRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../../../src/lane/ledger.ts';
 import type { Way } from '../../../src/lane/way.ts';
+import { icmpSettings } from '../../support/icmp-settings.ts';
 
 /** Indexes of the two interfaces of {@link bridgeWay}. */
 export const INDEX_A = 11;
@@ -52,6 +53,7 @@ export interface RigOptions {
   readonly onHookError?: 'drop' | 'forward';
   readonly trackChanges?: boolean;
   readonly icmpPerSecond?: number;
+  readonly onDenied?: LaneOptions['onDenied'];
   readonly poolBytes?: number;
   readonly sender?: DatagramSender;
   readonly now?: () => number;
@@ -177,7 +179,8 @@ export function layRig(t: TestContext, options: RigOptions = {}): Rig {
     nonIp: options.nonIp ?? 'forward',
     unreadable: options.unreadable ?? 'drop',
     ...(options.onUnreadable === undefined ? {} : { onUnreadable: options.onUnreadable }),
-    icmp: { code: 13, ratePerSecond: options.icmpPerSecond ?? 100 },
+    ...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
+    icmp: icmpSettings(options.icmpPerSecond ?? 100),
     sender:
       sender === undefined
         ? null
@@ -186,6 +189,9 @@ export function layRig(t: TestContext, options: RigOptions = {}): Rig {
               const isSent = sender.send(datagram, length, tag);
               raw += isSent ? 1 : 0;
               return isSent;
+            },
+            get refusal() {
+              return sender.refusal ?? 0;
             },
             flush() {
               const refused = sender.flush?.() ?? 0;

@@ -5,6 +5,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { constants as system } from 'node:os';
 import { describe, test } from 'node:test';
 import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER } from '../../../src/drivers/contract.ts';
 import type { RefusalSink } from '../../../src/drivers/queued-sender.ts';
@@ -58,6 +59,8 @@ class Queue implements DatagramSender {
     this.#sink = sink;
   }
 
+  errno = system.errno.EHOSTUNREACH;
+
   send(datagram: Buffer, length: number, tag: number): boolean {
     this.#waiting.push({ datagram: Buffer.from(datagram.subarray(0, length)), tag });
     return true;
@@ -66,7 +69,7 @@ class Queue implements DatagramSender {
   flush(): number {
     const waiting = this.#waiting.splice(0);
     if (!this.isRefusing) this.sent.push(...waiting.map(({ datagram }) => datagram));
-    else for (const { datagram, tag } of waiting) this.#sink?.onRefused(tag, datagram.length);
+    else for (const { datagram, tag } of waiting) this.#sink?.onRefused(tag, datagram.length, this.errno);
     return this.isRefusing ? waiting.length : 0;
   }
 }
@@ -210,6 +213,7 @@ describe('forward', () => {
       dropped: 1,
       droppedByHook: 1,
       rejected: 1,
+      icmpDue: 1,
       icmpWouldBe: 1,
       replaced: 1,
       nonIp: 1,
@@ -304,7 +308,7 @@ describe('ICMP_ON_DROP', () => {
     assert.deepEqual(frame4.subarray(18 + 28), DATAGRAM, 'it quotes the packet');
     const frame6 = answer6?.bytes ?? Buffer.alloc(0);
     checkIpv6(frame6.subarray(14), source('2001:db8::2'), destination('2001:db8::1'), icmp(1, 1));
-    assert.deepEqual(booked(rig), { received: 2, rejected: 2, icmpErrors: 2, sent: 2 });
+    assert.deepEqual(booked(rig), { received: 2, rejected: 2, icmpDue: 2, icmpErrors: 2, sent: 2 });
     assert.deepEqual(rig.hook(0).rejected, 2);
   });
 
@@ -360,7 +364,7 @@ describe('ICMP_ON_DROP', () => {
     });
     await rig.pass(FRAME);
     checkIpv4(datagrams[0] ?? Buffer.alloc(0), destination('192.0.2.1'), icmp(3, 13));
-    assert.deepEqual(booked(rig), { received: 1, rejected: 1, icmpErrors: 1, sent: 1 });
+    assert.deepEqual(booked(rig), { received: 1, rejected: 1, icmpDue: 1, icmpErrors: 1, sent: 1 });
   });
 
   test('is rejected all the same when the answer cannot be sent', async (t) => {
@@ -398,14 +402,14 @@ describe('ICMP_ON_DROP', () => {
     const cooked = (type: number) =>
       Buffer.concat([Buffer.from(`000${type}00010006020000000001`, 'hex'), Buffer.from('00000800', 'hex'), DATAGRAM]);
     await rig.pass(cooked(1), cooked(2), cooked(0));
-    assert.deepEqual(booked(rig), { received: 3, rejected: 3, icmpErrors: 1, sent: 1 });
+    assert.deepEqual(booked(rig), { received: 3, rejected: 3, icmpDue: 1, icmpErrors: 1, sent: 1 });
   });
 
   test('sends no more answers than the rate allows, and counts the others', async (t) => {
     let now = 0;
     const rig = layRig(t, { hooks: () => [reject()], icmpPerSecond: 2, now: () => now });
     await rig.pass(FRAME, FRAME, FRAME);
-    assert.deepEqual([rig.row().icmpErrors, rig.row().icmpSuppressed], [2, 1]);
+    assert.deepEqual([rig.row().icmpErrors, rig.row().icmpSuppressed, rig.row().icmpOverTotal], [2, 1, 1]);
     now = 500;
     await rig.pass(FRAME, FRAME);
     assert.deepEqual([rig.row().icmpErrors, rig.row().icmpSuppressed], [3, 2]);
@@ -563,9 +567,11 @@ describe('packets that hooks make', () => {
     const way = { reject: 'raw', rejectPort: -1 } as const;
     const ways = [bridgeWay(), bridgeWay({ inPort: 1, outPort: 0, otherPort: 1, ...way })];
     const sender = new Queue();
+    const denied: string[] = [];
     const rig = layRig(t, {
       ways,
       sender,
+      onDenied: (what) => denied.push(what),
       hooks: () => [
         hook('inject', () => {
           assert.equal(rig.lane.inject(DATAGRAM), true);
@@ -574,7 +580,7 @@ describe('packets that hooks make', () => {
       ],
     });
     await rig.pass({ port: 1, bytes: FRAME });
-    assert.deepEqual(booked(rig, 1), { received: 1, rejected: 1, icmpErrors: 1, injected: 1, sent: 2 });
+    assert.deepEqual(booked(rig, 1), { received: 1, rejected: 1, icmpDue: 1, icmpErrors: 1, injected: 1, sent: 2 });
     const { sentOctets } = rig.row(1);
     sender.isRefusing = true;
     await rig.pass({ port: 1, bytes: FRAME });
@@ -582,12 +588,21 @@ describe('packets that hooks make', () => {
     assert.deepEqual(booked(rig, 1), {
       received: 2,
       rejected: 2,
+      icmpDue: 2,
       icmpErrors: 1,
+      icmpRefused: 1,
       injected: 1,
       injectRefused: 2,
       sent: 2,
     });
     assert.equal(rig.row(1).sentOctets, sentOctets);
+    assert.deepEqual(denied, [], 'no route is no rule');
+
+    sender.errno = system.errno.EPERM;
+    await rig.pass({ port: 1, bytes: FRAME }, { port: 1, bytes: FRAME });
+    const { icmpRefused, icmpDenied, injectRefused, injectDenied } = rig.row(1);
+    assert.deepEqual([icmpRefused, icmpDenied, injectRefused, injectDenied], [3, 2, 4, 2]);
+    assert.deepEqual(denied, ['hook', 'ICMP error'], 'each kind is told once');
     assert.deepEqual(booked(rig, 0), {});
   });
 

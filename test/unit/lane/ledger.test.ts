@@ -11,7 +11,7 @@ import { addRow, checkRow, emptyRow, LEDGER_COUNTERS, LEDGER_WIDTH, rowAt } from
 test('an empty row and a right one add up', () => {
   assert.deepEqual(checkRow(emptyRow(), true), []);
   const row = { ...emptyRow(), received: 4, forwarded: 1, dropped: 1, rejected: 1, lost: 1 };
-  Object.assign(row, { droppedByHook: 1, lostPool: 1, sent: 3, icmpErrors: 1, extraFragments: 1 });
+  Object.assign(row, { droppedByHook: 1, lostPool: 1, sent: 3, icmpDue: 1, icmpErrors: 1, extraFragments: 1 });
   assert.deepEqual(checkRow(row, true), []);
   assert.deepEqual(checkRow({ ...row, sent: 0 }, false), []);
   assert.deepEqual(checkRow({ ...row, probes: 7 }, true), [], 'probes are in no sum');
@@ -23,6 +23,8 @@ test('each sum that does not add up is named with both of its sides', () => {
     ['droppedNonIp', 'dropped = by hook + by fault + malformed + not IP + unreadable: 0 against 1'],
     ['droppedUnreadable', 'dropped = by hook + by fault + malformed + not IP + unreadable: 0 against 1'],
     ['lostTruncated', 'lost = too long + send error + pool + truncated: 0 against 1'],
+    ['icmpRefused', 'ICMP answers due = ICMP errors + held back + would be + refused: 0 against 1'],
+    ['icmpOneWay', 'held back = over the prefix + over the total + one way: 0 against 1'],
     ['injected', 'sent = forwarded + extra fragments + ICMP errors + injected: 0 against 1'],
   ] as const) {
     assert.deepEqual(checkRow({ ...emptyRow(), [counter]: 1 }, true), [expected]);

@@ -18,6 +18,7 @@ import type { HookClock } from '../../../src/lane/hook-clock.ts';
 import { Lane } from '../../../src/lane/lane.ts';
 import { type LoadChainOptions, type LoadedChain, loadChain } from '../../../src/lane/load-chain.ts';
 import { NO_GRANT } from '../../../src/lane/messages.ts';
+import { icmpSettings } from '../../support/icmp-settings.ts';
 import { ethernet, ipv4, ipv6, octets, type Transport, tcp, udp } from '../../support/packet-builder.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { bridgeWay, ethernetPort } from './lane-rig.ts';
@@ -74,7 +75,7 @@ async function load(
     chain: loaded.chain,
     nonIp: 'drop',
     unreadable: 'drop',
-    icmp: { code: 13, ratePerSecond: 1 },
+    icmp: icmpSettings(1),
     sender: null,
     now: () => 0,
   });

@@ -97,3 +97,24 @@ test('another table takes the place of the one before', () => {
     assert.equal(table.typeOf(datagram, 4, true, false), expected);
   }
 });
+
+test('an ICMP error is forbidden about broadcasts of own networks, and about own addresses from outside', () => {
+  const table = new LocalTable();
+  table.set(ROUTES);
+  const forbids = (source: string, destination: string, isFromOutside: boolean) => {
+    const isIpv6 = source.includes(':');
+    const datagram = isIpv6 ? ipv6({ source, destination }, udp()) : ipv4({ source, destination }, udp());
+    return table.forbidsAnswer(datagram, isIpv6 ? 6 : 4, isFromOutside);
+  };
+  for (const isFromOutside of [true, false]) {
+    assert.equal(forbids('10.78.0.2', '10.78.0.1', isFromOutside), false);
+    assert.equal(forbids('fd78::2', 'fd78::1', isFromOutside), false);
+    assert.equal(forbids('10.78.0.2', '10.78.0.255', isFromOutside), true, 'to the broadcast of a subnet');
+    assert.equal(forbids('192.168.7.255', '10.78.0.1', isFromOutside), true, 'from one');
+    assert.equal(forbids('10.79.0.255', '10.78.0.1', isFromOutside), false, 'of a network that nobody knows');
+    assert.equal(forbids('10.78.0.1', '10.78.0.9', isFromOutside), isFromOutside, 'from an own address');
+    assert.equal(forbids('203.0.113.3', '10.78.0.9', isFromOutside), isFromOutside, 'from an own prefix');
+    assert.equal(forbids('fd78::1', 'fd78::9', isFromOutside), isFromOutside);
+    assert.equal(forbids('2001:db8:0:8001::7', 'fd78::9', isFromOutside), isFromOutside);
+  }
+});
