@@ -20,7 +20,8 @@ import vm from 'node:vm';
 import { closestKey } from '../config/closest-key.ts';
 import { FirehookError } from '../errors.ts';
 import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
-import { type HookBundle, missingName } from './bundle-hook.ts';
+import type { HookBundle } from './bundle-hook.ts';
+import { missingName } from './bundle-message.ts';
 import { type DefinedHook, HOOK_API_VERSION, HOOK_META, type HookModules } from './contract.ts';
 import { interestProblem } from './interest.ts';
 
