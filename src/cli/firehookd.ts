@@ -12,7 +12,7 @@
 import path from 'node:path';
 import { inspect } from 'node:util';
 import { Command } from 'commander';
-import { ConfigError, type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import { ConfigError, type LoadedConfig, type LoadOptions, loadConfig } from '../config/load-config.ts';
 import { attachInterfaces, type Config } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
 import { loadNative } from '../native/load-native.ts';
@@ -20,11 +20,12 @@ import { kernelWarnings } from '../plumbing/kernel.ts';
 import { KernelPlumbing } from '../plumbing/kernel-plumbing.ts';
 import type { Link } from '../plumbing/link.ts';
 import { takeNamespaceLock } from '../plumbing/port-locks.ts';
+import { bundleAll } from '../supervisor/bundle-all.ts';
 import { assertCpus } from '../supervisor/lane-cpus.ts';
 import { findUser } from '../supervisor/lane-user.ts';
 import { refuseEarlierTakers } from '../supervisor/refuse-takers.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
-import { bundleAll, tryHooks } from '../supervisor/try-hooks.ts';
+import { tryHooks } from '../supervisor/try-hooks.ts';
 import { version } from '../supervisor/version.ts';
 import { LogQueue } from '../telemetry/log-queue.ts';
 import { createLogger, type Logger, logLine } from '../telemetry/logger.ts';
@@ -53,7 +54,10 @@ async function main(): Promise<void> {
     throw new FirehookError('FIREHOOK_USAGE', '--check and --undo exclude each other');
   // A daemon outlives its readers in its own way: src/telemetry.
   if (options.check === true || options.undo === true) outliveReaders('firehookd');
-  const { config, warnings } = options.check === true ? loadListing(options.config) : loadConfig(options.config);
+  // To take back what is there no hook is loaded, and it must be possible in any case.
+  const reading = { refusesOtherWriters: process.geteuid?.() === 0 && options.undo !== true };
+  const { config, warnings } =
+    options.check === true ? loadListing(options.config, reading) : loadConfig(options.config, reading);
   const loaded = { config, warnings: [...warnings, ...kernelWarnings(config)] };
   if (options.undo === true) await undo(loaded);
   else if (options.check === true) await check(options.config, loaded);
@@ -61,9 +65,9 @@ async function main(): Promise<void> {
 }
 
 /** Says every problem of a file, one a line, not the first alone. */
-function loadListing(file: string): LoadedConfig {
+function loadListing(file: string, options: LoadOptions): LoadedConfig {
   try {
-    return loadConfig(file);
+    return loadConfig(file, options);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const lines = error.problems.map((problem) => new ConfigError(error.code, file, [problem]));
@@ -151,7 +155,7 @@ async function check(file: string, { config, warnings }: LoadedConfig): Promise<
   for (const warning of warnings) process.stderr.write(`firehookd: warning: ${printable(warning)}\n`);
   const user = process.getuid?.() === 0 ? findUser(config.lane.user) : null;
   assertCpus(config.lane.cpus);
-  const hooks = await tryHooks(config, path.dirname(path.resolve(file)), user, await bundleAll(config));
+  const hooks = await tryHooks(config, path.dirname(path.resolve(file)), user, await bundleAll(config, user));
   if (process.getuid?.() === 0) await checkTakers(config);
   const running = hooks.map(({ name, priority }) => `${name} (${priority})`).join(', ');
   process.stdout.write(`${file}: ok; hooks in running order: ${running === '' ? 'none' : printable(running)}\n`);

@@ -26,13 +26,13 @@ import { openSavefile, type SavefileDriver } from '../drivers/savefile.ts';
 import { isStandardInput } from '../drivers/savefile-input.ts';
 import { isStandardOutput } from '../drivers/savefile-output.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
-import { bundleHooks } from '../hook/bundle-hook.ts';
-import { HOOK_MODULE_NAMES } from '../hook-modules.ts';
 import { becomeUser } from '../lane/become-user.ts';
 import { FileClock } from '../lane/hook-clock.ts';
 import { Lane } from '../lane/lane.ts';
 import { hookLine, type LoadedChain, loadChain } from '../lane/load-chain.ts';
 import { type HookSource, type LaneUser, NO_GRANT } from '../lane/messages.ts';
+import { withoutFiles } from '../supervisor/bundle-all.ts';
+import { bundleAs } from '../supervisor/bundle-as-user.ts';
 import { findUser } from '../supervisor/lane-user.ts';
 import { tryHooks } from '../supervisor/try-hooks.ts';
 import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
@@ -82,9 +82,9 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   const loaded = options.config === undefined ? null : loadConfig(options.config);
   for (const warning of loaded?.warnings ?? []) process.stderr.write(`firehook: warning: ${warning}\n`);
   const settings = settingsOf(loaded, options.verifier);
-  const sources = await collectHooks(loaded, options.hook);
-  const folder = options.config === undefined ? process.cwd() : path.dirname(path.resolve(options.config));
   const user = process.getuid?.() === 0 ? laneUser(settings, loaded !== null) : null;
+  const sources = await collectHooks(loaded, options.hook, settings, user);
+  const folder = options.config === undefined ? process.cwd() : path.dirname(path.resolve(options.config));
   // The output is emptied when it is opened: not for hooks that are refused.
   if (options.write !== undefined) await tryHooks(settings, folder, user, sources);
   let guard: ReplayGuard | null = null;
@@ -194,18 +194,27 @@ function settingsOf(loaded: LoadedConfig | null, pairs: readonly string[]): Seed
   return { ...settings, verifier: { ...verifier, seed: verifier.seed ?? randomInt(2 ** 32) } };
 }
 
-async function collectHooks(loaded: LoadedConfig | null, files: readonly string[]): Promise<HookSource[]> {
-  const sources: HookSource[] = [];
-  for (const { module, priority, options, allow } of loaded?.config.hooks ?? []) {
-    for (const bundle of await bundleHooks(module, HOOK_MODULE_NAMES))
-      sources.push({ bundle, priority, options, allow });
-  }
-  for (const file of files) {
-    for (const bundle of await bundleHooks(path.resolve(file), HOOK_MODULE_NAMES)) {
-      sources.push({ bundle, priority: undefined, options: undefined, allow: NO_GRANT });
-    }
-  }
-  return sources;
+async function collectHooks(
+  loaded: LoadedConfig | null,
+  files: readonly string[],
+  settings: Settings,
+  user: LaneUser | null,
+): Promise<HookSource[]> {
+  const named = files.map((file) => ({
+    module: path.resolve(file),
+    priority: undefined,
+    options: undefined,
+    allow: NO_GRANT,
+  }));
+  const hooks = [...(loaded?.config.hooks ?? []), ...named];
+  const bundles = await bundleAs({
+    user,
+    modules: hooks.map(({ module }) => module),
+    isRequired: settings.lane.confine === 'required',
+  });
+  return hooks.flatMap(({ priority, options, allow }, index) =>
+    (bundles[index] ?? []).map((bundle) => ({ bundle: withoutFiles(bundle), priority, options, allow })),
+  );
 }
 
 function loadHooks(

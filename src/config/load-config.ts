@@ -10,11 +10,12 @@
  * @module
  */
 
-import { closeSync, constants, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type * as z from 'zod';
 import { type ErrorCode, FirehookError } from '../errors.ts';
+import { fileId, OtherWriters, writersError } from './other-writers.ts';
 import { type Config, configSchema } from './schema.ts';
 
 /** A configuration larger than this is a mistake, in octets. */
@@ -47,19 +48,31 @@ export class ConfigError extends FirehookError {
   }
 }
 
+/** How {@link loadConfig} reads. */
+export interface LoadOptions {
+  /** Refuses a file that others may write, unless it says `trustWritable: true`. @defaultValue false */
+  readonly refusesOtherWriters?: boolean;
+}
+
 /**
  * Reads and checks a configuration file and looks whether its hook modules are there.
  *
  * @throws {@link ConfigError} FIREHOOK_CONFIG_SYNTAX or FIREHOOK_CONFIG_INVALID with every problem
  * @throws {@link FirehookError} FIREHOOK_CONFIG_UNREADABLE when the file cannot be read, is too large or no text;
- *   FIREHOOK_HOOK_UNREADABLE when a module cannot be read
+ *   FIREHOOK_FILE_WRITABLE when others may write it; FIREHOOK_HOOK_UNREADABLE when a module is not there
  */
-export function loadConfig(file: string): LoadedConfig {
-  const loaded = parseConfig(readConfig(file), path.dirname(path.resolve(file)), file);
+export function loadConfig(file: string, { refusesOtherWriters = false }: LoadOptions = {}): LoadedConfig {
+  const absolute = path.resolve(file);
+  const { text, id } = readConfig(file);
+  const loaded = parseConfig(text, path.dirname(absolute), file);
+  if (refusesOtherWriters && !loaded.config.trustWritable) {
+    const problem = new OtherWriters().problemOf(absolute, id);
+    if (problem !== null) throw writersError([problem]);
+  }
   for (const hook of loaded.config.hooks) {
     try {
-      // Opened, not asked for: access(2) judges by the real user and without capabilities.
-      closeSync(openSync(hook.module, constants.O_RDONLY | constants.O_NONBLOCK));
+      // Whether it can be read is said by who reads it: the user of the lanes.
+      statSync(hook.module);
     } catch (cause) {
       throw new FirehookError('FIREHOOK_HOOK_UNREADABLE', `${hook.module}: ${reason(cause)}`, {
         cause,
@@ -103,13 +116,23 @@ export function parseConfig(text: string, baseFolder: string, fileName: string):
   return { config, warnings: warningsOf(config) };
 }
 
-function readConfig(file: string): string {
+/** Its text, and the id of what was read. */
+function readConfig(file: string): { readonly text: string; readonly id: string } {
   try {
-    // Asked before it is read, so that a wrong path to a large file or a device costs nothing.
-    const status = statSync(file);
-    if (!status.isFile()) throw new Error('not a regular file');
-    if (status.size > MAX_FILE_LENGTH) throw new Error(`${status.size} octets; at most ${MAX_FILE_LENGTH} are read`);
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+    // A wrong path to a named pipe, a device or a large file costs nothing.
+    const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    try {
+      const stats = fstatSync(fd, { bigint: true });
+      if (!stats.isFile()) throw new Error('not a regular file');
+      if (stats.size > MAX_FILE_LENGTH) throw new Error(`${stats.size} octets; at most ${MAX_FILE_LENGTH} are read`);
+      // One that grows meanwhile is read no further.
+      const octets = Buffer.alloc(Number(stats.size));
+      const length = readSync(fd, octets, 0, octets.length, 0);
+      const text = new TextDecoder('utf-8', { fatal: true }).decode(octets.subarray(0, length));
+      return { text, id: fileId(stats) };
+    } finally {
+      closeSync(fd);
+    }
   } catch (cause) {
     throw new FirehookError('FIREHOOK_CONFIG_UNREADABLE', `${file}: ${reason(cause)}`, { cause });
   }
@@ -198,6 +221,11 @@ function warningsOf(config: Config): string[] {
   const hosts = config.attach.filter((attach) => 'host' in attach);
   if (config.hooks.length === 0) {
     warnings.push('hooks: there are none, so every IP packet is forwarded.');
+  }
+  if (config.trustWritable) {
+    warnings.push(
+      'trustWritable: true: whoever may write the files of hooks, or this file, decides about the traffic.',
+    );
   }
   if (config.policy.nonIp === 'drop' && bridges.length > 0) {
     const names = bridges.map((attach) => attach.bridge.join('-')).join(', ');

@@ -126,6 +126,10 @@ export const configSchema = object({
     .array(hook, expected('a list of hooks, each with module:'))
     .default([])
     .describe('The hooks. Larger priority runs first; ties in this order.'),
+  trustWritable: z
+    .boolean(expected('true or false'))
+    .default(false)
+    .describe('Loads hooks and this file also where users other than root may write them.'),
   policy: object({
     onDown: oneOf('drop', 'forward')
       .default('drop')

@@ -2,42 +2,34 @@
  * Makes one self-contained script of a hook module and everything it imports.
  *
  * ```
- *   supervisor or CLI (root): module path ─> esbuild ─> HookBundle ─> lane (unprivileged): load-hook
+ *   module path ─> read-source ─> esbuild ─> HookBundle ─> lane: load-hook
  * ```
- * Floor 2. Rule: this runs with root's rights, so it reads hook code and never executes it. The lane needs no access to
- * the folders that hooks live in. What is read are regular files of a bounded size, in a bounded time: a named pipe, a
- * device or a huge file is refused, for a hook as for what it imports.
+ * Floor 2. Rule: it reads hook code and never executes it. For a daemon it runs as the lanes' user in a process of its own
+ * (`bundle-process.ts`), so that a hook can have nothing read for it that this user may not read. The lane needs no access to the
+ * folders that hooks live in. It ends in a bounded time.
  *
  * @module
  */
 
-import { readdirSync, type Stats, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { type BuildFailure, type BuildOptions, build, type Message, type Plugin, stop } from 'esbuild';
-import { closestKey } from '../config/closest-key.ts';
+import { type BuildFailure, type BuildOptions, build, type Plugin, stop } from 'esbuild';
 import { FirehookError } from '../errors.ts';
+import { describeMessage } from './bundle-message.ts';
 import type { HookModuleNames } from './contract.ts';
+import { forbidden } from './may-read.ts';
+import { fileProblem, HookFiles, type ReadFile } from './read-source.ts';
 
 /** What a hook module may be called. */
 const MODULE_NAME = /\.(?:ts|mts|js|mjs)$/;
-
-/**
- * What a hook may import. Everything else could be a file that its author may not read and that the bundler, which is root, would put into
- * the hook as text.
- */
-const IMPORTED_NAME = /\.(?:[cm]?[jt]s|json)$/;
 
 /** Of a folder: parts of hooks (`_name`), hidden files, declarations and tests are no hooks. */
 const NO_HOOK_NAME = /^[_.]|\.d\.m?ts$|\.test\.[^.]+$/;
 
 /** A folder with more hooks than this is another folder than the one that was meant. */
 const MAX_HOOKS = 256;
-/** Most octets of one file of a hook. */
-const MAX_FILE_OCTETS = 16 * 1024 * 1024;
-/** Most octets of a hook with everything that it imports. */
-const MAX_HOOK_OCTETS = 64 * 1024 * 1024;
 /** The largest hooks bundle in a second: what takes so long reads something that does not end. */
-const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 30_000;
 
 /** A hook as one CommonJS script. */
 export interface HookBundle {
@@ -47,6 +39,20 @@ export interface HookBundle {
   readonly code: string;
   /** Its source map, JSON; the sources are relative to the folder of {@link HookBundle.path}. */
   readonly map: string;
+}
+
+/** A hook that was just bundled. */
+export interface BundledHook extends HookBundle {
+  /** What was read for it, and the ways that its imports went. */
+  readonly files: readonly ReadFile[];
+}
+
+/** How {@link bundleHooks} works. */
+export interface BundleOptions {
+  /** How long bundling may take. @defaultValue 30000 */
+  readonly patienceMs?: number;
+  /** Who reads, for messages. @defaultValue `this user` */
+  readonly user?: string;
 }
 
 const OPTIONS = {
@@ -86,16 +92,15 @@ let running = 0;
  *
  * @param modulePath - file or folder
  * @param modules - what hooks can import from firehook
- * @param patienceMs - how long bundling may take
  * @throws {@link FirehookError} FIREHOOK_HOOK_UNREADABLE when it is not there, is no regular file, or a folder holds no hook;
  *   FIREHOOK_HOOK_BUNDLE with file, line and column when it cannot be bundled, and when that takes too long
  */
 export async function bundleHooks(
   modulePath: string,
   modules: HookModuleNames,
-  patienceMs = PATIENCE_MS,
-): Promise<HookBundle[]> {
-  const files = hookFiles(path.resolve(modulePath));
+  { patienceMs = PATIENCE_MS, user = 'this user' }: BundleOptions = {},
+): Promise<BundledHook[]> {
+  const files = hookFiles(path.resolve(modulePath), user);
   running += 1;
   let expire: (error: FirehookError) => void = () => undefined;
   const late = new Promise<never>((_resolve, reject) => {
@@ -106,7 +111,7 @@ export async function bundleHooks(
     expire(new FirehookError('FIREHOOK_HOOK_BUNDLE', detail, { hook: modulePath }));
   }, patienceMs);
   try {
-    const bundles = Promise.all(files.map((file) => bundleFile(file, modules)));
+    const bundles = Promise.all(files.map((file) => bundleFile(file, modules, user)));
     // When the time is up esbuild is stopped below, and what it still works on is rejected with nobody waiting for it.
     bundles.catch(() => undefined);
     return await Promise.race([bundles, late]);
@@ -117,10 +122,28 @@ export async function bundleHooks(
   }
 }
 
-function hookFiles(modulePath: string): string[] {
+/**
+ * The hooks of several modules, in order, by one service of esbuild.
+ *
+ * @throws {@link FirehookError} as {@link bundleHooks} does, of the first module that is refused
+ */
+export async function bundleModules(
+  modulePaths: readonly string[],
+  modules: HookModuleNames,
+  options: BundleOptions,
+): Promise<BundledHook[][]> {
+  const results = await Promise.allSettled(modulePaths.map((one) => bundleHooks(one, modules, options)));
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}
+
+function hookFiles(modulePath: string, user: string): string[] {
+  let isFolder = false;
   let names: string[];
   try {
-    const stats = statSync(modulePath);
+    const stats = statSync(modulePath, { bigint: true });
     if (!stats.isDirectory()) {
       const problem = fileProblem(stats);
       if (problem !== '') {
@@ -134,15 +157,19 @@ function hookFiles(modulePath: string): string[] {
         hook: modulePath,
       });
     }
+    isFolder = true;
     names = readdirSync(modulePath, { withFileTypes: true })
       .filter((entry) => !entry.isDirectory() && MODULE_NAME.test(entry.name) && !NO_HOOK_NAME.test(entry.name))
       .map((entry) => entry.name)
       .sort();
   } catch (cause) {
     if (cause instanceof FirehookError) throw cause;
-    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    const detail = `${modulePath}: ${missing ? 'no such file or folder' : (cause as Error).message}`;
-    throw new FirehookError('FIREHOOK_HOOK_UNREADABLE', detail, { cause, hook: modulePath });
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const isForbidden = code === 'EACCES';
+    const reason = isForbidden ? forbidden(modulePath, user, isFolder) : message;
+    const detail = `${modulePath}: ${code === 'ENOENT' ? 'no such file or folder' : reason}`;
+    const advice = isForbidden ? { advice: '' } : {};
+    throw new FirehookError('FIREHOOK_HOOK_UNREADABLE', detail, { cause, hook: modulePath, ...advice });
   }
   const index = ['index.ts', 'index.mts', 'index.js', 'index.mjs'].find((name) => names.includes(name));
   if (index !== undefined) return [path.join(modulePath, index)];
@@ -159,52 +186,6 @@ function hookFiles(modulePath: string): string[] {
     });
   }
   return names.map((name) => path.join(modulePath, name));
-}
-
-/** Why a file is not read; '' when it may be. */
-function fileProblem(stats: Stats): string {
-  if (!stats.isFile()) return `not a regular file but ${kindOf(stats)}`;
-  if (stats.size > MAX_FILE_OCTETS) {
-    return `${stats.size.toLocaleString('en-US')} octets; a file of a hook has at most ${MAX_FILE_OCTETS / 2 ** 20} MiB`;
-  }
-  return '';
-}
-
-function kindOf(stats: Stats): string {
-  if (stats.isFIFO()) return 'a named pipe';
-  if (stats.isSocket()) return 'a socket';
-  return stats.isDirectory() ? 'a folder' : 'a device';
-}
-
-/** Looks at every file before esbuild reads it: that would wait for a named pipe, and take in a device until memory ends. */
-function onlyRegularFiles(): Plugin {
-  return {
-    name: 'only-regular-files',
-    setup(build) {
-      let octets = 0;
-      build.onLoad({ filter: /.*/, namespace: 'file' }, ({ path: file, with: attributes }) => {
-        const problem = (text: string) => ({ errors: [{ text: `${file}: ${text}` }] });
-        const wanted = attributes['type'];
-        let stats: Stats;
-        try {
-          stats = statSync(file);
-        } catch {
-          // esbuild says it in its own words.
-          return undefined;
-        }
-        octets += stats.size;
-        const found = fileProblem(stats);
-        if (found !== '') return problem(found);
-        // esbuild says itself that it has no loader for native code.
-        if (file.endsWith('.node')) return undefined;
-        if (!IMPORTED_NAME.test(file) || (wanted !== undefined && wanted !== 'json')) {
-          return problem('a hook imports .ts, .js and .json files and nothing else; it reads others in setup');
-        }
-        if (octets <= MAX_HOOK_OCTETS) return undefined;
-        return problem(`with it the hook has more than ${MAX_HOOK_OCTETS / 2 ** 20} MiB`);
-      });
-    },
-  };
 }
 
 /**
@@ -231,22 +212,27 @@ function firehookModules(modules: HookModuleNames): Plugin {
   };
 }
 
-async function bundleFile(file: string, modules: HookModuleNames): Promise<HookBundle> {
+async function bundleFile(file: string, modules: HookModuleNames, user: string): Promise<BundledHook> {
   const folder = path.dirname(file);
+  const files = new HookFiles(user);
   try {
     const { outputFiles } = await build({
       ...OPTIONS,
-      plugins: [firehookModules(modules), onlyRegularFiles()],
+      plugins: [firehookModules(modules), files.plugin()],
       entryPoints: [file],
       absWorkingDir: folder,
       // Nothing is written; the name makes the sources of the map relative to the folder.
       outfile: path.join(folder, 'bundle.cjs'),
     });
     const textOf = (ending: string) => outputFiles.find((output) => output.path.endsWith(ending))?.text ?? '';
-    return { path: file, code: textOf('.cjs'), map: textOf('.cjs.map') };
+    return { path: file, code: textOf('.cjs'), map: textOf('.cjs.map'), files: files.list };
   } catch (cause) {
-    const [first, ...others] = (cause as Partial<BuildFailure>).errors ?? [];
-    const detail = first === undefined ? `${file}: ${String(cause)}` : describe(first, file, modules);
+    const errors = (cause as Partial<BuildFailure>).errors ?? [];
+    const placed = errors.filter(({ location }) => location !== null);
+    const [first, ...others] = placed.length > 0 ? placed : errors;
+    // esbuild itself ended; the time being up is said before.
+    const early = `${file}: esbuild ended early: the hook is too large, or reads something that does not end (${String(cause)})`;
+    const detail = first === undefined ? early : describeMessage(first, file, modules, user);
     throw new FirehookError(
       'FIREHOOK_HOOK_BUNDLE',
       others.length === 0 ? detail : `${detail} (and ${others.length} more)`,
@@ -256,50 +242,4 @@ async function bundleFile(file: string, modules: HookModuleNames): Promise<HookB
       },
     );
   }
-}
-
-/** One line in the words of a hook's author. */
-function describe(message: Message, file: string, modules: HookModuleNames): string {
-  const at = message.location;
-  // esbuild counts columns from 0, editors from 1.
-  const place = at === null ? file : `${path.resolve(path.dirname(file), at.file)}:${at.line}:${at.column + 1}`;
-  return `${place}: ${reasonOf(message, modules)}`;
-}
-
-function reasonOf({ id, text }: Message, modules: HookModuleNames): string {
-  const noMatch = /^No matching export in "firehook:(.*)" for import "(.*)"/.exec(text);
-  const isUndefined =
-    /^Import "(.*)" will always be undefined because there is no matching export in "firehook:(.*)"/.exec(text);
-  const module = noMatch?.[1] ?? isUndefined?.[2];
-  const name = noMatch?.[2] ?? isUndefined?.[1];
-  if (module !== undefined && name !== undefined) return missingName(module, name, modules);
-  const missing = /^Could not resolve "(.*)"/.exec(text)?.[1];
-  if (missing !== undefined) {
-    const isFile = missing.startsWith('.') || path.isAbsolute(missing);
-    return isFile
-      ? `cannot find '${missing}'`
-      : `cannot find '${missing}': install it beside the hook: npm install ${packageOf(missing)}`;
-  }
-  const native = /^No loader is configured for "\.node" files: (.*)/.exec(text)?.[1];
-  if (native !== undefined) {
-    return `${path.basename(native)} is a native add-on; hooks are JavaScript only: use a package without native code`;
-  }
-  if (text.startsWith('Top-level await')) return 'top-level await is not possible in a hook; await in setup';
-  if (id === 'empty-import-meta') {
-    return 'import.meta is not available in a hook; runtime.resolvePath in setup finds files';
-  }
-  return text;
-}
-
-/** `@scope/name/file` belongs to the package `@scope/name`. */
-function packageOf(specifier: string): string {
-  return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
-}
-
-/** What is said of a name that a module of firehook does not have. */
-export function missingName(module: string, name: string, modules: HookModuleNames): string {
-  const other = Object.keys(modules).find((one) => modules[one]?.includes(name));
-  if (other !== undefined) return `${module} has no ${name}; ${other} has it`;
-  const near = closestKey(name, modules[module] ?? []);
-  return `${module} has no ${name}${near === undefined ? '' : `; did you mean ${near}?`}`;
 }

@@ -27,6 +27,8 @@ export interface LaunchOptions {
   readonly reads: readonly string[];
   /** What it may execute beside Node.js: absolute paths. @defaultValue nothing */
   readonly runs?: readonly string[];
+  /** Most memory that each of its processes may write to, in MiB. @defaultValue no limit */
+  readonly dataMiB?: number;
   /** True: an error where the kernel lacks something. */
   readonly isRequired: boolean;
   /** Pins all its threads; null for any CPU. */
@@ -70,7 +72,7 @@ const SYSTEM = [
 
 /** Program and arguments that start it. Without a compiled firehook nothing is kept from reading: a loader needs more. */
 export function launchCommand(options: LaunchOptions): { readonly program: string; readonly args: string[] } {
-  const { user, keepsRoot = false, descriptors, reads, runs = [], isRequired, cpu, program, args } = options;
+  const { user, keepsRoot = false, descriptors, reads, runs = [], dataMiB, isRequired, cpu, program, args } = options;
   const isSource = path.extname(fileURLToPath(import.meta.url)) === '.ts';
   const own = [...SYSTEM, ...ownFiles(), path.join(path.dirname(path.dirname(program)), 'lib')];
   const files = [
@@ -82,6 +84,7 @@ export function launchCommand(options: LaunchOptions): { readonly program: strin
     ...(user === null ? [] : ['--user', String(user.uid), String(user.gid)]),
     ...(keepsRoot ? ['--root'] : []),
     ...['--descriptors', String(descriptors), '--processes', String(MOST_PROCESSES)],
+    ...(dataMiB === undefined ? [] : ['--data', String(dataMiB)]),
     ...(isRequired ? [] : ['--best']),
     ...(isSource ? [] : files),
     ...['--', program, ...args],
@@ -114,9 +117,24 @@ function withTarget(file: string): string[] {
   }
 }
 
+/**
+ * What of a checkout these files are in, named as the launcher has to name it where the checkout is below a folder that only root may
+ * enter: `hooks` for every file below that. Nothing for files elsewhere, and nothing where npm has installed this package.
+ */
+export function ownParts(files: readonly string[]): string[] {
+  const root = packageFolder();
+  const within = files.filter((file) => file.startsWith(root) && !root.includes('/node_modules/'));
+  return [...new Set(within.map((file) => path.join(root, file.slice(root.length).split('/')[0] ?? '')))];
+}
+
+/** With a slash at its end. */
+function packageFolder(): string {
+  return fileURLToPath(new URL('../..', import.meta.url));
+}
+
 /** What of this package runs, with what it depends on: where npm has put both, or its parts in a checkout. */
 function ownFiles(): string[] {
-  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const root = packageFolder();
   const parent = root.indexOf('/node_modules/');
   if (parent !== -1) return [root.slice(0, parent + '/node_modules'.length)];
   return ['dist', 'node_modules', 'package.json', 'src/native/build/Release'].map((name) => path.join(root, name));

@@ -28,6 +28,7 @@ import type { Link } from '../plumbing/link.ts';
 import type { PortCounters } from '../plumbing/port-counters.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { describe } from './attach-keeper.ts';
+import { bundleAll } from './bundle-all.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { FanoutGroups } from './fanout-group.ts';
 import { LaneChild } from './lane-child.ts';
@@ -38,7 +39,7 @@ import { Reconciler, type SupervisorState } from './reconcile.ts';
 import { refuseEarlierTakers } from './refuse-takers.ts';
 import { planRings, type RingPlan, smallerRings } from './ring-plan.ts';
 import { Totals } from './totals.ts';
-import { bundleAll, isConfinementRequired, laneSpec, tryHooks } from './try-hooks.ts';
+import { isConfinementRequired, laneSpec, tryHooks } from './try-hooks.ts';
 
 /**
  * A lane of a killed run, whose lock is free, sends at most until the lease of its last moment ends. Until then the ports
@@ -128,7 +129,7 @@ export class Supervisor implements DaemonView {
       }
       const lockedMs = this.#clock.now();
       await refuseEarlierTakers(config, plumbing, links);
-      this.#sources = await bundleAll(config);
+      this.#sources = await bundleAll(config, this.user);
       this.hooks = await tryHooks(config, configFolder, this.user, this.#sources, log);
       this.#control = await ControlServer.open(config.control.socket, config.control.mode, new Reports(this));
       await this.#takeBackLeftovers(attachments, lockedMs);

@@ -5,10 +5,8 @@
  */
 
 import { randomInt } from 'node:crypto';
-import type { Config, Settings } from '../config/schema.ts';
+import type { Settings } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
-import { bundleHooks } from '../hook/bundle-hook.ts';
-import { HOOK_MODULE_NAMES } from '../hook-modules.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
 import { loadNative } from '../native/load-native.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
@@ -16,16 +14,6 @@ import { LaneChild } from './lane-child.ts';
 
 /** How long hooks may take to set up before the trial is given up. */
 const READY_TIMEOUT_MS = 60_000;
-
-/** The hooks of a config as scripts. Reads files, runs nothing of them. */
-export async function bundleAll(config: Config): Promise<HookSource[]> {
-  const sources: HookSource[] = [];
-  for (const { module, priority, options, allow } of config.hooks) {
-    for (const bundle of await bundleHooks(module, HOOK_MODULE_NAMES))
-      sources.push({ bundle, priority, options, allow });
-  }
-  return sources;
-}
 
 /** True where a lane does not start if the kernel cannot confine it. */
 export function isConfinementRequired({ lane }: Settings): boolean {

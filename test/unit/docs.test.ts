@@ -8,7 +8,16 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -152,6 +161,8 @@ describe('README.md', () => {
   const file = path.join(folder, 'no-telnet.ts');
 
   before(() => {
+    // Started by root, replay has hooks read as another user.
+    chmodSync(folder, 0o755);
     writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
     writeFileSync(file, hooks[0] ?? '');
   });

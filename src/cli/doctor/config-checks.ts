@@ -6,9 +6,9 @@
  * @module
  */
 
-import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { LoadedConfig } from '../../config/load-config.ts';
+import { OtherWriters } from '../../config/other-writers.ts';
 import { type AttachConfig, attachInterfaces, type Config } from '../../config/schema.ts';
 import type { Attachment } from '../../plumbing/attach/attachment.ts';
 import { findLinks } from '../../plumbing/attach/find-links.ts';
@@ -17,14 +17,11 @@ import type { Link } from '../../plumbing/link.ts';
 import { lookAtLinks, lookForEarlierTakers, lookForLro } from '../../plumbing/look.ts';
 import { isPortHeld } from '../../plumbing/port-locks.ts';
 import { runTool } from '../../plumbing/run-tool.ts';
+import { bundleAll } from '../../supervisor/bundle-all.ts';
 import { assertCpus, cpuAt } from '../../supervisor/lane-cpus.ts';
 import { findUser } from '../../supervisor/lane-user.ts';
-import { bundleAll, tryHooks } from '../../supervisor/try-hooks.ts';
+import { tryHooks } from '../../supervisor/try-hooks.ts';
 import { type CheckResult, fail, failure, ok, warn } from './check.ts';
-
-/** Write permission in a file mode. */
-const GROUP_WRITE = 0o020;
-const OTHERS_WRITE = 0o002;
 
 /** A configuration that was accepted, and what is to be known about the run. */
 export interface ConfigSubject extends LoadedConfig {
@@ -47,7 +44,7 @@ export const configChecks: readonly ConfigCheck[] = [
       ...[...warnings, ...kernelWarnings(config)].map((text) => warn('config', text, '')),
     ],
   },
-  { name: 'file modes', run: ({ file, config }) => checkModes(file, config) },
+  { name: 'file modes', run: ({ file, config }) => checkWriters(file, config) },
   { name: 'interfaces', run: ({ config }) => perAttach(config, checkInterfaces) },
   { name: 'MTU', run: ({ config }) => perAttach(config, checkMtu) },
   { name: 'addresses', run: ({ config }) => perAttach(config, checkAddresses) },
@@ -171,17 +168,18 @@ async function checkHooks({ file, config, isRoot }: ConfigSubject): Promise<Chec
   const user = isRoot ? findUser(config.lane.user) : null;
   // What hooks log while they are set up would stand between the lines of the answer.
   const quiet: Config = { ...config, log: { level: 'silent' } };
-  const hooks = await tryHooks(quiet, path.dirname(path.resolve(file)), user, await bundleAll(quiet));
+  const hooks = await tryHooks(quiet, path.dirname(path.resolve(file)), user, await bundleAll(quiet, user));
   const names = hooks.map(({ name, priority }) => `${name} (${priority})`).join(', ');
   return [ok('hooks', names === '' ? 'none' : `${names}; loaded as ${user?.name ?? 'the user of this process'}`)];
 }
 
-/** Whoever can write these files decides about the traffic. */
-function checkModes(file: string, config: Config): CheckResult[] {
+/** Whoever can write these files decides about the traffic. What hooks import is looked at when they are loaded. */
+function checkWriters(file: string, config: Config): CheckResult[] {
+  const writers = new OtherWriters();
   return [path.resolve(file), ...config.hooks.map(({ module }) => module)].flatMap((one) => {
-    const { mode } = statSync(one);
-    const advice = `chmod go-w ${one}`;
-    if ((mode & OTHERS_WRITE) !== 0) return [fail('file modes', `every user can write to ${one}`, advice)];
-    return (mode & GROUP_WRITE) === 0 ? [] : [warn('file modes', `a group can write to ${one}`, advice)];
+    const problem = writers.problemOf(one);
+    if (problem === null) return [];
+    const say = config.trustWritable ? warn : fail;
+    return [say('file modes', `${problem.path}: ${problem.reason}`, problem.advice)];
   });
 }

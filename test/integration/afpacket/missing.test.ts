@@ -92,7 +92,10 @@ test('without npm pcap and npm raw-socket driver: afpacket works on a host, and 
   const socket = path.join(folder, 'firehook.sock');
   const config = async (driver: string): Promise<string> => {
     const file = path.join(folder, `${driver}.yaml`);
-    await writeFile(file, JSON.stringify({ attach: [{ host: 'eth0' }], driver, hooks, control: { socket } }));
+    await writeFile(
+      file,
+      JSON.stringify({ attach: [{ host: 'eth0' }], driver, hooks, trustWritable: true, control: { socket } }),
+    );
     return file;
   };
   const firehookd = path.join(folder, 'bin/firehookd');

@@ -9,7 +9,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
@@ -30,6 +30,8 @@ const ENV = { ...process.env, NODE_TEST_CONTEXT: undefined, NODE_V8_COVERAGE: un
 const demo = readFileSync(DEMO);
 
 const folder = mkdtempSync(path.join(tmpdir(), 'firehook-replay-'));
+// Hooks are read as another user.
+chmodSync(folder, 0o755);
 after(() => rmSync(folder, { recursive: true }));
 
 function file(name: string, content: string | Buffer): string {

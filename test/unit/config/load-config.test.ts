@@ -46,6 +46,7 @@ describe('a good configuration', () => {
       lanes: 1,
       ring: {},
       hooks: [],
+      trustWritable: false,
       policy: { onDown: 'drop', onStop: 'undo', onHookError: 'drop', nonIp: 'forward', unreadable: 'drop' },
       icmp: {
         code: 13,
@@ -83,6 +84,7 @@ hooks:
     allow: { files: [list.txt, /srv/lists] }
   - module: ../b
   - module: /srv/hooks/c.js
+trustWritable: true
 policy: { onDown: forward, onStop: hold, onHookError: forward, nonIp: drop, unreadable: forward }
 icmp: { code: 0, ratePerSecond: 0, perPrefix: 4, perAddress: 3, tooBig: { ratePerSecond: 7, perPrefix: 6, perAddress: 5 } }
 lane: { user: nobody, cpus: [1], confine: best }
@@ -105,6 +107,7 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
         { module: '/etc/b', allow: { files: [] } },
         { module: '/srv/hooks/c.js', allow: { files: [] } },
       ],
+      trustWritable: true,
       policy: { onDown: 'forward', onStop: 'hold', onHookError: 'forward', nonIp: 'drop', unreadable: 'forward' },
       icmp: {
         code: 0,
@@ -136,7 +139,7 @@ describe('a bad configuration', () => {
   const anAttach = 'expected one of bridge: [a, b], host: name or tap: name';
   const attaches = 'expected a list with one or more of bridge: [a, b], host: name, tap: name';
   const aName = 'expected an interface name: 1 to 15 characters, no white space, none of / : * \\ and no quotes';
-  const keys = 'attach, driver, lanes, ring, hooks, policy, icmp, lane, control, log, pool, verifier';
+  const keys = 'attach, driver, lanes, ring, hooks, trustWritable, policy, icmp, lane, control, log, pool, verifier';
   const refusals: readonly (readonly [text: string, ...problems: string[]])[] = [
     ['', `attach: is missing; ${attaches} (line 1)`],
     ['just text', `"just text" is not valid; expected a mapping with ${keys} (line 1)`],

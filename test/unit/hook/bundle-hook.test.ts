@@ -335,7 +335,7 @@ describe('what is no regular file of a bounded size', () => {
     pipe(path.join(folder, 'package.json'));
     const file = path.join(folder, 'hook.ts');
     await assert.rejects(
-      bundleHooks(file, HOOK_MODULE_NAMES, 500),
+      bundleHooks(file, HOOK_MODULE_NAMES, { patienceMs: 500 }),
       code('FIREHOOK_HOOK_BUNDLE', /hook\.ts: not done after 0\.5 s/),
     );
     rmSync(path.join(folder, 'package.json'));

@@ -1,0 +1,58 @@
+/**
+ * The hooks of a configuration as scripts: bundled as the lanes' user, from files that nobody else may write.
+ *
+ * Rule: nothing of a hook runs here. A file that others may write is refused before anything of it is loaded.
+ *
+ * @module
+ */
+
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { OtherWriters, type WriterProblem, writersError } from '../config/other-writers.ts';
+import type { Config } from '../config/schema.ts';
+import type { BundledHook } from '../hook/bundle-hook.ts';
+import type { HookSource, LaneUser } from '../lane/messages.ts';
+import { bundleAs } from './bundle-as-user.ts';
+import { isConfinementRequired } from './try-hooks.ts';
+
+/**
+ * The hooks of a config.
+ *
+ * @param user - whose rights are used; null for those of this process
+ * @throws {@link FirehookError} FIREHOOK_HOOK_UNREADABLE, FIREHOOK_HOOK_BUNDLE; for root FIREHOOK_FILE_WRITABLE unless `trustWritable`
+ */
+export async function bundleAll(config: Config, user: LaneUser | null): Promise<HookSource[]> {
+  const modules = config.hooks.map(({ module }) => module);
+  const bundled = await bundleAs({ user, modules, isRequired: user !== null && isConfinementRequired(config) });
+  if (process.geteuid?.() === 0 && !config.trustWritable) refuseOtherWriters(modules, bundled);
+  return config.hooks.flatMap(({ priority, options, allow }, index) =>
+    (bundled[index] ?? []).map((bundle) => ({ bundle: withoutFiles(bundle), priority, options, allow })),
+  );
+}
+
+/** A bundle as lanes get it. */
+export function withoutFiles({ path: file, code, map }: BundledHook): HookSource['bundle'] {
+  return { path: file, code, map };
+}
+
+/** Of each file that was read, each name it went by, and the `package.json` that esbuild looked into on the way. */
+function refuseOtherWriters(modules: readonly string[], bundled: readonly (readonly BundledHook[])[]): void {
+  const writers = new OtherWriters();
+  const problems = new Map<string, WriterProblem>();
+  const look = (file: string, id = ''): void => {
+    const problem = writers.problemOf(file, id);
+    if (problem !== null) problems.set(problem.path, problem);
+  };
+  const folders = new Set<string>();
+  for (const module of modules) look(module);
+  for (const { path: file, id } of bundled.flat(2).flatMap(({ files }) => [...files])) {
+    look(file, id);
+    for (let folder = file; !folders.has(folder); folder = path.dirname(folder)) folders.add(folder);
+  }
+  for (const folder of folders) {
+    const file = path.join(folder, 'package.json');
+    if (existsSync(file)) look(file);
+  }
+  const [first, ...others] = problems.values();
+  if (first !== undefined) throw writersError([first, ...others]);
+}

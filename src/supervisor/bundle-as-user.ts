@@ -1,0 +1,218 @@
+/**
+ * Bundles hooks with the rights of the lanes' user: what that user may not read, no import, symbolic link, package or source map can
+ * have read for it.
+ *
+ * ```
+ *   supervisor (root) ──request──> firehook-launch: user, no_new_privs, Landlock (reads only), limits ─> Node.js ─> esbuild
+ *                     <──answer: bounded octets, bounded time, checked shape ───────────────────────────────┘
+ * ```
+ * Rule: nothing that comes back is believed beyond its bounds. The process and what it started are killed as one.
+ *
+ * @see src/hook/bundle-process.ts, src/native/launcher.c
+ * @module
+ */
+
+import { spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as z from 'zod';
+import { FirehookError } from '../errors.ts';
+import { type BundledHook, bundleModules, PATIENCE_MS } from '../hook/bundle-hook.ts';
+import type { BundleRequest } from '../hook/bundle-process.ts';
+import { barrier } from '../hook/may-read.ts';
+import { HOOK_MODULE_NAMES } from '../hook-modules.ts';
+import type { LaneUser } from '../lane/messages.ts';
+import { launchCommand, ownParts } from '../native/launcher.ts';
+import { printable } from '../telemetry/printable.ts';
+
+/** Most octets of an answer: all hooks with their source maps. */
+const MAX_ANSWER = 256 * 1024 * 1024;
+/** How long the process may take beside what the hooks may. */
+const PROCESS_MS = 15_000;
+/** Memory that Node.js and esbuild may each write to: enough for a list of the largest size that one file of a hook may have. */
+const DATA_MIB = 1024;
+/** Of what it says on standard error so much is kept. */
+const MAX_COMPLAINT = 4096;
+
+const MAX_PATH = 4096;
+const hook = z.strictObject({
+  path: z.string().max(MAX_PATH),
+  code: z.string(),
+  map: z.string(),
+  files: z
+    .array(z.strictObject({ path: z.string().startsWith('/').max(MAX_PATH), id: z.string().max(256) }))
+    .max(100_000),
+});
+const answerSchema = z.union([
+  z.strictObject({ bundles: z.array(z.array(hook).min(1).max(256)) }),
+  z.strictObject({
+    error: z.strictObject({
+      code: z.enum(['FIREHOOK_HOOK_BUNDLE', 'FIREHOOK_HOOK_UNREADABLE']),
+      message: z.string().max(16_384),
+      hook: z.string().max(MAX_PATH).optional(),
+    }),
+  }),
+]);
+
+/** What {@link bundleAs} takes. */
+export interface BundleAsOptions {
+  /** Null: with the rights of this process, which is not root. */
+  readonly user: LaneUser | null;
+  /** Absolute paths of files and folders. */
+  readonly modules: readonly string[];
+  /** True: an error where the kernel cannot confine the process. */
+  readonly isRequired: boolean;
+  /** How long the hooks may take. @defaultValue 30000 */
+  readonly patienceMs?: number;
+  /** How long the process may take, whatever it says. @defaultValue 15 seconds more */
+  readonly limitMs?: number;
+}
+
+/**
+ * The hooks of each module, in order.
+ *
+ * @throws {@link FirehookError} what a hook was refused for
+ */
+export async function bundleAs(options: BundleAsOptions): Promise<BundledHook[][]> {
+  const { user, modules, isRequired, patienceMs = PATIENCE_MS, limitMs = patienceMs + PROCESS_MS } = options;
+  if (modules.length === 0) return [];
+  if (user === null) return bundleModules(modules, HOOK_MODULE_NAMES, { patienceMs });
+  const request: BundleRequest = { modules, names: HOOK_MODULE_NAMES, user: `the user ${user.name}`, patienceMs };
+  const answer = readAnswer(await ask(user, request, isRequired, limitMs), modules);
+  if ('bundles' in answer) return answer.bundles;
+  const { code, message, hook: refused = '' } = answer.error;
+  const error = new FirehookError(code, '', { hook: refused });
+  error.message = code === 'FIREHOOK_HOOK_UNREADABLE' ? whyUnreadable(refused, user, message) : printable(message);
+  throw error;
+}
+
+/** What the process says; it is gone then, with all that it started. */
+function ask(user: LaneUser, request: BundleRequest, isRequired: boolean, limitMs: number): Promise<string> {
+  const { modules } = request;
+  const extension = path.extname(fileURLToPath(import.meta.url));
+  const file = fileURLToPath(new URL(`../hook/bundle-process${extension}`, import.meta.url));
+  const esbuild = findEsbuild();
+  const stdio = ['pipe', 'pipe', 'pipe'] as const;
+  const { program, args } = launchCommand({
+    user,
+    descriptors: stdio.length,
+    // What a hook imports lies anywhere. The modes of the files say what the user may have.
+    reads: ['/', ...ownParts(modules)],
+    runs: [esbuild],
+    dataMiB: DATA_MIB,
+    isRequired,
+    cpu: null,
+    program: process.execPath,
+    args: [...(extension === '.ts' ? process.execArgv : []), file],
+  });
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      // The loader of the source is found from where this process is.
+      ...(extension === '.ts' ? {} : { cwd: '/' }),
+      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', UV_USE_IO_URING: '0', ESBUILD_BINARY_PATH: esbuild },
+      stdio: [...stdio],
+      // A process group of its own can be killed as one.
+      detached: true,
+    });
+    const output: Buffer[] = [];
+    let octets = 0;
+    let complaint = '';
+    let isOver = false;
+    const end = (failure: string | null): void => {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(timer);
+      if (child.pid !== undefined) killGroup(child.pid);
+      for (const stream of child.stdio) stream?.destroy();
+      if (failure === null) resolve(Buffer.concat(output).toString());
+      else reject(refusal(modules, failure));
+    };
+    const timer = setTimeout(() => end(`not done after ${limitMs / 1000} s; it was killed`), limitMs);
+    child.on('error', (error) => end(error.message));
+    // Where there were no descriptors left there are no pipes either.
+    if (child.pid === undefined) return;
+    child.stdout.on('data', (chunk: Buffer) => {
+      octets += chunk.length;
+      output.push(chunk);
+      if (octets > MAX_ANSWER) end(`with their source maps they have more than ${MAX_ANSWER / 2 ** 20} MiB`);
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      if (complaint.length < MAX_COMPLAINT) complaint += chunk.toString('utf8');
+    });
+    child.stdin.on('error', () => undefined);
+    child.on('close', (code, signal) => {
+      if (code === 0) end(null);
+      else end(`it ended with ${signal ?? `exit code ${code}`}: ${printable(gist(complaint))}`);
+    });
+    child.stdin.end(JSON.stringify(request));
+  });
+}
+
+/** The line of what it said that names an error. */
+function gist(complaint: string): string {
+  const lines = complaint.trim().split('\n');
+  return lines.find((line) => /^\S*error|^firehook-launch/i.test(line)) ?? lines.at(-1) ?? '';
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nobody is left.
+  }
+}
+
+/** The program that esbuild's package starts: the one thing beside Node.js that may be executed there. */
+function findEsbuild(): string {
+  const require = createRequire(createRequire(import.meta.url).resolve('esbuild'));
+  try {
+    return require.resolve(`@esbuild/linux-${process.arch}/bin/esbuild`);
+  } catch (cause) {
+    throw new FirehookError('FIREHOOK_HOOK_BUNDLE', `esbuild has no program for linux-${process.arch} here`, {
+      cause,
+      advice: 'install it: npm ci, without --omit=optional',
+    });
+  }
+}
+
+/**
+ * What the process said, looked at.
+ *
+ * @throws {@link FirehookError} FIREHOOK_HOOK_BUNDLE when it is not an answer to what it was asked
+ */
+export function readAnswer(text: string, modules: readonly string[]): z.output<typeof answerSchema> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw refusal(modules, 'its answer is not JSON');
+  }
+  const { data: answer } = answerSchema.safeParse(value);
+  const isOurs =
+    answer !== undefined &&
+    (!('bundles' in answer) ||
+      (answer.bundles.length === modules.length &&
+        answer.bundles.every((bundles, index) =>
+          bundles.every(({ path: file }) => file === modules[index] || path.dirname(file) === modules[index]),
+        )));
+  if (!isOurs) throw refusal(modules, 'its answer is not what was asked for');
+  return answer;
+}
+
+function refusal(modules: readonly string[], reason: string): FirehookError {
+  const [first = '', ...others] = modules;
+  const more = others.length === 0 ? '' : ` (or one of ${others.length} more)`;
+  return new FirehookError('FIREHOOK_HOOK_BUNDLE', `${first}${more}: the process that bundles hooks: ${reason}`, {
+    hook: first,
+  });
+}
+
+/** A folder that the user may not enter is covered by the launcher where this package is below it: then nothing is there. */
+function whyUnreadable(hookPath: string, user: LaneUser, message: string): string {
+  const isCovered = message.includes('no such file') && statSync(hookPath, { throwIfNoEntry: false }) !== undefined;
+  const reason = isCovered ? barrier(hookPath, `the user ${user.name}`, user) : '';
+  if (reason === '') return printable(message);
+  return new FirehookError('FIREHOOK_HOOK_UNREADABLE', `${hookPath}: ${reason}`, { advice: '' }).message;
+}
