@@ -229,7 +229,7 @@ export class ContextView implements Context {
 }
 
 /** An address read where it stands in the datagram. */
-class AddressView implements Address {
+export class AddressView implements Address {
   length: 4 | 16 = 4;
   #bytes: Uint8Array = new Uint8Array(16);
   #offset = 0;

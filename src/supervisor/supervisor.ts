@@ -309,6 +309,7 @@ export class Supervisor implements DaemonView {
       fenceFd: plumbing.lease.fenceFd,
       cpu: cpuAt(lane.cpus, place),
       isConfinementRequired: isConfinementRequired(this.config),
+      names: new Map(this.hooks.map(({ path, name }) => [path, name])),
       log,
       events: {
         ...events,
