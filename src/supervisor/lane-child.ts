@@ -134,7 +134,11 @@ export class LaneChild implements LaneHandle {
     } finally {
       if (opened !== null) closeLaneSockets(opened);
     }
-    this.#output = new LaneOutput(log, () => this.pid);
+    this.#output = new LaneOutput(
+      log,
+      () => this.pid,
+      (text) => events.complained?.(text),
+    );
     // Where there were no descriptors left there is no stdio either.
     const pipes = (this.#process.stdio ?? []) as readonly (Readable | Duplex | null | undefined)[];
     for (const stream of [pipes[1], pipes[2]]) if (stream) this.#output.read(stream);

@@ -48,6 +48,8 @@ export interface LaneEvents {
   ready(report: LaneReady): void;
   /** What came of a trial; only of lanes that are started for one. */
   tried?(trial: LaneTried): void;
+  /** It has written an error to its log: a stranger's words. */
+  complained?(text: string): void;
   /** It has been killed for what it did. That it is gone may take a while: its memory is large. */
   killed(reason: string): void;
   /** The process is gone: what it had is not forwarded any more. */

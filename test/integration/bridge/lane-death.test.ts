@@ -93,6 +93,12 @@ for (const onDown of ['drop', 'forward'] as const) {
       await laneAfter(daemon, pid);
       const { sent, received, duplicates } = await stopPing(pinging);
       assert.equal(duplicates, 0);
+      const named = /no progress for 3 s while hook trigger was in onPacket/;
+      assert.match(daemon.log, named);
+      const { lane, health } = await readStatus(daemon);
+      assert.match(lane.lastError ?? '', named);
+      assert.match(health.lastError?.text ?? '', named);
+      assert.ok(!health.ok && health.laneRestarts > 0, health.problems.join('; '));
       assert.ok(whileDown(await readStats(daemon)) - before > 10, 'onDown decided long before the lane was killed');
       // What was stolen before the lease lapsed, a second at most, is lost with the lane.
       if (onDown === 'forward') assert.ok(received > sent / 3, `${received} of ${sent}`);
