@@ -2,7 +2,12 @@
  * Stock hook `rate-limit`: a token bucket for each source address, in a table of fixed size.
  *
  * A source is an IPv4 address or the /64 of an IPv6 address: a host owns its whole /64 and could pick a new address for
- * every packet. Time is the packet's own timestamp, so replay behaves as live traffic did.
+ * every packet. All hosts of a link share fe80::/64, so a link-local source is one address. Time is the packet's own
+ * timestamp, so replay behaves as live traffic did.
+ *
+ * What counts is what arrives. What this host sends is no packet of a source that could be too much for it, and neighbour
+ * discovery always passes: without it there is no link. A super-frame counts as the packets that it was put together from,
+ * so that a limit means the same with and without the offloads of a card.
  *
  * A bucket is one number, the moment when it will be full again. That is virtual scheduling (ITU-T I.371, annex A): it
  * lets through what a bucket of counted tokens lets through, with nothing to round. Exact to a microsecond.
@@ -18,7 +23,8 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { DROP, defineHook, FORWARD, ICMP_ON_DROP } from 'firehook';
+import type { Packet } from 'firehook';
+import { DROP, defineHook, FORWARD, ICMP_ON_DROP, IP_TRANSMIT } from 'firehook';
 import { optionError, readChoice, readFlag, readInteger, readOptions } from './_options.ts';
 import { PortRule, PROTOCOL_NUMBERS } from './_port-rule.ts';
 
@@ -43,6 +49,18 @@ export interface RateLimitOptions {
   /** Count and limit packets to these ports only; needs `protocol`. Later fragments carry no ports and pass. */
   readonly ports?: number | string | readonly (number | string)[];
   /**
+   * Count and limit only TCP packets that open a connection (SYN without ACK): connections that are there keep their speed.
+   *
+   * @defaultValue `false`
+   */
+  readonly newConnections?: boolean;
+  /**
+   * With `host`: count and limit what this host sends, too.
+   *
+   * @defaultValue `false`
+   */
+  readonly includeOwn?: boolean;
+  /**
    * Answer with an ICMP error instead of dropping silently.
    *
    * @defaultValue `false`
@@ -53,17 +71,45 @@ export interface RateLimitOptions {
 const WAYS = 16;
 /** Timestamps are doubles of milliseconds since 1970: good to a quarter of a microsecond. */
 const TOLERANCE_MS = 0.001;
+/** Rings are read one after the other, so that timestamps go back by a little. More than this is a clock that was set. */
+const CLOCK_SET_MS = 1000;
+/** Most octets of a packet on an ordinary link. What is longer was put together by the kernel or a card. */
+const PACKET_OCTETS = 1500;
+
+const TCP_SYN = 2;
+const TCP_ACK = 16;
+const PROTOCOL_ICMPV6 = 58;
+const HOP_LIMIT = 7;
+/** Nobody beyond the link can send it (RFC 4861). */
+const ON_LINK = 255;
+const FIRST_ND_TYPE = 133;
+const LAST_ND_TYPE = 137;
+/** The first ten bits of a link-local address, in its first word. */
+const LINK_LOCAL = 0xfe80_0000;
+const LINK_LOCAL_MASK = 0xffc0_0000;
+/** Stands for the family of sources that are known by the end of their address, not by its start. */
+const FAMILY_LINK_LOCAL = 7;
 
 let protocol = 0;
 let ports: PortRule | undefined;
+let isForConnections = false;
+let includesOwn = false;
 let refused: typeof DROP | typeof ICMP_ON_DROP = DROP;
-let originMs = Number.NaN;
 let buckets: SourceBuckets | undefined;
 
 export default defineHook<RateLimitOptions>({
   name: 'rate-limit',
   setup(options, runtime) {
-    const values = readOptions(options, ['packetsPerSecond', 'burst', 'sources', 'protocol', 'ports', 'reject']);
+    const values = readOptions(options, [
+      'packetsPerSecond',
+      'burst',
+      'sources',
+      'protocol',
+      'ports',
+      'newConnections',
+      'includeOwn',
+      'reject',
+    ]);
     const rate = readRate(values.packetsPerSecond);
     const burst = readInteger('burst', values.burst ?? Math.ceil(rate), 1, 1_000_000);
     const sources = readInteger('sources', values.sources ?? 65_536, WAYS, 4_194_304);
@@ -73,27 +119,50 @@ export default defineHook<RateLimitOptions>({
     }
     if (values.ports !== undefined && protocol === 0) throw new Error('ports: needs protocol; expected tcp or udp');
     ports = values.ports === undefined ? undefined : new PortRule({ protocol: values.protocol, ports: values.ports });
+    isForConnections = readFlag('newConnections', values.newConnections);
+    if (isForConnections && protocol !== PROTOCOL_NUMBERS.tcp) {
+      throw new Error('newConnections: needs protocol: tcp; no other protocol says in a packet that it begins');
+    }
+    includesOwn = readFlag('includeOwn', values.includeOwn);
     refused = readFlag('reject', values.reject) ? ICMP_ON_DROP : DROP;
-    originMs = Number.NaN;
     buckets = new SourceBuckets(sources, 1000 / rate, burst, () =>
       runtime.log('warn', 'More sources than slots: buckets that were not full are given up; raise sources.'),
     );
   },
   onPacket(packet, context) {
+    if (context.direction === IP_TRANSMIT && !includesOwn) return FORWARD;
     if (protocol !== 0 && packet.protocol !== protocol) return FORWARD;
     if (ports !== undefined && !ports.matches(packet)) return FORWARD;
-    // Small numbers keep the fraction of a millisecond that sums of large ones would round away.
-    if (Number.isNaN(originMs)) originMs = context.timestamp;
+    if (isForConnections && !opensConnection(packet)) return FORWARD;
+    if (isNeighbourDiscovery(packet)) return FORWARD;
     const { source, version } = packet;
+    const first = source.word(0);
+    const isLinkLocal = version === 6 && (first & LINK_LOCAL_MASK) >>> 0 === LINK_LOCAL;
     const isWithin = buckets?.take(
-      version,
-      source.word(0),
-      version === 6 ? source.word(1) : 0,
-      context.timestamp - originMs,
+      isLinkLocal ? FAMILY_LINK_LOCAL : version,
+      isLinkLocal ? source.word(2) : first,
+      version === 4 ? 0 : source.word(isLinkLocal ? 3 : 1),
+      context.timestamp,
+      Math.ceil(packet.length / PACKET_OCTETS),
     );
     return isWithin ? FORWARD : refused;
   },
 });
+
+/** True for a SYN without ACK. No fragment can hide its flags: the runtime drops those that are too short for them. */
+function opensConnection({ tcpFlags }: Packet): boolean {
+  return tcpFlags >= 0 && (tcpFlags & (TCP_SYN | TCP_ACK)) === TCP_SYN;
+}
+
+/** True for solicitations, advertisements and redirects that come from the link itself. */
+function isNeighbourDiscovery(packet: Packet): boolean {
+  if (packet.protocol !== PROTOCOL_ICMPV6 || packet.version !== 6 || packet.isFragment) return false;
+  const { bytes, transportOffset } = packet;
+  const type = bytes[transportOffset] ?? 0;
+  return (
+    bytes[HOP_LIMIT] === ON_LINK && transportOffset < packet.length && type >= FIRST_ND_TYPE && type <= LAST_ND_TYPE
+  );
+}
 
 function readRate(value: unknown): number {
   if (typeof value === 'number' && value >= 0.001 && value <= 1_000_000) return value;
@@ -112,6 +181,8 @@ class SourceBuckets {
   readonly #highs: Uint32Array;
   readonly #lows: Uint32Array;
   readonly #fullAtMs: Float64Array;
+  /** What timestamps are counted from, and the latest of them. An array: a number in a field is made anew at every change. */
+  readonly #clock = new Float64Array([Number.NaN, 0]);
   #onOverflow: (() => void) | undefined;
 
   constructor(sources: number, intervalMs: number, burst: number, onOverflow: () => void) {
@@ -126,14 +197,33 @@ class SourceBuckets {
     this.#onOverflow = onOverflow;
   }
 
-  /** Takes one token out of the bucket of a source; false when there is none. Looks at 16 slots at most. */
-  take(family: number, high: number, low: number, nowMs: number): boolean {
+  /**
+   * Takes tokens out of the bucket of a source; false when there is not one. Looks at 16 slots at most.
+   *
+   * @param packets - tokens that it costs. One is enough to pass; the others are owed, and come back first
+   */
+  take(family: number, high: number, low: number, timestampMs: number, packets: number): boolean {
+    const nowMs = this.#now(timestampMs);
     const slot = this.#find(family, high, low, nowMs);
-    // No bucket lacks more than its depth. More than that means that the clock went back: then it is empty, no worse.
-    const lackMs = Math.min(Math.max(0, (this.#fullAtMs[slot] ?? 0) - nowMs), this.#depthMs);
+    const lackMs = Math.max(0, (this.#fullAtMs[slot] ?? 0) - nowMs);
     const isWithin = lackMs + this.#intervalMs <= this.#depthMs;
-    this.#fullAtMs[slot] = nowMs + lackMs + (isWithin ? this.#intervalMs : 0);
+    this.#fullAtMs[slot] = nowMs + lackMs + (isWithin ? this.#intervalMs * packets : 0);
     return isWithin;
+  }
+
+  /** A timestamp on a clock of small numbers, which keep the fraction that sums of large ones would round away. */
+  #now(timestampMs: number): number {
+    const clock = this.#clock;
+    const latestMs = clock[1] as number;
+    const nowMs = timestampMs - (clock[0] as number);
+    if (nowMs >= latestMs) {
+      clock[1] = nowMs;
+      return nowMs;
+    }
+    if (nowMs >= latestMs - CLOCK_SET_MS) return nowMs;
+    // The first packet, or a clock that was set back: buckets go on from where they are.
+    clock[0] = timestampMs - latestMs;
+    return latestMs;
   }
 
   /** The slot of a source; one with a full bucket is made for a new source. */

@@ -3,7 +3,8 @@
  *
  * ```
  *   firehookd -c FILE            run
- *   firehookd -c FILE --check    validate the file and load its hooks, as the lane's user, then exit
+ *   firehookd -c FILE --check    validate the file, look at its interfaces, load its hooks as the lane's user and try them with a few
+ *                                packets, then exit
  *   firehookd -c FILE --undo     take back what a killed run left in the kernel
  * ```
  * @module
@@ -16,16 +17,18 @@ import { ConfigError, type LoadedConfig, type LoadOptions, loadConfig } from '..
 import { attachInterfaces, type Config } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
 import { loadNative } from '../native/load-native.ts';
+import { toAttachment } from '../plumbing/attach-entry.ts';
 import { kernelWarnings } from '../plumbing/kernel.ts';
 import { KernelPlumbing } from '../plumbing/kernel-plumbing.ts';
 import type { Link } from '../plumbing/link.ts';
+import { lookAtLinks } from '../plumbing/look.ts';
 import { takeNamespaceLock } from '../plumbing/port-locks.ts';
 import { bundleAll } from '../supervisor/bundle-all.ts';
 import { assertCpus } from '../supervisor/lane-cpus.ts';
 import { findUser } from '../supervisor/lane-user.ts';
 import { refuseEarlierTakers } from '../supervisor/refuse-takers.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
-import { tryHooks } from '../supervisor/try-hooks.ts';
+import { tryWithPackets } from '../supervisor/try-hooks.ts';
 import { version } from '../supervisor/version.ts';
 import { LogQueue } from '../telemetry/log-queue.ts';
 import { createLogger, type Logger, logLine } from '../telemetry/logger.ts';
@@ -37,13 +40,15 @@ interface Options {
   readonly config: string;
   readonly check?: boolean;
   readonly undo?: boolean;
+  readonly interfaces: boolean;
 }
 
 async function main(): Promise<void> {
   const command = new Command('firehookd')
     .description('Runs live packets through TypeScript hooks, in order of priority.')
     .requiredOption('-c, --config <file>', 'configuration file')
-    .option('--check', 'validate the configuration, load the hooks, and exit')
+    .option('--check', 'validate the configuration, try the hooks, look at the interfaces, and exit')
+    .option('--no-interfaces', 'with --check: for another machine, whose interfaces are not here')
     .option('--undo', 'take back what a killed run left in the kernel, and exit')
     .version(version)
     .addHelpText('after', '\nExit codes: 0 ok, 1 failed, 2 usage or configuration, 4 permission.')
@@ -52,6 +57,8 @@ async function main(): Promise<void> {
   const options = command.opts<Options>();
   if (options.check === true && options.undo === true)
     throw new FirehookError('FIREHOOK_USAGE', '--check and --undo exclude each other');
+  if (!options.interfaces && options.check !== true)
+    throw new FirehookError('FIREHOOK_USAGE', '--no-interfaces goes with --check only');
   // A daemon outlives its readers in its own way: src/telemetry.
   if (options.check === true || options.undo === true) outliveReaders('firehookd');
   // To take back what is there no hook is loaded, and it must be possible in any case.
@@ -60,7 +67,7 @@ async function main(): Promise<void> {
     options.check === true ? loadListing(options.config, reading) : loadConfig(options.config, reading);
   const loaded = { config, warnings: [...warnings, ...kernelWarnings(config)] };
   if (options.undo === true) await undo(loaded);
-  else if (options.check === true) await check(options.config, loaded);
+  else if (options.check === true) await check(options.config, loaded, options.interfaces);
   else await run(options.config, loaded);
 }
 
@@ -151,14 +158,47 @@ function endOnSurprise(log: Logger, supervisor: Supervisor): void {
   process.on('unhandledRejection', end);
 }
 
-async function check(file: string, { config, warnings }: LoadedConfig): Promise<void> {
+async function check(file: string, { config, warnings }: LoadedConfig, looksAtInterfaces: boolean): Promise<void> {
   for (const warning of warnings) process.stderr.write(`firehookd: warning: ${printable(warning)}\n`);
   const user = process.getuid?.() === 0 ? findUser(config.lane.user) : null;
   assertCpus(config.lane.cpus);
-  const hooks = await tryHooks(config, path.dirname(path.resolve(file)), user, await bundleAll(config, user));
-  if (process.getuid?.() === 0) await checkTakers(config);
-  const running = hooks.map(({ name, priority }) => `${name} (${priority})`).join(', ');
-  process.stdout.write(`${file}: ok; hooks in running order: ${running === '' ? 'none' : printable(running)}\n`);
+  const problems: unknown[] = looksAtInterfaces ? await problemsOfInterfaces(config) : [];
+  let shown = '';
+  try {
+    const folder = path.dirname(path.resolve(file));
+    const { hooks, packets, faults } = await tryWithPackets(config, folder, user, await bundleAll(config, user));
+    problems.push(...faults);
+    const running = hooks.map(({ name, priority }) => `${name} (${priority})`).join(', ');
+    shown = `hooks in running order: ${running === '' ? 'none' : `${printable(running)}; each met ${packets} sample packets`}`;
+  } catch (error) {
+    problems.push(error);
+  }
+  // Of what is refused anyway nobody asks what takes its frames.
+  if (process.getuid?.() === 0 && looksAtInterfaces && problems.length === 0) await checkTakers(config);
+  for (const problem of problems.slice(0, -1)) process.stderr.write(`firehookd: ${printable(reasonOf(problem))}\n`);
+  if (problems.length > 0) throw problems.at(-1);
+  const interfaces = config.attach.flatMap(attachInterfaces).join(', ');
+  const looked = looksAtInterfaces ? `interfaces: ${interfaces}` : 'the interfaces were not looked at';
+  process.stdout.write(`${file}: ok; ${shown}; ${looked}\n`);
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What a start would refuse of the interfaces, each attach by itself. */
+async function problemsOfInterfaces({ attach, driver }: Config): Promise<unknown[]> {
+  const links = await lookAtLinks();
+  return attach.flatMap((one) => {
+    try {
+      for (const { isUp, name } of toAttachment(one, driver, links).links) {
+        if (!isUp) process.stderr.write(`firehookd: warning: interface ${name} is down: ip link set ${name} up\n`);
+      }
+      return [];
+    } catch (error) {
+      return [error];
+    }
+  });
 }
 
 /** Of the interfaces that are there: whether something takes their frames before firehook would. */

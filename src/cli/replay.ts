@@ -26,6 +26,7 @@ import { openSavefile, type SavefileDriver } from '../drivers/savefile.ts';
 import { isStandardInput } from '../drivers/savefile-input.ts';
 import { isStandardOutput } from '../drivers/savefile-output.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
+import { HOOK_COUNTERS, HOOK_FAULTS, type HookChain } from '../hook/hook-chain.ts';
 import { becomeUser } from '../lane/become-user.ts';
 import { FileClock } from '../lane/hook-clock.ts';
 import { Lane } from '../lane/lane.ts';
@@ -74,7 +75,7 @@ const SIGNAL_EXIT_CODE = 128;
  * Ends the process when all went well, so that no timer of a hook keeps it.
  *
  * @throws {@link FirehookError} when a file or a hook is refused, and, after the report, when the input is truncated, the
- *   output could not be written to its end, or a hook was at fault outside `onPacket`
+ *   output could not be written to its end, or a hook was at fault
  */
 export async function replay(input: string, options: ReplayOptions): Promise<void> {
   const ways = new ReplayWays(options);
@@ -113,8 +114,12 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     return lane?.inject(datagram) ?? false;
   };
   let chain: LoadedChain;
+  let lastFault = (): string => '';
   try {
-    chain = await loadHooks(sources, settings, folder, clock, send, log);
+    chain = await loadHooks(sources, settings, folder, clock, send, log, (hook, text) => {
+      lastFault = () => `${hook}: ${text()}`;
+      log('error', () => hookLine(hook, text));
+    });
   } catch (error) {
     await guard.end();
     driver.stop();
@@ -138,7 +143,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   chain.teardown();
   await guard.end();
   if (isDrawn) process.stderr.write('\r\u001b[K');
-  const end = endOf(error, guard);
+  const end = endOf(error, guard, chain.chain, lastFault);
   const report = makeReport(input, options.write ?? null, driver, lane, chain, guard, unread, ways, end);
   for (const warning of report.warnings) process.stderr.write(`firehook: warning: ${printable(warning)}\n`);
   const stream = isStandardOutput(options.write ?? '') ? process.stderr : process.stdout;
@@ -167,11 +172,20 @@ function lookAtHead(input: string): void {
 }
 
 /** What the command ends with; null when all went well. */
-function endOf(error: FirehookError | null, guard: ReplayGuard): FirehookError | null {
+function endOf(
+  error: FirehookError | null,
+  guard: ReplayGuard,
+  { counters, hooks }: HookChain,
+  lastFault: () => string,
+): FirehookError | null {
   if (error !== null) return error;
   if (guard.ownError !== null)
     return new FirehookError('FIREHOOK_LANE_FAILED', oneLine(guard.ownError), { cause: guard.ownError });
-  return guard.faultSentence === '' ? null : new FirehookError('FIREHOOK_LANE_FAILED', guard.faultSentence);
+  if (guard.faultSentence !== '') return new FirehookError('FIREHOOK_HOOK_FAULT', guard.faultSentence);
+  const faults = hooks.reduce((sum, _, index) => sum + (counters[index * HOOK_COUNTERS + HOOK_FAULTS] ?? 0), 0);
+  if (faults === 0) return null;
+  const detail = `${faults} ${faults === 1 ? 'fault' : 'faults'} of hooks, the last: ${printable(lastFault())}`;
+  return new FirehookError('FIREHOOK_HOOK_FAULT', detail);
 }
 
 /** An error that nobody expected, with the place it comes from. */
@@ -224,6 +238,7 @@ function loadHooks(
   clock: FileClock,
   send: (datagram: Uint8Array, hook: string) => boolean,
   log: ReturnType<typeof createRateLimitedLog>,
+  onFault: (hook: string, text: () => string) => void,
 ): Promise<LoadedChain> {
   return loadChain({
     hooks: sources,
@@ -234,6 +249,7 @@ function loadHooks(
     verifier: settings.verifier,
     trackChanges: true,
     log: (level, hook, message) => log(level, () => hookLine(hook, message)),
+    onFault,
     send,
   });
 }

@@ -4,7 +4,14 @@
  * @module
  */
 
-import type { HooksReport, LaneReport, PoolReport, StatsReport, StatusReport } from '../control/reports.ts';
+import type {
+  HealthReport,
+  HooksReport,
+  LaneReport,
+  PoolReport,
+  StatsReport,
+  StatusReport,
+} from '../control/reports.ts';
 import type { LedgerRow } from '../lane/ledger.ts';
 import { printable } from '../telemetry/printable.ts';
 import { type Cell, table } from './table.ts';
@@ -21,6 +28,7 @@ const IN_FORCE: Readonly<Record<StatusReport['attaches'][number]['inForce'], str
 export function showStatus(report: StatusReport): string {
   const lines: [string, string][] = [
     ['state', report.state],
+    ...healthLines(report.health),
     ['version', `${report.version}, pid ${report.pid}, up ${report.uptimeSeconds} s`],
     ...report.attaches.map(({ kind, interfaces, isAttached, inForce }): [string, string] => [
       'attach',
@@ -54,6 +62,19 @@ export function showStatus(report: StatusReport): string {
     ...report.warnings.map((warning): [string, string] => ['warning', warning]),
   ];
   return table(lines);
+}
+
+/** How it does, in one look: before everything that does not change. */
+function healthLines({ ok, problems, received, dropped, rejected, lost, lastError }: HealthReport): [string, string][] {
+  const counted = { received, dropped, rejected, lost };
+  const numbers = Object.entries(counted).map(([what, count]) => `${what} ${count.toLocaleString('en-US')}`);
+  return [
+    ['health', ok ? 'ok' : problems.length === 0 ? 'there was an error' : problems.join('; ')],
+    ['packets', numbers.join(', ')],
+    ...(lastError === null
+      ? []
+      : [['last error', `${lastError.secondsAgo} s ago: ${lastError.text}`] satisfies [string, string]]),
+  ];
 }
 
 function lapsesOf({ lease, leaseHistory: { lapses, lastError } }: StatusReport): string {

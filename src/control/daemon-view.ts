@@ -61,6 +61,8 @@ export interface DaemonView {
   readonly lanes: readonly LaneView[];
   readonly laneRestarts: number;
   readonly lastLaneError: string | null;
+  /** What a lane wrote to the log or died of last, and when, on the clock of `performance.now`; null when all went well. */
+  readonly lastError: { readonly text: string; readonly atMs: number } | null;
   readonly isLeaseHeld: boolean;
   readonly lease: LeaseState;
   readonly ways: readonly Way[];

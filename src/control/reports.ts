@@ -7,7 +7,7 @@
  * @module
  */
 
-import { addRow, checkRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
+import { addRow, checkRow, emptyRow, type LedgerRow, MOST_COUNTED } from '../lane/ledger.ts';
 import type { LaneProgress } from '../lane/progress.ts';
 import type { PortCounters } from '../plumbing/port-counters.ts';
 import { describeRings, type RingReport } from '../supervisor/ring-plan.ts';
@@ -17,9 +17,29 @@ import type { ControlReports } from './control-server.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { askDevices } from './device-control.ts';
 
+/** How a daemon does, since its start. */
+export interface HealthReport {
+  /** There is nothing to look at. */
+  readonly ok: boolean;
+  /** What there is to look at, one sentence each. */
+  readonly problems: readonly string[];
+  readonly received: number;
+  /** By hooks, by their faults, and what no hook sees. */
+  readonly dropped: number;
+  readonly rejected: number;
+  /** Neither forwarded nor stopped by a verdict, with those that the kernel dropped because a lane was too slow. */
+  readonly lost: number;
+  readonly hookFaults: number;
+  /** The hooks that were at fault. */
+  readonly faultsByHook: readonly { readonly hook: string; readonly faults: number }[];
+  readonly laneRestarts: number;
+  readonly lastError: { readonly text: string; readonly secondsAgo: number } | null;
+}
+
 /** `firehook status`. */
 export interface StatusReport {
   readonly state: string;
+  readonly health: HealthReport;
   readonly version: string;
   readonly pid: number;
   readonly uptimeSeconds: number;
@@ -156,6 +176,7 @@ export class Reports implements ControlReports {
     const steals = config.attach.some((attach) => !('tap' in attach));
     return {
       state: daemon.state,
+      health: this.#health(),
       version,
       pid: process.pid,
       uptimeSeconds: Math.floor((performance.now() - daemon.startedAtMs) / 1000),
@@ -196,6 +217,45 @@ export class Reports implements ControlReports {
       ...(icmpDenied === 0 ? [] : [`${icmpDenied} ICMP errors`]),
       ...(injectDenied === 0 ? [] : [`${injectDenied} datagrams that hooks made`]),
     ].map((what) => `Rules of this machine dropped ${what} on the way out (EPERM); the log says which most likely.`);
+  }
+
+  #health(): HealthReport {
+    const daemon = this.#daemon;
+    const progress = this.#progress();
+    const total = emptyRow();
+    for (const { row } of daemon.totals.ways(daemon.ways, progress)) addRow(total, row);
+    const faultsByHook = daemon.totals
+      .hooks(daemon.hooks, progress)
+      .filter(({ counters }) => counters.faults > 0)
+      .map(({ name, counters }) => ({ hook: name, faults: counters.faults }));
+    const hookFaults = Math.min(
+      faultsByHook.reduce((sum, { faults }) => sum + faults, 0),
+      MOST_COUNTED,
+    );
+    const lost = Math.min(total.lost + daemon.totals.kernelDropped(progress), MOST_COUNTED);
+    const { lastError, laneRestarts } = daemon;
+    const atFault = faultsByHook.map(({ hook, faults }) => `${hook} ${faults.toLocaleString('en-US')}`).join(', ');
+    const unhooked = daemon.attaches.filter(({ inForce }) => inForce !== 'hooks');
+    return {
+      ok: hookFaults + lost + laneRestarts + unhooked.length === 0 && lastError === null,
+      problems: [
+        ...unhooked.map(({ interfaces }) => `the hooks do not decide about ${interfaces.join(' and ')}`),
+        ...(hookFaults > 0 ? [`hooks were at fault: ${atFault}`] : []),
+        ...(lost > 0 ? [`packets were lost: ${lost.toLocaleString('en-US')}`] : []),
+        ...(laneRestarts > 0 ? [`lanes were replaced: ${laneRestarts}`] : []),
+      ],
+      received: total.received,
+      dropped: total.dropped,
+      rejected: total.rejected,
+      lost,
+      hookFaults,
+      faultsByHook,
+      laneRestarts,
+      lastError:
+        lastError === null
+          ? null
+          : { text: lastError.text, secondsAgo: Math.floor((performance.now() - lastError.atMs) / 1000) },
+    };
   }
 
   /** {@inheritDoc ControlReports.stats} */

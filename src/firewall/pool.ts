@@ -49,14 +49,14 @@ interface Block {
 
 /** Descriptors, data buffers and blocks under one limit. */
 export class Pool {
-  /** Index of the hook that runs, {@link RUNTIME_OWNER} for the runtime. Set before each call of a hook. */
-  owner = RUNTIME_OWNER;
   readonly #store: SlabStore;
   readonly #blocks = new WeakMap<object, Block>();
   readonly #books: Record<POOL_TYPE, Map<number, TagBook>> = { [NonPagedPool]: new Map(), [PagedPool]: new Map() };
   readonly #owners: OwnerBook[] = [];
   readonly #descriptorBook: TagBook;
   readonly #dataBook: TagBook;
+  /** The owner, plus one: memory of zeros stands for the runtime. */
+  #running = new Int32Array(1);
   /** For a verifier: asked at each request of a hook whether it is to fail. Null for never. */
   refuses: (() => boolean) | null = null;
   /** For a verifier: fresh memory and descriptors hold no zeros and nulls, freed memory is overwritten. */
@@ -76,6 +76,19 @@ export class Pool {
     this.#store = new SlabStore(limitBytes);
     this.#descriptorBook = this.#tagBook(NonPagedPool, TAG_DESCRIPTOR);
     this.#dataBook = this.#tagBook(NonPagedPool, TAG_DATA);
+  }
+
+  /** Index of the hook that runs, {@link RUNTIME_OWNER} for the runtime. Set before each call of a hook. */
+  get owner(): number {
+    return (this.#running[0] as number) + RUNTIME_OWNER;
+  }
+  set owner(owner: number) {
+    this.#running[0] = owner - RUNTIME_OWNER;
+  }
+
+  /** Keeps {@link Pool.owner} in memory that another process can see: who runs is known also where it does not return. */
+  shareOwner(memory: Int32Array<ArrayBuffer>): void {
+    this.#running = memory;
   }
 
   /**

@@ -13,8 +13,11 @@
 
 import { createHook, executionAsyncResource } from 'node:async_hooks';
 import type { Pool } from '../firewall/pool.ts';
+import { type Activity, noteRunning, restoreRunning } from './running-hook.ts';
 
 const OWNER = Symbol('owner');
+/** Deeper than callbacks nest in a sound program: what lies deeper is not noted. */
+const MOST_NESTED = 64;
 /** Nobody's. */
 const NONE = -1;
 
@@ -25,24 +28,45 @@ interface Marked {
   [OWNER]?: number;
 }
 
-/** From now on what a hook starts is marked with the owner that the pool names while it runs. Once a process. */
+/**
+ * From now on what a hook starts is marked with the owner that the pool names while it runs. Once a process. From the first mark on it
+ * is noted also whose timer or promise runs: before that there is none, and a callback of the runtime costs nothing more.
+ */
 export function followOwners(pool: Pool): void {
+  const noted: number[] = [];
+  const note = createHook({
+    before() {
+      if (noted.length >= MOST_NESTED) return;
+      noted.push(noteRunning((executionAsyncResource() as Marked)[OWNER], 'a timer or a promise'));
+    },
+    after() {
+      const before = noted.pop();
+      if (before !== undefined) restoreRunning(before);
+    },
+  });
+  let isNoting = false;
   createHook({
     init(_asyncId, _type, _trigger, resource) {
       const running = pool.owner === NONE ? loading : pool.owner;
       const owner = running === NONE ? (executionAsyncResource() as Marked)[OWNER] : running;
-      if (owner !== undefined) (resource as Marked)[OWNER] = owner;
+      if (owner === undefined) return;
+      (resource as Marked)[OWNER] = owner;
+      if (isNoting) return;
+      isNoting = true;
+      note.enable();
     },
   }).enable();
 }
 
 /** Runs a part of a hook that belongs to no packet: what it starts is this owner's. */
-export function asOwner<T>(owner: number, action: () => T): T {
+export function asOwner<T>(owner: number, activity: Activity, action: () => T): T {
+  const before = noteRunning(owner, activity);
   loading = owner;
   try {
     return action();
   } finally {
     loading = NONE;
+    restoreRunning(before);
   }
 }
 

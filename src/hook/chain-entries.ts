@@ -73,7 +73,10 @@ export class ChainEntry {
 
 /** Holds the list. */
 export class ChainEntries {
+  #all: readonly ChainEntry[];
   #list: readonly ChainEntry[];
+  /** Whose entries are walked; null for all. */
+  #only: number | null = null;
   #order = 0;
   readonly #hooks: readonly LoadedHook[];
   readonly #width: number;
@@ -85,16 +88,23 @@ export class ChainEntries {
   constructor(hooks: readonly LoadedHook[], width: number) {
     this.#hooks = hooks;
     this.#width = width;
-    this.#list = hooks.flatMap((hook, index) => {
+    this.#all = hooks.flatMap((hook, index) => {
       if (hook.kind === 'driver') return [];
       const callback = hook.kind === 'callback' ? new CallbackDoor(hook.callback) : null;
       return [this.#make(index, 0, { isDefined: callback === null, callback })];
     });
+    this.#list = this.#all;
   }
 
   /** For one walk. */
   get list(): readonly ChainEntry[] {
     return this.#list;
+  }
+
+  /** From now on only this hook is called, for a trial of each by itself; null for all of them. */
+  walkOnly(hook: number | null): void {
+    this.#only = hook;
+    this.#set(this.#all);
   }
 
   /** Adds a callback of a driver. An NTSTATUS: the same one twice is STATUS_INVALID_PARAMETER. */
@@ -108,30 +118,30 @@ export class ChainEntries {
   removeCallback(hook: number, pointer: IPPacketFirewallPtr): number {
     const entry = this.#find(hook, pointer);
     if (entry === undefined) return STATUS_INVALID_PARAMETER;
-    this.#list = this.#list.filter((one) => one !== entry);
+    this.#set(this.#all.filter((one) => one !== entry));
     return STATUS_SUCCESS;
   }
 
   /** Sets the one hook for IPv6 of the chain; false where there is one. */
   setIpv6(hook: number, driver: DriverDoor, ipv6: Ipv6Call): boolean {
-    if (this.#list.some((entry) => entry.ipv6 !== null)) return false;
+    if (this.#all.some((entry) => entry.ipv6 !== null)) return false;
     this.#add(this.#make(hook, 0, { ipv6, driver }));
     return true;
   }
 
   /** Takes that of this hook away, where it has it. */
   clearIpv6(hook: number): void {
-    this.#list = this.#list.filter((entry) => entry.ipv6 === null || entry.hook !== hook);
+    this.#set(this.#all.filter((entry) => entry.ipv6 === null || entry.hook !== hook));
   }
 
   /** The configuration's priority of a hook, its module's, or the largest of its callbacks. */
   priorityOf(hook: number): number {
-    const own = this.#list.filter((entry) => entry.hook === hook).map(({ priority }) => priority);
+    const own = this.#all.filter((entry) => entry.hook === hook).map(({ priority }) => priority);
     return this.#hooks[hook]?.priority ?? (own.length === 0 ? 0 : Math.max(...own));
   }
 
   #find(hook: number, pointer: IPPacketFirewallPtr): ChainEntry | undefined {
-    return this.#list.find((entry) => entry.hook === hook && entry.pointer === pointer);
+    return this.#all.find((entry) => entry.hook === hook && entry.pointer === pointer);
   }
 
   #make(hook: number, ownPriority: number, parts: EntryParts): ChainEntry {
@@ -141,8 +151,17 @@ export class ChainEntries {
   }
 
   #add(entry: ChainEntry): void {
-    this.#list = [...this.#list, entry].sort(
-      (a, b) => b.priority - a.priority || (a.hook === b.hook ? b.ownPriority - a.ownPriority : 0) || a.order - b.order,
+    this.#set(
+      [...this.#all, entry].sort(
+        (a, b) =>
+          b.priority - a.priority || (a.hook === b.hook ? b.ownPriority - a.ownPriority : 0) || a.order - b.order,
+      ),
     );
+  }
+
+  #set(all: readonly ChainEntry[]): void {
+    const only = this.#only;
+    this.#all = all;
+    this.#list = only === null ? all : all.filter((entry) => entry.hook === only);
   }
 }

@@ -27,7 +27,7 @@ import type { DefinedHook, Verdict } from './contract.ts';
 import { noVerdict } from './fault-text.ts';
 import type { LoadedHook } from './load-hook.ts';
 import { PacketState } from './packet-state.ts';
-import { ContextState, ContextView, PacketView } from './packet-view.ts';
+import { ContextState, ContextView, freezeViews, PacketView } from './packet-view.ts';
 import { isChecksumPartial, MAX_DATAGRAM, Replacement } from './replacement.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -116,6 +116,7 @@ export class HookChain {
     this.entries = new ChainEntries(this.hooks, HOOK_COUNTERS);
     this.counters = new Float64Array(this.hooks.length * HOOK_COUNTERS);
     this.#pool = options.pool;
+    freezeViews();
     this.#packet = new PacketState(options.pool);
     this.#packetView = new PacketView(this.#packet);
     this.#replacement = new Replacement(options.pool);

@@ -218,7 +218,7 @@ export class ContextView implements Context {
 }
 
 /** An address read where it stands in the datagram. */
-class AddressView implements Address {
+export class AddressView implements Address {
   readonly #state: PacketState;
   readonly #isSource: boolean;
 
@@ -264,5 +264,7 @@ class AddressView implements Address {
   }
 }
 
-// What a hook is handed has these for prototypes; no hook may change what the next one reads through them.
-for (const { prototype } of [PacketView, ContextView, AddressView]) Object.freeze(prototype);
+/** What a hook is handed has these for prototypes: from now on no hook changes what the next one reads through them. */
+export function freezeViews(): void {
+  for (const { prototype } of [PacketView, ContextView, AddressView]) Object.freeze(prototype);
+}

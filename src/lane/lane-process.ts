@@ -23,8 +23,10 @@ import { openQueuedSender } from '../drivers/queued-sender.ts';
 import { RawSender } from '../drivers/raw-sender.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { systemPool } from '../firewall/ddk.ts';
-import { followOwners, ownerOfFailure } from '../hook/async-owner.ts';
+import { asOwner, followOwners, ownerOfFailure } from '../hook/async-owner.ts';
 import { freezeRealm } from '../hook/freeze-realm.ts';
+import { guardMembers } from '../hook/guard-members.ts';
+import { shareRunning } from '../hook/running-hook.ts';
 import { HOOK_MODULES } from '../hook-modules.ts';
 import { loadNative, sealNative } from '../native/load-native.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
@@ -34,12 +36,13 @@ import { becomeUser } from './become-user.ts';
 import { deniedLine } from './denied-line.ts';
 import type { DatagramSender } from './egress.ts';
 import { Lane } from './lane.ts';
-import { hookLine, loadChain } from './load-chain.ts';
+import { hookLine, type LoadedChain, loadChain } from './load-chain.ts';
 import type { LocalRoute } from './local-table.ts';
 import { type DeviceRequest, type LaneSpec, MAX_FAILURE, type ToLane } from './messages.ts';
 import { endWithParent } from './orphan-guard.ts';
-import { ProgressWriter } from './progress.ts';
+import { ProgressWriter, progressOctets, sharedOctets } from './progress.ts';
 import type { FromLane } from './read-message.ts';
+import { FaultNotes, tryOnSamples } from './trial.ts';
 import { unreadableLine } from './unreadable-types.ts';
 
 /** Descriptor of the progress file, as the supervisor arranges it. */
@@ -55,8 +58,8 @@ const IDLE_PROGRESS_MS = 50;
 /** Lines a second that hooks and hook faults may write to the log. */
 const HOOK_LINES_PER_SECOND = 5;
 
-/** Drivers that are loaded. */
-let drivers: ReadonlyMap<string, DriverDoor> = new Map();
+/** Drivers that are loaded, each with its place in the configuration. */
+let drivers: readonly { readonly owner: number; readonly door: DriverDoor }[] = [];
 let stopLane: () => void = () => process.exit(0);
 /** What came last; the lane may not be there yet. */
 let locals: readonly LocalRoute[] | null = null;
@@ -93,7 +96,10 @@ async function run(spec: LaneSpec): Promise<void> {
   tell({ type: 'opened' });
   // Only where npm pcap had to open its sockets here.
   if (spec.user !== null && process.getuid?.() === 0) becomeUser(spec.user);
+  shareMemory(spec);
   const routes = confine(spec);
+  const notes = new FaultNotes();
+  if (spec.mode === 'try') guardMembers();
   followOwners(systemPool);
   let blame = (owner: number, error: unknown): void => {
     const path = spec.hooks[owner]?.bundle.path;
@@ -106,15 +112,7 @@ async function run(spec: LaneSpec): Promise<void> {
 
   freezeRealm(HOOK_MODULES);
   let lane: Lane | null = null;
-  const {
-    chain,
-    drivers: doors,
-    hooks,
-    interests,
-    verifier,
-    teardown,
-    blame: chainBlame,
-  } = await loadChain({
+  const loaded = await loadChain({
     hooks: spec.hooks,
     routes: () => routes,
     ...(spec.user === null ? {} : { user: spec.user.name }),
@@ -125,13 +123,17 @@ async function run(spec: LaneSpec): Promise<void> {
     verifier: spec.verifier,
     trackChanges: spec.trackChanges,
     log: (level, hook, message) => limited(level, () => hookLine(hook, message)),
+    ...(spec.mode === 'try' ? { onFault: (hook, text) => notes.note(hook, text()) } : {}),
     send: (datagram) => lane?.inject(datagram) ?? false,
   });
-  blame = chainBlame;
-  drivers = doors;
+  const { chain, hooks, interests, verifier, teardown } = loaded;
+  blame = loaded.blame;
+  drivers = chain.hooks.flatMap(({ name, owner = -1 }) => {
+    const door = loaded.drivers.get(name);
+    return door === undefined ? [] : [{ owner, door }];
+  });
   if (driver === null) {
-    teardown();
-    tell({ type: 'ready', hooks, rings: [], kernelFilter: null }, () => process.exit(0));
+    await endTrial(spec, loaded, notes);
     return;
   }
   lane = new Lane({
@@ -175,6 +177,27 @@ async function run(spec: LaneSpec): Promise<void> {
   progress.writeAll(0);
   tell({ type: 'ready', hooks, rings: driver instanceof AfpacketDriver ? driver.rings : [], kernelFilter });
   await done;
+}
+
+/** A lane without packets of its own: shows the hooks what is to be shown, and ends. */
+async function endTrial(spec: LaneSpec, loaded: LoadedChain, notes: FaultNotes): Promise<void> {
+  const ready: FromLane = { type: 'ready', hooks: loaded.hooks, rings: [], kernelFilter: null };
+  if (spec.mode === 'check') {
+    loaded.teardown();
+    tell(ready, () => process.exit(0));
+    return;
+  }
+  // From now on the supervisor counts the time of the packets, and no longer that of the set-up.
+  tell(ready);
+  const trial = await tryOnSamples(loaded, spec, notes);
+  loaded.teardown();
+  tell({ type: 'tried', ...trial }, () => process.exit(0));
+}
+
+/** From here on it can be seen from outside which hook runs. */
+function shareMemory({ ways, hooks }: LaneSpec): void {
+  const shape = { ways: ways.length, hooks: hooks.length };
+  shareRunning(loadNative().mapMemory(PROGRESS_FD, sharedOctets(shape)), progressOctets(shape), systemPool);
 }
 
 /**
@@ -254,8 +277,8 @@ function answer({ id, device, code, input, outputLength }: DeviceRequest): void 
   const none = { status: STATUS_OBJECT_NAME_NOT_FOUND, output: Buffer.alloc(0) };
   try {
     let found: IoControlAnswer = none;
-    for (const door of drivers.values()) {
-      found = door.ioControl(device, code, octets, outputLength);
+    for (const { owner, door } of drivers) {
+      found = asOwner(owner, 'its device', () => door.ioControl(device, code, octets, outputLength));
       if (found.status !== STATUS_OBJECT_NAME_NOT_FOUND) break;
     }
     tell({ type: 'answered', id, status: found.status, output: found.output.toString('base64'), error: null });

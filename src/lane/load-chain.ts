@@ -19,6 +19,7 @@ import type { HookModules, HookRuntime } from '../hook/contract.ts';
 import { HookChain } from '../hook/hook-chain.ts';
 import { chainInterests } from '../hook/interest.ts';
 import { assertUniqueNames, describeHookError, type LoadedHook, loadHook, placeOfVerdict } from '../hook/load-hook.ts';
+import { noteRunning, restoreRunning } from '../hook/running-hook.ts';
 import { isVerifying, NO_VERIFIER, Verifier, type VerifierSettings } from '../hook/verifier.ts';
 import { HOOK_MODULES } from '../hook-modules.ts';
 import { lookUpRoute } from '../netlink/look-up-route.ts';
@@ -61,6 +62,8 @@ export interface LoadChainOptions {
   readonly trackChanges: boolean;
   /** Must limit its own rate. */
   readonly log: HookLog;
+  /** Told of each fault, by the name of the hook. @defaultValue it is logged */
+  readonly onFault?: (hook: string, text: () => string) => void;
   /** What `runtime.send` does for the hook of that name. */
   readonly send: (datagram: Uint8Array, hook: string) => boolean;
 }
@@ -98,6 +101,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   const loaded: LoadedHook[] = [];
   const sourceOf = new Map<string, HookSource>();
   const driverOf = new Map<string, Driver>();
+  const fault = options.onFault ?? ((hook, text): void => options.log('error', hook, text));
   const describe = (
     hook: LoadedHook,
     reason: string,
@@ -113,10 +117,10 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   for (const [owner, source] of options.hooks.entries()) {
     systemPool.nameOwner(owner, source.bundle.path);
     const driver = new Driver(owner, source, settings, options);
-    const hook = asOwner(owner, () => loadHook(source.bundle, driver.modules));
+    const hook = asOwner(owner, 'its module', () => loadHook(source.bundle, driver.modules));
     systemPool.nameOwner(owner, hook.name);
     driver.name = hook.name;
-    driver.onFault = (reason, error) => options.log('error', hook.name, () => describe(hook, reason, error));
+    driver.onFault = (reason, error) => fault(hook.name, () => describe(hook, reason, error));
     loaded.push({ ...hook, owner, priority: source.priority ?? hook.priority });
     sourceOf.set(hook.name, source);
     if (hook.kind === 'driver') driverOf.set(hook.name, driver);
@@ -129,11 +133,11 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     pool: systemPool,
     trackChanges: options.trackChanges,
     verifier,
-    onFault: (hook, reason, error, pointer) =>
-      options.log('error', hook.name, () => describe(hook, reason, error, pointer)),
+    onFault: (hook, reason, error, pointer) => fault(hook.name, () => describe(hook, reason, error, pointer)),
   });
   for (const [index, hook] of chain.hooks.entries()) {
-    if (hook.kind === 'driver') driverOf.get(hook.name)?.start(hook, chain, index);
+    if (hook.kind === 'driver')
+      asOwner(hook.owner ?? index, 'setup', () => driverOf.get(hook.name)?.start(hook, chain, index));
     warn(hook, index, chain, options);
   }
   return {
@@ -152,7 +156,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
       const hook = chain.hooks[index];
       if (hook === undefined) return;
       chain.countFault(index);
-      options.log('error', hook.name, () => describe(hook, 'threw outside onPacket', error));
+      fault(hook.name, () => describe(hook, 'threw outside onPacket', error));
     },
     teardown: () => tearDown(chain.hooks, driverOf, options.log),
   };
@@ -259,7 +263,7 @@ function checkGrants(
   folder: string,
 ): void {
   const { needs } = hook.definition;
-  const wanted = typeof needs === 'function' ? asOwner(hook.owner ?? -1, () => needs(hookOptions)) : needs;
+  const wanted = typeof needs === 'function' ? asOwner(hook.owner ?? -1, 'setup', () => needs(hookOptions)) : needs;
   const files: readonly unknown[] = wanted?.files ?? [];
   if (!Array.isArray(files) || !files.every((file) => typeof file === 'string')) {
     const detail = `${hook.path}: needs.files: is no list of paths`;
@@ -293,8 +297,10 @@ async function setUp(hook: LoadedHook, source: HookSource | undefined, options: 
     send: (datagram) => options.send(datagram, hook.name),
   };
   checkGrants(hook, hookOptions, source.allow.files, options.folder);
+  // Also of a promise that is never settled it can be said whose it is.
+  const before = noteRunning(hook.owner, 'setup');
   try {
-    await asOwner(hook.owner ?? -1, () => hook.definition.setup?.(hookOptions, runtime));
+    await asOwner(hook.owner ?? -1, 'setup', () => hook.definition.setup?.(hookOptions, runtime));
   } catch (cause) {
     if (isFirehookError(cause) && cause.op !== 'pool') throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -303,6 +309,8 @@ async function setUp(hook: LoadedHook, source: HookSource | undefined, options: 
       hook: hook.name,
       ...(reason.includes('EACCES') ? { advice: `make it readable by ${userName(options.user)}: chmod o+r` } : {}),
     });
+  } finally {
+    restoreRunning(before);
   }
 }
 
@@ -321,7 +329,7 @@ function tearDown(hooks: readonly LoadedHook[], drivers: ReadonlyMap<string, Dri
   for (const hook of hooks) {
     const door = drivers.get(hook.name)?.door;
     try {
-      asOwner(hook.owner ?? -1, () => {
+      asOwner(hook.owner ?? -1, 'teardown', () => {
         if (hook.kind === 'defined') hook.definition.teardown?.();
         else door?.unload();
       });

@@ -4,6 +4,7 @@
  * ```
  *   supervisor ── start (everything the lane needs) ──> lane
  *              <── opened (its sockets) ── ready (the hooks) │ failed (why) ───
+ *              <── tried (what came of the trial packets) ──       then the lane ends
  *              ── locals (the host's addresses, when they change) ──>
  *              ── ask (a device of a driver) ─────────>
  *              <──────────────────────── answered ────
@@ -59,8 +60,8 @@ export interface LaneSockets {
 
 /** Everything a lane needs. */
 export interface LaneSpec {
-  /** `check` loads the hooks, says `ready` and ends. */
-  readonly mode: 'run' | 'check';
+  /** `check` loads the hooks, says `ready` and ends; `try` shows them a small capture before it ends, and says `tried`. */
+  readonly mode: 'run' | 'check' | 'try';
   /** Null: stay who you are (not started by root). */
   readonly user: LaneUser | null;
   readonly driver: 'pcap' | 'afpacket';

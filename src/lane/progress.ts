@@ -22,6 +22,7 @@ import type { DriverStats } from '../drivers/contract.ts';
 import type { Pool } from '../firewall/pool.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { HOOK_COUNTERS } from '../hook/hook-chain.ts';
+import { RUNNING_OCTETS } from '../hook/running-hook.ts';
 import type { LedgerRow } from './ledger.ts';
 import { LEDGER_WIDTH, MOST_COUNTED, rowAt } from './ledger.ts';
 
@@ -95,6 +96,11 @@ export interface ProgressShape {
 /** Octets of the progress file of a lane. */
 export function progressOctets(shape: ProgressShape): number {
   return widthOf(shape) * OCTETS;
+}
+
+/** Octets of the memory that a lane shares: the progress file, and behind it the hook that runs (`running-hook.ts`). */
+export function sharedOctets(shape: ProgressShape): number {
+  return progressOctets(shape) + RUNNING_OCTETS;
 }
 
 function widthOf({ ways, hooks }: ProgressShape): number {

@@ -34,9 +34,19 @@ const laneReady = z.strictObject({
   kernelFilter: z.string().max(4096).nullable(),
 });
 
+const laneTried = z.strictObject({
+  type: z.literal('tried'),
+  packets: z.int().min(0).max(MOST),
+  faults: z
+    .array(z.strictObject({ hook: z.string().max(256), text: z.string().max(1024), times: z.int().min(0).max(MOST) }))
+    .max(256)
+    .readonly(),
+});
+
 const fromLane = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('opened') }),
   laneReady,
+  laneTried,
   z.strictObject({
     type: z.literal('answered'),
     id: z.int().min(0).max(MOST),
@@ -59,6 +69,9 @@ export type DeviceAnswer = Extract<z.output<typeof fromLane>, { type: 'answered'
 
 /** A lane that packets can come to. */
 export type LaneReady = z.output<typeof laneReady>;
+
+/** What came of a trial. */
+export type LaneTried = z.output<typeof laneTried>;
 
 /** From lane to supervisor. */
 export type FromLane = z.output<typeof fromLane>;

@@ -196,6 +196,14 @@ export interface NativeModule {
    */
   createMemory(name: string, octets: number): number;
   /**
+   * Maps the start of such a file for reading and writing, until the process ends: what is written shows in every other mapping
+   * and to whoever reads the file, at once and without a system call.
+   *
+   * @param fd - of `createMemory`; may be closed afterwards
+   * @param octets - at most those of the file
+   */
+  mapMemory(fd: number, octets: number): ArrayBuffer;
+  /**
    * Opens the file (made with mode 0600 where there is none; no symbolic link, plain files only, close-on-exec) and locks
    * it (flock(2)). The lock goes with the descriptor and with the process.
    *

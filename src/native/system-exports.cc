@@ -41,6 +41,24 @@ napi_value MakeMemory(napi_env env, napi_callback_info info) {
   return fd < 0 ? ThrowSystem(env, error) : ToNumber(env, fd);
 }
 
+/** mapMemory(fd, octets): ArrayBuffer */
+napi_value Map(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  int fd;
+  uint32_t octets;
+  if (!Arguments(env, info, arguments) || !ToDescriptor(env, arguments[0], &fd) || !ToUint(env, arguments[1], &octets) ||
+      octets == 0 || octets > kMostMemory) {
+    return ThrowType(env, "mapMemory(fd, octets)");
+  }
+  SystemError error;
+  void* memory = MapMemory(fd, octets, true, &error);
+  if (memory == nullptr) return ThrowSystem(env, error);
+  // It stays as long as the process: whoever writes into it does so to its end.
+  napi_value result;
+  napi_create_external_arraybuffer(env, memory, octets, nullptr, nullptr, &result);
+  return result;
+}
+
 /** lockFile(path): descriptor, or -1 where another holds it */
 napi_value Lock(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
@@ -101,6 +119,7 @@ napi_value CountTcx(napi_env env, napi_callback_info info) {
 std::vector<Export> SystemExports() {
   return {
       {"createMemory", MakeMemory},
+      {"mapMemory", Map},
       {"lockFile", Lock},
       {"writeNow", Write},
       {"sendFrame", Probe},

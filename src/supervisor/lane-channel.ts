@@ -3,7 +3,7 @@
  *
  * ```
  *   (nothing) ─ opened ─> ready ─ answered ...  ─┐
- *       └──────── failed ────────┴─ failed ─> nothing more          anything else: a fault, and the lane is to be killed
+ *       └──────── failed ────────┴─ failed, tried ─> nothing more          anything else: a fault, and the lane is to be killed
  * ```
  * Rule: after a fault nothing of the lane is read any more. A lane cannot make the supervisor keep more than one line.
  *
@@ -19,8 +19,9 @@ import { LineReader } from './line-reader.ts';
 const NEXT: Readonly<Record<FromLane['type'] | 'nothing', readonly FromLane['type'][]>> = {
   nothing: ['opened', 'failed'],
   opened: ['ready', 'failed'],
-  ready: ['answered', 'failed'],
+  ready: ['answered', 'tried', 'failed'],
   answered: ['answered', 'failed'],
+  tried: [],
   failed: [],
 };
 

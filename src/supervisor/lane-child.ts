@@ -2,7 +2,8 @@
  * A lane as a child process: in a session of its own, without a terminal, with descriptors that it can do no harm by.
  *
  * ```
- *   0 nothing   1, 2 pipes that are read with bounds   3 progress (sealed)   4 fence (read only)   5 channel (checked lines)
+ *   0 nothing   1, 2 pipes that are read with bounds   3 progress and the hook that runs (sealed)   4 fence (read only)   5 channel (checked
+ *   lines)
  *   6 and on: its packet sockets, opened by root, which the lane never is (but with npm pcap, until its sockets are open)
  * ```
  * Rule: a lane that breaks its word is killed: a message that is none, a channel that it closed, an end that it announced and
@@ -13,14 +14,21 @@
  */
 
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
-import { closeSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import path from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { FirehookError } from '../errors.ts';
+import { RUNNING_OCTETS, readRunning } from '../hook/running-hook.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
 import type { DeviceRequest, LaneSockets, LaneSpec } from '../lane/messages.ts';
-import { type LaneProgress, ProgressReader, type ProgressShape, progressOctets } from '../lane/progress.ts';
+import {
+  type LaneProgress,
+  ProgressReader,
+  type ProgressShape,
+  progressOctets,
+  sharedOctets,
+} from '../lane/progress.ts';
 import type { DeviceAnswer, FromLane } from '../lane/read-message.ts';
 import { LAUNCH_REFUSED, launchCommand } from '../native/launcher.ts';
 import { loadNative } from '../native/load-native.ts';
@@ -56,6 +64,8 @@ export interface LaneChildOptions {
   readonly cpu: number | null;
   /** True: it does not start where the kernel cannot confine it. */
   readonly isConfinementRequired: boolean;
+  /** Names of the hooks by their paths, where they are known. @defaultValue none */
+  readonly names?: ReadonlyMap<string, string>;
   readonly log: Logger;
   readonly events: LaneEvents;
 }
@@ -63,7 +73,6 @@ export interface LaneChildOptions {
 /** A lane process. */
 export class LaneChild implements LaneHandle {
   readonly cpu: number | null;
-  /** -1 of a lane that only checks its hooks. */
   readonly progressFd: number;
   readonly #process: ChildProcess;
   readonly #reader: ProgressReader | null;
@@ -71,6 +80,7 @@ export class LaneChild implements LaneHandle {
   readonly #output: LaneOutput;
   readonly #events: LaneEvents;
   readonly #spec: LaneSpec;
+  readonly #names: ReadonlyMap<string, string>;
   /** By number: who waits for an answer. */
   readonly #asks = new Map<number, (answer: DeviceAnswer | null) => void>();
   #asked = 0;
@@ -86,20 +96,20 @@ export class LaneChild implements LaneHandle {
    *
    * @throws FirehookError FIREHOOK_DRIVER_MISSING without the addon; an Error of the system where there are no descriptors
    */
-  constructor({ spec: given, fenceFd, cpu, isConfinementRequired, log, events }: LaneChildOptions) {
+  constructor({ spec: given, fenceFd, cpu, isConfinementRequired, names, log, events }: LaneChildOptions) {
     const shape: ProgressShape = { ways: given.ways.length, hooks: given.hooks.length };
     const isRun = given.mode === 'run';
     this.cpu = cpu;
     this.#events = events;
-    this.progressFd = isRun ? loadNative().createMemory('firehook-progress', progressOctets(shape)) : -1;
+    this.#names = names ?? new Map();
+    this.progressFd = loadNative().createMemory('firehook-progress', sharedOctets(shape));
     this.#reader = isRun ? new ProgressReader(this.progressFd, shape) : null;
     let opened: LaneSockets | null = null;
     try {
       opened = openLaneSockets(given);
       const { sockets, here } = opened === null ? { sockets: null, here: [] } : renumber(opened, FIRST_SOCKET_FD);
       this.#spec = { ...given, sockets };
-      const progress = isRun ? this.progressFd : 'ignore';
-      const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', progress, fenceFd ?? 'ignore', 'pipe', ...here];
+      const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', this.progressFd, fenceFd ?? 'ignore', 'pipe', ...here];
       const { program, args } = launchCommand({
         user: given.user,
         // npm pcap opens its sockets in the process that reads them.
@@ -119,12 +129,16 @@ export class LaneChild implements LaneHandle {
         detached: true,
       });
     } catch (error) {
-      if (isRun) closeSync(this.progressFd);
+      closeSync(this.progressFd);
       throw error;
     } finally {
       if (opened !== null) closeLaneSockets(opened);
     }
-    this.#output = new LaneOutput(log, () => this.pid);
+    this.#output = new LaneOutput(
+      log,
+      () => this.pid,
+      (text) => events.complained?.(text),
+    );
     // Where there were no descriptors left there is no stdio either.
     const pipes = (this.#process.stdio ?? []) as readonly (Readable | Duplex | null | undefined)[];
     for (const stream of [pipes[1], pipes[2]]) if (stream) this.#output.read(stream);
@@ -154,6 +168,21 @@ export class LaneChild implements LaneHandle {
   /** {@inheritDoc LaneHandle.read} */
   read(): LaneProgress | null {
     return this.#hasEnded ? null : (this.#reader?.read() ?? null);
+  }
+
+  /** {@inheritDoc LaneHandle.running} */
+  get running(): string {
+    if (this.#hasEnded) return '';
+    const { ways, hooks } = this.#spec;
+    const octets = Buffer.alloc(RUNNING_OCTETS);
+    const at = progressOctets({ ways: ways.length, hooks: hooks.length });
+    const running =
+      readSync(this.progressFd, octets, 0, octets.length, at) < octets.length
+        ? null
+        : readRunning(octets, hooks.length);
+    const file = hooks[running?.owner ?? -1]?.bundle.path;
+    if (running === null || file === undefined) return '';
+    return `hook ${this.#names.get(file) ?? file} was in ${running.activity}`;
   }
 
   /** {@inheritDoc LaneHandle.setLocals} */
@@ -213,6 +242,10 @@ export class LaneChild implements LaneHandle {
         this.#watchNumbers();
         this.#events.ready(message);
         break;
+      case 'tried':
+        if (this.#spec.mode === 'try') this.#events.tried?.(message);
+        else this.kill('it told of a trial that nobody asked for');
+        break;
       case 'answered':
         // One that comes too late is nobody's.
         if (message.id > this.#asked) this.kill('it answered what it was not asked');
@@ -251,14 +284,14 @@ export class LaneChild implements LaneHandle {
     this.#killSession();
     for (const settle of [...this.#asks.values()]) settle(null);
     this.#events.exited();
-    const died = new FirehookError(
-      'FIREHOOK_LANE_FAILED',
+    const how =
       signal !== null
         ? `it was killed by ${signal}`
         : code === LAUNCH_REFUSED
           ? 'it was not started: the line of firehook-launch in the log says what was refused'
-          : `it ended with exit code ${code}`,
-    );
+          : `it ended with exit code ${code}`;
+    const { running } = this;
+    const died = new FirehookError('FIREHOOK_LANE_FAILED', running === '' ? how : `${how} while ${running}`);
     const timer = setTimeout(() => this.#ended(died), LAST_WORDS_MS);
     this.#process.once('close', () => {
       clearTimeout(timer);
@@ -273,7 +306,7 @@ export class LaneChild implements LaneHandle {
     this.#channel?.close();
     for (const stream of [this.#process.stdout, this.#process.stderr]) stream?.destroy();
     this.#output.end();
-    if (this.progressFd !== -1) closeSync(this.progressFd);
+    closeSync(this.progressFd);
     this.#events.ended({ error: this.#failure ?? (this.#isStopping ? null : died), progress });
   }
 

@@ -35,9 +35,14 @@ export class LaneOutput {
   #sayTimer: NodeJS.Timeout | null = null;
   #isResting = false;
   readonly #pid: () => number;
+  readonly #onError: (message: string) => void;
 
-  /** @param pid - of the lane, known once it has started */
-  constructor(log: Logger, pid: () => number) {
+  /**
+   * @param pid - of the lane, known once it has started
+   * @param onError - told of each line of level `error` that is printed
+   */
+  constructor(log: Logger, pid: () => number, onError: (message: string) => void = () => undefined) {
+    this.#onError = onError;
     this.#limited = createRateLimitedLog(log.child({ name: 'lane' }), LINES_PER_SECOND);
     this.#pid = pid;
   }
@@ -88,6 +93,7 @@ export class LaneOutput {
   #line(line: string, isCut: boolean): void {
     if (line.trim() === '') return;
     const own = isCut ? null : ownLine(line);
+    if (own?.level === 'error') this.#onError(own.message);
     if (own !== null) this.#limited(own.level, own.message, { pid: this.#pid(), ...own.fields });
     else this.#limited('info', line, { pid: this.#pid(), ...(isCut ? { cut: true } : {}) });
   }

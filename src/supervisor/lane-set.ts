@@ -17,7 +17,7 @@ import type { FirehookError } from '../errors.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
 import type { DeviceRequest } from '../lane/messages.ts';
 import type { LaneProgress } from '../lane/progress.ts';
-import type { DeviceAnswer, LaneReady } from '../lane/read-message.ts';
+import type { DeviceAnswer, LaneReady, LaneTried } from '../lane/read-message.ts';
 import type { Way } from '../lane/way.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Clock } from './clock.ts';
@@ -46,6 +46,10 @@ export interface LaneEvents {
   opened(): void;
   /** Packets can come. */
   ready(report: LaneReady): void;
+  /** What came of a trial; only of lanes that are started for one. */
+  tried?(trial: LaneTried): void;
+  /** It has written an error to its log: a stranger's words. */
+  complained?(text: string): void;
   /** It has been killed for what it did. That it is gone may take a while: its memory is large. */
   killed(reason: string): void;
   /** The process is gone: what it had is not forwarded any more. */
@@ -61,6 +65,8 @@ export interface LaneHandle {
   readonly cpu: number | null;
   /** Of its progress file; open until it has ended. */
   readonly progressFd: number;
+  /** Which hook runs at this moment, as the lane tells: `hook NAME was in onPacket`; '' where none does. */
+  readonly running: string;
   /** The lane's numbers now; null before the first and after the end. */
   read(): LaneProgress | null;
   /** Tells it what the host's own addresses are now. */
@@ -209,7 +215,7 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
       if (record.phase === 'exited') continue;
       if (!this.#isCurrent(record)) this.#stop(record, nowMs);
       else if (record.phase !== 'ready' && nowMs - record.startedMs >= READY_TIMEOUT_MS) {
-        this.#kill(record, `not ready after ${READY_TIMEOUT_MS / 1000} s`);
+        this.#kill(record, named(`not ready after ${READY_TIMEOUT_MS / 1000} s`, record));
       }
     }
     if (this.#isMissing && nowMs >= this.#notBeforeMs) this.#start();
@@ -222,7 +228,7 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
    */
   killHung(lanes: readonly LaneRecord<Plan>[], stalledMs: readonly number[]): void {
     for (const [index, record] of lanes.entries()) {
-      if ((stalledMs[index] ?? 0) > HANG_MS) this.#kill(record, `no progress for ${HANG_MS / 1000} s`);
+      if ((stalledMs[index] ?? 0) > HANG_MS) this.#kill(record, named(`no progress for ${HANG_MS / 1000} s`, record));
     }
   }
 
@@ -246,7 +252,7 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
       record.stoppedMs = nowMs;
       record.handle.stop();
     } else if (nowMs - record.stoppedMs >= STOP_TIMEOUT_MS) {
-      this.#kill(record, `not ended ${STOP_TIMEOUT_MS / 1000} s after it was told to`);
+      this.#kill(record, named(`not ended ${STOP_TIMEOUT_MS / 1000} s after it was told to`, record));
     }
   }
 
@@ -338,4 +344,9 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
     this.#options.log.error(pid === null ? {} : { pid }, `${what}. Another in ${this.#delayMs} ms.`);
     this.#delayMs = Math.min(this.#delayMs * 2, MAX_DELAY_MS);
   }
+}
+
+/** A reason with the hook that did not return, where there is one. */
+function named(reason: string, { handle: { running } }: { readonly handle: LaneHandle }): string {
+  return running === '' ? reason : `${reason} while ${running}`;
 }

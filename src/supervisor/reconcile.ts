@@ -377,9 +377,12 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
   }
 
   #leaseChanged(): void {
-    const { lapses, lastError } = this.#options.plumbing.lease.state;
+    const { lapses, lastError, stalledMs } = this.#options.plumbing.lease.state;
     if (lapses > this.#lapses && this.#phase === 'running') {
-      const why = lastError === null ? 'a lane made no progress' : lastError;
+      const slowest = this.#leasedLanes[stalledMs.indexOf(Math.max(...stalledMs))];
+      const running = slowest?.handle.running ?? '';
+      const stalled = running === '' ? 'a lane made no progress' : `a lane made no progress while ${running}`;
+      const why = lastError === null ? stalled : lastError;
       this.#options.log.warn({ lapses }, `The lease lapsed (${why}): onDown is in force until it is held again.`);
     }
     this.#lapses = lapses;

@@ -52,6 +52,9 @@ const UNDO_AGAIN_MS = 200;
 /** sysfs waits for a lock of the kernel: a port whose speed is not told by then has none. */
 const SPEED_TIMEOUT_MS = 1_000;
 
+/** Characters of the error that `firehook status` shows. */
+const MAX_ERROR_TEXT = 500;
+
 /** What {@link Supervisor} takes. */
 export interface SupervisorOptions {
   readonly config: Config;
@@ -91,6 +94,7 @@ export class Supervisor implements DaemonView {
   #ways: readonly Way[] = [];
   #rings: readonly RingPlan[] = [];
   #locals: readonly LocalRoute[] = [];
+  #lastError: { readonly text: string; readonly atMs: number } | null = null;
   /** Why they could not be read last; '' when they were. */
   #localsFailure = '';
   #isStopping = false;
@@ -207,6 +211,11 @@ export class Supervisor implements DaemonView {
     return this.#loop.lanes.lastError;
   }
 
+  /** {@inheritDoc DaemonView.lastError} */
+  get lastError(): DaemonView['lastError'] {
+    return this.#lastError;
+  }
+
   /** {@inheritDoc DaemonView.isLeaseHeld} */
   get isLeaseHeld(): boolean {
     return this.#loop.isLeaseHeld;
@@ -310,9 +319,11 @@ export class Supervisor implements DaemonView {
       fenceFd: plumbing.lease.fenceFd,
       cpu: cpuAt(lane.cpus, place),
       isConfinementRequired: isConfinementRequired(this.config),
+      names: new Map(this.hooks.map(({ path, name }) => [path, name])),
       log,
       events: {
         ...events,
+        complained: (text) => this.#noteError(text),
         ready: (report) => {
           // The hooks are those that were tried; a lane that tells of others is told from them by their names only.
           for (const sentence of smallerRings(rings, report.rings)) log.warn({ pid: child.pid }, sentence);
@@ -323,7 +334,12 @@ export class Supervisor implements DaemonView {
     return child;
   }
 
-  #laneEnded({ plan }: LaneRecord<Plan>, { progress }: LaneEnd): void {
+  #noteError(text: string): void {
+    this.#lastError = { text: text.slice(0, MAX_ERROR_TEXT), atMs: performance.now() };
+  }
+
+  #laneEnded({ plan }: LaneRecord<Plan>, { progress, error }: LaneEnd): void {
+    if (error !== null) this.#noteError(error.message);
     if (progress !== null) this.totals.add(plan.ways, this.hooks, progress);
   }
 

@@ -1,5 +1,8 @@
 /**
- * Loads the hooks of a config once, in a process that has no packets and no rights, to see whether they can be loaded.
+ * Loads the hooks of a config once, in a process that has no network and no rights, to see whether they can be loaded, and, where it is
+ * asked for, whether they can cope with ordinary packets.
+ *
+ * Rule: it ends in a bounded time, and a hook that does not return is named.
  *
  * @module
  */
@@ -8,12 +11,15 @@ import { randomInt } from 'node:crypto';
 import type { Settings } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
+import type { LaneTried } from '../lane/read-message.ts';
 import { loadNative } from '../native/load-native.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { LaneChild } from './lane-child.ts';
 
 /** How long hooks may take to set up before the trial is given up. */
 const READY_TIMEOUT_MS = 60_000;
+/** How long all of them may take for the packets of a trial, which are done in a moment. */
+const PACKETS_TIMEOUT_MS = 10_000;
 
 /** True where a lane does not start if the kernel cannot confine it. */
 export function isConfinementRequired({ lane }: Settings): boolean {
@@ -50,6 +56,16 @@ export function laneSpec(
   };
 }
 
+/** What came of a trial with packets. */
+export interface HookTrial {
+  /** In running order. */
+  readonly hooks: readonly HookInfo[];
+  /** How many packets each of them could have met. */
+  readonly packets: number;
+  /** What they did wrong, one error for each kind. */
+  readonly faults: readonly FirehookError[];
+}
+
 /**
  * Loads and sets up hooks as `user`, and ends the process that did it.
  *
@@ -65,28 +81,82 @@ export async function tryHooks(
   log: Logger = createLogger({ level: settings.log.level }),
 ): Promise<readonly HookInfo[]> {
   const spec = laneSpec(settings, configFolder, user, hooks, 1);
+  return (await runTrial(spec, isConfinementRequired(settings), log)).hooks;
+}
+
+/**
+ * The same, and shows each hook by itself a small capture of ordinary packets.
+ *
+ * @throws {@link FirehookError} what a hook was refused for, and the hook that did not return
+ */
+export async function tryWithPackets(
+  settings: Settings,
+  configFolder: string,
+  user: LaneUser | null,
+  hooks: readonly HookSource[],
+): Promise<HookTrial> {
+  const spec: LaneSpec = { ...laneSpec(settings, configFolder, user, hooks, 1), mode: 'try' };
+  const log = createLogger({ level: settings.log.level });
+  const { hooks: loaded, tried } = await runTrial(spec, isConfinementRequired(settings), log);
+  const { packets, faults } = tried ?? { packets: 0, faults: [] };
+  return {
+    hooks: loaded,
+    packets,
+    faults: faults.map(({ hook, text, times }) => {
+      const detail = `${hook}: ${text}; with ${times} of ${packets} sample packets`;
+      return new FirehookError('FIREHOOK_HOOK_FAULT', detail, { hook });
+    }),
+  };
+}
+
+function runTrial(
+  spec: LaneSpec,
+  isConfined: boolean,
+  log: Logger,
+): Promise<{ readonly hooks: readonly HookInfo[]; readonly tried: LaneTried | null }> {
   return new Promise((resolve, reject) => {
     let loaded: readonly HookInfo[] | null = null;
+    let tried: LaneTried | null = null;
+    let tooLong: FirehookError | null = null;
+    const names = new Map<string, string>();
+    /** Ends what does not end, and says which hook it is. */
+    const giveUp = (ms: number): void => {
+      const { running } = lane;
+      const limit = `not done after ${ms / 1000} s`;
+      tooLong =
+        running === ''
+          ? new FirehookError('FIREHOOK_LANE_FAILED', limit)
+          : new FirehookError('FIREHOOK_HOOK_FAULT', `${running} and did not return: ${limit}`);
+      lane.kill(limit);
+    };
     const lane = new LaneChild({
       spec,
       fenceFd: null,
       cpu: null,
-      isConfinementRequired: isConfinementRequired(settings),
+      isConfinementRequired: isConfined,
+      names,
       log,
       events: {
         opened: () => undefined,
         ready: (report) => {
           loaded = report.hooks;
+          for (const { path, name } of loaded) names.set(path, name);
+          clearTimeout(timer);
+          timer = setTimeout(giveUp, PACKETS_TIMEOUT_MS, PACKETS_TIMEOUT_MS);
+        },
+        tried: (report) => {
+          tried = report;
         },
         killed: () => undefined,
         exited: () => clearTimeout(timer),
         ended: ({ error }) => {
           // One for each: the supervisor's books, and the size of the progress file, go by their number.
-          if (loaded?.length === hooks.length) resolve(loaded);
-          else reject(error ?? new FirehookError('FIREHOOK_LANE_FAILED', 'it ended while it started'));
+          const isWhole = loaded?.length === spec.hooks.length && (spec.mode === 'check' || tried !== null);
+          if (loaded !== null && isWhole) resolve({ hooks: loaded, tried });
+          else reject(tooLong ?? error ?? new FirehookError('FIREHOOK_LANE_FAILED', 'it ended while it started'));
         },
       },
     });
-    const timer = setTimeout(() => lane.kill(`not ready after ${READY_TIMEOUT_MS / 1000} s`), READY_TIMEOUT_MS);
+    let timer = setTimeout(giveUp, READY_TIMEOUT_MS, READY_TIMEOUT_MS);
   });
 }

@@ -140,6 +140,31 @@ describe('a file in memory', () => {
     for (const one of [fd, readOnly]) closeSync(one);
   });
 
+  test('shows at once to whoever reads it what is written into its mapping, and stays when it is closed', () => {
+    const fd = native.createMemory('firehook-test', 5000);
+    const reader = openSync(`/proc/self/fd/${fd}`, 'r');
+    const numbers = new Int32Array(native.mapMemory(fd, 5000), 4992, 2);
+    closeSync(fd);
+    numbers[1] = 0x01020304;
+    const octets = Buffer.alloc(8);
+    assert.equal(readSync(reader, octets, 0, 8, 4992), 8);
+    assert.equal(octets.readInt32LE(4), 0x01020304);
+    closeSync(reader);
+  });
+
+  test('is not mapped beyond its end, nor is a file that could become shorter', () => {
+    const fd = native.createMemory('firehook-test', 16);
+    assert.throws(() => native.mapMemory(fd, 17), { code: 'EINVAL' });
+    closeSync(fd);
+    const plain = openSync(path.join(folder, 'plain'), 'w+');
+    writeSync(plain, Buffer.alloc(16));
+    assert.throws(() => native.mapMemory(plain, 16), { code: 'EINVAL' });
+    closeSync(plain);
+    refuses('mapMemory');
+    for (const wrong of [...WRONG, -1]) refuses('mapMemory', wrong, 16);
+    for (const wrong of [...WRONG, 0, 2 ** 30 + 1]) refuses('mapMemory', 0, wrong);
+  });
+
   test('is refused without a name or with a size that is none', () => {
     refuses('createMemory');
     refuses('createMemory', 'x');

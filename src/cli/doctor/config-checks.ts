@@ -20,7 +20,7 @@ import { runTool } from '../../plumbing/run-tool.ts';
 import { bundleAll } from '../../supervisor/bundle-all.ts';
 import { assertCpus, cpuAt } from '../../supervisor/lane-cpus.ts';
 import { findUser } from '../../supervisor/lane-user.ts';
-import { tryHooks } from '../../supervisor/try-hooks.ts';
+import { tryWithPackets } from '../../supervisor/try-hooks.ts';
 import { type CheckResult, fail, failure, ok, warn } from './check.ts';
 
 /** A configuration that was accepted, and what is to be known about the run. */
@@ -163,14 +163,17 @@ function checkCpus({ lane: { cpus }, lanes }: Config): CheckResult[] {
   return [ok('lane CPUs', detail.join(', '))];
 }
 
-/** Loads and sets them up as the lane will, so that every file they want has been read by that user. */
+/** Loads and sets them up as the lane will, so that every file they want has been read by that user, and shows them a few packets. */
 async function checkHooks({ file, config, isRoot }: ConfigSubject): Promise<CheckResult[]> {
   const user = isRoot ? findUser(config.lane.user) : null;
   // What hooks log while they are set up would stand between the lines of the answer.
   const quiet: Config = { ...config, log: { level: 'silent' } };
-  const hooks = await tryHooks(quiet, path.dirname(path.resolve(file)), user, await bundleAll(quiet, user));
+  const folder = path.dirname(path.resolve(file));
+  const { hooks, packets, faults } = await tryWithPackets(quiet, folder, user, await bundleAll(quiet, user));
+  if (faults.length > 0) return faults.map((fault) => failure('hooks', fault));
   const names = hooks.map(({ name, priority }) => `${name} (${priority})`).join(', ');
-  return [ok('hooks', names === '' ? 'none' : `${names}; loaded as ${user?.name ?? 'the user of this process'}`)];
+  const how = `loaded as ${user?.name ?? 'the user of this process'}, each tried with ${packets} packets`;
+  return [ok('hooks', names === '' ? 'none' : `${names}; ${how}`)];
 }
 
 /** Whoever can write these files decides about the traffic. What hooks import is looked at when they are loaded. */

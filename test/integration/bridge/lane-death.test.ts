@@ -37,6 +37,7 @@ import {
 const LOOP = 4108;
 const EXIT = 4109;
 const FILL_MEMORY = 4110;
+const LOOP_IN_TIMER = 4111;
 const HOOKS = [{ module: liveHook('trigger') }];
 const skip = rootOnly('ping');
 
@@ -92,6 +93,12 @@ for (const onDown of ['drop', 'forward'] as const) {
       await laneAfter(daemon, pid);
       const { sent, received, duplicates } = await stopPing(pinging);
       assert.equal(duplicates, 0);
+      const named = /no progress for 3 s while hook trigger was in onPacket/;
+      assert.match(daemon.log, named);
+      const { lane, health } = await readStatus(daemon);
+      assert.match(lane.lastError ?? '', named);
+      assert.match(health.lastError?.text ?? '', named);
+      assert.ok(!health.ok && health.laneRestarts > 0, health.problems.join('; '));
       assert.ok(whileDown(await readStats(daemon)) - before > 10, 'onDown decided long before the lane was killed');
       // What was stolen before the lease lapsed, a second at most, is lost with the lane.
       if (onDown === 'forward') assert.ok(received > sent / 3, `${received} of ${sent}`);
@@ -112,13 +119,22 @@ for (const onDown of ['drop', 'forward'] as const) {
   });
 }
 
-test('a hook that fills the memory costs its lane', { skip }, async (t) => {
+test('a hook that fills the memory, or does not return from a timer, costs its lane and is named', {
+  skip,
+}, async (t) => {
   const { ns } = await bridgeLab(t);
   const daemon = await startBridge(ns.fw, { hooks: HOOKS });
   const pid = await lanePid(daemon);
   await sendFrames(ns.client, 'eth0', [toServer(udp4(FILL_MEMORY))]);
   await laneAfter(daemon, pid);
   assert.ok(daemon.isRunning);
+  // On a busy machine the watchdog may be quicker than the limit of the heap.
+  assert.match(daemon.log, /A lane ended: .* while hook trigger was in onPacket/);
+  await pingsAgain(ns.client, SERVER);
+  const second = await lanePid(daemon);
+  await sendFrames(ns.client, 'eth0', [toServer(udp4(LOOP_IN_TIMER))]);
+  await laneAfter(daemon, second);
+  assert.match(daemon.log, /no progress for 3 s while hook trigger was in a timer or a promise/);
   await pingsAgain(ns.client, SERVER);
   await assertPings(ns.client, SERVER, SERVER6);
   await assertAddsUp(daemon);

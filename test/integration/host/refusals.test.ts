@@ -30,7 +30,7 @@ interface Refusal {
   readonly code: number;
   /** Of the whole line. */
   readonly line: RegExp;
-  /** True when `--check` has to refuse it as well: it looks at the file and the hooks, not at the interfaces. */
+  /** True when `--check --no-interfaces` has to refuse it as well. */
   readonly isFound: boolean;
 }
 
@@ -134,7 +134,10 @@ test('refuses bad input with one line and changes nothing', { skip }, async (t) 
     await t.test(title, async (t) => {
       const file = await writeConfig(t, config);
       assertRefused(await ns.host.run(FIREHOOKD, ['-c', file]), code, line);
-      if (isFound) assertRefused(await ns.host.run(FIREHOOKD, ['-c', file, '--check']), code, line);
+      assertRefused(await ns.host.run(FIREHOOKD, ['-c', file, '--check']), code, line);
+      const elsewhere = await ns.host.run(FIREHOOKD, ['-c', file, '--check', '--no-interfaces']);
+      if (isFound) assertRefused(elsewhere, code, line);
+      else assert.match(elsewhere.stdout, /: ok; .*; the interfaces were not looked at\n$/, elsewhere.stderr);
       assert.equal(await kernelState(ns.host), before);
     });
   }
@@ -170,7 +173,8 @@ test('refuses to run without root, and lets anybody check a config', { skip: roo
   assertRefused(await asNobody('--undo'), 4, /not permitted: .*; run as root/);
   for (const checked of [await asNobody('--check'), await ns.host.run(FIREHOOKD, ['-c', file, '--check'])]) {
     assert.equal(checked.code, 0, checked.stderr);
-    assert.equal(checked.stdout, `${file}: ok; hooks in running order: pass-all (0)\n`);
+    const hooks = 'hooks in running order: pass-all (0); each met 102 sample packets';
+    assert.equal(checked.stdout, `${file}: ok; ${hooks}; interfaces: eth0\n`);
   }
   assert.equal(await kernelState(ns.host), before);
 });

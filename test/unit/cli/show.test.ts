@@ -12,8 +12,22 @@ import { emptyRow, type LedgerRow } from '../../../src/lane/ledger.ts';
 
 const SOUND = { inForce: 'hooks', damages: [], earlierTakers: [], tolerated: [] } as const;
 
+const HEALTHY: StatusReport['health'] = {
+  ok: true,
+  problems: [],
+  received: 1234,
+  dropped: 30,
+  rejected: 4,
+  lost: 0,
+  hookFaults: 0,
+  faultsByHook: [],
+  laneRestarts: 0,
+  lastError: null,
+};
+
 const STATUS: StatusReport = {
   state: 'running',
+  health: HEALTHY,
   version: '0.1.0',
   pid: 77,
   uptimeSeconds: 12,
@@ -75,6 +89,22 @@ describe('firehook status', () => {
     assert.match(text, /^lane +pid 78, user firehook, restarted 2 times$/m);
     assert.match(text, /^hooks +drop-port, clamp-mss$/m);
     assert.match(text, /^warning +something may surprise\.$/m);
+  });
+
+  test('shows how it does in one look: faults, drops, losses, restarts, the last error', () => {
+    assert.match(showStatus(STATUS), /^health +ok\npackets +received 1,234, dropped 30, rejected 4, lost 0\n/m);
+    assert.doesNotMatch(showStatus(STATUS), /^last error/m);
+    const text = showStatus({
+      ...STATUS,
+      health: {
+        ...HEALTHY,
+        ok: false,
+        problems: ['hooks were at fault: bad 1,200', 'lanes were replaced: 2'],
+        lastError: { text: 'Hook bad: threw: Error: \u001b[2Jno.', secondsAgo: 7 },
+      },
+    });
+    assert.match(text, /^health +hooks were at fault: bad 1,200; lanes were replaced: 2$/m);
+    assert.match(text, /^last error +7 s ago: Hook bad: threw: Error: \\x1b\[2Jno\.$/m);
   });
 
   test('says of an attach whose interface is gone that it waits', () => {

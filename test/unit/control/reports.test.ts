@@ -16,6 +16,7 @@ import fc from 'fast-check';
 import type { Config } from '../../../src/config/schema.ts';
 import type { DaemonView } from '../../../src/control/daemon-view.ts';
 import { Reports } from '../../../src/control/reports.ts';
+import { emptyRow } from '../../../src/lane/ledger.ts';
 import type { HookInfo } from '../../../src/lane/messages.ts';
 import { ProgressReader, progressOctets } from '../../../src/lane/progress.ts';
 import { Totals } from '../../../src/supervisor/totals.ts';
@@ -60,6 +61,7 @@ function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
     lanes: [lane, { ...lane, pid: 2 }],
     laneRestarts: 1,
     lastLaneError: null,
+    lastError: { text: 'Hook block: threw: Error: no.', atMs: performance.now() },
     isLeaseHeld: true,
     lease: { lapses: 0, renewals: 0, refusals: 0, longestGapMs: 0, lastError: null } as DaemonView['lease'],
     ways: WAYS,
@@ -120,4 +122,38 @@ test('whatever a lane wrote, each number of each report is a counter', async (t)
     // Arrays this long take minutes to shrink, and what was written last says enough.
     { numRuns: 300, endOnFailure: true },
   );
+});
+
+test('status says of a daemon how it does, over all its lanes and those that have ended', (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'firehook-health-'));
+  const fd = openSync(path.join(folder, 'progress'), 'w+');
+  t.after(() => {
+    closeSync(fd);
+    rmSync(folder, { recursive: true });
+  });
+  ftruncateSync(fd, progressOctets(SHAPE));
+  const totals = new Totals();
+  const daemon = daemonOf(new ProgressReader(fd, SHAPE), totals);
+  const fresh = new Reports({ ...daemon, laneRestarts: 0, lastError: null }).status();
+  assert.equal(fresh.health.ok, true);
+  assert.deepEqual(fresh.health.problems, []);
+
+  const row = { ...emptyRow(), received: 9, dropped: 4, droppedByFault: 4, rejected: 1, lost: 2, lostTooLong: 2 };
+  const counters = { seen: 9, forwarded: 0, dropped: 4, rejected: 1, replaced: 0, changed: 0, faults: 4 };
+  const hook = { ...counters, outstanding: 0, outstandingBytes: 0, poolFaults: 0 };
+  const numbers = { packets: 9, tags: [], poolBytes: 0, poolLimit: 0, poolFaults: 0, fenced: 0, epoch: 0 };
+  totals.add(WAYS, HOOKS, { ...numbers, sequence: 1, ways: [row, row], hooks: [hook], kernelDropped: 5 });
+  const { health } = new Reports(daemon).status();
+  assert.deepEqual(health, {
+    ok: false,
+    problems: ['hooks were at fault: block 4', 'packets were lost: 9', 'lanes were replaced: 1'],
+    received: 18,
+    dropped: 8,
+    rejected: 2,
+    lost: 9,
+    hookFaults: 4,
+    faultsByHook: [{ hook: 'block', faults: 4 }],
+    laneRestarts: 1,
+    lastError: { text: 'Hook block: threw: Error: no.', secondsAgo: 0 },
+  });
 });

@@ -9,6 +9,7 @@
 
 import assert from 'node:assert/strict';
 import path from 'node:path';
+import { IP_RECEIVE } from '../../../src/firewall/constants.ts';
 import { systemPool } from '../../../src/firewall/ddk.ts';
 import { chainLength, gatherChain, IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import type { DefinedHook, HookRuntime, Packet, Verdict } from '../../../src/hook/contract.ts';
@@ -39,10 +40,11 @@ export interface DrivenHook {
    * @param datagram - borrowed and not changed
    * @param timestampMs - when it was seen, milliseconds since 1970
    * @param missing - octets at its end that the capture cut off
+   * @param direction - `IP_RECEIVE` when left out
    */
-  pass(datagram: Uint8Array, timestampMs?: number, missing?: number): Passage;
+  pass(datagram: Uint8Array, timestampMs?: number, missing?: number, direction?: 0 | 1): Passage;
   /** The verdict alone. */
-  verdict(datagram: Uint8Array, timestampMs?: number): Verdict;
+  verdict(datagram: Uint8Array, timestampMs?: number, direction?: 0 | 1): Verdict;
 }
 
 /**
@@ -71,13 +73,19 @@ export async function driveHook<Options>(
   const packet = new PacketView(state);
   const layout = new IpLayout();
 
-  function pass(datagram: Uint8Array, timestampMs = 1_700_000_000_000, missing = 0): Passage {
+  function pass(
+    datagram: Uint8Array,
+    timestampMs = 1_700_000_000_000,
+    missing = 0,
+    direction: 0 | 1 = IP_RECEIVE,
+  ): Passage {
     const length = datagram.length - missing;
     const bytes = Buffer.alloc(length + SLACK, SLACK_OCTET);
     bytes.set(datagram.subarray(0, length));
     assert.ok(parseIpLayout(bytes, 0, length, datagram.length, layout), 'the test sends a well-formed datagram');
     const lent = new IPRcvBuf();
     state.begin(lent, bytes, layout);
+    context.direction = direction;
     context.seconds = Math.floor(timestampMs / 1000);
     context.nanoseconds = Math.round((timestampMs - context.seconds * 1000) * 1e6);
     const { bytesInUse, faultsTotal } = systemPool.totals();
@@ -99,7 +107,11 @@ export async function driveHook<Options>(
     return passage;
   }
 
-  return { log, pass, verdict: (datagram, timestampMs) => pass(datagram, timestampMs).verdict };
+  return {
+    log,
+    pass,
+    verdict: (datagram, timestampMs, direction) => pass(datagram, timestampMs, 0, direction).verdict,
+  };
 }
 
 /** The message that setting a hook up with bad options ends with. */

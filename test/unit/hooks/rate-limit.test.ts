@@ -8,10 +8,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import rateLimit from '../../../hooks/rate-limit.ts';
-import { DROP, FORWARD, ICMP_ON_DROP } from '../../../src/firewall/constants.ts';
-import { icmpv4, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
+import { DROP, FORWARD, ICMP_ON_DROP, IP_TRANSMIT } from '../../../src/firewall/constants.ts';
+import { icmpv4, icmpv6, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
 import { type DrivenHook, driveHook, refusal } from './drive-hook.ts';
 
+const [FIN, SYN, RST, PSH, ACK, ECE, CWR] = [1, 2, 4, 8, 16, 64, 128];
 const START = 1_700_000_000_000;
 const packet = ipv4({}, udp());
 
@@ -100,12 +101,61 @@ describe('rate-limit', () => {
     assert.equal(passing(await driveHook(rateLimit, { packetsPerSecond: 0.1 }), 9, 0), 1);
   });
 
-  test('gains nothing and is at worst empty when the clock jumps back', async () => {
+  test('gains nothing and loses nothing when the clock is set back', async () => {
     const hook = await driveHook(rateLimit, { packetsPerSecond: 10, burst: 5 });
     assert.equal(passing(hook, 3, 0), 3);
     assert.equal(passing(hook, 9, -1), 1, 'a millisecond back: out of order, the bucket lacks more than it did');
-    assert.equal(passing(hook, 9, -3_600_000), 0);
+    assert.equal(passing(hook, 9, -3_600_000), 1, 'time goes on from the latest moment that was seen');
+    assert.equal(passing(hook, 9, -3_600_000 + 99), 0);
     assert.equal(passing(hook, 9, -3_600_000 + 1000), 5, 'the rate holds from the new time on');
+    assert.equal(passing(hook, 9, 7_200_000), 5);
+  });
+
+  test('counts what arrives, and what this host sends only where it is told to', async () => {
+    const hook = await driveHook(rateLimit, { packetsPerSecond: 1 });
+    for (let sent = 0; sent < 100; sent++) assert.equal(hook.verdict(packet, START, IP_TRANSMIT), FORWARD);
+    assert.equal(passing(hook, 5, 0), 1, 'the bucket of the source is full: what was sent took nothing out of it');
+    const strict = await driveHook(rateLimit, { packetsPerSecond: 1, includeOwn: true });
+    const verdicts = [strict.verdict(packet, START, IP_TRANSMIT), strict.verdict(packet, START, IP_TRANSMIT)];
+    assert.deepEqual(verdicts, [FORWARD, DROP]);
+  });
+
+  test('counts the packets that open a connection alone, and passes connections that are there', async () => {
+    const hook = await driveHook(rateLimit, { packetsPerSecond: 1, protocol: 'tcp', newConnections: true });
+    for (const flags of [ACK, SYN | ACK, ACK | PSH, FIN | ACK, RST]) {
+      assert.equal(passing(hook, 100, 0, ipv4({}, tcp({ flags }))), 100);
+      assert.equal(passing(hook, 100, 0, ipv6({}, tcp({ flags }))), 100);
+    }
+    assert.equal(passing(hook, 5, 0, ipv4({}, tcp({ flags: SYN }))), 1);
+    assert.equal(passing(hook, 5, 0, ipv6({}, tcp({ flags: SYN | ECE | CWR }))), 1, 'a SYN that asks for ECN');
+    assert.equal(passing(hook, 5, 0, ipv4({}, udp())), 5);
+  });
+
+  test('always passes neighbour discovery of the link, and counts what only looks like it', async () => {
+    const hook = await driveHook(rateLimit, { packetsPerSecond: 1 });
+    for (let type = 133; type <= 137; type++) {
+      assert.equal(passing(hook, 20, 0, ipv6({ source: 'fe80::1', hopLimit: 255 }, icmpv6({ type }))), 20);
+    }
+    assert.equal(passing(hook, 5, 0, ipv6({ source: 'fe80::2', hopLimit: 64 }, icmpv6({ type: 135 }))), 1);
+    assert.equal(passing(hook, 5, 0, ipv6({ source: 'fe80::3', hopLimit: 255 }, icmpv6({ type: 128 }))), 1);
+  });
+
+  test('keeps a bucket for each link-local address: all hosts of a link have the same /64', async () => {
+    const hook = await driveHook(rateLimit, { packetsPerSecond: 1, burst: 2 });
+    for (const source of ['fe80::1', 'fe80::2', 'fe80::ff:fe00:1', 'febf::1:0:0:1']) {
+      assert.equal(passing(hook, 5, 0, ipv6({ source }, udp())), 2, source);
+    }
+    assert.equal(passing(hook, 5, 0, ipv6({ source: 'fec0::1' }, udp())), 2);
+    assert.equal(passing(hook, 5, 0, ipv6({ source: 'fec0::2' }, udp())), 0, 'no link-local address: one /64');
+  });
+
+  test('counts a super-frame as the packets it was put together from', async () => {
+    const hook = await driveHook(rateLimit, { packetsPerSecond: 10, burst: 5 });
+    // 30,000 octets of data with its headers: 21 packets of 1,500 octets.
+    const long = ipv4({}, udp({}, Buffer.alloc(30_000)));
+    assert.equal(passing(hook, 5, 0, long), 1, 'one token is enough to pass');
+    assert.equal(passing(hook, 5, 1600), 0, 'what it cost besides is owed');
+    assert.equal(passing(hook, 5, 1700), 1);
   });
 
   test('limits one protocol, or ports of it, and passes the rest uncounted', async () => {
@@ -169,8 +219,16 @@ describe('rate-limit', () => {
       { packetsPerSecond: 5, protocol: 'udp', ports: ['dns'] },
       'ports: "dns" is not valid; expected ports from 0 to 65535 and ranges such as "6000-6063"',
     ],
+    [
+      { packetsPerSecond: 5, newConnections: true },
+      'newConnections: needs protocol: tcp; no other protocol says in a packet that it begins',
+    ],
+    [{ packetsPerSecond: 5, includeOwn: 'yes' }, 'includeOwn: "yes" is not valid; expected true or false'],
     [{ packetsPerSecond: 5, reject: 1 }, 'reject: 1 is not valid; expected true or false'],
-    [{ rate: 5 }, 'rate: unknown option; expected packetsPerSecond, burst, sources, protocol, ports, reject'],
+    [
+      { rate: 5 },
+      'rate: unknown option; expected packetsPerSecond, burst, sources, protocol, ports, newConnections, includeOwn, reject',
+    ],
   ] as const) {
     test(`refuses ${JSON.stringify(options)} with one exact line`, async () => {
       assert.equal(await refusal(rateLimit, options), message);

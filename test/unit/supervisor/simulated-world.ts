@@ -364,6 +364,7 @@ export class SimulatedLane implements LaneHandle {
   readonly pid: number;
   readonly cpu = null;
   readonly progressFd: number;
+  readonly running = '';
   readonly plan: LanePlan;
   isAlive = true;
   isReady = false;

@@ -1,0 +1,84 @@
+/**
+ * Makes a name that a packet does not have an error, for the trial of hooks.
+ *
+ * JavaScript answers `packet.dport` with undefined, and a hook that asks for port 23 there drops nothing, ever, and says nothing. In a
+ * trial it is a fault with the line of the hook. Rule: in a trial only. What a running hook reads costs nothing more, and a hook that
+ * asks for what a later version may have goes on.
+ *
+ * @module
+ */
+
+import { closestKey } from '../config/closest-key.ts';
+import { AddressView, ContextView, PacketView } from './packet-view.ts';
+
+const PACKET: readonly string[] = [
+  'version',
+  'protocol',
+  'length',
+  'transportOffset',
+  'isFragment',
+  'fragmentOffset',
+  'source',
+  'destination',
+  'sourcePort',
+  'destinationPort',
+  'tcpFlags',
+  'payloadOffset',
+  'payload',
+  'bytes',
+  'chain',
+  'replace',
+  'keep',
+];
+const CONTEXT: readonly string[] = [
+  'direction',
+  'recvInterfaceIndex',
+  'sendInterfaceIndex',
+  'destinationType',
+  'timestamp',
+  'timestampNs',
+];
+const ADDRESS: readonly string[] = ['length', 'at', 'word', 'equals', 'toBytes', 'toString'];
+
+/** What `await` and JSON ask of any object. */
+const ASKED_OF_ALL: readonly string[] = ['then', 'toJSON'];
+
+/** From now on, in this process. To be called before a hook is loaded. */
+export function guardMembers(): void {
+  guard(PacketView.prototype, 'a packet', PACKET);
+  guard(ContextView.prototype, 'the context', CONTEXT);
+  guard(AddressView.prototype, 'an address', ADDRESS);
+}
+
+/** Least letters of a name that others are made short to. */
+const FEWEST_LETTERS = 3;
+
+/** `destPort`, `dport`, `src`: the shortest member that has these letters in this order. */
+function shortenedMember(name: string, members: readonly string[]): string | undefined {
+  const letters = name.toLowerCase();
+  const isIn = (member: string): boolean => {
+    let at = 0;
+    for (const letter of member.toLowerCase()) if (letter === letters[at]) at += 1;
+    return at === letters.length;
+  };
+  if (letters.length < FEWEST_LETTERS) return undefined;
+  return members.filter(isIn).sort((a, b) => a.length - b.length)[0];
+}
+
+function guard(prototype: object, what: string, members: readonly string[]): void {
+  const refuse = (name: string): never => {
+    const near = closestKey(name, members) ?? shortenedMember(name, members);
+    const hint = near === undefined ? `it has ${members.join(', ')}` : `did you mean ${near}?`;
+    throw new TypeError(`${what} has no member '${name}'; ${hint}`);
+  };
+  const handler: ProxyHandler<object> = {
+    get(target, name, receiver) {
+      if (typeof name === 'symbol' || name in target || ASKED_OF_ALL.includes(name))
+        return Reflect.get(target, name, receiver) as unknown;
+      return refuse(name);
+    },
+    set: (target, name, value, receiver) =>
+      typeof name === 'symbol' ? Reflect.set(target, name, value, receiver) : refuse(name),
+  };
+  Object.setPrototypeOf(prototype, new Proxy(Object.create(Object.prototype) as object, handler));
+}
