@@ -20,6 +20,7 @@ export type ErrorOp =
   | 'open'
   | 'pool'
   | 'read'
+  | 'run'
   | 'write';
 
 interface ErrorEntry {
@@ -43,10 +44,17 @@ export const ERRORS = {
   FIREHOOK_CONFIG_SYNTAX: { op: 'config', what: 'the configuration is not valid YAML', advice: '', exitCode: 2 },
   FIREHOOK_CONFIG_INVALID: { op: 'config', what: 'the configuration is not valid', advice: '', exitCode: 2 },
   FIREHOOK_USAGE: { op: 'config', what: 'wrong usage', advice: '', exitCode: 2 },
+  FIREHOOK_INTERNAL: {
+    op: 'run',
+    what: 'an unexpected error',
+    advice: 'this is a fault of firehook: please report it with this line',
+    exitCode: 1,
+  },
+  FIREHOOK_PRINT: { op: 'write', what: 'cannot print', advice: '', exitCode: 1 },
   FIREHOOK_HOOK_UNREADABLE: {
     op: 'load',
     what: 'cannot read the hook',
-    advice: 'module paths are relative to the config file',
+    advice: 'module paths are relative to the config file, those of --hook to the current folder',
     exitCode: 2,
   },
   FIREHOOK_HOOK_BUNDLE: { op: 'load', what: 'cannot bundle the hook', advice: '', exitCode: 2 },

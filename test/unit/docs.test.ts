@@ -174,6 +174,16 @@ describe('README.md', () => {
     assert.equal(stdout, lines.join('\n'), stderr);
   });
 
+  test('prints the line of an error as it is', () => {
+    const [block = ''] = codeBlocks(README, 'console').filter((text) => text.includes('--loud'));
+    const { status, stderr } = spawnSync(process.execPath, ['bin/firehook', 'status', '--loud'], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    });
+    assert.equal(status, 2);
+    assert.equal(block, `$ bin/firehook status --loud\n${stderr}`);
+  });
+
   test('prints configurations that are valid, the first of them for that hook', () => {
     assert.equal(configs.length, 2);
     for (const config of configs) assert.ok(parseConfig(config, folder, 'firehook.yaml').config);

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { AS_NOBODY } from '../../support/nobody.ts';
 
 const FIREHOOK = fileURLToPath(new URL('../../../bin/firehook', import.meta.url));
+const FIREHOOKD = fileURLToPath(new URL('../../../bin/firehookd', import.meta.url));
 const TIMEOUT_MS = 60_000;
 
 /** A finished command. */
@@ -23,6 +24,11 @@ export interface Ended {
 /** Runs `firehook` with these arguments. */
 export function runFirehook(...args: string[]): Ended {
   return runCommand(process.execPath, [FIREHOOK, ...args]);
+}
+
+/** Runs `firehookd` with these arguments. */
+export function runFirehookd(...args: string[]): Ended {
+  return runCommand(process.execPath, [FIREHOOKD, ...args]);
 }
 
 /** Runs `firehook` as a user who is neither root nor in any group of note. Root only. */
