@@ -243,6 +243,31 @@ describe('the other papers', () => {
     assert.deepEqual(listed.sort(), pinned.map(([name, version]) => `${name} ${version}`).sort());
   });
 
+  test('docs/operations.md says what the systemd unit says', () => {
+    const unit = read('config/firehook.service');
+    const page = read('docs/operations.md');
+    const value = (key: string): string => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1] ?? '';
+    assert.equal(value('RestartSec'), '3');
+    assert.match(page, /starts it again when it fails, every three seconds/);
+    assert.match(page, /under systemd that is three seconds later/);
+    // The one folder that can be written is where the default socket and the locks are.
+    assert.deepEqual([value('ProtectSystem'), value('RuntimeDirectory')], ['strict', 'firehook']);
+    assert.match(page, /nothing but `\/run\/firehook` can be written/);
+    // What the plumbing writes below /proc/sys, and nothing else there.
+    assert.equal(value('ReadWritePaths'), '-/proc/sys/net/ipv6/conf');
+    const written = Array.from(
+      read('src/plumbing/detour-keeper.ts').matchAll(/\/proc\/sys\/[\w/]+/g),
+      ([file]) => file,
+    );
+    assert.deepEqual(written, ['/proc/sys/net/ipv6/conf/']);
+  });
+
+  test('SECURITY.md is in the package, and names the version that gets fixes', () => {
+    const { files, version } = JSON.parse(read('package.json')) as { files: string[]; version: string };
+    assert.ok(files.includes('SECURITY.md'));
+    assert.ok(read('SECURITY.md').includes(`\`${version.split('.').slice(0, 2).join('.')}.x\``));
+  });
+
   test('src/README.md lists every folder and file of src/', () => {
     const [map = ''] = /^```\n.*?^```/ms.exec(read('src/README.md')) ?? [];
     const listed = Array.from(map.matchAll(/^([a-z-]+(?:\/|\.ts)) /gm), ([, name]) => name);
