@@ -54,7 +54,7 @@ export const ERRORS = {
   FIREHOOK_HOOK_UNREADABLE: {
     op: 'load',
     what: 'cannot read the hook',
-    advice: 'module paths are relative to the config file, those of --hook to the current folder',
+    advice: 'module paths are relative to the config file',
     exitCode: 2,
   },
   FIREHOOK_HOOK_BUNDLE: { op: 'load', what: 'cannot bundle the hook', advice: '', exitCode: 2 },

@@ -11,7 +11,7 @@ import { spawnSync } from 'node:child_process';
 import { FirehookError, isFirehookError } from '../errors.ts';
 
 /** Limit of a tool. On a machine that is busy a tool of milliseconds takes seconds; one that hangs has to end all the same. */
-export const TIMEOUT_MS = 60_000;
+export const TIMEOUT_MS = 20_000;
 /** Of what a tool said, in characters: more is no message. */
 const MOST_SAID = 500;
 

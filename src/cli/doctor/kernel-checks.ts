@@ -20,6 +20,9 @@ import { addNamespace, inNamespace, nodeCommand } from '../namespaces.ts';
 import { type Check, type CheckResult, fail, mayAttach, ok, type Subject, warn } from './check.ts';
 import { NO_ANSWER } from './no-answer.ts';
 
+/** Node.js starts, makes the whole plumbing and takes it back: on a machine that is busy that is many seconds. */
+const TRY_TIMEOUT_MS = 120_000;
+
 interface Part {
   readonly name: string;
   /** The attach that cannot do without it. */
@@ -136,7 +139,7 @@ function tryPart(namespace: string, { name, kind, part, advice }: Part, subject:
 
 function run(namespace: string, command: readonly string[]): ToolResult {
   const [program, args] = inNamespace(namespace, command);
-  return tryTool(program, args);
+  return tryTool(program, args, '', TRY_TIMEOUT_MS);
 }
 
 function said({ stderr, stdout }: ToolResult): string {
