@@ -20,6 +20,7 @@ export type ErrorOp =
   | 'open'
   | 'pool'
   | 'read'
+  | 'run'
   | 'write';
 
 interface ErrorEntry {
@@ -49,6 +50,13 @@ export const ERRORS = {
     advice: '',
     exitCode: 2,
   },
+  FIREHOOK_INTERNAL: {
+    op: 'run',
+    what: 'an unexpected error',
+    advice: 'this is a fault of firehook: please report it with this line',
+    exitCode: 1,
+  },
+  FIREHOOK_PRINT: { op: 'write', what: 'cannot print', advice: '', exitCode: 1 },
   FIREHOOK_HOOK_UNREADABLE: {
     op: 'load',
     what: 'cannot read the hook',

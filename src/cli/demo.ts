@@ -1,5 +1,5 @@
 /**
- * `firehook demo`: the main job on live traffic, watched from both ends. Without root, the same hooks over a capture.
+ * `firehook demo`: the main job on live traffic, watched from both ends, before and after. Without root, the same hooks over a capture.
  *
  * Rule: exit code 0 only when every scene was observed and the ledger adds up. What was made is taken away in any case.
  *
@@ -10,24 +10,37 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { StatsReport } from '../control/reports.ts';
 import { isFirehookError } from '../errors.ts';
-import { type Observation, type Scene, scenes } from './demo/scenes.ts';
+import { type Observation, type Scene, scenes, scenesBefore } from './demo/scenes.ts';
 import { type Stage, setStage } from './demo/stage.ts';
 import { paint } from './fail.ts';
 import type { ReplayReport } from './replay-report.ts';
 import { showStats } from './show.ts';
+import { fold, widthOf } from './table.ts';
 
 const FIREHOOK = fileURLToPath(new URL('../../bin/firehook', import.meta.url));
 const CAPTURE = fileURLToPath(new URL('../../config/demo.pcap', import.meta.url));
 const CONFIG = fileURLToPath(new URL('../../config/demo.yaml', import.meta.url));
 /** The path of a root shell may be that of the user it came from. */
 const SYSTEM_FOLDERS = ':/usr/local/sbin:/usr/sbin:/sbin';
+const CABLE = 'client 192.0.2.10 ── server 192.0.2.80';
+const BRIDGE = 'client ── lan0 [firehookd] wan0 ── server';
 const MAX_REPORT = 16 * 1024 * 1024;
+
+/** One thing that was looked at. */
+export interface DemoStep {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly observed: string;
+}
 
 /** What `--json` prints. */
 export type DemoReport =
   | {
       readonly mode: 'live';
-      readonly steps: readonly { readonly name: string; readonly ok: boolean; readonly observed: string }[];
+      /** What the same client and server do without firehook. */
+      readonly before: readonly DemoStep[];
+      /** What they do with firehook between them. */
+      readonly steps: readonly DemoStep[];
       readonly ledger: StatsReport;
       readonly ok: boolean;
     }
@@ -47,29 +60,37 @@ export async function demo(options: { readonly json?: boolean }): Promise<void> 
 
 async function live(isJson: boolean): Promise<DemoReport> {
   process.env['PATH'] = `${process.env['PATH'] ?? ''}${SYSTEM_FOLDERS}`;
+  const width = widthOf(process.stdout);
   const say = (text: string): void => {
     if (!isJson) process.stdout.write(`${text}\n`);
   };
-  say('client 192.0.2.10 ── lan0 [firehookd: config/demo.yaml] wan0 ── server 192.0.2.80\n');
-  progress('Making three network namespaces and starting firehookd ...');
-  const stage = await setStage().finally(() => progress(''));
-  const steps: { name: string; ok: boolean; observed: string }[] = [];
-  for (const scene of scenes) {
+  const play = async (scene: Scene): Promise<DemoStep> => {
     progress(`${scene.name} ...`);
     const { isSeen, observed } = await watch(scene, stage);
-    steps.push({ name: scene.name, ok: isSeen, observed });
     progress('');
-    say(`${mark(isSeen)} ${scene.name}: ${observed}`);
-  }
+    // The mark is coloured, and takes one column.
+    say(`${mark(isSeen)}${fold(`  ${scene.name}: ${observed}`, width, '').slice(1)}`);
+    return { name: scene.name, ok: isSeen, observed };
+  };
+  progress('Making three network namespaces ...');
+  const stage = await setStage().finally(() => progress(''));
+  say(fold(`Without firehook. ${CABLE}`, width));
+  const before: DemoStep[] = [];
+  for (const scene of scenesBefore) before.push(await play(scene));
+  progress('Starting firehookd ...');
+  await stage.insertFirewall().finally(() => progress(''));
+  say(fold(`\nWith firehook and config/demo.yaml. ${BRIDGE}`, width));
+  const steps: DemoStep[] = [];
+  for (const scene of scenes) steps.push(await play(scene));
   const ledger = await stage.stats();
-  say(`\n${showStats(ledger)}\n`);
+  say(`\n${fold(showStats(ledger, width), width)}\n`);
   progress('Taking everything away ...');
   const code = await stage.strike();
   progress('');
   if (code !== 0) say(`${mark(false)} firehookd ended with exit code ${code}`);
-  const isShown = steps.every(({ ok }) => ok) && code === 0;
+  const isShown = [...before, ...steps].every(({ ok }) => ok) && code === 0;
   say(isShown ? 'Everything was observed.' : 'NOT everything was observed.');
-  return { mode: 'live', steps, ledger, ok: isShown };
+  return { mode: 'live', before, steps, ledger, ok: isShown };
 }
 
 async function watch(scene: Scene, stage: Stage): Promise<Observation> {

@@ -11,11 +11,13 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { ConfigError, type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import { printable } from '../telemetry/printable.ts';
 import { type Check, type CheckResult, type CheckStatus, fail, failure, type Subject } from './doctor/check.ts';
 import { configChecks } from './doctor/config-checks.ts';
 import { kernelChecks } from './doctor/kernel-checks.ts';
 import { machineChecks } from './doctor/machine-checks.ts';
 import { paint } from './fail.ts';
+import { fold, widthOf } from './table.ts';
 
 /** What `--json` prints. */
 export interface DoctorReport {
@@ -24,7 +26,10 @@ export interface DoctorReport {
   readonly ok: boolean;
 }
 
+const LABEL_WIDTH = 6;
 const NAME_WIDTH = 16;
+/** From this width of the terminal on there is room beside the names, in characters. */
+const WIDE = 72;
 const COLOURS = { ok: 'green', warn: 'yellow', fail: 'red' } as const satisfies Record<CheckStatus, string>;
 
 /** Examines the machine and prints what was seen. */
@@ -73,12 +78,23 @@ async function resultsOf({ name, run }: Check, subject: Subject): Promise<readon
 
 function refusalsOf(error: unknown, file: string): CheckResult[] {
   if (!(error instanceof ConfigError)) return [failure('config', error)];
-  return error.problems.map((problem) => fail('config', `${file}: ${problem}`, 'docs/configuration.md has every key'));
+  return error.problems.map((problem) =>
+    fail('config', `${file}: ${problem}`, 'docs/configuration.md has every key', error.code),
+  );
 }
 
-function line({ name, status, detail, advice }: CheckResult): string {
-  const label = paint(COLOURS[status], status.padEnd(4), process.stdout);
-  return `${label}  ${name.padEnd(NAME_WIDTH)}  ${detail}${advice === '' ? '' : `; ${advice}`}`;
+/** What is longer than the terminal goes on below: under the detail, or on a narrow terminal under the name. */
+function line({ name, status, detail, advice, code }: CheckResult): string {
+  const said = `${detail}${advice === '' ? '' : `; ${advice}`}${code === null ? '' : ` [${code}]`}`;
+  const width = widthOf(process.stdout);
+  const margin = ' '.repeat(width < WIDE ? LABEL_WIDTH : LABEL_WIDTH + NAME_WIDTH + 2);
+  const text = fold(
+    `${' '.repeat(LABEL_WIDTH)}${name.padEnd(NAME_WIDTH)}  ${printable(said)}`,
+    width,
+    margin.slice(LABEL_WIDTH),
+  );
+  const label = paint(COLOURS[status], status, process.stdout);
+  return `${label}${text.slice(status.length)}`;
 }
 
 function summary(checks: readonly CheckResult[]): string {

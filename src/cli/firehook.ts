@@ -12,11 +12,12 @@ import { printableJson } from '../telemetry/printable.ts';
 import { ask } from './client.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
-import { fail } from './fail.ts';
+import { fail, refuseWrongUsage } from './fail.ts';
 import { type IoctlOptions, ioctl } from './ioctl.ts';
 import { outliveReaders, printableLines } from './output.ts';
 import { type ReplayOptions, replay } from './replay.ts';
 import { showHooks, showPool, showStats, showStatus } from './show.ts';
+import { fold, widthOf } from './table.ts';
 
 const DEFAULT_SOCKET = '/run/firehook/firehook.sock';
 
@@ -29,14 +30,18 @@ interface AskOptions {
 function reportCommand<Report>(
   name: string,
   description: string,
-  show: (report: Report) => string,
+  show: (report: Report, width: number) => string,
   exitCode: (report: Report) => number = () => 0,
 ): Command {
   return askCommand(name, description).action(async ({ socket, json }: AskOptions) => {
     const { status, body } = await ask(socket, 'GET', `/${name}`);
     if (status !== 200)
       throw new FirehookError('FIREHOOK_CONTROL_UNREACHABLE', `${socket}: answered ${status}: ${JSON.stringify(body)}`);
-    const text = json === true ? printableJson(JSON.stringify(body, null, 2)) : printableLines(show(body as Report));
+    const width = widthOf(process.stdout);
+    const text =
+      json === true
+        ? printableJson(JSON.stringify(body, null, 2))
+        : fold(printableLines(show(body as Report, width)), width);
     process.stdout.write(`${text}\n`);
     process.exitCode = exitCode(body as Report);
   });
@@ -54,8 +59,10 @@ async function main(): Promise<void> {
   const program = new Command('firehook')
     .description('Asks a running firehookd, replays captures, examines this machine.')
     .version(version)
-    .addHelpText('after', '\nExit codes: 0 ok, 1 failed, 2 usage or configuration, 3 daemon unreachable, 4 permission.')
-    .exitOverride();
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 ok, 1 failed, 2 usage or configuration, 3 daemon unreachable, 4 permission.',
+    );
   program.addCommand(
     reportCommand<StatusReport>('status', 'what the daemon is doing', showStatus, ({ state }) =>
       state === 'unprotected' ? 1 : 0,
@@ -79,8 +86,7 @@ async function main(): Promise<void> {
   );
   program.addCommand(
     askCommand('reload', 'not in this version').action(() => {
-      process.stderr.write('firehook: reload: not in this version; restart firehookd\n');
-      process.exitCode = 2;
+      throw new FirehookError('FIREHOOK_USAGE', 'reload: not in this version', { advice: 'restart firehookd' });
     }),
   );
   program.addCommand(
@@ -125,7 +131,8 @@ async function main(): Promise<void> {
       .option('--json', 'print JSON')
       .action((options: { json?: boolean }) => demo(options)),
   );
-  for (const command of program.commands) command.exitOverride();
+  refuseWrongUsage(program, 'firehook');
+  for (const command of program.commands) refuseWrongUsage(command, `firehook ${command.name()}`);
   await program.parseAsync();
 }
 

@@ -33,7 +33,7 @@ import { version } from '../supervisor/version.ts';
 import { LogQueue } from '../telemetry/log-queue.ts';
 import { createLogger, type Logger, logLine } from '../telemetry/logger.ts';
 import { printable } from '../telemetry/printable.ts';
-import { fail } from './fail.ts';
+import { errorLine, type FailOptions, fail, refuseWrongUsage } from './fail.ts';
 import { outliveReaders } from './output.ts';
 
 interface Options {
@@ -51,16 +51,16 @@ async function main(): Promise<void> {
     .option('--no-interfaces', 'with --check: for another machine, whose interfaces are not here')
     .option('--undo', 'take back what a killed run left in the kernel, and exit')
     .version(version)
-    .addHelpText('after', '\nExit codes: 0 ok, 1 failed, 2 usage or configuration, 4 permission.')
-    .exitOverride();
+    .addHelpText('after', '\nExit codes: 0 ok, 1 failed, 2 usage or configuration, 4 permission.');
+  refuseWrongUsage(command, 'firehookd');
+  // A daemon outlives its readers in its own way: src/telemetry.
+  if (!isDaemon()) outliveReaders('firehookd');
   command.parse();
   const options = command.opts<Options>();
   if (options.check === true && options.undo === true)
     throw new FirehookError('FIREHOOK_USAGE', '--check and --undo exclude each other');
   if (!options.interfaces && options.check !== true)
     throw new FirehookError('FIREHOOK_USAGE', '--no-interfaces goes with --check only');
-  // A daemon outlives its readers in its own way: src/telemetry.
-  if (options.check === true || options.undo === true) outliveReaders('firehookd');
   // To take back what is there no hook is loaded, and it must be possible in any case.
   const reading = { refusesOtherWriters: process.geteuid?.() === 0 && options.undo !== true };
   const { config, warnings } =
@@ -78,7 +78,7 @@ function loadListing(file: string, options: LoadOptions): LoadedConfig {
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const lines = error.problems.map((problem) => new ConfigError(error.code, file, [problem]));
-    for (const { message } of lines.slice(0, -1)) process.stderr.write(`firehookd: ${message}\n`);
+    for (const line of lines.slice(0, -1)) process.stderr.write(errorLine('firehookd', line));
     throw lines.at(-1) ?? error;
   }
 }
@@ -119,7 +119,7 @@ async function run(file: string, { config, warnings }: LoadedConfig): Promise<vo
     await supervisor.start();
   } catch (error) {
     // Whoever does not read the log does not hold up the end either.
-    fail('firehookd', error, queue.write);
+    fail('firehookd', error, { ...asLogged(), write: queue.write });
   }
   isStarted = true;
   if (stopWanted) stop();
@@ -148,7 +148,10 @@ function endOnSurprise(log: Logger, supervisor: Supervisor): void {
     isEnding = true;
     const err = error instanceof Error ? error : new Error(inspect(error));
     try {
-      log.fatal({ err }, `An unexpected error: ${err.message}. The daemon ends; policy.onDown stays in force.`);
+      log.fatal(
+        { code: 'FIREHOOK_INTERNAL', err },
+        `An unexpected error: ${err.message}. The daemon ends; policy.onDown stays in force.`,
+      );
       supervisor.abandon();
     } finally {
       process.exit(1);
@@ -246,4 +249,15 @@ function assertRoot(what: string): void {
   if (process.getuid?.() !== 0) throw new FirehookError('FIREHOOK_PERMISSION', what);
 }
 
-main().catch((error: unknown) => fail('firehookd', error));
+/** Neither `--check`, `--undo`, `--help` nor `--version`: those answer a person or a script, and end. */
+function isDaemon(): boolean {
+  return !['--check', '--undo', '-h', '--help', '-V', '--version'].some((option) => process.argv.includes(option));
+}
+
+/** Where the log is JSON, the last line before the end is so too; a person at a terminal gets it as of any command. */
+function asLogged(): FailOptions {
+  if (!isDaemon() || process.stderr.isTTY === true) return {};
+  return { line: ({ code, message }) => logLine('fatal', { code }, message) };
+}
+
+main().catch((error: unknown) => fail('firehookd', error, asLogged()));

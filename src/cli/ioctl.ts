@@ -43,7 +43,7 @@ export async function ioctl(device: string, code: string, options: IoctlOptions)
   const report = body as DeviceReport;
   const output = Buffer.from(report.output, 'base64');
   if (options.out === '-') process.stdout.write(output);
-  else if (options.out !== undefined) writeFileSync(options.out, output);
+  else if (options.out !== undefined) write(options.out, output);
   if (options.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
   else if (options.out !== '-') {
     const shown = `0x${report.status.toString(16).padStart(8, '0')}`;
@@ -59,6 +59,14 @@ function read(file: string): Buffer {
     return readFileSync(file === '-' ? 0 : file);
   } catch (error) {
     return refuse(`--in ${file}: ${(error as Error).message}`);
+  }
+}
+
+function write(file: string, output: Buffer): void {
+  try {
+    writeFileSync(file, output);
+  } catch (error) {
+    refuse(`--out ${file}: ${(error as Error).message}`);
   }
 }
 

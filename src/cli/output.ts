@@ -7,9 +7,9 @@
  * @module
  */
 
+import { FirehookError } from '../errors.ts';
 import { printable } from '../telemetry/printable.ts';
-
-const FAILED = 1;
+import { fail } from './fail.ts';
 
 /** The text with its lines and tabs, and every other control character in a visible form. */
 export function printableLines(text: string): string {
@@ -24,8 +24,7 @@ export function outliveReaders(program: string): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // The command goes on to its end, which may have to clean up, and has its own exit code.
     if (error.code === 'EPIPE') return;
-    process.stderr.write(`${program}: cannot print: ${printable(error.message)}\n`);
-    process.exit(FAILED);
+    fail(program, new FirehookError('FIREHOOK_PRINT', error.message, { cause: error }));
   });
   // There is nobody left to tell.
   process.stderr.on('error', () => undefined);

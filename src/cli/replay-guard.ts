@@ -17,11 +17,13 @@ import { constants } from 'node:os';
 import { Writable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SavefileDriver } from '../drivers/savefile.ts';
+import { FirehookError } from '../errors.ts';
 import { systemPool } from '../firewall/ddk.ts';
 import { followOwners, ownerOfFailure } from '../hook/async-owner.ts';
 import { describeHookError } from '../hook/load-hook.ts';
 import type { HookSource } from '../lane/messages.ts';
 import { printable } from '../telemetry/printable.ts';
+import { errorLine } from './fail.ts';
 import { printableLines } from './output.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -100,7 +102,7 @@ export class ReplayGuard {
     globalThis.console = this.#write.console;
   }
 
-  /** Writes to standard error as it is: for the progress bar, which draws. */
+  /** Writes to standard error as it is: for the progress bar, which draws, and for the last line. */
   draw(text: string): void {
     this.#write.stderr.call(process.stderr, text);
   }
@@ -140,8 +142,11 @@ export class ReplayGuard {
     } catch (error) {
       reason = `${reason}; ${(error as Error).message}`;
     }
-    this.#write.stderr.call(process.stderr, `firehook: the replay was not finished: ${printable(reason)}\n`);
-    if (this.#interruptedBy === null) process.exitCode = FAILED;
+    const text = `the replay was not finished: ${reason}`;
+    if (this.#interruptedBy === null) {
+      this.draw(errorLine('firehook', new FirehookError('FIREHOOK_LANE_FAILED', text)));
+      process.exitCode = FAILED;
+    } else this.draw(`firehook: ${printable(text)}\n`);
   }
 
   /** What a hook prints must neither come between the lines of a report nor act on the terminal. */

@@ -19,7 +19,7 @@ import type { LoadedChain } from '../lane/load-chain.ts';
 import type { ReplayGuard } from './replay-guard.ts';
 import type { ReplayWays } from './replay-ways.ts';
 import { showPool } from './show.ts';
-import { type Cell, table } from './table.ts';
+import { type Cell, gridOf } from './table.ts';
 import type { UnreadLinktypes } from './unread-linktypes.ts';
 
 /** What `--json` prints. */
@@ -154,7 +154,8 @@ function verifierLines({ verifier, hooks }: ReplayReport): string[] {
 }
 
 /** The report as text. */
-export function showReport(report: ReplayReport): string {
+export function showReport(report: ReplayReport, width?: number): string {
+  const grid = gridOf(width);
   const { total } = report;
   const head: Cell[] = [
     'hook',
@@ -184,7 +185,7 @@ export function showReport(report: ReplayReport): string {
     ...(report.hooks.length === 0
       ? []
       : [
-          table([
+          grid([
             head,
             ...report.hooks.map((hook): Cell[] => [
               hook.name,
@@ -202,7 +203,7 @@ export function showReport(report: ReplayReport): string {
     ...verifierLines(report),
     ...(report.output === null ? [] : [`Written: ${report.written} packets to ${nameOf(report.output)}`]),
     report.addsUp ? 'The ledger adds up.' : `The ledger does NOT add up: ${report.problems.join('; ')}`,
-    ...(report.pool.tags.some(({ allocs }) => allocs > 0) ? ['', showPool(report.pool)] : []),
+    ...(report.pool.tags.some(({ allocs }) => allocs > 0) ? ['', showPool(report.pool, width)] : []),
   ].join('\n');
 }
 

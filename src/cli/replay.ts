@@ -45,6 +45,7 @@ import { makeReport, showReport } from './replay-report.ts';
 import { ReplaySender } from './replay-sender.ts';
 import { ReplaySink } from './replay-sink.ts';
 import { assertBridge, ReplayWays, type WayOptions } from './replay-ways.ts';
+import { fold, widthOf } from './table.ts';
 import { UnreadLinktypes } from './unread-linktypes.ts';
 
 /** What the command line says. */
@@ -147,8 +148,11 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   const report = makeReport(input, options.write ?? null, driver, lane, chain, guard, unread, ways, end);
   for (const warning of report.warnings) process.stderr.write(`firehook: warning: ${printable(warning)}\n`);
   const stream = isStandardOutput(options.write ?? '') ? process.stderr : process.stdout;
+  const width = widthOf(stream);
   const text =
-    options.json === true ? printableJson(JSON.stringify(report, null, 2)) : printableLines(showReport(report));
+    options.json === true
+      ? printableJson(JSON.stringify(report, null, 2))
+      : fold(printableLines(showReport(report, width)), width);
   await print(text, stream);
   if (guard.interruptedBy !== null) {
     process.stderr.write(`firehook: interrupted by ${guard.interruptedBy} after ${lane.packets} packets\n`);

@@ -1,6 +1,8 @@
 /**
  * The daemon's reports as text for people. `--json` prints the reports themselves.
  *
+ * Rule: `width` is the most characters in a line of a table; without it a line is as long as it gets.
+ *
  * @module
  */
 
@@ -14,7 +16,7 @@ import type {
 } from '../control/reports.ts';
 import type { LedgerRow } from '../lane/ledger.ts';
 import { printable } from '../telemetry/printable.ts';
-import { type Cell, table } from './table.ts';
+import { type Cell, gridOf, table } from './table.ts';
 
 /** What decides about the traffic of an attach. */
 const IN_FORCE: Readonly<Record<StatusReport['attaches'][number]['inForce'], string>> = {
@@ -25,7 +27,7 @@ const IN_FORCE: Readonly<Record<StatusReport['attaches'][number]['inForce'], str
 };
 
 /** `firehook status`. */
-export function showStatus(report: StatusReport): string {
+export function showStatus(report: StatusReport, width?: number): string {
   const lines: [string, string][] = [
     ['state', report.state],
     ...healthLines(report.health),
@@ -61,7 +63,7 @@ export function showStatus(report: StatusReport): string {
       : [['log', `${report.logLinesLost.toLocaleString('en-US')} lines lost`] satisfies [string, string]]),
     ...report.warnings.map((warning): [string, string] => ['warning', warning]),
   ];
-  return table(lines);
+  return table(lines, width);
 }
 
 /** How it does, in one look: before everything that does not change. */
@@ -103,7 +105,8 @@ function ringLines(lanes: readonly LaneReport[]): string[] {
 }
 
 /** `firehook stats`: the ledger, and whether it adds up. */
-export function showStats(report: StatsReport): string {
+export function showStats(report: StatsReport, width?: number): string {
+  const grid = gridOf(width);
   const columns = [
     ...report.ways.map(({ name, ledger }) => ({ name, row: ledger })),
     { name: 'total', row: report.total },
@@ -121,7 +124,7 @@ export function showStats(report: StatsReport): string {
     const values = report.ways.map((way) => (way.port === null ? 0 : value(way.port)));
     return [label, ...values, values.reduce((sum, one) => sum + one, 0)];
   };
-  const ledger = table([
+  const ledger = grid([
     ['packets', ...columns.map(({ name }) => name)],
     line('received', (row) => row.received),
     ...optional('  extra segments', (row) => row.extraSegments),
@@ -173,7 +176,7 @@ export function showStats(report: StatsReport): string {
     ...(hooks.length === 0
       ? []
       : [
-          table([
+          grid([
             ['by hook', 'dropped', 'rejected'],
             ...hooks.map(({ hook, dropped, rejected }) => [hook, dropped, rejected]),
           ]),
@@ -182,7 +185,7 @@ export function showStats(report: StatsReport): string {
     ...(report.lanes.length < 2
       ? []
       : [
-          table([
+          grid([
             ['lane', 'received', 'forwarded', 'dropped', 'rejected', 'lost'],
             ...report.lanes.map(({ pid, total }): Cell[] => [
               `pid ${pid}`,
@@ -210,11 +213,12 @@ export function showStats(report: StatsReport): string {
 }
 
 /** `firehook hooks`, in running order. */
-export function showHooks(report: HooksReport): string {
+export function showHooks(report: HooksReport, width?: number): string {
+  const grid = gridOf(width);
   if (report.hooks.length === 0) return 'No hooks: everything is forwarded.';
   return [
-    'runs first ↑  (larger priority first; ties in the order of the config)',
-    table([
+    'The first row runs first: larger priority first, ties in the order of the configuration.',
+    grid([
       ['hook', 'priority', 'seen', 'forwarded', 'dropped', 'rejected', 'replaced', 'faults', 'module'],
       ...report.hooks.map((hook): Cell[] => [
         hook.kind === 'callback' ? `${hook.name} (firewallHook)` : hook.name,
@@ -232,10 +236,11 @@ export function showHooks(report: HooksReport): string {
 }
 
 /** `firehook pool`, as PoolMon shows it. */
-export function showPool(report: PoolReport): string {
+export function showPool(report: PoolReport, width?: number): string {
+  const grid = gridOf(width);
   return [
     `${report.bytesInUse.toLocaleString('en-US')} of ${report.limitBytes.toLocaleString('en-US')} octets in use; ${report.refused} misuses refused`,
-    table([
+    grid([
       ['Tag', 'Type', 'Allocs', 'Frees', 'Diff', 'Bytes', 'Per Alloc'],
       ...report.tags.map(({ tag, type, allocs, frees, diff, bytes, perAlloc }): Cell[] => [
         tag,
@@ -251,7 +256,7 @@ export function showPool(report: PoolReport): string {
       ? []
       : [
           '',
-          table([
+          grid([
             ['hook', 'not freed', 'octets'],
             ...report.leaked.map(({ hook, allocations, bytes }) => [hook, allocations, bytes]),
           ]),

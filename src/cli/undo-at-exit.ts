@@ -7,6 +7,7 @@
  */
 
 import os from 'node:os';
+import { errorLine } from './fail.ts';
 
 const pending: (() => void)[] = [];
 let isRegistered = false;
@@ -36,7 +37,7 @@ function registerOnce(): void {
         action();
       } catch (error) {
         // The others have to be done all the same.
-        process.stderr.write(`firehook: clean-up: ${error instanceof Error ? error.message : String(error)}\n`);
+        process.stderr.write(errorLine('firehook', error));
       }
     }
   });

@@ -185,6 +185,16 @@ describe('README.md', () => {
     assert.equal(stdout, lines.join('\n'), stderr);
   });
 
+  test('prints the line of an error as it is', () => {
+    const [block = ''] = codeBlocks(README, 'console').filter((text) => text.includes('--loud'));
+    const { status, stderr } = spawnSync(process.execPath, ['bin/firehook', 'status', '--loud'], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    });
+    assert.equal(status, 2);
+    assert.equal(block, `$ bin/firehook status --loud\n${stderr}`);
+  });
+
   test('prints configurations that are valid, the first of them for that hook', () => {
     assert.equal(configs.length, 2);
     for (const config of configs) assert.ok(parseConfig(config, folder, 'firehook.yaml').config);
@@ -242,6 +252,31 @@ describe('the other papers', () => {
     const listed = tableRows(read('docs/dependencies.md'), 'package').map(([name, version]) => `${name} ${version}`);
     const pinned = Object.entries({ ...PACKAGE.dependencies, ...PACKAGE.devDependencies });
     assert.deepEqual(listed.sort(), pinned.map(([name, version]) => `${name} ${version}`).sort());
+  });
+
+  test('docs/operations.md says what the systemd unit says', () => {
+    const unit = read('config/firehook.service');
+    const page = read('docs/operations.md');
+    const value = (key: string): string => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1] ?? '';
+    assert.equal(value('RestartSec'), '3');
+    assert.match(page, /starts it again when it fails, every three seconds/);
+    assert.match(page, /under systemd that is three seconds later/);
+    // The one folder that can be written is where the default socket and the locks are.
+    assert.deepEqual([value('ProtectSystem'), value('RuntimeDirectory')], ['strict', 'firehook']);
+    assert.match(page, /nothing but `\/run\/firehook` can be written/);
+    // What the plumbing writes below /proc/sys, and nothing else there.
+    assert.equal(value('ReadWritePaths'), '-/proc/sys/net/ipv6/conf');
+    const written = Array.from(
+      read('src/plumbing/detour-keeper.ts').matchAll(/\/proc\/sys\/[\w/]+/g),
+      ([file]) => file,
+    );
+    assert.deepEqual(written, ['/proc/sys/net/ipv6/conf/']);
+  });
+
+  test('SECURITY.md is in the package, and names the version that gets fixes', () => {
+    const { files, version } = JSON.parse(read('package.json')) as { files: string[]; version: string };
+    assert.ok(files.includes('SECURITY.md'));
+    assert.ok(read('SECURITY.md').includes(`\`${version.split('.').slice(0, 2).join('.')}.x\``));
   });
 
   test('src/README.md lists every folder and file of src/', () => {

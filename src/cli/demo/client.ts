@@ -4,6 +4,7 @@
  * ```
  *   get URL                  {"status": 200, "body": "..."}
  *   connect HOST PORT        {"error": "EHOSTUNREACH" or null, "icmp": [{"type": 3, "code": 13, "from": "..."}]}
+ *   talk HOST PORT           {"said": "..."}: what the server says of itself
  *   echo HOST PORT TEXT      {"reply": "..." or null}
  *   burst HOST PORT COUNT    {"sent": 200}
  * ```
@@ -68,6 +69,18 @@ async function tryConnect(host: string, port: number): Promise<ConnectAnswer> {
   return { error, icmp };
 }
 
+/** Connects and hears the server out, as telnet would. */
+async function talk(host: string, port: number): Promise<object> {
+  let said = '';
+  const socket = connect({ host, port, timeout: CONNECT_TIMEOUT_MS });
+  socket.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  socket.once('timeout', () => socket.destroy(new Error('no answer')));
+  await once(socket, 'close');
+  return { said };
+}
+
 async function echo(host: string, port: number, text: string): Promise<object> {
   const socket = createSocket('udp4');
   let reply: string | null = null;
@@ -101,12 +114,14 @@ async function main([what, target = '', port = '', argument = '']: readonly stri
       return get(target);
     case 'connect':
       return tryConnect(target, Number(port));
+    case 'talk':
+      return talk(target, Number(port));
     case 'echo':
       return echo(target, Number(port), argument);
     case 'burst':
       return burst(target, Number(port), Number(argument));
     default:
-      throw new Error(`${what}: get, connect, echo or burst`);
+      throw new Error(`${what}: get, connect, talk, echo or burst`);
   }
 }
 

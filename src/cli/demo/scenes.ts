@@ -1,7 +1,8 @@
 /**
- * The scenes of the demo: what a real client sees of each thing the firewall does.
+ * The scenes of the demo: what a real client sees without firehook, and of each thing that firehook does.
  *
- * Rule: a scene is only true when it was observed at both ends: by the client or the server, and in the ledger.
+ * Rule: a scene with firehook is only true when it was observed at both ends, by the client or the server and in the ledger. Each has its
+ * counterpart without firehook, where the same server answers: what is refused or changed afterwards is the firewall's doing.
  *
  * @module
  */
@@ -36,7 +37,15 @@ const CODE_PROHIBITED = 13;
 const SETTLE_TIMEOUT_MS = 10_000;
 const LOOK_EVERY_MS = 50;
 
-/** In the order they are shown. */
+/** Without firehook, in the order they are shown. */
+export const scenesBefore: readonly Scene[] = [
+  { name: 'HTTP passes', observe: observeHttp },
+  { name: 'telnet is answered', observe: observeTelnet },
+  { name: 'an echo comes back as it was sent', observe: observeEcho },
+  { name: 'every datagram of a burst arrives', observe: observeBurst },
+];
+
+/** With firehook between client and server, in the order they are shown. */
 export const scenes: readonly Scene[] = [
   { name: 'HTTP passes', observe: observeHttp },
   { name: 'a blocked port is refused with an ICMP error', observe: observeRejection },
@@ -48,6 +57,28 @@ export const scenes: readonly Scene[] = [
 async function observeHttp(stage: Stage): Promise<Observation> {
   const { status, body, client } = await fetchPage(stage, '/');
   return { isSeen: status === 200 && body === GREETING, observed: `${client} got ${status}, "${body}"` };
+}
+
+async function observeTelnet(stage: Stage): Promise<Observation> {
+  const { said } = (await stage.askClient('talk', SERVER, '23')) as { said: string };
+  return { isSeen: said === GREETING, observed: `connect to port 23 stands, and the server says "${said}"` };
+}
+
+async function observeEcho(stage: Stage): Promise<Observation> {
+  const { reply } = (await stage.askClient('echo', SERVER, '7', SECRET)) as { reply: string | null };
+  return { isSeen: reply === SECRET, observed: echoed(reply) };
+}
+
+async function observeBurst(stage: Stage): Promise<Observation> {
+  const before = await received(stage);
+  await stage.askClient('burst', SERVER, '9', String(DATAGRAMS));
+  const deadlineMs = performance.now() + SETTLE_TIMEOUT_MS;
+  let arrived = 0;
+  while (arrived < DATAGRAMS && performance.now() < deadlineMs) {
+    arrived = (await received(stage)) - before;
+    await sleep(LOOK_EVERY_MS);
+  }
+  return { isSeen: arrived === DATAGRAMS, observed: `of ${DATAGRAMS} datagrams ${arrived} arrived` };
 }
 
 async function observeRejection(stage: Stage): Promise<Observation> {
@@ -69,14 +100,15 @@ async function observeRewriting(stage: Stage): Promise<Observation> {
   const { total } = await settle(stage, ({ total }) => total.replaced > 0);
   return {
     isSeen: reply === REWRITTEN && total.replaced > 0,
-    observed: `"${SECRET}" came back as ${reply === null ? 'nothing' : `"${reply}"`}`,
+    observed: echoed(reply),
   };
 }
 
 async function observeRateLimit(stage: Stage): Promise<Observation> {
+  const before = await received(stage);
   await stage.askClient('burst', SERVER, '9', String(DATAGRAMS));
-  const stats = await settle(stage, async (now) => (await received(stage)) + limited(now) === DATAGRAMS);
-  const arrived = await received(stage);
+  const stats = await settle(stage, async (now) => (await received(stage)) - before + limited(now) === DATAGRAMS);
+  const arrived = (await received(stage)) - before;
   return {
     isSeen: arrived > 0 && arrived < DATAGRAMS && arrived + limited(stats) === DATAGRAMS,
     observed: `of ${DATAGRAMS} datagrams ${arrived} arrived and rate-limit dropped ${limited(stats)}`,
@@ -91,6 +123,10 @@ async function observeLedger(stage: Stage): Promise<Observation> {
       ? `${total.received} received = ${total.forwarded} forwarded + ${total.dropped} dropped + ${total.rejected} rejected + ${total.lost} lost`
       : problems.join('; '),
   };
+}
+
+function echoed(reply: string | null): string {
+  return `"${SECRET}" came back as ${reply === null ? 'nothing' : `"${reply}"`}`;
 }
 
 /** Waits until the ledger is as it should be, or a while has passed; the ledger then. */

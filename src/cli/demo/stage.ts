@@ -2,8 +2,9 @@
  * The stage of the demo: three hosts made of network namespaces, a server on one and a real firehookd on another.
  *
  * ```
- *   client 192.0.2.10 ── lan0  firewall  wan0 ── server 192.0.2.80
- *                              firehookd, bridge: [lan0, wan0]
+ *   before:  client 192.0.2.10 ── a plain cable ── server 192.0.2.80
+ *   after:   client 192.0.2.10 ── lan0  firewall  wan0 ── server 192.0.2.80
+ *                                       firehookd, bridge: [lan0, wan0]
  * ```
  * Rule: whatever is made here goes with the process, also on Ctrl-C. The network of the machine is not touched.
  *
@@ -40,12 +41,14 @@ const LOG_TAIL = 2_000;
 
 const run = promisify(execFile);
 
-/** A stage on which everything runs. Made by {@link setStage}. */
+/** A stage. Everything but firehookd runs on it at first. Made by {@link setStage}. */
 export interface Stage {
   /** Runs a program of this machine on the client; its standard output. */
   onClient(command: readonly string[]): Promise<string>;
   /** Has the demo's client do something; its answer. */
   askClient(...args: string[]): Promise<unknown>;
+  /** Takes the plain cable away and puts the host with firehookd in its place. */
+  insertFirewall(): Promise<void>;
   /** The daemon's ledger. */
   stats(): Promise<StatsReport>;
   /** Stops the daemon with SIGTERM and takes everything away; the daemon's exit code. */
@@ -53,15 +56,16 @@ export interface Stage {
 }
 
 /**
- * Makes the hosts and starts what runs on them.
+ * Makes the hosts and starts the server.
  *
- * @throws {@link FirehookError} when the kernel refuses something, or the daemon does not get to run
+ * @throws {@link FirehookError} when the kernel refuses something
  */
 export async function setStage(): Promise<Stage> {
   const host = (name: string): string => `firehook-demo-${process.pid}-${name}`;
   const removals = ['client', 'firewall', 'server'].map((name) => addNamespace(host(name)));
-  cable([host('client'), 'eth0', `${CLIENT}/24`], [host('firewall'), 'lan0', null]);
-  cable([host('firewall'), 'wan0', null], [host('server'), 'eth0', `${SERVER}/24`]);
+  const client: End = [host('client'), 'eth0', `${CLIENT}/24`];
+  const serverEnd: End = [host('server'), 'eth0', `${SERVER}/24`];
+  cable(client, serverEnd);
 
   const folder = mkdtempSync(path.join(tmpdir(), 'firehook-demo-'));
   removals.push(undoAtExit(() => rmSync(folder, { recursive: true, force: true })));
@@ -74,9 +78,7 @@ export async function setStage(): Promise<Stage> {
   const server = await start(host('server'), nodeCommand('./server', import.meta.url), (text) =>
     text.includes('ready'),
   );
-  const daemon = await start(host('firewall'), [process.execPath, FIREHOOKD, '-c', configFile], () =>
-    isRunning(socket),
-  );
+  let daemon: ChildProcess | null = null;
   const onClient = async (command: readonly string[]): Promise<string> => {
     const [program, args] = inNamespace(host('client'), command);
     return (await run(program, args, { timeout: COMMAND_TIMEOUT_MS })).stdout;
@@ -85,10 +87,17 @@ export async function setStage(): Promise<Stage> {
     onClient,
     askClient: async (...args) =>
       JSON.parse(await onClient([...nodeCommand('./client', import.meta.url), ...args])) as unknown,
+    async insertFirewall() {
+      // Both ends of a veth pair go together.
+      runTool('ip', ['-n', host('client'), 'link', 'delete', 'eth0']);
+      cable(client, [host('firewall'), 'lan0', null]);
+      cable([host('firewall'), 'wan0', null], serverEnd);
+      daemon = await start(host('firewall'), [process.execPath, FIREHOOKD, '-c', configFile], () => isRunning(socket));
+    },
     stats: async () => (await ask(socket, 'GET', '/stats')).body as StatsReport,
     async strike() {
       server.kill('SIGKILL');
-      const code = await stop(daemon);
+      const code = daemon === null ? null : await stop(daemon);
       for (const remove of removals.reverse()) remove();
       return code;
     },
@@ -130,12 +139,22 @@ async function start(
       continue;
     }
     child.kill('SIGKILL');
-    const said = output.trim().split('\n').at(-1) ?? '';
+    const said = lastWords(output);
     throw new FirehookError('FIREHOOK_LANE_FAILED', `${path.basename(command[1] ?? '')} does not start: ${said}`, {
       advice: 'firehook doctor names what is missing',
     });
   }
   return child;
+}
+
+/** The last line of a log as text. */
+function lastWords(output: string): string {
+  const line = output.trim().split('\n').at(-1) ?? '';
+  try {
+    return String((JSON.parse(line) as { msg?: unknown }).msg ?? line);
+  } catch {
+    return line;
+  }
 }
 
 async function isRunning(socket: string): Promise<boolean> {

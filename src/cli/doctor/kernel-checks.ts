@@ -15,9 +15,13 @@ import { hasKernel, KERNEL_WITH_EGRESS } from '../../plumbing/kernel.ts';
 import { KernelPlumbing } from '../../plumbing/kernel-plumbing.ts';
 import { detourNames, tableName } from '../../plumbing/names.ts';
 import { isPortHeld } from '../../plumbing/port-locks.ts';
-import { type ToolResult, tryTool } from '../../plumbing/run-tool.ts';
+import { isTimeout, saidBy, type ToolResult, TRY_AGAIN, tryTool } from '../../plumbing/run-tool.ts';
 import { addNamespace, inNamespace, nodeCommand } from '../namespaces.ts';
 import { type Check, type CheckResult, fail, mayAttach, ok, type Subject, warn } from './check.ts';
+import { NO_ANSWER } from './no-answer.ts';
+
+/** Node.js starts, makes the whole plumbing and takes it back: on a machine that is busy that is many seconds. */
+const TRY_TIMEOUT_MS = 120_000;
 
 interface Part {
   readonly name: string;
@@ -105,6 +109,7 @@ function probe(subject: Subject): CheckResult[] {
   try {
     remove = addNamespace(namespace);
   } catch (error) {
+    if (isTimeout(error)) throw error;
     const detail = `not tried: no network namespace to try them in (${(error as Error).message.split('; ')[0]})`;
     return [warn('kernel features', detail, 'run doctor where root has CAP_SYS_ADMIN')];
   }
@@ -118,7 +123,7 @@ function probe(subject: Subject): CheckResult[] {
 function probeInside(namespace: string, subject: Subject): CheckResult[] {
   const made = run(namespace, ['ip', 'link', 'add', 'p0', 'type', 'veth', 'peer', 'name', 'p1']);
   if (!made.ok)
-    return [fail('veth pairs', `the kernel refuses: ${firstLine(made)}`, 'needs CONFIG_VETH; try modprobe veth')];
+    return [fail('veth pairs', `the kernel refuses: ${said(made)}`, 'needs CONFIG_VETH; try modprobe veth')];
   for (const end of ['p0', 'p1']) run(namespace, ['ip', 'link', 'set', end, 'up']);
   return [ok('veth pairs', 'work'), ...PARTS.map((part) => tryPart(namespace, part, subject))];
 }
@@ -126,18 +131,19 @@ function probeInside(namespace: string, subject: Subject): CheckResult[] {
 function tryPart(namespace: string, { name, kind, part, advice }: Part, subject: Subject): CheckResult {
   const result = run(namespace, [...nodeCommand('./try-plumbing', import.meta.url), part]);
   if (result.ok) return ok(name, 'works');
+  if (result.code === NO_ANSWER) return warn(name, `not examined: ${said(result)}`, TRY_AGAIN);
   // A kernel without it will still do for the attaches that are wanted.
   const report = mayAttach(kind, subject) ? fail : warn;
-  return report(name, `refused, and ${kind} needs it: ${firstLine(result)}`, advice);
+  return report(name, `refused, and ${kind} needs it: ${said(result)}`, advice);
 }
 
 function run(namespace: string, command: readonly string[]): ToolResult {
   const [program, args] = inNamespace(namespace, command);
-  return tryTool(program, args);
+  return tryTool(program, args, '', TRY_TIMEOUT_MS);
 }
 
-function firstLine({ stderr, stdout }: ToolResult): string {
-  return `${stderr}${stdout}`.trim().split('\n')[0] ?? '';
+function said({ stderr, stdout }: ToolResult): string {
+  return saidBy(`${stderr}\n${stdout}`);
 }
 
 /** Tables and detours in this namespace that no running daemon answers for. */

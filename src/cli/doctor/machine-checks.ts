@@ -4,7 +4,7 @@
  * @module
  */
 
-import { spawnSync } from 'node:child_process';
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -14,10 +14,10 @@ import { RawSender } from '../../drivers/raw-sender.ts';
 import { isFirehookError } from '../../errors.ts';
 import { canNodeChange } from '../../native/identity.ts';
 import { loadNative } from '../../native/load-native.ts';
+import { noAnswerIn, TIMEOUT_MS, TRY_AGAIN } from '../../plumbing/run-tool.ts';
 import { findUser } from '../../supervisor/lane-user.ts';
 import { type Check, type CheckResult, fail, failure, ok, type Subject, warn } from './check.ts';
 
-const TOOL_TIMEOUT_MS = 10_000;
 /** Index of `lo`, the first device of every network namespace. */
 const LOOPBACK = 1;
 const DEFAULT_USER = 'firehook';
@@ -109,9 +109,9 @@ export function checkNode(version: string): CheckResult {
  *
  * @internal
  */
-export function checkTool(tool: Tool, { isRoot }: Subject): CheckResult {
+export function checkTool(tool: Tool, { isRoot }: Subject, timeoutMs = TIMEOUT_MS): CheckResult {
   const install = `apt-get install ${tool.package}`;
-  let found = spawnSync(tool.name, tool.version, { encoding: 'utf8', timeout: TOOL_TIMEOUT_MS, killSignal: 'SIGKILL' });
+  let found = spawnTool(tool.name, tool.version, timeoutMs);
   if (isMissing(found.error)) {
     const elsewhere = SYSTEM_FOLDERS.map((folder) => path.join(folder, tool.name)).find((file) => existsSync(file));
     if (elsewhere === undefined) return fail(tool.name, `not installed (package ${tool.package})`, install);
@@ -120,9 +120,14 @@ export function checkTool(tool: Tool, { isRoot }: Subject): CheckResult {
       const detail = `not in PATH, although it is ${elsewhere} (package ${tool.package})`;
       return fail(tool.name, detail, `add ${path.dirname(elsewhere)} to PATH`);
     }
-    found = spawnSync(elsewhere, tool.version, { encoding: 'utf8', timeout: TOOL_TIMEOUT_MS, killSignal: 'SIGKILL' });
+    found = spawnTool(elsewhere, tool.version, timeoutMs);
   }
-  if (found.error !== undefined) return fail(tool.name, refusalOf(tool, found.error), `look why: ${tool.name}`);
+  if (codeOf(found.error) === 'ETIMEDOUT') {
+    return warn(tool.name, `${[tool.name, ...tool.version].join(' ')}: ${noAnswerIn(timeoutMs)}`, TRY_AGAIN);
+  }
+  if (found.error !== undefined) {
+    return fail(tool.name, `cannot be run: ${found.error.message}`, `look why: ${tool.name}`);
+  }
   const said = `${found.stdout}${found.stderr}`.trim().split('\n')[0] ?? '';
   if (tool.least !== undefined && isOlder(said, tool.least)) {
     return fail(tool.name, `${said}: older than ${tool.least.join('.')}`, `upgrade the package ${tool.package}`);
@@ -130,13 +135,16 @@ export function checkTool(tool: Tool, { isRoot }: Subject): CheckResult {
   return ok(tool.name, said);
 }
 
-function isMissing(error: NodeJS.ErrnoException | undefined): boolean {
-  return error?.code === 'ENOENT' || error?.code === 'EACCES';
+function spawnTool(name: string, args: readonly string[], timeoutMs: number): SpawnSyncReturns<string> {
+  return spawnSync(name, args, { encoding: 'utf8', timeout: timeoutMs, killSignal: 'SIGKILL' });
 }
 
-function refusalOf(tool: Tool, error: NodeJS.ErrnoException): string {
-  if (error.code !== 'ETIMEDOUT') return `cannot be run: ${error.message}`;
-  return `${[tool.name, ...tool.version].join(' ')}: not done after ${TOOL_TIMEOUT_MS / 1000} s`;
+function codeOf(error: NodeJS.ErrnoException | undefined): string | undefined {
+  return error?.code;
+}
+
+function isMissing(error: NodeJS.ErrnoException | undefined): boolean {
+  return ['ENOENT', 'EACCES'].includes(codeOf(error) ?? '');
 }
 
 /** True when the first version number in a text is below `least`; a text without one is not judged. */
@@ -203,8 +211,8 @@ function checkAddon({ isRoot, loaded }: Subject): CheckResult[] {
       : 'firehookd, also to change the user of lanes, which this Node.js refuses';
     return [ok(name, `${seen}; needed by ${users}`)];
   } catch (error) {
-    const { detail, advice } = failure(name, error);
-    if (isFirehookError(error)) return [fail(name, detail, advice)];
+    if (isFirehookError(error)) return [failure(name, error)];
+    const { detail } = failure(name, error);
     const report = loaded?.config.driver === 'afpacket' ? fail : warn;
     const refused = `the kernel refuses a packet ring with offload state (PACKET_VNET_HDR) or a raw IP socket: ${detail}`;
     return [report(name, refused, 'needs CONFIG_PACKET; or use driver: pcap')];

@@ -7,7 +7,7 @@
  *   node try-plumbing host | bridge        all that firehookd does, and the lease confirmed once; a bridge with detours and at the ports
  * ```
  * A program of its own, because the plumbing works on the namespace it is in. Exit code 1 with what was refused as the
- * one line on standard error.
+ * one line on standard error; {@link NO_ANSWER} when the kernel was too slow.
  *
  * @module
  */
@@ -25,10 +25,12 @@ import { ACCEPT, forwardTo, interfaceInSet, type Rule, setMark, socketGroupIs } 
 import { addTable, batch, deleteTable, type Table } from '../../plumbing/netlink/nftables.ts';
 import { addFilterQueue, addRedirect, deleteFilterQueue } from '../../plumbing/netlink/tc-messages.ts';
 import { Offloads } from '../../plumbing/offloads.ts';
+import { noAnswerIn } from '../../plumbing/run-tool.ts';
 import { ALIVE, atDevice, wall } from '../../plumbing/tables.ts';
+import { NO_ANSWER } from './no-answer.ts';
 
 /** The kernel may take this long to confirm a lease. */
-const LEASE_TIMEOUT_MS = 5_000;
+const LEASE_TIMEOUT_MS = 30_000;
 const LOOK_AGAIN_MS = 10;
 
 type Ports = readonly [Link, Link];
@@ -100,12 +102,15 @@ async function tryAttachments(attachments: readonly Attachment[]): Promise<void>
 async function confirmLease(lease: LeaseControl, ports: readonly number[]): Promise<void> {
   const end = performance.now() + LEASE_TIMEOUT_MS;
   lease.setPorts(ports);
-  lease.beat();
   lease.allow(true);
   for (; !lease.state.held; await delay(LOOK_AGAIN_MS)) {
+    // Again and again: on a busy machine this loop may stand still for longer than the lease waits for a word.
+    lease.beat();
     const { lastError } = lease.state;
-    if (lastError !== null || performance.now() > end)
-      throw new Error(`the lease is not confirmed: ${lastError ?? 'in time'}`);
+    if (lastError !== null) throw new Error(`the lease is not confirmed: ${lastError}`);
+    if (performance.now() <= end) continue;
+    process.exitCode = NO_ANSWER;
+    throw new Error(`the lease thread ${noAnswerIn(LEASE_TIMEOUT_MS)}`);
   }
 }
 
@@ -139,5 +144,5 @@ async function withSocket(family: number, action: (socket: NetlinkSocket) => Pro
 
 main(process.argv[2] ?? '').catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  process.exitCode ??= 1;
 });

@@ -58,8 +58,12 @@ test('doctor names a tool that hangs and does not listen, and goes on', { skip: 
     env: { PATH: `${bin}:${process.env['PATH']}` },
     timeoutMs: TIMEOUT_MS,
   });
-  assert.equal(code, 1, stdout + stderr);
-  assert.match(stdout, /^fail +getent .*not done after \d+ s/m);
-  assert.match(stdout, /^fail +hooks .*getent passwd .*not done after \d+ s/m);
-  assert.match(stdout, /\d+ failed/);
+  // It says nothing about the machine that a tool did not answer: that is to be looked at, and has not failed.
+  assert.equal(code, 0, stdout + stderr);
+  assert.match(stdout, /^warn +getent .*did not answer in \d+ s; the machine may be busy: try again$/m);
+  assert.match(
+    stdout,
+    /^warn +hooks .*getent passwd .*did not answer in \d+ s; the machine may be busy: try again \[FIREHOOK_ATTACH_TOOL\]$/m,
+  );
+  assert.match(stdout, /, 0 failed$/m);
 });

@@ -44,8 +44,8 @@ for (const [what, surprise] of Object.entries(SURPRISES)) {
     const lines = daemon.log.trimEnd().split('\n').slice(before);
     assert.equal(lines.length, 1, daemon.log);
     // That lanes go with it needs no line of its own.
-    const { level, msg } = JSON.parse(lines[0] ?? '') as Record<string, unknown>;
-    assert.equal(level, 'fatal');
+    const { level, code, msg } = JSON.parse(lines[0] ?? '') as Record<string, unknown>;
+    assert.deepEqual([level, code], ['fatal', 'FIREHOOK_INTERNAL']);
     assert.match(String(msg), /^An unexpected error: .*The daemon ends; policy\.onDown stays in force\.$/s);
     assert.equal(await isReached(ns.peer, HOST), false, 'nothing comes without a hook');
     // What is left is taken over by the next run.

@@ -48,12 +48,15 @@ test('daemons do not touch what is another one’s', { skip: rootOnly('ping') },
       { waitUntilRunning: false },
     );
     assert.deepEqual(await refused.exited, { code: 1, signal: null });
-    assert.match(refused.log, /^firehookd: .*"b0": another firehookd is attached to it/m);
+    assert.match(
+      refused.log,
+      /"level":"fatal".*"code":"FIREHOOK_ATTACH_BUSY".*\\"b0\\": another firehookd is attached to it/,
+    );
     assert.equal(
       refused.log
         .trimEnd()
         .split('\n')
-        .filter((line) => line.startsWith('firehookd:')).length,
+        .filter((line) => line.startsWith('{"level":"fatal"')).length,
       1,
     );
     const undo = await ns.fw.run('bin/firehookd', ['-c', first.configFile, '--undo']);

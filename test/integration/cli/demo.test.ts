@@ -19,6 +19,12 @@ import { finish, type RunningProcess, startProcess } from '../../support/process
 const FIREHOOK = fileURLToPath(new URL('../../../bin/firehook', import.meta.url));
 const TIMEOUT_MS = 120_000;
 
+const BEFORE = [
+  'HTTP passes',
+  'telnet is answered',
+  'an echo comes back as it was sent',
+  'every datagram of a burst arrives',
+];
 const NAMES = [
   'HTTP passes',
   'a blocked port is refused with an ICMP error',
@@ -47,8 +53,15 @@ test('shows every scene on live traffic, prints the ledger, and ends with exit c
   const seen = stdout.split('\n').filter((line) => line.startsWith('✓ '));
   assert.deepEqual(
     seen.map((line) => line.slice(2, line.indexOf(':'))),
-    NAMES,
+    [...BEFORE, ...NAMES],
   );
+  // The port that is refused afterwards has a server behind it, which is heard without firehook.
+  assert.match(
+    stdout,
+    /^Without firehook.*\n(✓.*\n)*✓ telnet is answered: .*says "Hello from behind the firewall\."$/m,
+  );
+  assert.match(stdout, /came back as "the password is swordfish"$/m);
+  assert.match(stdout, /of 200 datagrams 200 arrived$/m);
   assert.doesNotMatch(stdout, /✗/);
   assert.match(stdout, /got 200, "Hello from behind the firewall\."/);
   assert.match(stdout, /EHOSTUNREACH; ICMP type 3 code 13 /);
@@ -71,6 +84,10 @@ test('says the same as JSON', { skip: rootOnly() }, async () => {
   assert.deepEqual(
     report.steps.map(({ name, ok }) => [name, ok]),
     NAMES.map((name) => [name, true]),
+  );
+  assert.deepEqual(
+    report.before.map(({ name, ok }) => [name, ok]),
+    BEFORE.map((name) => [name, true]),
   );
   assert.equal(report.ledger.addsUp, true);
   assert.equal(report.ledger.total.rejected, 1);

@@ -112,7 +112,7 @@ test('--undo leaves a running daemon alone and says why', { skip }, async (t) =>
   const daemon = await startDaemon(ns.host, { attach: ATTACH, hooks: HOOKS });
   const { code, stderr } = await ns.host.run(FIREHOOKD, ['-c', daemon.configFile, '--undo']);
   assert.equal(code, 1);
-  assert.match(stderr, /^firehookd: already attached: "eth0".*\n$/);
+  assert.match(stderr, /^firehookd: error \[FIREHOOK_ATTACH_BUSY\]: already attached: "eth0".*\n$/);
   await assertPings(ns.peer, HOST[0]);
   const stats = await assertAddsUp(daemon);
   assert.equal(stats.total.forwarded, 6);

@@ -183,10 +183,19 @@ function assertRefused({ code, stdout, stderr }: Result, expected: number, line:
   // What it warns of beforehand is not the refusal: lines of the log, and of `--check`.
   const said = stderr.split('\n').filter((text) => !/^(\{"level":"warn"|firehookd: warning: )/.test(text));
   assert.deepEqual(said.slice(1), [''], stderr);
-  assert.match(said[0] ?? '', /^firehookd: /);
-  assert.match(said[0] ?? '', line);
+  assert.match(reasonOf(said[0] ?? ''), line);
   assert.equal(code, expected, stderr);
   assert.equal(stdout, '');
+}
+
+/** Of the last line of a log, which is JSON, or of the line of a command. */
+function reasonOf(said: string): string {
+  const [, code, reason = ''] = /^firehookd: error \[(\w+)\]: (.*)/.exec(said) ?? [];
+  if (code !== undefined) return reason;
+  const { level, code: logged, msg } = JSON.parse(said) as Record<string, unknown>;
+  assert.equal(level, 'fatal');
+  assert.match(String(logged), /^FIREHOOK_/);
+  return String(msg);
 }
 
 /** Writes a config into a folder of its own, with a file beside it that only root can read. */

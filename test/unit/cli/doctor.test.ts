@@ -14,6 +14,7 @@ import { checkVersion } from '../../../src/cli/doctor/kernel-checks.ts';
 import { checkNode, checkTool } from '../../../src/cli/doctor/machine-checks.ts';
 import { parseConfig } from '../../../src/config/load-config.ts';
 import { FirehookError } from '../../../src/errors.ts';
+import { tryTool } from '../../../src/plumbing/run-tool.ts';
 
 const NO_CONFIG: Subject = { isRoot: true, configFile: null, loaded: null };
 const folder = mkdtempSync(path.join(tmpdir(), 'firehook-doctor-'));
@@ -81,6 +82,16 @@ describe('a tool', () => {
     }
   });
 
+  test('that does not answer in time is said to be slow, not to be missing', () => {
+    const script = path.join(folder, 'nft-slow');
+    writeFileSync(script, '#!/bin/sh\nexec sleep 60\n', { mode: 0o755 });
+    const tool = { name: script, package: 'nftables', version: ['--version'], least: [1, 0, 1] } as const;
+    const { status, detail, advice } = checkTool(tool, NO_CONFIG, 100);
+    assert.equal(status, 'warn');
+    assert.equal(detail, `${script} --version: did not answer in 0.1 s`);
+    assert.equal(advice, 'the machine may be busy: try again');
+  });
+
   test('that is nowhere fails with the package that brings it', () => {
     const { status, detail, advice } = checkTool(
       { name: 'firehook-no-such-tool', package: 'somewhere', version: [] },
@@ -100,7 +111,22 @@ describe('an error as a result', () => {
       status: 'fail',
       detail: 'cannot attach: "eth7": no such interface',
       advice: 'ip link shows what there is',
+      code: 'FIREHOOK_ATTACH_INTERFACE',
     });
+  });
+
+  test('of a tool that did not answer in time is no failure', () => {
+    assert.throws(
+      () => tryTool('sleep', ['60'], '', 50),
+      (error) => {
+        const { status, detail, advice, code } = failure('kernel features', error);
+        assert.equal(status, 'warn');
+        assert.match(detail, /sleep 60: did not answer in 0\.05 s$/);
+        assert.equal(advice, 'the machine may be busy: try again');
+        assert.equal(code, 'FIREHOOK_ATTACH_TOOL');
+        return true;
+      },
+    );
   });
 
   test('that is none of ours keeps its text', () => {

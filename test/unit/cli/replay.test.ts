@@ -155,7 +155,10 @@ describe('a file that is not right', () => {
       '--json',
     );
     assert.equal(code, 1);
-    assert.match(stderr, /^firehook: .*truncated.*after packet 39\b/);
+    assert.match(
+      stderr,
+      /^\{"error":"the capture file is truncated.*after packet 39\b.*"code":"FIREHOOK_SAVEFILE_TRUNCATED"/,
+    );
     assert.equal(lines(stderr).length, 1);
     const report = JSON.parse(stdout) as ReplayReport;
     assert.equal(report.packets, 39);
@@ -292,7 +295,7 @@ describe('a hook that is at fault outside onPacket', () => {
       assert.deepEqual([report.packets, report.written], [40, 40]);
       assert.ok(readFileSync(output).equals(readFileSync(DEMO)));
       const last = lines(stderr).at(-1) ?? '';
-      assert.match(last, /^firehook: .*1 fault of hooks outside onPacket, the last: /);
+      assert.match(last, /^\{"error":"the lane failed: 1 fault of hooks outside onPacket, the last: /);
       assert.ok(last.includes(message), last);
       assert.doesNotMatch(stderr, /^ {4}at /m, 'no bare stack');
     });
@@ -347,7 +350,10 @@ describe('a hook that is at fault outside onPacket', () => {
     const hook = hookWith('exits', 'onPacket() { if (++seen === 10) process.exit(0); return FORWARD; }');
     const { code, stderr } = runFirehook('replay', DEMO, '-w', output, '--hook', hook);
     assert.equal(code, 1);
-    assert.match(stderr, /^firehook: the replay was not finished: a hook ended the process$/m);
+    assert.match(
+      stderr,
+      /^firehook: error \[FIREHOOK_LANE_FAILED\]: the lane failed: the replay was not finished: a hook ended the process$/m,
+    );
     // Nine that the hook let pass, and the ARP frame among them.
     assert.deepEqual([replayJson(output).packets, replayJson(output).error], [10, null]);
   });
@@ -379,7 +385,10 @@ describe('an output that cannot be written to its end', () => {
     const { code, stdout, stderr } = ended;
     assert.equal(code, 1, stderr);
     assert.equal(lines(stderr).length, 1, stderr);
-    assert.match(stderr, /^firehook: the written capture is not complete: /);
+    assert.match(
+      stderr,
+      /^(firehook: error \[FIREHOOK_SAVEFILE_INCOMPLETE\]: |\{"error":")the written capture is not complete: /,
+    );
     assert.match(stderr, why);
     const report = JSON.parse(stdout.slice(0, stdout.lastIndexOf('}') + 1)) as ReplayReport;
     assert.match(report.error ?? '', why);

@@ -232,7 +232,7 @@ describe('firehook hooks', () => {
         { name: 'old', priority: 5, kind: 'callback', path: '/hooks/old.ts', ...counters },
       ],
     });
-    assert.match(text, /^runs first ↑/);
+    assert.match(text, /^The first row runs first: larger priority first/);
     assert.ok(text.indexOf('drop-port') < text.indexOf('old (firewallHook)'));
     assert.match(text, /\/hooks\/old\.ts$/);
   });

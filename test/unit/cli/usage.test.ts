@@ -1,5 +1,6 @@
 /**
- * The exit codes that scripts branch on: 2 usage, 3 unreachable, 4 permission, each with one line that says why.
+ * The exit codes that scripts branch on: 2 usage, 3 unreachable, 4 permission, each with one line that says why and has a code
+ * of `docs/errors.md`.
  *
  * @module
  */
@@ -12,26 +13,94 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
-import { lines, runFirehook, runFirehookAsNobody } from './run-firehook.ts';
+import { fileURLToPath } from 'node:url';
+import { ERRORS, type ErrorCode } from '../../../src/errors.ts';
+import { lines, runFirehook, runFirehookAsNobody, runFirehookd } from './run-firehook.ts';
 
 const isRoot = process.getuid?.() === 0;
 const folder = mkdtempSync(path.join(tmpdir(), 'firehook-usage-'));
 chmodSync(folder, 0o755);
 after(() => rmSync(folder, { recursive: true }));
 
-describe('wrong usage', () => {
-  for (const [what, args] of [
-    ['an unknown command', ['explode']],
-    ['an unknown option', ['status', '--loud']],
-    ['an option without its value', ['status', '--socket']],
-    ['a missing argument', ['replay']],
-    ['an argument too many', ['status', 'now']],
-  ] as const) {
-    test(`is refused with exit code 2: ${what}`, () => {
+const DEMO = fileURLToPath(new URL('../../../config/demo.pcap', import.meta.url));
+const nowhere = path.join(folder, 'nowhere');
+
+/** What was called wrongly, with which command line, and what the line of the error has. */
+const WRONG: readonly (readonly [what: string, args: readonly string[], code: ErrorCode, words: RegExp])[] = [
+  ['an unknown command', ['explode'], 'FIREHOOK_USAGE', /'explode'; see firehook --help$/],
+  ['a misspelt command', ['statu'], 'FIREHOOK_USAGE', /Did you mean one of stats, status\?/],
+  ['an unknown option', ['status', '--loud'], 'FIREHOOK_USAGE', /'--loud'; see firehook status --help$/],
+  ['an unknown option before the command', ['--loud', 'status'], 'FIREHOOK_USAGE', /'--loud'/],
+  ['an option without its value', ['status', '--socket'], 'FIREHOOK_USAGE', /argument missing/],
+  ['a value that is no choice', ['replay', DEMO, '--direction', 'up'], 'FIREHOOK_USAGE', /choices are in, out; see/],
+  ['a missing argument', ['replay'], 'FIREHOOK_USAGE', /'input'/],
+  ['an argument too many', ['status', 'now'], 'FIREHOOK_USAGE', /got 1; see/],
+  ['a number that is none', ['ioctl', 'device', 'many'], 'FIREHOOK_USAGE', /"many" is no whole number/],
+  ['an input that is not there', ['ioctl', 'device', '1', '--in', nowhere], 'FIREHOOK_USAGE', /nowhere/],
+  ['a command that is not there yet', ['reload'], 'FIREHOOK_USAGE', /not in this version/],
+  ['a prefix that is none', ['replay', DEMO, '--local', 'here'], 'FIREHOOK_USAGE', /"here"/],
+  ['a capture that is not there', ['replay', nowhere], 'FIREHOOK_SAVEFILE_UNREADABLE', /nowhere/],
+  ['a hook that is not there', ['replay', DEMO, '--hook', nowhere], 'FIREHOOK_HOOK_UNREADABLE', /nowhere/],
+  ['a configuration that is not there', ['replay', DEMO, '-c', nowhere], 'FIREHOOK_CONFIG_UNREADABLE', /nowhere/],
+  ['an output that cannot be', ['replay', DEMO, '-w', `${nowhere}/x`], 'FIREHOOK_SAVEFILE_UNWRITABLE', /nowhere/],
+];
+
+describe('a command that was called wrongly', () => {
+  for (const [what, args, errorCode, words] of WRONG) {
+    test(`ends with exit code 2 and one line that has the code: ${what}`, () => {
       const { code, stdout, stderr } = runFirehook(...args);
       assert.equal(code, 2, stderr);
       assert.equal(stdout, '');
-      assert.match(stderr, /^error: /);
+      const [line = '', ...more] = lines(stderr);
+      assert.deepEqual(more, []);
+      assert.ok(line.startsWith(`firehook: error [${errorCode}]: ${ERRORS[errorCode].what}: `), line);
+      assert.match(line, words);
+    });
+  }
+
+  for (const [what, args, errorCode, words] of WRONG.filter(([what]) =>
+    /unknown command|no choice|capture/.test(what),
+  )) {
+    test(`says the same as JSON where --json was asked for: ${what}`, () => {
+      const { code, stdout, stderr } = runFirehook(...args, '--json');
+      assert.equal(code, 2, stderr);
+      assert.equal(stdout, '');
+      assert.equal(lines(stderr).length, 1);
+      const { error, ...rest } = JSON.parse(stderr) as { error: string };
+      assert.match(error, words);
+      assert.deepEqual(rest, { code: errorCode, exitCode: 2 });
+    });
+  }
+
+  for (const [what, args, errorCode] of [
+    ['no configuration', [], 'FIREHOOK_USAGE'],
+    ['an unknown option', ['-c', 'x', '--loud'], 'FIREHOOK_USAGE'],
+    ['an argument too many', ['-c', 'x', 'now'], 'FIREHOOK_USAGE'],
+    ['a configuration that is not there', ['-c', nowhere], 'FIREHOOK_CONFIG_UNREADABLE'],
+  ] as const) {
+    test(`is told by firehookd in its log, which is JSON where no terminal is: ${what}`, () => {
+      const { code, stdout, stderr } = runFirehookd(...args);
+      assert.equal(code, 2, stderr);
+      assert.equal(stdout, '');
+      assert.equal(lines(stderr).length, 1, stderr);
+      const { level, time, code: said, msg } = JSON.parse(stderr) as Record<string, string>;
+      assert.deepEqual([level, said], ['fatal', errorCode]);
+      assert.ok(Date.parse(time ?? '') > 0);
+      assert.ok(msg?.startsWith(ERRORS[errorCode].what), msg);
+    });
+  }
+
+  for (const [what, args, errorCode] of [
+    ['--check and --undo', ['-c', 'x', '--check', '--undo'], 'FIREHOOK_USAGE'],
+    ['--check of nothing', ['-c', nowhere, '--check'], 'FIREHOOK_CONFIG_UNREADABLE'],
+    ['--undo by nothing', ['-c', nowhere, '--undo'], 'FIREHOOK_CONFIG_UNREADABLE'],
+  ] as const) {
+    test(`is told as by any command where firehookd is not to run: ${what}`, () => {
+      const { code, stdout, stderr } = runFirehookd(...args);
+      assert.equal(code, 2, stderr);
+      assert.equal(stdout, '');
+      assert.ok(stderr.startsWith(`firehookd: error [${errorCode}]: `), stderr);
+      assert.equal(lines(stderr).length, 1);
     });
   }
 
@@ -40,14 +109,6 @@ describe('wrong usage', () => {
     assert.equal(code, 2);
     assert.match(stderr, /Usage: firehook/);
   });
-});
-
-test('reload says that it is not in this version, with exit code 2', () => {
-  const { code, stdout, stderr } = runFirehook('reload');
-  assert.equal(code, 2);
-  assert.equal(stdout, '');
-  assert.match(stderr, /not in this version/);
-  assert.equal(lines(stderr).length, 1);
 });
 
 test('--version prints the version of the package', () => {
