@@ -13,6 +13,7 @@
 import { createRequire } from 'node:module';
 import { FirehookError } from '../errors.ts';
 import { formatAddress } from '../wire/address.ts';
+import { packageMissing } from './npm-package.ts';
 
 /** IPPROTO_RAW: the datagram brings its own header, IPv6 included (raw(7), ipv6(7)). */
 const PROTOCOL_RAW = 255;
@@ -80,7 +81,7 @@ function loadRawSocket(): RawSocketModule {
   try {
     return createRequire(import.meta.url)('raw-socket') as RawSocketModule;
   } catch (cause) {
-    throw new FirehookError('FIREHOOK_DRIVER_MISSING', `npm raw-socket: ${(cause as Error).message}`, { cause });
+    throw packageMissing('raw-socket', cause);
   }
 }
 
