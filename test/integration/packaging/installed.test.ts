@@ -3,7 +3,7 @@
  * `driver: afpacket`.
  *
  * The package is packed, installed into a folder of its own by the npm of this machine, and used from there; nothing of the checkout is.
- * `test/integration/packaging/with-node FOLDER...` does the same by hand with other versions of Node.js.
+ * With another Node.js first in PATH it is that one which is tried: `PATH=/opt/node24/bin:$PATH node --import tsx --test THIS FILE`.
  *
  * @module
  */
@@ -160,11 +160,11 @@ test('the packed package, installed with no install script', {
       project,
     );
     writeFileSync(path.join(project, 'mine.ts'), HOOK);
-    for (const resolution of ['NodeNext', 'Bundler']) {
-      const options = ['--strict', '--noEmit', '--skipLibCheck', 'false', '--types', '', '--target', 'ES2022'];
-      const module = resolution === 'Bundler' ? 'ESNext' : resolution;
-      const args = [TSC, ...options, '--moduleResolution', resolution, '--module', module, 'mine.ts'];
-      await succeed(process.execPath, args, project);
+    for (const moduleResolution of ['NodeNext', 'Bundler']) {
+      const module = moduleResolution === 'Bundler' ? 'ESNext' : moduleResolution;
+      const compilerOptions = { module, moduleResolution, target: 'ES2022', types: [], strict: true, noEmit: true };
+      writeFileSync(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['mine.ts'] }));
+      await succeed(process.execPath, [TSC, '-p', '.'], project);
     }
   });
 
@@ -189,7 +189,8 @@ test('the packed package, installed with no install script', {
 
   await t.test('the demo observes everything, with driver: afpacket', async () => {
     const stdout = await succeed(firehook, ['demo', '--json'], folder);
-    const { steps } = JSON.parse(stdout) as DemoReport;
+    const report = JSON.parse(stdout) as DemoReport;
+    const steps = report.mode === 'live' ? report.steps : [];
     assert.ok(steps.length >= 5);
     assert.deepEqual(
       steps.filter((step) => !step.ok),
