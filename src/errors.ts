@@ -71,7 +71,7 @@ export const ERRORS = {
   FIREHOOK_DRIVER_MISSING: {
     op: 'open',
     what: 'cannot load the driver',
-    advice: 'install it: npm ci (needs a C++ compiler and libpcap-dev)',
+    advice: 'firehook doctor names what is missing',
     exitCode: 1,
   },
   FIREHOOK_DRIVER_OPEN: { op: 'open', what: 'cannot open the interface', advice: '', exitCode: 1 },

@@ -105,8 +105,8 @@ export const configSchema = object({
     .superRefine(refuseSecondUse)
     .describe('Where packets are taken from. One or more.'),
   driver: z
-    .enum(['pcap', 'afpacket'], expected('pcap or afpacket'))
-    .default('pcap')
+    .enum(['afpacket', 'pcap'], expected('afpacket or pcap'))
+    .default('afpacket')
     .describe('What reads and writes frames.'),
   lanes: integer(1, 64)
     .default(1)

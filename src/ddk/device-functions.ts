@@ -9,6 +9,7 @@
  */
 
 import { type Ref, STATUS_INVALID_PARAMETER, STATUS_SUCCESS } from '../firewall/constants.ts';
+import type { OctetBuffer } from '../wire/octet-buffer.ts';
 import { bugCheck } from './bug-check.ts';
 import { APC_LEVEL, PASSIVE_LEVEL } from './dispatcher-objects.ts';
 import { type IoManager, isUlong, MAX_SYSTEM_BUFFER_OCTETS } from './io-manager.ts';
@@ -48,7 +49,7 @@ export function createDeviceFunctions(io: IoManager, processor: Processor) {
      * @throws {@link FirehookError} FIREHOOK_DDK_BUGCHECK IRQL_NOT_LESS_OR_EQUAL above APC_LEVEL
      * @see https://learn.microsoft.com/en-us/windows-hardware/drivers/ddi/wdm/nf-wdm-iocreatedevice
      */
-    IoCreateDevice<Extension = Buffer>(
+    IoCreateDevice<Extension = OctetBuffer>(
       DriverObject: DRIVER_OBJECT,
       DeviceExtensionSize: ULONG,
       DeviceName: UNICODE | null,

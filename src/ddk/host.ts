@@ -14,6 +14,7 @@ import type { IPPacketFirewallPtr, POOL_TYPE } from '../firewall/constants.ts';
 import type { PoolFunctions } from '../firewall/ddk.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import type { PoolTag } from '../firewall/pool-tag.ts';
+import type { OctetBuffer } from '../wire/octet-buffer.ts';
 
 /** Levels of a driver's line in the log. */
 export type DriverLogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -38,7 +39,7 @@ export interface Scheduled {
  * @param direction - IP_TRANSMIT 0 or IP_RECEIVE 1
  */
 export type Ipv6Call = (
-  bytes: Buffer,
+  bytes: OctetBuffer,
   length: number,
   transportOffset: number,
   protocol: number,
@@ -83,7 +84,7 @@ export interface DriverHost {
   /** The functions of the pool, on the driver's account. */
   readonly pool: PoolFunctions;
   /** Allocates on the driver's account; a tag of null is shown as `None`. See `Pool.allocate`. */
-  allocate(type: POOL_TYPE, octets: number, tag: PoolTag | null): IPRcvBuf | Buffer | null;
+  allocate(type: POOL_TYPE, octets: number, tag: PoolTag | null): IPRcvBuf | OctetBuffer | null;
   /** Adds a callback from the next packet on. An NTSTATUS. */
   addCallback(callback: IPPacketFirewallPtr, priority: number): number;
   /** Takes it away from the next packet on. An NTSTATUS. */
@@ -111,7 +112,7 @@ export interface DriverHost {
 export interface IoControlAnswer {
   /** NTSTATUS. */
   readonly status: number;
-  readonly output: Buffer;
+  readonly output: OctetBuffer;
 }
 
 /** What the runtime holds of one driver. */
@@ -148,5 +149,5 @@ export interface DriverDoor {
    *
    * @param name - `\\.\Name`, `\Device\Name` or `\DosDevices\Name`
    */
-  ioControl(name: string, code: number, input: Buffer, outputLength: number): IoControlAnswer;
+  ioControl(name: string, code: number, input: OctetBuffer, outputLength: number): IoControlAnswer;
 }

@@ -9,6 +9,7 @@
  * @module
  */
 
+import type { OctetBuffer } from '../wire/octet-buffer.ts';
 import type { NTSTATUS, UCHAR, ULONG } from './types.ts';
 import type { UNICODE_STRING } from './unicode.ts';
 
@@ -137,7 +138,7 @@ export interface IRP {
      * Input, and then output: as many octets as the longer of both, null when both are 0. Behind the input it is zeroed. Null
      * again once the request is completed, when Windows has freed it.
      */
-    SystemBuffer: Buffer | null;
+    SystemBuffer: OctetBuffer | null;
   };
   readonly IoStatus: IO_STATUS_BLOCK;
   /** KernelMode 0 for a request of a driver, UserMode 1 for one from outside. */

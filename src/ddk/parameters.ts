@@ -7,12 +7,13 @@
  * @module
  */
 
+import type { OctetBuffer } from '../wire/octet-buffer.ts';
 import type { DriverHost } from './host.ts';
 import type { WarnOnce } from './once.ts';
 import { RtlInitUnicodeString, textOf, type UNICODE, UNICODE_STRING } from './unicode.ts';
 
 /** What a value can be: REG_DWORD, REG_SZ, REG_BINARY, REG_MULTI_SZ. */
-export type FhParameter = number | string | Buffer | readonly string[];
+export type FhParameter = number | string | OctetBuffer | readonly string[];
 
 /** The path that DriverEntry is handed. */
 export function registryPathOf(host: DriverHost): UNICODE_STRING {

@@ -13,6 +13,7 @@ import { PagedPool, type POOL_TYPE } from '../firewall/constants.ts';
 import type * as firewall from '../firewall/ddk.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import type { PoolTag } from '../firewall/pool-tag.ts';
+import type { OctetBuffer } from '../wire/octet-buffer.ts';
 import { APC_LEVEL } from './dispatcher-objects.ts';
 import type { DriverHost } from './host.ts';
 import type { Processor } from './processor.ts';
@@ -21,14 +22,14 @@ import type { Processor } from './processor.ts';
 export function createPoolFunctions(host: DriverHost, processor: Processor) {
   const paged = new WeakSet<object>();
 
-  function allocate(call: string, type: POOL_TYPE, octets: number, tag: PoolTag | null): IPRcvBuf | Buffer | null {
+  function allocate(call: string, type: POOL_TYPE, octets: number, tag: PoolTag | null): IPRcvBuf | OctetBuffer | null {
     if (type === PagedPool) processor.requireAtMost(`${call} of paged pool`, APC_LEVEL);
     const block = host.allocate(type, octets, tag);
     if (type === PagedPool && block !== null) paged.add(block);
     return block;
   }
 
-  function requireFreeable(call: string, block: IPRcvBuf | Buffer): void {
+  function requireFreeable(call: string, block: IPRcvBuf | OctetBuffer): void {
     if (paged.has(block)) processor.requireAtMost(`${call} of paged pool`, APC_LEVEL);
   }
 
@@ -77,7 +78,7 @@ export function createPoolFunctions(host: DriverHost, processor: Processor) {
      * pool above APC_LEVEL. Nothing changed then
      * @see https://learn.microsoft.com/en-us/windows-hardware/drivers/ddi/ntddk/nf-ntddk-exfreepool
      */
-    ExFreePool(P: IPRcvBuf | Buffer): void {
+    ExFreePool(P: IPRcvBuf | OctetBuffer): void {
       requireFreeable('ExFreePool', P);
       host.pool.ExFreePool(P);
     },
@@ -89,7 +90,7 @@ export function createPoolFunctions(host: DriverHost, processor: Processor) {
      * @throws {@link FirehookError} also FIREHOOK_POOL_BAD_TAG when `Tag` is not that of the allocation
      * @see https://learn.microsoft.com/en-us/windows-hardware/drivers/ddi/wdm/nf-wdm-exfreepoolwithtag
      */
-    ExFreePoolWithTag(P: IPRcvBuf | Buffer, Tag: PoolTag): void {
+    ExFreePoolWithTag(P: IPRcvBuf | OctetBuffer, Tag: PoolTag): void {
       requireFreeable('ExFreePoolWithTag', P);
       host.pool.ExFreePoolWithTag(P, Tag);
     },

@@ -33,6 +33,7 @@ import { poolFunctions, systemPool } from '../firewall/ddk.ts';
 import { chainLength, gatherChain, type IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { RUNTIME_OWNER } from '../firewall/pool.ts';
 import type { PoolTag } from '../firewall/pool-tag.ts';
+import type { OctetBuffer } from '../wire/octet-buffer.ts';
 import { createDdk } from './door.ts';
 import type { DriverDoor, DriverHost, DriverLogLevel, IoControlAnswer, Ipv6Call, Route, Scheduled } from './host.ts';
 import type { NTSTATUS } from './types.ts';
@@ -68,7 +69,7 @@ export interface FhPacketOptions {
 export interface FhPassage {
   readonly verdict: FORWARD_ACTION;
   /** The datagram as the callbacks left it. */
-  readonly octets: Buffer;
+  readonly octets: OctetBuffer;
   readonly sendInterfaceIndex: number;
   readonly destinationType: number;
 }
@@ -197,7 +198,7 @@ export class StandAlone implements DriverHost {
     if (this.printsLog) console.log(`${level}: ${message}`);
   }
 
-  allocate(type: POOL_TYPE, octets: number, tag: PoolTag | null): IPRcvBuf | Buffer | null {
+  allocate(type: POOL_TYPE, octets: number, tag: PoolTag | null): IPRcvBuf | OctetBuffer | null {
     return systemPool.allocate(type, octets, tag ?? TAG_NONE);
   }
 

@@ -27,6 +27,7 @@ import { FirehookError } from '../errors.ts';
 import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameSink } from './contract.ts';
 import { withSendGroup } from './effective-group.ts';
 import type { LivePortOptions } from './live-port.ts';
+import { packageMissing } from './npm-package.ts';
 
 /** What {@link openPcap} takes. */
 export interface PcapOptions {
@@ -354,6 +355,6 @@ function loadBinding(): PcapBinding {
   try {
     return createRequire(import.meta.url)('pcap/build/Release/pcap_binding') as PcapBinding;
   } catch (error) {
-    throw new FirehookError('FIREHOOK_DRIVER_MISSING', `npm pcap: ${(error as Error).message}`, { cause: error });
+    throw packageMissing('pcap', error);
   }
 }

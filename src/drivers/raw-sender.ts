@@ -14,6 +14,7 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { FirehookError } from '../errors.ts';
 import { formatAddress } from '../wire/address.ts';
+import { packageMissing } from './npm-package.ts';
 
 /** IPPROTO_RAW: the datagram brings its own header, IPv6 included (raw(7), ipv6(7)). */
 const PROTOCOL_RAW = 255;
@@ -87,7 +88,7 @@ function loadRawSocket(): RawSocketModule {
   try {
     return createRequire(import.meta.url)('raw-socket') as RawSocketModule;
   } catch (cause) {
-    throw new FirehookError('FIREHOOK_DRIVER_MISSING', `npm raw-socket: ${(cause as Error).message}`, { cause });
+    throw packageMissing('raw-socket', cause);
   }
 }
 

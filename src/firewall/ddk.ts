@@ -10,6 +10,7 @@
  * @module
  */
 
+import type { OctetBuffer } from '../wire/octet-buffer.ts';
 import type { POOL_TYPE, SIZEOF_IPRCVBUF } from './constants.ts';
 import type { IPRcvBuf } from './ip-rcv-buf.ts';
 import { Pool } from './pool.ts';
@@ -19,10 +20,10 @@ const DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024;
 
 /** What `ExAllocatePoolWithTag` returns for a size known when compiling: a descriptor for 64 octets, else a block. */
 export type PoolAllocation<Octets extends number> = number extends Octets
-  ? IPRcvBuf | Buffer
+  ? IPRcvBuf | OctetBuffer
   : Octets extends typeof SIZEOF_IPRCVBUF
     ? IPRcvBuf
-    : Buffer;
+    : OctetBuffer;
 
 /** The pool of this process. Its limit is 64 MiB unless {@link setPoolLimit} says otherwise. */
 export const systemPool: Pool = new Pool(DEFAULT_LIMIT_BYTES);
@@ -59,7 +60,7 @@ export function ExAllocatePoolWithTag(
   PoolType: POOL_TYPE,
   NumberOfBytes: number,
   Tag: PoolTag,
-): IPRcvBuf | Buffer | null {
+): IPRcvBuf | OctetBuffer | null {
   return systemPool.allocate(PoolType, NumberOfBytes, Tag);
 }
 
@@ -69,7 +70,7 @@ export function ExAllocatePoolWithTag(
  * Ownership: takes `P`.
  * @throws {@link FirehookError} FIREHOOK_POOL_DOUBLE_FREE, FIREHOOK_POOL_STRANGER; nothing changed then
  */
-export function ExFreePool(P: IPRcvBuf | Buffer): void {
+export function ExFreePool(P: IPRcvBuf | OctetBuffer): void {
   systemPool.free(P);
 }
 
@@ -79,7 +80,7 @@ export function ExFreePool(P: IPRcvBuf | Buffer): void {
  * Ownership: takes `P`.
  * @throws {@link FirehookError} also FIREHOOK_POOL_BAD_TAG when `Tag` is not that of the allocation
  */
-export function ExFreePoolWithTag(P: IPRcvBuf | Buffer, Tag: PoolTag): void {
+export function ExFreePoolWithTag(P: IPRcvBuf | OctetBuffer, Tag: PoolTag): void {
   systemPool.free(P, Tag);
 }
 

@@ -16,6 +16,7 @@
  */
 
 import { types } from 'node:util';
+import type { OctetBuffer } from '../wire/octet-buffer.ts';
 import type { Ref } from './constants.ts';
 import { IPR_OWNER_NONE } from './constants.ts';
 
@@ -42,7 +43,7 @@ export class IPRcvBuf {
   /** One of the `IPR_OWNER_` numbers. To a hook it is opaque. */
   ipr_owner: number = IPR_OWNER_NONE;
   /** The data. Valid are the first `ipr_size` octets; the buffer may be longer. */
-  ipr_buffer: Buffer | null = null;
+  ipr_buffer: OctetBuffer | null = null;
   /** Octets of data. */
   ipr_size = 0;
   /** Carried, not interpreted. */
@@ -50,7 +51,7 @@ export class IPRcvBuf {
   /** Carried, not interpreted. */
   ipr_pClientCnt: Ref<number> | null = null;
   /** Carried, not interpreted. */
-  ipr_RcvContext: Buffer | null = null;
+  ipr_RcvContext: OctetBuffer | null = null;
   /** Carried, not interpreted. */
   ipr_RcvOffset = 0;
   /** `IPR_FLAG_` bits. */
@@ -143,7 +144,7 @@ export function chainLength(head: IPRcvBuf | null): number {
  * @param targetOffset - octet of `target` to start at, 0 to its length
  * @returns octets copied; -1, with `target` unchanged, when the chain is invalid or does not fit
  */
-export function gatherChain(head: IPRcvBuf | null, target: Buffer, targetOffset: number): number {
+export function gatherChain(head: IPRcvBuf | null, target: OctetBuffer, targetOffset: number): number {
   const total = chainLength(head);
   if (total < 0 || !Number.isInteger(targetOffset) || targetOffset < 0) return -1;
   if (targetOffset + total > target.length) return -1;
@@ -162,7 +163,7 @@ const readLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Ar
   this: Uint8Array,
 ) => number;
 
-function capacityOf(buffer: Buffer | null): number {
+function capacityOf(buffer: OctetBuffer | null): number {
   // instanceof alone would take Object.create(Buffer.prototype), whose length throws.
   return types.isUint8Array(buffer) && buffer instanceof Buffer ? readLength.call(buffer) : 0;
 }

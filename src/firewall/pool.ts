@@ -16,6 +16,7 @@
 
 import type { ErrorCode } from '../errors.ts';
 import { FirehookError } from '../errors.ts';
+import type { OctetBuffer } from '../wire/octet-buffer.ts';
 import type { POOL_TYPE } from './constants.ts';
 import { IPR_OWNER_POOL, NonPagedPool, PagedPool, SIZEOF_IPRCVBUF } from './constants.ts';
 import { IPRcvBuf, isCyclic, isIPRcvBuf, recordOf } from './ip-rcv-buf.ts';
@@ -118,7 +119,7 @@ export class Pool {
    * @returns null when the limit is reached or `octets` is out of range; a block has exactly `octets`, uninitialised
    * @throws {@link FirehookError} FIREHOOK_POOL_BAD_TAG when the tag is bad
    */
-  allocate(type: POOL_TYPE, octets: number, tag: PoolTag): IPRcvBuf | Buffer | null {
+  allocate(type: POOL_TYPE, octets: number, tag: PoolTag): IPRcvBuf | OctetBuffer | null {
     const number = this.#checkTag(tag, 'ExAllocatePoolWithTag');
     if (type !== NonPagedPool && type !== PagedPool) {
       this.#fault('FIREHOOK_POOL_BAD_TYPE', `ExAllocatePoolWithTag: ${String(type)}`);
@@ -142,7 +143,7 @@ export class Pool {
    * @throws {@link FirehookError} FIREHOOK_POOL_DOUBLE_FREE, FIREHOOK_POOL_STRANGER, or FIREHOOK_POOL_BAD_TAG for a bad
    * or another tag; nothing changed then
    */
-  free(block: IPRcvBuf | Buffer, tag?: PoolTag): void {
+  free(block: IPRcvBuf | OctetBuffer, tag?: PoolTag): void {
     const call = tag === undefined ? 'ExFreePool' : 'ExFreePoolWithTag';
     const number = tag === undefined ? 0 : this.#checkTag(tag, call);
     if (isIPRcvBuf(block)) {
@@ -342,7 +343,7 @@ export class Pool {
     return new IPRcvBuf(new DescriptorBook(this, book, maker));
   }
 
-  #makeBlock(book: TagBook, maker: OwnerBook, octets: number): Buffer | null {
+  #makeBlock(book: TagBook, maker: OwnerBook, octets: number): OctetBuffer | null {
     const slot = this.#takeSlot(octets, MAX_BLOCK_OCTETS);
     if (slot === null) return null;
     // A view of its own, not the slot's: its identity tells a second free from the free of a later allocation.

@@ -10,6 +10,7 @@
 import type { FORWARD_ACTION } from '../firewall/constants.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import type { Interest } from '../wire/interest.ts';
+import type { OctetBuffer } from '../wire/octet-buffer.ts';
 
 /** FORWARD 0, DROP 1 or ICMP_ON_DROP 2. Anything else, a promise included, is a hook fault. */
 export type Verdict = FORWARD_ACTION;
@@ -46,7 +47,7 @@ export interface Packet {
   /** Octet in {@link Packet.bytes} where the payload after the transport header starts. */
   readonly payloadOffset: number;
   /** View of the payload after the transport header. Makes one small object at each read: not for every packet. */
-  readonly payload: Buffer;
+  readonly payload: OctetBuffer;
   /**
    * The datagram, writable in place. Valid are the first {@link Packet.length} octets; the buffer itself may be longer.
    * After a change the checksums are the hook's business: `updateTransportChecksum` and its kin do it.
@@ -54,7 +55,7 @@ export interface Packet {
    * It is a copy, made when the first hook asks for it: about 150 ns a packet with the look whether something was changed. The
    * fields of the packet cost nothing of it. A view that is kept is dead, with length 0, when the batch ends.
    */
-  readonly bytes: Buffer;
+  readonly bytes: OctetBuffer;
   /** The datagram as a chain of buffers, the Windows way. */
   readonly chain: IPRcvBuf;
   /**

@@ -158,6 +158,9 @@ std::vector<sock_filter> FilterFor(const std::vector<int>& sockets, bool byOther
   filter.AllowWithFlags(SYS_sendmmsg, 3, kSendFlags, sockets, network);
 #if defined(__x86_64__)
   filter.Allow(SYS_poll);
+#else
+  // poll(2) of the C library, on machines without the older call.
+  filter.Allow(SYS_ppoll);
 #endif
   filter.AllowWithFlags(SYS_recvmsg, 2, kReadFlags, sockets);
   filter.AllowWithFlags(SYS_sendmsg, 2, kSendFlags, sockets);

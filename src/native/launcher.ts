@@ -14,6 +14,8 @@ import { realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FirehookError } from '../errors.ts';
+import { nativeFolder } from './load-native.ts';
+import { nativeFolders } from './native-folder.ts';
 
 /** What {@link launchCommand} takes. */
 export interface LaunchOptions {
@@ -41,8 +43,6 @@ export interface LaunchOptions {
 /** Exit code of the launcher when it refused. */
 export const LAUNCH_REFUSED = 125;
 
-/** Beside the addon, which lies beside the source. */
-const CANDIDATES = ['./build/Release/firehook-launch', '../../src/native/build/Release/firehook-launch'];
 /** Processes and threads that the user of the lanes may have, all lanes together. */
 const MOST_PROCESSES = 1024;
 
@@ -94,17 +94,16 @@ export function launchCommand(options: LaunchOptions): { readonly program: strin
 }
 
 /**
- * The launcher.
+ * The launcher, beside the addon.
  *
- * @throws {@link FirehookError} FIREHOOK_DRIVER_MISSING naming the paths tried
+ * @throws {@link FirehookError} FIREHOOK_DRIVER_MISSING naming the path tried
  */
 export function findLauncher(): string {
-  const files = CANDIDATES.map((candidate) => fileURLToPath(new URL(candidate, import.meta.url)));
+  const file = path.join(nativeFolder(), 'firehook-launch');
   // Not by access(2), which looks at the real user and knows nothing of its capabilities.
-  const found = files.find((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true);
-  if (found !== undefined) return found;
-  throw new FirehookError('FIREHOOK_DRIVER_MISSING', `launcher; tried ${files.join('; ')}`, {
-    advice: 'build it: npm run build:native',
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() === true) return file;
+  throw new FirehookError('FIREHOOK_DRIVER_MISSING', `launcher; tried ${file}: not there`, {
+    advice: `it belongs beside the addon: install firehook again, or build both: npm run build:native`,
   });
 }
 
@@ -137,5 +136,5 @@ function ownFiles(): string[] {
   const root = packageFolder();
   const parent = root.indexOf('/node_modules/');
   if (parent !== -1) return [root.slice(0, parent + '/node_modules'.length)];
-  return ['dist', 'node_modules', 'package.json', 'src/native/build/Release'].map((name) => path.join(root, name));
+  return [...['dist', 'node_modules', 'package.json'].map((name) => path.join(root, name)), ...nativeFolders()];
 }

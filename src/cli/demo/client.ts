@@ -13,9 +13,13 @@
 
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openAfpacket } from '../../drivers/afpacket.ts';
+import { SMALLEST_RING_SLOTS } from '../../drivers/afpacket-sockets.ts';
+import { formatAddress } from '../../wire/address.ts';
+import { ETHERTYPE_IPV4 } from '../../wire/ethernet.ts';
 
 /** What a refused connection looks like from the client. */
 export interface ConnectAnswer {
@@ -25,21 +29,16 @@ export interface ConnectAnswer {
   readonly icmp: readonly { readonly type: number; readonly code: number; readonly from: string }[];
 }
 
+/** The client's only interface; its frames have an Ethernet header of 14 octets. */
+const INTERFACE = 'eth0';
+const IP_AT = 14;
 const PROTOCOL_ICMP = 1;
 const CONNECT_TIMEOUT_MS = 10_000;
-/** The socket may hear of an ICMP error before the raw socket gives it out. */
+/** The socket may hear of an ICMP error before the ring hands it out. */
 const ICMP_TIMEOUT_MS = 2_000;
 const ECHO_TIMEOUT_MS = 2_000;
 /** UDP may lose a datagram. */
 const ECHO_TRIES = 3;
-
-/** The part of npm `raw-socket` that is used. The package has no declarations. */
-interface RawSocketModule {
-  createSocket(options: { protocol: number }): {
-    on(event: 'message', listener: (packet: Buffer, from: string) => void): void;
-    close(): void;
-  };
-}
 
 async function get(url: string): Promise<object> {
   const response = await fetch(url, { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) });
@@ -47,15 +46,8 @@ async function get(url: string): Promise<object> {
 }
 
 async function tryConnect(host: string, port: number): Promise<ConnectAnswer> {
-  const icmp: { type: number; code: number; from: string }[] = [];
-  const raw = (createRequire(import.meta.url)('raw-socket') as RawSocketModule).createSocket({
-    protocol: PROTOCOL_ICMP,
-  });
-  raw.on('message', (packet, from) => {
-    // A raw IPv4 socket gives the IP header too (raw(7)).
-    const at = ((packet[0] ?? 0) & 0x0f) * 4;
-    icmp.push({ type: packet[at] ?? -1, code: packet[at + 1] ?? -1, from });
-  });
+  const icmp: ConnectAnswer['icmp'][number][] = [];
+  const capture = captureIcmp((message) => icmp.push(message));
   const socket = connect({ host, port, timeout: CONNECT_TIMEOUT_MS });
   const error = await new Promise<string | null>((resolve) => {
     socket.once('connect', () => resolve(null));
@@ -65,7 +57,7 @@ async function tryConnect(host: string, port: number): Promise<ConnectAnswer> {
   socket.destroy();
   const deadlineMs = performance.now() + ICMP_TIMEOUT_MS;
   while (error !== null && icmp.length === 0 && performance.now() < deadlineMs) await sleep(10);
-  raw.close();
+  capture.stop();
   return { error, icmp };
 }
 
@@ -79,6 +71,31 @@ async function talk(host: string, port: number): Promise<object> {
   socket.once('timeout', () => socket.destroy(new Error('no answer')));
   await once(socket, 'close');
   return { said };
+}
+
+/** Looks at what arrives at the client: an ICMP error is nothing that a TCP socket of Node.js tells of. */
+function captureIcmp(heard: (message: ConnectAnswer['icmp'][number]) => void): { stop(): void } {
+  const device = { name: INTERFACE, ifindex: Number(readFileSync(`/sys/class/net/${INTERFACE}/ifindex`, 'utf8')) };
+  const port = {
+    id: 0,
+    capture: device,
+    direction: 'inbound',
+    send: null,
+    maxFrameLength: 0,
+    captureLength: 2048,
+  } as const;
+  const driver = openAfpacket({ ports: [port], rings: [{ port: 0, slots: SMALLEST_RING_SLOTS, fanoutGroup: -1 }] });
+  void driver.start({
+    onFrame(frame, length) {
+      const at = IP_AT + ((frame[IP_AT] ?? 0) & 0x0f) * 4;
+      if (frame.readUInt16BE(IP_AT - 2) !== ETHERTYPE_IPV4 || frame[IP_AT + 9] !== PROTOCOL_ICMP || length < at + 2)
+        return;
+      const from = formatAddress(frame.subarray(IP_AT + 12, IP_AT + 16));
+      heard({ type: frame[at] ?? -1, code: frame[at + 1] ?? -1, from });
+    },
+    onBatchEnd: () => undefined,
+  });
+  return driver;
 }
 
 async function echo(host: string, port: number, text: string): Promise<object> {

@@ -177,7 +177,7 @@ function checkRawSocket(subject: Subject): CheckResult[] {
   return checkPackage('raw-socket', look, subject);
 }
 
-/** Only `driver: pcap`, the default, wants it: with a configuration that says afpacket its lack does no harm. */
+/** Only `driver: pcap` wants it: without a configuration that says so its lack does no harm. */
 function checkPackage(packageName: string, look: () => string, { loaded }: Subject): CheckResult[] {
   const name = `npm ${packageName}`;
   try {
@@ -185,12 +185,11 @@ function checkPackage(packageName: string, look: () => string, { loaded }: Subje
     return [ok(name, `${packageVersion(packageName)}, ${seen}; needed by driver: pcap`)];
   } catch (error) {
     const { detail, advice } = failure(name, error);
-    // Behind the first line Node lists the modules that wanted it.
-    const said = `${detail.split('\n')[0]}; needed by driver: pcap`;
+    const said = `${detail}; needed by driver: pcap`;
     return [
-      loaded?.config.driver === 'afpacket'
-        ? warn(name, said, 'nothing to do for driver: afpacket')
-        : fail(name, said, advice === '' ? 'install it again: npm ci' : advice),
+      loaded?.config.driver === 'pcap'
+        ? fail(name, said, advice)
+        : warn(name, said, 'nothing to do for driver: afpacket, the default'),
     ];
   }
 }
@@ -213,7 +212,7 @@ function checkAddon({ isRoot, loaded }: Subject): CheckResult[] {
   } catch (error) {
     if (isFirehookError(error)) return [failure(name, error)];
     const { detail } = failure(name, error);
-    const report = loaded?.config.driver === 'afpacket' ? fail : warn;
+    const report = loaded?.config.driver === 'pcap' ? warn : fail;
     const refused = `the kernel refuses a packet ring with offload state (PACKET_VNET_HDR) or a raw IP socket: ${detail}`;
     return [report(name, refused, 'needs CONFIG_PACKET; or use driver: pcap')];
   }

@@ -87,7 +87,7 @@ test('each lane has its CPU for all its threads, and the one that replaces it ha
 test('a lane of driver: pcap can be pinned too', { skip: rootOnly('ping', 'taskset') }, async (t) => {
   const { ns } = await bridgeLab(t);
   const cpu = (await ownCpus()).at(-1) ?? 0;
-  const config = { attach: [BRIDGE], hooks: [stockHook('pass-all')], lane: { cpus: [cpu] } };
+  const config = { attach: [BRIDGE], driver: 'pcap', hooks: [stockHook('pass-all')], lane: { cpus: [cpu] } };
   const daemon = await startDaemon(ns.fw, config, { timeoutMs: PATIENCE_MS });
   const [lane] = (await readStatus(daemon)).lanes;
   assert.deepEqual([lane?.cpu, lane?.rings], [cpu, []]);

@@ -10,7 +10,9 @@
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
+import { nativeFolder } from '../../../src/native/load-native.ts';
 import { startDaemon } from '../../support/daemon.ts';
 import { assertPings, PATIENCE_MS } from '../../support/live.ts';
 import { hostLab, rootOnly, waitFor } from '../../support/netns.ts';
@@ -130,7 +132,7 @@ for (const driver of ['afpacket', 'pcap'] as const) {
           allow: { files: ['./granted.txt'] },
           options: {
             addon: `${root}node_modules/raw-socket/build/Release/raw.node`,
-            loader: `${root}src/native/build/Release/firehook.node`,
+            loader: path.join(nativeFolder(), 'firehook.node'),
           },
         },
       ],
@@ -165,7 +167,7 @@ for (const driver of ['afpacket', 'pcap'] as const) {
     for (const target of targets) {
       assert.match(
         target,
-        /^(?:socket|pipe|anon_inode|\/memfd:firehook-(?:progress|fence)|\/dev\/(?:null|urandom))/,
+        /^(?:socket|pipe|anon_inode:(?!\[io_uring\])|\/memfd:firehook-(?:progress|fence)|\/dev\/(?:null|urandom))/,
         targets.join(' '),
       );
     }

@@ -43,7 +43,11 @@ export function startBridge(
   config: Readonly<Record<string, unknown>> = {},
   options: DaemonOptions = {},
 ): Promise<Daemon> {
-  return startDaemon(ns, { attach: [{ bridge: ['lan0', 'wan0'] }], ...config }, { timeoutMs: PATIENCE_MS, ...options });
+  return startDaemon(
+    ns,
+    { attach: [{ bridge: ['lan0', 'wan0'] }], driver: 'pcap', ...config },
+    { timeoutMs: PATIENCE_MS, ...options },
+  );
 }
 
 /**

@@ -65,7 +65,7 @@ const REFUSALS: readonly Refusal[] = [
   },
   {
     title: 'more lanes than the driver can serve',
-    config: { attach: HOST_ETH0, lanes: 2 },
+    config: { attach: HOST_ETH0, driver: 'pcap', lanes: 2 },
     code: 2,
     line: /lanes.*2 needs a driver that can share a port by flow.*use lanes: 1/,
     isFound: true,

@@ -23,7 +23,7 @@ const MEGABYTES = 20;
 
 test('ping and HTTP pass in both directions, each packet once', { skip: rootOnly('ping', 'curl') }, async (t) => {
   const { ns } = await hostLab(t);
-  const daemon = await startDaemon(ns.host, { attach: ATTACH, hooks: [stockHook('pass-all')] });
+  const daemon = await startDaemon(ns.host, { attach: ATTACH, driver: 'pcap', hooks: [stockHook('pass-all')] });
   await assertPingCount(ns.peer, 5, ...HOST);
   await assertPingCount(ns.host, 5, ...PEER);
   const pinged = await readStats(daemon);
@@ -49,7 +49,7 @@ test('ping and HTTP pass in both directions, each packet once', { skip: rootOnly
 
 test('super-frames of bulk TCP pass in both directions', { skip: rootOnly('iperf3') }, async (t) => {
   const { ns } = await hostLab(t);
-  const daemon = await startDaemon(ns.host, { attach: ATTACH, hooks: [stockHook('pass-all')] });
+  const daemon = await startDaemon(ns.host, { attach: ATTACH, driver: 'pcap', hooks: [stockHook('pass-all')] });
   for (const address of HOST) {
     for (const direction of [[], ['-R']]) {
       // One server a run: it says that it is busy for a moment after each.
@@ -76,7 +76,11 @@ test('super-frames of bulk TCP pass in both directions', { skip: rootOnly('iperf
 test('a UDP payload is rewritten to another length in both directions', { skip }, async (t) => {
   const { ns } = await hostLab(t);
   const options = { protocol: 'udp', port: 7000, find: 'ping', replace: 'pong pong' };
-  const daemon = await startDaemon(ns.host, { attach: ATTACH, hooks: [stockHook('rewrite-payload', options)] });
+  const daemon = await startDaemon(ns.host, {
+    attach: ATTACH,
+    driver: 'pcap',
+    hooks: [stockHook('rewrite-payload', options)],
+  });
   for (const [index, address] of HOST.entries()) {
     const inside = await listen(ns.host, 'udp-listen', address, '7000', '--answer');
     assert.equal(await ask(ns.peer, address, 'a ping'), 'a pong pong');
@@ -94,6 +98,7 @@ test('a dropped packet does not arrive, inbound and outbound', { skip }, async (
   const { ns } = await hostLab(t);
   const daemon = await startDaemon(ns.host, {
     attach: ATTACH,
+    driver: 'pcap',
     hooks: [stockHook('drop-port', { protocol: 'udp', ports: [7100] })],
   });
   for (const [index, address] of HOST.entries()) {
@@ -116,6 +121,7 @@ test('a rejected connection fails at once with the reason, inbound and outbound'
   const { ns } = await hostLab(t);
   const daemon = await startDaemon(ns.host, {
     attach: ATTACH,
+    driver: 'pcap',
     hooks: [stockHook('reject-port', { protocol: 'tcp', ports: [7200] })],
   });
   const seen = await watch(ns.peer, ns.host);
@@ -144,7 +150,11 @@ test('a rejected connection fails at once with the reason, inbound and outbound'
 
 test('a local TCP connection survives the loss of packets it sends', { skip }, async (t) => {
   const { ns } = await hostLab(t);
-  const daemon = await startDaemon(ns.host, { attach: ATTACH, hooks: [fixtureHook('drop-every-fifth')] });
+  const daemon = await startDaemon(ns.host, {
+    attach: ATTACH,
+    driver: 'pcap',
+    hooks: [fixtureHook('drop-every-fifth')],
+  });
   await listen(ns.peer, 'tcp-serve', '::', '7300');
   const lines = 40;
   for (const address of PEER) {

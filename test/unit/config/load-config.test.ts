@@ -42,7 +42,7 @@ describe('a good configuration', () => {
   test('needs nothing but an attach: every other key has its default', () => {
     assert.deepEqual(parse(BRIDGE).config, {
       attach: [{ bridge: ['lan0', 'wan0'] }],
-      driver: 'pcap',
+      driver: 'afpacket',
       lanes: 1,
       ring: {},
       hooks: [],
@@ -180,7 +180,7 @@ describe('a bad configuration', () => {
       `${BRIDGE}  - host: eth0\n  - tap: wan0`,
       'attach[2]: "wan0" is named twice (attach[0] has it); an interface is attached once (line 4)',
     ],
-    [`${BRIDGE}driver: xdp`, 'driver: "xdp" is not valid; expected pcap or afpacket (line 3)'],
+    [`${BRIDGE}driver: xdp`, 'driver: "xdp" is not valid; expected afpacket or pcap (line 3)'],
     [
       `${BRIDGE}lanes: 2`,
       'lanes: 2 needs a driver that can share a port by flow; driver: pcap cannot; use lanes: 1 (line 3)',
