@@ -20,6 +20,18 @@ import type { OctetBuffer } from '../wire/octet-buffer.ts';
 import type { Ref } from './constants.ts';
 import { IPR_OWNER_NONE } from './constants.ts';
 
+/** Those of every buffer, whatever properties of its own a hook gave to it. */
+const copy = (Buffer.prototype as Buffer).copy as (
+  this: Uint8Array,
+  target: Uint8Array,
+  targetStart: number,
+  sourceStart: number,
+  sourceEnd: number,
+) => number;
+const readLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')?.get as (
+  this: Uint8Array,
+) => number;
+
 /** What a pool knows of a descriptor it made; the pool's own class implements it. */
 export interface DescriptorRecord {
   /** False once the descriptor was freed; never true again. */
@@ -156,12 +168,6 @@ export function gatherChain(head: IPRcvBuf | null, target: OctetBuffer, targetOf
   }
   return total;
 }
-
-/** Of every buffer, whatever properties of its own a hook gave to it. */
-const { copy } = Buffer.prototype;
-const readLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')?.get as (
-  this: Uint8Array,
-) => number;
 
 function capacityOf(buffer: OctetBuffer | null): number {
   // instanceof alone would take Object.create(Buffer.prototype), whose length throws.
