@@ -8,7 +8,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -28,6 +28,8 @@ async function succeed(command: string, args: readonly string[]): Promise<string
 
 test('the Debian package', async (t) => {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'firehook-deb-'));
+  // Hooks are read by the user of the lanes.
+  chmodSync(folder, 0o755);
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const deb = /^(\S+\.deb): /m.exec(await succeed('packaging/deb/build', [folder]))?.[1] ?? '';
   const tree = path.join(folder, 'tree');

@@ -9,7 +9,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -65,6 +65,8 @@ test('the packed package, installed with no install script', {
   skip: rootOnly('curl', 'aarch64-linux-gnu-g++'),
 }, async (t) => {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'firehook-packed-'));
+  // Hooks are read by the user of the lanes.
+  chmodSync(folder, 0o755);
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   await succeed('packaging/prebuilt', ['x64', 'arm64'], ROOT);
   await succeed('npm', ['run', '--silent', 'build:manual'], ROOT);

@@ -182,7 +182,7 @@ describe('a bad configuration', () => {
     ],
     [`${BRIDGE}driver: xdp`, 'driver: "xdp" is not valid; expected afpacket or pcap (line 3)'],
     [
-      `${BRIDGE}lanes: 2`,
+      `${BRIDGE}lanes: 2\ndriver: pcap`,
       'lanes: 2 needs a driver that can share a port by flow; driver: pcap cannot; use lanes: 1 (line 3)',
     ],
     [
@@ -190,7 +190,7 @@ describe('a bad configuration', () => {
       'ring: mib: 32 and ms: 20 are two sizes of one ring; expected one of them (line 4)',
     ],
     [
-      `${BRIDGE}ring: { mib: 8 }`,
+      `${BRIDGE}ring: { mib: 8 }\ndriver: pcap`,
       'ring: is for driver: afpacket; the buffers of driver: pcap have 32 MiB; leave ring out, or use driver: afpacket (line 3)',
     ],
     [
