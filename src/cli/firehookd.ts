@@ -178,15 +178,11 @@ async function check(file: string, { config, warnings }: LoadedConfig, looksAtIn
   }
   // Of what is refused anyway nobody asks what takes its frames.
   if (process.getuid?.() === 0 && looksAtInterfaces && problems.length === 0) await checkTakers(config);
-  for (const problem of problems.slice(0, -1)) process.stderr.write(`firehookd: ${printable(reasonOf(problem))}\n`);
+  for (const problem of problems.slice(0, -1)) process.stderr.write(errorLine('firehookd', problem));
   if (problems.length > 0) throw problems.at(-1);
   const interfaces = config.attach.flatMap(attachInterfaces).join(', ');
   const looked = looksAtInterfaces ? `interfaces: ${interfaces}` : 'the interfaces were not looked at';
   process.stdout.write(`${file}: ok; ${shown}; ${looked}\n`);
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** What a start would refuse of the interfaces, each attach by itself. */

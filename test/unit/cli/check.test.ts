@@ -46,7 +46,7 @@ function check(hooks: readonly object[], attach: object = { tap: 'nowhere0' }, .
   return { code: status, stdout, stderr };
 }
 
-const AT_FAULT = 'firehookd: a hook is at fault: ';
+const AT_FAULT = 'firehookd: error [FIREHOOK_HOOK_FAULT]: a hook is at fault: ';
 
 describe('firehookd --check', () => {
   test('lists every hook that is at fault with ordinary packets, where and how often, each met by all of them', () => {
@@ -101,14 +101,20 @@ describe('firehookd --check', () => {
     );
     const { code, stderr } = check([{ module }], undefined, '--no-interfaces');
     assert.equal(code, 2);
-    assert.equal(stderr, `firehookd: not a hook: ${module}: onPackets: did you mean onPacket?\n`);
+    assert.equal(
+      stderr,
+      `firehookd: error [FIREHOOK_HOOK_INVALID]: not a hook: ${module}: onPackets: did you mean onPacket?\n`,
+    );
   });
 
   test('refuses interfaces that are not there, beside faults of hooks, or says that it did not look', () => {
     const bad = hook('bad', 'return 7;');
     const { code, stderr } = check([bad], { bridge: ['nowhere0', 'nowhere1'] });
     assert.equal(code, 1);
-    assert.match(stderr, /^firehookd: cannot attach: "nowhere0": no such interface; ip link shows what there is\n/);
+    assert.match(
+      stderr,
+      /^firehookd: error \[FIREHOOK_ATTACH_INTERFACE\]: cannot attach: "nowhere0": no such interface; ip link shows what there is\n/,
+    );
     assert.match(stderr, /a hook is at fault: bad: returned 7, which is no verdict/);
     const good = hook('good', 'return FORWARD;');
     assert.equal(check([good]).code, 2);
@@ -129,6 +135,6 @@ test('firehook replay ends with 1 and the last fault when a hook was at fault, a
   assert.match(stdout, /The ledger adds up\.$/m);
   assert.match(
     lines(stderr).at(-1) ?? '',
-    /^firehook: a hook is at fault: \d+ faults of hooks, the last: replayed: threw: no UDP \(.*:3:\d+\)$/,
+    /^firehook: error \[FIREHOOK_HOOK_FAULT\]: a hook is at fault: \d+ faults of hooks, the last: replayed: threw: no UDP \(.*:3:\d+\)$/,
   );
 });

@@ -36,7 +36,7 @@ function stage(t: TestContext, more = ''): { readonly at: (name: string) => stri
 
 describe('firehookd --check as root', { skip }, () => {
   test('loads what only root may write', (t) => {
-    const { code, stdout, stderr } = runFirehookd('-c', stage(t).config, '--check');
+    const { code, stdout, stderr } = runFirehookd('-c', stage(t).config, '--check', '--no-interfaces');
     assert.equal(code, 0, stderr);
     assert.match(stdout, /ok; hooks in running order: checked \(0\)/);
   });
@@ -50,16 +50,16 @@ describe('firehookd --check as root', { skip }, () => {
       ['parts', 0o777, 0o755, 'chmod go-w'],
     ] as const) {
       chmodSync(at(name), mode);
-      const { code, stderr } = runFirehookd('-c', config, '--check');
+      const { code, stderr } = runFirehookd('-c', config, '--check', '--no-interfaces');
       chmodSync(at(name), back);
       assert.equal(code, 2, stderr);
       assert.equal(
         stderr,
-        `firehookd: others may write what decides about the traffic: ${at(name)}: every user may write to it (mode 0${mode.toString(8)}); ${command} ${at(name)}; trustWritable: true in the configuration accepts it\n`,
+        `firehookd: error [FIREHOOK_FILE_WRITABLE]: others may write what decides about the traffic: ${at(name)}: every user may write to it (mode 0${mode.toString(8)}); ${command} ${at(name)}; trustWritable: true in the configuration accepts it\n`,
       );
     }
     chownSync(at('parts/part.ts'), 47_301, 0);
-    const { code, stderr } = runFirehookd('-c', config, '--check');
+    const { code, stderr } = runFirehookd('-c', config, '--check', '--no-interfaces');
     assert.equal(code, 2);
     assert.match(stderr, /part\.ts: it belongs to user 47301, and not to root; chown root \/.*part\.ts; trustWritable/);
   });
@@ -67,7 +67,7 @@ describe('firehookd --check as root', { skip }, () => {
   test('loads it with a warning when trustWritable is true, and doctor shows who may write', (t) => {
     const { at, config } = stage(t, 'trustWritable: true\n');
     for (const name of ['firehook.yaml', 'hook.ts', 'parts/part.ts']) chmodSync(at(name), 0o666);
-    const { code, stdout, stderr } = runFirehookd('-c', config, '--check');
+    const { code, stdout, stderr } = runFirehookd('-c', config, '--check', '--no-interfaces');
     assert.equal(code, 0, stderr);
     assert.match(stdout, /checked \(0\)/);
     assert.match(stderr, /firehookd: warning: trustWritable: true: whoever may write the files of hooks/);
@@ -79,7 +79,7 @@ describe('firehookd --check as root', { skip }, () => {
     const { at, config } = stage(t);
     writeFileSync(at('package.json'), '{ "imports": {} }');
     chmodSync(at('package.json'), 0o666);
-    const { code, stderr } = runFirehookd('-c', config, '--check');
+    const { code, stderr } = runFirehookd('-c', config, '--check', '--no-interfaces');
     assert.equal(code, 2);
     assert.match(stderr, /package\.json: every user may write to it/);
     rmSync(at('package.json'));
@@ -87,7 +87,7 @@ describe('firehookd --check as root', { skip }, () => {
     writeFileSync(at('node_modules/away/package.json'), '{ "main": "../../parts/part.ts" }');
     chmodSync(at('node_modules/away/package.json'), 0o666);
     writeFileSync(at('hook.ts'), "export { name } from 'away';\n");
-    const away = runFirehookd('-c', config, '--check');
+    const away = runFirehookd('-c', config, '--check', '--no-interfaces');
     assert.equal(away.code, 2);
     assert.match(away.stderr, /away\/package\.json: every user may write to it/);
   });
@@ -98,13 +98,13 @@ describe('firehookd --check as root', { skip }, () => {
     symlinkSync('../parts/part.ts', at('open/part.ts'));
     chmodSync(at('open'), 0o777);
     writeFileSync(at('hook.ts'), "export { name } from './open/part.ts';\n");
-    const { code, stderr } = runFirehookd('-c', config, '--check');
+    const { code, stderr } = runFirehookd('-c', config, '--check', '--no-interfaces');
     assert.equal(code, 2);
     assert.match(stderr, /\/open: every user may write to it \(mode 0777\)/);
     chmodSync(at('open'), 0o1777);
     lchownSync(at('open/part.ts'), 47_301, 0);
     writeFileSync(at('hook.ts'), "export { name } from './open/part';\n");
-    const sticky = runFirehookd('-c', config, '--check');
+    const sticky = runFirehookd('-c', config, '--check', '--no-interfaces');
     assert.equal(sticky.code, 2);
     assert.match(sticky.stderr, /\/open\/part\.ts: it belongs to user 47301, and not to root; chown -h root/);
   });
@@ -112,7 +112,7 @@ describe('firehookd --check as root', { skip }, () => {
   test('says which user may not read a hook, and the command that lets it', (t) => {
     const { at, config } = stage(t);
     chmodSync(at('parts'), 0o700);
-    const closed = runFirehookd('-c', config, '--check');
+    const closed = runFirehookd('-c', config, '--check', '--no-interfaces');
     assert.equal(closed.code, 2);
     assert.match(
       closed.stderr,
@@ -120,7 +120,7 @@ describe('firehookd --check as root', { skip }, () => {
     );
     chmodSync(at('parts'), 0o755);
     chmodSync(at('hook.ts'), 0o600);
-    const unreadable = runFirehookd('-c', config, '--check');
+    const unreadable = runFirehookd('-c', config, '--check', '--no-interfaces');
     assert.equal(unreadable.code, 2);
     assert.match(unreadable.stderr, /hook\.ts: the user firehook may not read it: chmod o\+r \/.*\/hook\.ts\n$/);
     const { code, stderr } = runFirehook('replay', 'config/demo.pcap', '--hook', at('hook.ts'));

@@ -295,7 +295,7 @@ describe('a hook that is at fault outside onPacket', () => {
       assert.deepEqual([report.packets, report.written], [40, 40]);
       assert.ok(readFileSync(output).equals(readFileSync(DEMO)));
       const last = lines(stderr).at(-1) ?? '';
-      assert.match(last, /^\{"error":"the lane failed: 1 fault of hooks outside onPacket, the last: /);
+      assert.match(last, /^\{"error":"a hook is at fault: 1 fault of hooks outside onPacket, the last: /);
       assert.ok(last.includes(message), last);
       assert.doesNotMatch(stderr, /^ {4}at /m, 'no bare stack');
     });

@@ -90,8 +90,8 @@ export async function driveHook<Options>(
     context.nanoseconds = Math.round((timestampMs - context.seconds * 1000) * 1e6);
     const { bytesInUse, faultsTotal } = systemPool.totals();
     const verdict = hook.onPacket(packet, contextView);
-    state.settle();
     const { replacement } = state;
+    state.settle();
     const passage = {
       verdict,
       datagram: replacement === null ? Buffer.from(bytes.subarray(0, length)) : gather(replacement),
