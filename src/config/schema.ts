@@ -179,6 +179,11 @@ export const configSchema = object({
       .min(1, expected('a list of CPU numbers, for example [0, 1]'))
       .optional()
       .describe('CPUs that lanes are pinned to, one each, taken in turn; without it they run on any.'),
+    memoryMiB: integer(256, 65_536)
+      .default(2048)
+      .describe(
+        'Most memory that a lane may write to, in MiB: heap, buffers of hooks, pool, stacks. The rings come on top.',
+      ),
     confine: oneOf('required', 'best')
       .optional()
       .describe(

@@ -82,6 +82,8 @@ export interface LaneSpec {
   };
   readonly icmp: IcmpSettings;
   readonly poolLimitMiB: number;
+  /** Most memory that the process may write to. */
+  readonly memoryMiB: number;
   readonly verifier: VerifierSettings;
   readonly logLevel: LogLevel;
   /** How many lanes there are. */

@@ -45,7 +45,10 @@ const FAREWELL_MS = 1_000;
 /** How often the numbers of a lane are looked at, and how often in a row they may not be readable. */
 const LOOK_MS = 1_000;
 const UNREADABLE_LOOKS = 3;
-/** A hook that leaks costs its lane, not the machine: beyond this much heap the lane ends and another starts. */
+/**
+ * A hook that leaks costs its lane, not the machine: beyond this much heap the lane ends and another starts. Never more than half of
+ * what the lane may have: V8 ends the process without a word where the system gives it no memory.
+ */
 const HEAP_LIMIT_MIB = 1024;
 /** How long a driver may take to answer what its device is asked, and how much of that may wait. */
 const ANSWER_MS = 3_000;
@@ -118,7 +121,8 @@ export class LaneChild implements LaneHandle {
         reads: given.hooks.flatMap(({ allow }) => allow.files),
         isRequired: isConfinementRequired,
         cpu,
-        ...laneProgram(),
+        dataMiB: given.memoryMiB,
+        ...laneProgram(given.memoryMiB),
       });
       this.#process = spawn(program, args, {
         cwd: '/',
@@ -329,12 +333,13 @@ function fromLane(message: FromLane & { type: 'failed' }): FirehookError {
 }
 
 /** Node.js and the lane's program beside this file: built, or the source when the source runs. */
-function laneProgram(): { readonly program: string; readonly args: string[] } {
+function laneProgram(memoryMiB: number): { readonly program: string; readonly args: string[] } {
   const extension = path.extname(fileURLToPath(import.meta.url));
   // The source needs the loader that this process was started with; the build needs nothing.
   const loader = extension === '.ts' ? process.execArgv : [];
   const file = fileURLToPath(new URL(`../lane/lane-process${extension}`, import.meta.url));
   // Node.js 20 has ArrayBuffer.prototype.transfer behind a flag, which later ones do not know.
   const flags = process.versions.node.startsWith('20.') ? ['--harmony-rab-gsab-transfer'] : [];
-  return { program: process.execPath, args: [...loader, ...flags, `--max-old-space-size=${HEAP_LIMIT_MIB}`, file] };
+  const heap = Math.min(HEAP_LIMIT_MIB, Math.floor(memoryMiB / 2));
+  return { program: process.execPath, args: [...loader, ...flags, `--max-old-space-size=${heap}`, file] };
 }

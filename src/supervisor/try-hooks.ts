@@ -34,7 +34,7 @@ export function laneSpec(
   hooks: readonly HookSource[],
   lanes: number,
 ): LaneSpec {
-  const { policy, icmp, pool, log, verifier } = settings;
+  const { policy, icmp, lane, pool, log, verifier } = settings;
   return {
     mode: 'check',
     user,
@@ -50,6 +50,7 @@ export function laneSpec(
     policy: { onHookError: policy.onHookError, nonIp: policy.nonIp, unreadable: policy.unreadable },
     icmp,
     poolLimitMiB: pool.limitMiB,
+    memoryMiB: lane.memoryMiB,
     verifier: { ...verifier, seed: verifier.seed ?? randomInt(2 ** 32) },
     logLevel: log.level,
     trackChanges: false,

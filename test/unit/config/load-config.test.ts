@@ -87,7 +87,7 @@ hooks:
 trustWritable: true
 policy: { onDown: forward, onStop: hold, onHookError: forward, nonIp: drop, unreadable: forward }
 icmp: { code: 0, ratePerSecond: 0, perPrefix: 4, perAddress: 3, tooBig: { ratePerSecond: 7, perPrefix: 6, perAddress: 5 } }
-lane: { user: nobody, cpus: [1], confine: best }
+lane: { user: nobody, cpus: [1], memoryMiB: 512, confine: best }
 control: { socket: /tmp/x.sock, mode: "660", devices: true }
 log: { level: silent }
 pool: { limitMiB: 1 }
@@ -117,7 +117,7 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
         tooBig: { ratePerSecond: 7, perPrefix: 6, perAddress: 5 },
       },
       ring: {},
-      lane: { user: 'nobody', cpus: [1], confine: 'best' },
+      lane: { user: 'nobody', cpus: [1], memoryMiB: 512, confine: 'best' },
       control: { socket: '/tmp/x.sock', mode: '660', devices: true },
       log: { level: 'silent' },
       pool: { limitMiB: 1 },
@@ -314,7 +314,7 @@ describe('text that is not YAML', () => {
     assert.deepEqual(parse(text).config.hooks[1]?.options, { on: true });
     assert.deepEqual(problemsOf(`${BRIDGE}icmp: &bad\n  code: 99\nlane: *bad`), [
       'icmp.code: 99 is not valid; expected a whole number, from 0 to 15 (line 4)',
-      'lane.code: unknown key; expected user, cpus, confine (line 4)',
+      'lane.code: unknown key; expected user, cpus, memoryMiB, confine (line 4)',
     ]);
   });
 });
