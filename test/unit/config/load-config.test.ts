@@ -55,7 +55,7 @@ describe('a good configuration', () => {
         perAddress: 10,
         tooBig: { ratePerSecond: 1000, perPrefix: 500, perAddress: 100 },
       },
-      lane: { user: 'firehook' },
+      lane: { user: 'firehook', memoryMiB: 2048 },
       control: { socket: '/run/firehook/firehook.sock', mode: '0600', devices: false },
       log: { level: 'info' },
       pool: { limitMiB: 64 },
