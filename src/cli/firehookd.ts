@@ -15,6 +15,7 @@ import { inspect } from 'node:util';
 import { Command } from 'commander';
 import { ConfigError, type LoadedConfig, type LoadOptions, loadConfig } from '../config/load-config.ts';
 import { attachInterfaces, type Config } from '../config/schema.ts';
+import { parseServer, type Server } from '../config/server-address.ts';
 import { FirehookError } from '../errors.ts';
 import { loadNative } from '../native/load-native.ts';
 import { toAttachment } from '../plumbing/attach-entry.ts';
@@ -22,6 +23,7 @@ import { kernelWarnings } from '../plumbing/kernel.ts';
 import { KernelPlumbing } from '../plumbing/kernel-plumbing.ts';
 import type { Link } from '../plumbing/link.ts';
 import { lookAtLinks } from '../plumbing/look.ts';
+import type { OwnTraffic } from '../plumbing/own-traffic.ts';
 import { takeNamespaceLock } from '../plumbing/port-locks.ts';
 import { bundleAll } from '../supervisor/bundle-all.ts';
 import { assertCpus } from '../supervisor/lane-cpus.ts';
@@ -101,7 +103,7 @@ async function run(file: string, { config, warnings }: LoadedConfig): Promise<vo
     configFolder: path.dirname(path.resolve(file)),
     warnings,
     log,
-    plumbing: new KernelPlumbing(),
+    plumbing: new KernelPlumbing(ownTraffic(config)),
     lockFanoutGroup: (id) => takeNamespaceLock(`fanout-${id}`),
     logLinesLost: () => queue.lost,
   });
@@ -254,6 +256,16 @@ function isDaemon(): boolean {
 function asLogged(): FailOptions {
   if (!isDaemon() || process.stderr.isTTY === true) return {};
   return { line: ({ code, message }) => logLine('fatal', { code }, message) };
+}
+
+/** What the hooks of this configuration may say to whom; null for nothing. */
+function ownTraffic({ hooks, lane }: Config): OwnTraffic | null {
+  const servers = new Map<string, Server>();
+  for (const text of hooks.flatMap(({ allow }) => allow.network)) {
+    const server = parseServer(text);
+    if (server !== null) servers.set(JSON.stringify([server.protocol, ...server.address, server.port]), server);
+  }
+  return servers.size === 0 ? null : { group: findUser(lane.user).gid, servers: [...servers.values()] };
 }
 
 main().catch((error: unknown) => fail('firehookd', error, asLogged()));

@@ -10,6 +10,7 @@
 
 import * as z from 'zod';
 import { closestKey } from './closest-key.ts';
+import { parseServer, SERVER_EXAMPLE } from './server-address.ts';
 
 /** Longest value that is quoted whole in a message, in characters. */
 const SHOWN_LENGTH = 60;
@@ -90,6 +91,15 @@ const hook = object({
       .array(path('a file or folder'), expected('a list of files and folders'))
       .default([])
       .describe('Files and folders that the hook may read, relative to the configuration file.'),
+    network: z
+      .array(
+        z.string(expected(SERVER_EXAMPLE)).refine((text) => parseServer(text) !== null, expected(SERVER_EXAMPLE)),
+        expected(`a list of servers, for example ${SERVER_EXAMPLE}`),
+      )
+      .default([])
+      .describe(
+        'Servers that the hook may speak to, by address and port. What it says to them does not meet the hooks.',
+      ),
   })
     .prefault({})
     .describe(

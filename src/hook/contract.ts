@@ -137,6 +137,8 @@ export interface HookRuntime {
 export interface HookNeeds {
   /** Files and folders that it reads, relative to the configuration file. */
   readonly files?: readonly string[];
+  /** Servers that it speaks to, by address and port: `tcp://192.0.2.7:443`, `udp://[2001:db8::53]:53`. */
+  readonly network?: readonly string[];
 }
 
 /** What `defineHook` takes. `Options` is the type of the `options` of the config, checked by `setup`. */

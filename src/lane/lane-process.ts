@@ -205,11 +205,15 @@ function shareMemory({ ways, hooks }: LaneSpec): void {
  *
  * @returns what drivers look up routes by, opened before
  */
-function confine({ sockets }: LaneSpec): NetlinkSocket {
+function confine({ hooks, sockets }: LaneSpec): NetlinkSocket {
   const routes = new NetlinkSocket(NETLINK_ROUTE);
   // Those of npm pcap and raw-socket, too: nobody says their numbers.
   const own = Array.from({ length: MOST_DESCRIPTORS }, (_, fd) => fd).filter((fd) => fd > CHANNEL_FD && isSocket(fd));
-  loadNative().confine(Int32Array.from(own), sockets === null, false);
+  loadNative().confine(
+    Int32Array.from(own),
+    sockets === null,
+    hooks.some(({ allow }) => allow.network.length > 0),
+  );
   sealNative();
   return routes;
 }

@@ -9,6 +9,7 @@
 
 import { userInfo } from 'node:os';
 import path from 'node:path';
+import { isSameServer, parseServer, SERVER_EXAMPLE } from '../config/server-address.ts';
 import { createDriverDoor } from '../ddk/door.ts';
 import type { DriverDoor } from '../ddk/host.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
@@ -27,7 +28,7 @@ import { NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
 import type { Interest } from '../wire/interest.ts';
 import { LaneDriverHost } from './driver-host.ts';
 import { type HookClock, LiveClock } from './hook-clock.ts';
-import type { HookInfo, HookSource } from './messages.ts';
+import type { HookGrant, HookInfo, HookSource } from './messages.ts';
 
 /** Writes one line of a hook, or about a hook; a message that costs something to make is made only if it is written. */
 export type HookLog = (
@@ -259,25 +260,43 @@ function ownRoutes(): () => NetlinkSocket {
 function checkGrants(
   hook: LoadedHook & { kind: 'defined' },
   hookOptions: unknown,
-  granted: readonly string[],
+  granted: HookGrant,
   folder: string,
 ): void {
   const { needs } = hook.definition;
   const wanted = typeof needs === 'function' ? asOwner(hook.owner ?? -1, 'setup', () => needs(hookOptions)) : needs;
-  const files: readonly unknown[] = wanted?.files ?? [];
-  if (!Array.isArray(files) || !files.every((file) => typeof file === 'string')) {
-    const detail = `${hook.path}: needs.files: is no list of paths`;
-    throw new FirehookError('FIREHOOK_HOOK_INVALID', detail, { hook: hook.name });
-  }
-  for (const file of files) {
+  for (const file of listOf(hook, 'files', wanted?.files)) {
     const full = path.resolve(folder, file);
-    if (granted.some((grant) => full === grant || full.startsWith(`${grant.replace(/\/$/, '')}/`))) continue;
-    const detail = `${hook.path}: hook ${hook.name} wants to read ${JSON.stringify(file)}`;
-    throw new FirehookError('FIREHOOK_HOOK_RIGHTS', detail, {
-      hook: hook.name,
-      advice: `if it may, write in its entry of hooks: allow: { files: [${JSON.stringify(file)}] }`,
-    });
+    if (granted.files.some((grant) => full === grant || full.startsWith(`${grant.replace(/\/$/, '')}/`))) continue;
+    refuseNeed(hook, 'read', 'files', file);
   }
+  const servers = granted.network.map(parseServer);
+  for (const text of listOf(hook, 'network', wanted?.network)) {
+    const server = parseServer(text);
+    if (server === null) {
+      const detail = `${hook.path}: needs.network: ${JSON.stringify(text)} is not valid; expected ${SERVER_EXAMPLE}`;
+      throw new FirehookError('FIREHOOK_HOOK_INVALID', detail, { hook: hook.name });
+    }
+    if (servers.some((grant) => grant !== null && isSameServer(grant, server))) continue;
+    refuseNeed(hook, 'speak to', 'network', text);
+  }
+}
+
+function listOf(hook: LoadedHook, key: keyof HookGrant, wanted: unknown): readonly string[] {
+  if (wanted === undefined) return [];
+  if (Array.isArray(wanted) && wanted.every((one) => typeof one === 'string')) return wanted;
+  const what = key === 'files' ? 'paths' : 'servers';
+  throw new FirehookError('FIREHOOK_HOOK_INVALID', `${hook.path}: needs.${key}: is no list of ${what}`, {
+    hook: hook.name,
+  });
+}
+
+function refuseNeed(hook: LoadedHook, verb: string, key: keyof HookGrant, what: string): never {
+  const quoted = JSON.stringify(what);
+  throw new FirehookError('FIREHOOK_HOOK_RIGHTS', `${hook.path}: hook ${hook.name} wants to ${verb} ${quoted}`, {
+    hook: hook.name,
+    advice: `if it may, write in its entry of hooks: allow: { ${key}: [${quoted}] }`,
+  });
 }
 
 async function setUp(hook: LoadedHook, source: HookSource | undefined, options: LoadChainOptions): Promise<void> {
@@ -296,7 +315,7 @@ async function setUp(hook: LoadedHook, source: HookSource | undefined, options: 
     log: (level, message) => options.log(level, hook.name, message),
     send: (datagram) => options.send(datagram, hook.name),
   };
-  checkGrants(hook, hookOptions, source.allow.files, options.folder);
+  checkGrants(hook, hookOptions, source.allow, options.folder);
   // Also of a promise that is never settled it can be said whose it is.
   const before = noteRunning(hook.owner, 'setup');
   try {

@@ -39,10 +39,12 @@ export interface HookSource {
 export interface HookGrant {
   /** Absolute paths of files and folders that it may read. */
   readonly files: readonly string[];
+  /** Servers that it may speak to, as `tcp://192.0.2.7:443`. */
+  readonly network: readonly string[];
 }
 
 /** Nothing but packets. */
-export const NO_GRANT: HookGrant = { files: [] };
+export const NO_GRANT: HookGrant = { files: [], network: [] };
 
 /** The user a lane becomes before it loads a hook. */
 export interface LaneUser {

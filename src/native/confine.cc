@@ -62,8 +62,8 @@ constexpr uint32_t kAllowed[] = {
 /** System calls on a descriptor that is no socket of the packet path. */
 constexpr uint32_t kOnOthers[] = {SYS_read, SYS_readv, SYS_pread64, SYS_preadv, SYS_write, SYS_writev, SYS_pwrite64, SYS_pwritev};
 
-/** What takes a network, on sockets of IPv4 and IPv6. */
-constexpr uint32_t kOfNetwork[] = {SYS_connect, SYS_bind, SYS_listen, SYS_accept, SYS_accept4};
+/** What it takes to speak to a server, on sockets of IPv4 and IPv6. Libraries bind a UDP socket that sends. */
+constexpr uint32_t kOfNetwork[] = {SYS_connect, SYS_bind};
 
 constexpr uint32_t kIoctls[] = {0x5421 /* FIONBIO */, 0x5451 /* FIOCLEX */, 0x5450 /* FIONCLEX */, 0x541b /* FIONREAD */, 0x5401 /* TCGETS */, 0x5413 /* TIOCGWINSZ */};
 constexpr uint32_t kFcntls[] = {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK};

@@ -31,6 +31,7 @@ import { detourNames, portOfDetour, portOfTable } from './names.ts';
 import { changeLink, type ListedLink } from './netlink/link-messages.ts';
 import { tableOfEvent } from './netlink/nftables.ts';
 import { Offloads } from './offloads.ts';
+import type { OwnTraffic } from './own-traffic.ts';
 import type { PortCounters } from './port-counters.ts';
 import { PortLocks } from './port-locks.ts';
 import { probeDetours } from './probe.ts';
@@ -81,8 +82,14 @@ export class KernelPlumbing implements Plumbing {
   readonly #superFrames = new Map<string, SuperFrames>();
   #lease: LeaseControl | null = null;
 
-  /** @throws FirehookError FIREHOOK_DRIVER_MISSING without the addon */
-  constructor() {
+  readonly #own: OwnTraffic | null;
+
+  /**
+   * @param own - what hooks may say to whom, by sockets of their own
+   * @throws FirehookError FIREHOOK_DRIVER_MISSING without the addon
+   */
+  constructor(own: OwnTraffic | null = null) {
+    this.#own = own;
     this.#routeEvents.watch(() => this.#tell());
     this.#nftEvents.watch((messages) => {
       // The lease speaks five times a second, and what this process does it knows.
@@ -282,6 +289,7 @@ export class KernelPlumbing implements Plumbing {
       deliveredMark: isBridge ? 0 : attachment.deliveredMark,
       detours: isComplete ? detours : null,
       tolerated: orders.tolerated,
+      own: this.#own,
     };
   }
 

@@ -39,6 +39,7 @@ import {
   typeIs,
 } from './netlink/clause.ts';
 import type { Chain, Hook, Table } from './netlink/nftables.ts';
+import { type OwnTraffic, ownOutput, ownSets } from './own-traffic.ts';
 
 /** Before whatever else hooks a device. */
 export const FIRST = -2147483648;
@@ -79,6 +80,8 @@ export interface PortPlan {
    * is then counted and let in, and frames for the MAC address of a macvlan are left alone.
    */
   readonly tolerated: readonly string[];
+  /** What hooks may say to whom; null for nothing. */
+  readonly own: OwnTraffic | null;
 }
 
 /** Both tables of a port. */
@@ -88,9 +91,14 @@ export interface PortTables {
 }
 
 /** The netdev table around its chains. */
-export function netdevTable({ port, memory }: PortPlan, counters: readonly string[], chains: readonly Chain[]): Table {
+export function netdevTable(
+  { port, memory, own }: PortPlan,
+  counters: readonly string[],
+  chains: readonly Chain[],
+): Table {
   const name = tableName(port.ifindex);
-  return { family: 'netdev', name, comment: writeComment(memory), counters, sets: [ALIVE], chains };
+  const portSets = memory.kind === 'host' ? ownSets(own) : [];
+  return { family: 'netdev', name, comment: writeComment(memory), counters, sets: [ALIVE], portSets, chains };
 }
 
 /** A base chain at a device, before everybody else's. */
@@ -181,7 +189,7 @@ export function detourChains(
  * The hop limit is 254 where this host is the router that would: it is dropped, whatever `onDown` says.
  * Nothing at all reaches the stack by a port of a bridge, and what the stack sends out of one was never stolen.
  */
-export function wall({ port, memory, onDown, tolerated }: PortPlan): Table {
+export function wall({ port, memory, onDown, tolerated, own }: PortPlan): Table {
   const isHost = memory.kind === 'host';
   const isOpen = isHost && onDown === 'forward';
   const verdict = (isCountedOnly: boolean): Rule => (isCountedOnly ? [] : [DROP]);
@@ -223,6 +231,7 @@ export function wall({ port, memory, onDown, tolerated }: PortPlan): Table {
             ]),
           ]
         : []),
+      ...ownOutput(own, WALL_IN),
     ],
   };
 }

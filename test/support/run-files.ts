@@ -17,7 +17,7 @@ import { run } from 'node:test';
 import type { FileReport } from './reporter.ts';
 import { formatFileReport, readFileReport } from './reporter.ts';
 
-const FILE_TIMEOUT_MS = 180_000;
+const FILE_TIMEOUT_MS = 300_000;
 const SERIAL = 'test/integration/';
 
 const files = process.argv.slice(2);

@@ -179,7 +179,7 @@ describe('README.md', () => {
 
   test('prints what replay says of that hook and the shipped capture', () => {
     const capture = path.join(ROOT, 'config/demo.pcap');
-    const args = ['--import', 'tsx', path.join(ROOT, 'src/cli/firehook.ts'), 'replay', capture, '--hook', file];
+    const args = [path.join(ROOT, 'bin/firehook'), 'replay', capture, '--hook', file];
     const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
     const [shown = ''] = codeBlocks(README, 'console').filter((block) => block.includes('replay'));
     const [, ...lines] = shown.split('\n').filter((line) => !line.startsWith('Written:'));

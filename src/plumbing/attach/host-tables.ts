@@ -37,6 +37,7 @@ import {
   socketGroupIs,
 } from '../netlink/clause.ts';
 import type { Chain } from '../netlink/nftables.ts';
+import { ownIn, ownOut } from '../own-traffic.ts';
 import {
   atDevice,
   countProbe,
@@ -80,6 +81,7 @@ export function hostTables(plan: PortPlan): PortTables {
     { name: 'framed_in', rules: [...exempt(), [goTo('decide_in')]] },
     atDevice('ingress', 'ingress', port, [
       [markIs(plan.deliveredMark), goTo('delivered')],
+      ...ownIn(plan.own, letIn),
       ...plainFrames([pktTypeIs('==', 'host')]).map((rule): Rule => [...rule, goTo('steal_in')]),
       [pktTypeIs('==', 'other'), ...(leavesOthers(plan) ? [ACCEPT] : [goTo('others_in')])],
       [setPriority(passValue(port.ifindex))],
@@ -90,6 +92,7 @@ export function hostTables(plan: PortPlan): PortTables {
     ]),
     atDevice('egress', 'egress', port, [
       [socketGroupIs(SEND_GROUP), goTo('sent')],
+      ...ownOut(plan.own),
       ...plainFrames([IS_NO_GROUP_FRAME]).map((rule): Rule => [...rule, goTo('steal_out')]),
       ...exempt(),
       ...STOLEN_TYPES.map((type): Rule => [protocolIs(type), goTo('steal_out')]),

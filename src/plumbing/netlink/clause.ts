@@ -11,7 +11,7 @@
  * @module
  */
 
-import { attribute, be16, be32, hex, nested, text, u32 } from '../../netlink/octets.ts';
+import { attribute, be16, be32, be64, hex, nested, text, u32 } from '../../netlink/octets.ts';
 
 /** A part of a rule. */
 export interface Clause {
@@ -49,7 +49,9 @@ const META = {
   secpath: 25,
 } as const;
 /** Where `payload` counts from. */
-const BASE = { ll: 0, nh: 1 } as const;
+const BASE = { ll: 0, nh: 1, th: 2 } as const;
+/** What `dynset` does with an element that is there already: it lives on for as long as a new one. */
+const DYNSET_UPDATE = 1;
 /** Octets of a name of an interface in a register. */
 const IFNAMSIZ = 16;
 
@@ -126,10 +128,33 @@ export function interfaceInSet(key: 'iif' | 'oif', set: string): Clause {
   };
 }
 
+/** `@th,16,16 @own_0`: the port at this octet of the transport header is an element of the set. */
+export function portInSet(offset: number, set: string): Clause {
+  return {
+    nft: `${range('th', offset, 2)} @${set}`,
+    expressions: [loadOctets('th', offset, 2), expression('lookup', attribute(1, text(set)), register(2))],
+  };
+}
+
+/** `update @own_0 { @th,0,16 timeout 5m }`: from now on, for so long, the port at this octet is an element of the set. */
+export function rememberPort(offset: number, set: string, minutes: number): Clause {
+  const dynset = expression(
+    'dynset',
+    attribute(1, text(set)),
+    attribute(3, be32(DYNSET_UPDATE)),
+    register(4),
+    attribute(6, be64(minutes * 60_000)),
+  );
+  return {
+    nft: `update @${set} { ${range('th', offset, 2)} timeout ${minutes}m }`,
+    expressions: [loadOctets('th', offset, 2), dynset],
+  };
+}
+
 /**
  * `@ll,96,16 0x800`: so many octets of the frame from there on are these.
  *
- * @param base - `ll` the link header, `nh` the network header
+ * @param base - `ll` the link header, `nh` the network header, `th` the transport header: of no later fragment
  * @param offset - in octets
  * @param digits - hexadecimal; as many octets are compared
  */

@@ -70,8 +70,14 @@ export const NFT_TABLE_F_OWNER = 0x2;
 /** The table stays when its owner has gone. Linux 6.9. */
 export const NFT_TABLE_F_PERSIST = 0x4;
 const NFT_SET_TIMEOUT = 0x10;
+/** Rules make elements. */
+const NFT_SET_EVAL = 0x20;
 /** What nft calls `iface_index`. */
 const KEY_IFINDEX = 20;
+/** What nft calls `inet_service`. */
+const KEY_PORT = 13;
+/** All there are. */
+const MOST_PORTS = 65_536;
 /** For nft, which prints the elements: they are in the order of this machine. */
 const HOST_ORDER = 1;
 const NFT_OBJECT_COUNTER = 1;
@@ -81,12 +87,12 @@ const NF_ACCEPT = 1;
 
 /** Where a base chain stands. */
 export interface Hook {
-  readonly hook: 'ingress' | 'egress' | 'prerouting' | 'forward' | 'postrouting';
+  readonly hook: 'ingress' | 'egress' | 'prerouting' | 'forward' | 'output' | 'postrouting';
   readonly priority: number;
   /** Of a netdev chain. */
   readonly device?: string;
 }
-const HOOK_NUMBER = { ingress: 0, egress: 1, prerouting: 0, forward: 2, postrouting: 4 } as const;
+const HOOK_NUMBER = { ingress: 0, egress: 1, prerouting: 0, forward: 2, output: 3, postrouting: 4 } as const;
 
 /** A chain and its rules. */
 export interface Chain {
@@ -104,6 +110,8 @@ export interface Table {
   readonly counters: readonly string[];
   /** Names of sets of interface numbers with timeouts. */
   readonly sets: readonly string[];
+  /** Names of sets of ports that rules fill; each element has a timeout. @defaultValue none */
+  readonly portSets?: readonly string[];
   readonly chains: readonly Chain[];
 }
 
@@ -150,6 +158,17 @@ export function addTable(table: Table, flags: number): Request[] {
         attribute(5, be32(4)),
         attribute(10, be32(i + 1)),
         attribute(13, u8(0), u8(4), u32(HOST_ORDER)),
+      ]),
+    ),
+    ...(table.portSets ?? []).map((set, i) =>
+      request(family, MSG.newSet, NLM_F_CREATE | NLM_F_EXCL, [
+        own,
+        attribute(2, text(set)),
+        attribute(3, be32(NFT_SET_TIMEOUT | NFT_SET_EVAL)),
+        attribute(4, be32(KEY_PORT)),
+        attribute(5, be32(2)),
+        nested(9, attribute(1, be32(MOST_PORTS))),
+        attribute(10, be32(table.sets.length + i + 1)),
       ]),
     ),
     ...table.chains.map((chain) => addChain(family, own, chain)),

@@ -13,7 +13,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { DoctorReport } from '../../../src/cli/doctor.ts';
-import { assertPings, PATIENCE_MS, stockHook } from '../../support/live.ts';
+import { assertPings, PATIENCE_MS } from '../../support/live.ts';
 import { hostLab, rootOnly, waitFor } from '../../support/netns.ts';
 import { socket as runSocket } from '../host/live-host.ts';
 
@@ -36,7 +36,7 @@ test('without the addon every driver is refused, with the paths that were tried'
   };
   const firehookd = path.join(folder, 'bin/firehookd');
   const addon =
-    /native addon; tried (\S+): not there; (\S+): not there; build it here, .*: cd (\S+) && npm run build:native$/m;
+    /native addon; tried (\S+): not there; (\S+): not there; build it here, .*: cd (\S+) && npm run build:native(?:"|$)/m;
 
   for (const driver of ['afpacket', 'pcap'])
     await t.test(`${driver} ends with what is missing, and changes nothing`, async () => {
@@ -77,7 +77,7 @@ test('without npm pcap and npm raw-socket driver: afpacket works on a host, and 
   const folder = await mkdtemp(path.join(os.tmpdir(), 'firehook-missing-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const built = ['firehook.node', 'firehook-launch'].map((name) => `src/native/build/Release/${name}`);
-  for (const part of ['bin', 'dist', 'package.json', ...built])
+  for (const part of ['bin', 'dist', 'hooks', 'package.json', ...built])
     await cp(path.join(ROOT, part), path.join(folder, part), { recursive: true });
   // Copies: a lane reads what lies in its own folder, and not where a link leads.
   const lock = JSON.parse(await readFile(path.join(ROOT, 'package-lock.json'), 'utf8')) as {
@@ -90,7 +90,7 @@ test('without npm pcap and npm raw-socket driver: afpacket works on a host, and 
     }
   }
   await chmod(folder, 0o755);
-  const hooks = [stockHook('reject-port', { protocol: 'udp', ports: [4000] })];
+  const hooks = [{ module: path.join(folder, 'hooks/reject-port.ts'), options: { protocol: 'udp', ports: [4000] } }];
   const socket = path.join(folder, 'firehook.sock');
   const config = async (driver: string): Promise<string> => {
     const file = path.join(folder, `${driver}.yaml`);

@@ -64,6 +64,7 @@ for (const kind of ['host', 'host-by-group', 'bridge', 'bridge-at-port'] as cons
           ...(outbound === undefined || !isHost ? {} : { out: outbound }),
         },
         tolerated: [],
+        own: null,
       };
       const numbers = new Map([port, ...(other === undefined ? [] : [other])].map((link) => [link.name, link.ifindex]));
       const { netdev, inet } = isHost ? hostTables(plan) : bridgeTables(plan);

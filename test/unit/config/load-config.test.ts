@@ -81,7 +81,7 @@ hooks:
   - module: hooks/a.ts
     priority: -5
     options: { ports: [23, "6000-6063"], deep: { list: [null, true] } }
-    allow: { files: [list.txt, /srv/lists] }
+    allow: { files: [list.txt, /srv/lists], network: ['tcp://192.0.2.7:443', 'udp://[2001:db8::53]:53'] }
   - module: ../b
   - module: /srv/hooks/c.js
 trustWritable: true
@@ -102,10 +102,13 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
           module: '/etc/firehook/hooks/a.ts',
           priority: -5,
           options: { ports: [23, '6000-6063'], deep: { list: [null, true] } },
-          allow: { files: ['/etc/firehook/list.txt', '/srv/lists'] },
+          allow: {
+            files: ['/etc/firehook/list.txt', '/srv/lists'],
+            network: ['tcp://192.0.2.7:443', 'udp://[2001:db8::53]:53'],
+          },
         },
-        { module: '/etc/b', allow: { files: [] } },
-        { module: '/srv/hooks/c.js', allow: { files: [] } },
+        { module: '/etc/b', allow: { files: [], network: [] } },
+        { module: '/srv/hooks/c.js', allow: { files: [], network: [] } },
       ],
       trustWritable: true,
       policy: { onDown: 'forward', onStop: 'hold', onHookError: 'forward', nonIp: 'drop', unreadable: 'forward' },

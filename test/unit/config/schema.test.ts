@@ -16,6 +16,7 @@ interface SchemaNode {
   readonly default?: unknown;
   readonly enum?: readonly string[];
   readonly minimum?: number;
+  readonly minLength?: number;
   readonly maximum?: number;
   readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, SchemaNode>>;
@@ -65,7 +66,8 @@ function typeOf(node: SchemaNode): string {
       return '`true`, `false`';
     case 'array':
       if (node.items?.enum) return `list of ${node.items.enum.map((value) => `\`${value}\``).join(', ')}`;
-      if (node.items?.type === 'string') return 'list of paths';
+      if (node.items?.type === 'string')
+        return node.items.minLength === undefined ? 'list of servers' : 'list of paths';
       return node.items ? 'list of CPUs' : 'two names';
     case 'object':
       return 'mapping';

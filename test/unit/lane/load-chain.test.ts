@@ -17,7 +17,7 @@ import { HOOK_MODULE_NAMES } from '../../../src/hook-modules.ts';
 import type { HookClock } from '../../../src/lane/hook-clock.ts';
 import { Lane } from '../../../src/lane/lane.ts';
 import { type LoadChainOptions, type LoadedChain, loadChain } from '../../../src/lane/load-chain.ts';
-import { NO_GRANT } from '../../../src/lane/messages.ts';
+import { type HookGrant, NO_GRANT } from '../../../src/lane/messages.ts';
 import { icmpSettings } from '../../support/icmp-settings.ts';
 import { ethernet, ipv4, ipv6, octets, type Transport, tcp, udp } from '../../support/packet-builder.ts';
 import { waitFor } from '../../support/wait-for.ts';
@@ -45,7 +45,11 @@ interface Loaded extends LoadedChain {
 async function load(
   t: TestContext,
   hooks: Record<string, string>,
-  more: Partial<LoadChainOptions> & { readonly options?: unknown; readonly way?: Parameters<typeof bridgeWay>[0] } = {},
+  more: Partial<LoadChainOptions> & {
+    readonly options?: unknown;
+    readonly allow?: HookGrant;
+    readonly way?: Parameters<typeof bridgeWay>[0];
+  } = {},
 ): Promise<Loaded> {
   const folder = mkdtempSync(path.join(tmpdir(), 'firehook-chain-'));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -54,7 +58,7 @@ async function load(
     writeFileSync(path.join(folder, name), IMPORTS + text);
     const [bundle] = await bundleHooks(path.join(folder, name), HOOK_MODULE_NAMES);
     assert.ok(bundle !== undefined);
-    sources.push({ bundle, priority: undefined, allow: NO_GRANT, options: more.options });
+    sources.push({ bundle, priority: undefined, allow: more.allow ?? NO_GRANT, options: more.options });
   }
   const lines: string[] = [];
   const loaded = await loadChain({
@@ -443,4 +447,29 @@ test('the verifier refuses requests, poisons memory, and wants the old chain fre
   const broken = await on(gone, { oldChain: 'hook' });
   assert.equal(broken.passed, 0);
   assert.match(broken.lines[0] ?? '', /broke the chain that stands for the packet/);
+});
+
+test('a hook that wants more than it was granted is refused, with the key that would grant it', async (t) => {
+  const wants = (needs: string): Record<string, string> => ({
+    'wants.ts': `export default defineHook({ name: 'wants', needs: ${needs}, onPacket: () => FORWARD });`,
+  });
+  const rights = (message: RegExp) => ({ code: 'FIREHOOK_HOOK_RIGHTS', message });
+  await assert.rejects(
+    load(t, wants("{ network: ['tcp://192.0.2.7:443'] }")),
+    rights(
+      /hook wants wants to speak to "tcp:\/\/192\.0\.2\.7:443"; .*allow: \{ network: \["tcp:\/\/192\.0\.2\.7:443"\] \}/,
+    ),
+  );
+  await assert.rejects(
+    load(t, wants("{ files: ['a.txt'] }")),
+    rights(/wants to read "a\.txt"; .*allow: \{ files: \["a\.txt"\] \}/),
+  );
+  await assert.rejects(load(t, wants("{ network: ['tcp://example.org:443'] }")), {
+    code: 'FIREHOOK_HOOK_INVALID',
+    message: /needs\.network: "tcp:\/\/example\.org:443" is not valid; expected tcp:/,
+  });
+  await assert.rejects(load(t, wants('{ network: 7 }')), { message: /needs\.network: is no list of servers/ });
+  const granted = { files: [], network: ['tcp://[2001:db8:0::7]:443'] };
+  const loaded = await load(t, wants("() => ({ network: ['tcp://[2001:db8::7]:443'] })"), { allow: granted });
+  assert.equal(loaded.hooks.length, 1);
 });
