@@ -62,7 +62,7 @@ test('a second daemon on a port is refused, and what a killed one left is no obs
   for (const more of [[], ['--undo']]) {
     const refused = await ns.host.run(FIREHOOKD, ['-c', file, ...more]);
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /already attached: "eth0": another firehookd is attached to it/);
+    assert.match(refused.stderr, /already attached: \\?"eth0\\?": another firehookd is attached to it/);
   }
   await assertPings(ns.peer, HOST);
   await daemon.kill9();
