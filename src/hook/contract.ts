@@ -84,7 +84,10 @@ export interface Address {
   readonly length: 4 | 16;
   /** The octet at `index`, 0 to `length` - 1. */
   at(index: number): number;
-  /** 32-bit word number `index` as an unsigned number; IPv4 has word 0, IPv6 words 0 to 3. */
+  /**
+   * 32-bit word number `index` as an unsigned number; IPv4 has word 0, IPv6 words 0 to 3. From 2^30 on it may take 16 octets of
+   * heap, where V8 does not put the call in line; `at` never does.
+   */
   word(index: number): number;
   /** True when the octets are those of `other`. Never allocates. */
   equals(other: Uint8Array): boolean;

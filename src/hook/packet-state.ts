@@ -18,6 +18,13 @@ import * as ipv6 from '../wire/ipv6.ts';
 import { Arrival, type DatagramBuffer } from './arrival.ts';
 import { PacketCopy } from './packet-copy.ts';
 
+/** Where an address stands. */
+export interface AddressPlace {
+  bytes: Buffer;
+  offset: number;
+  length: 4 | 16;
+}
+
 /** One packet after the other. */
 export class PacketState {
   /** The packet as it came. */
@@ -38,10 +45,8 @@ export class PacketState {
   bytes: Buffer;
   /** Of what stands for the packet. */
   layout = new IpLayout();
-  /** Octet where the source address is, and the destination; and how long they are. */
-  sourceOffset = ipv4.SOURCE_OFFSET;
-  destinationOffset = ipv4.DESTINATION_OFFSET;
-  addressLength: 4 | 16 = 4;
+  readonly source: AddressPlace;
+  readonly destination: AddressPlace;
   /** Hooks may be handed `bytes` and `chain` as they are. */
   isOpen = true;
 
@@ -56,6 +61,8 @@ export class PacketState {
     this.pool = pool;
     this.bytes = this.#copy.bytes;
     this.#original = this.bytes;
+    this.source = { bytes: this.bytes, offset: ipv4.SOURCE_OFFSET, length: 4 };
+    this.destination = { bytes: this.bytes, offset: ipv4.DESTINATION_OFFSET, length: 4 };
   }
 
   /**
@@ -87,14 +94,17 @@ export class PacketState {
     this.layout = layout;
     this.replacement = null;
     this.isOpen = true;
+    const { source, destination } = this;
+    source.bytes = bytes;
+    destination.bytes = bytes;
     if (layout.version === 4) {
-      this.sourceOffset = ipv4.SOURCE_OFFSET;
-      this.destinationOffset = ipv4.DESTINATION_OFFSET;
-      this.addressLength = 4;
+      source.offset = ipv4.SOURCE_OFFSET;
+      destination.offset = ipv4.DESTINATION_OFFSET;
+      source.length = destination.length = 4;
     } else {
-      this.sourceOffset = ipv6.SOURCE_OFFSET;
-      this.destinationOffset = ipv6.DESTINATION_OFFSET;
-      this.addressLength = 16;
+      source.offset = ipv6.SOURCE_OFFSET;
+      destination.offset = ipv6.DESTINATION_OFFSET;
+      source.length = destination.length = 16;
     }
   }
 
@@ -104,6 +114,8 @@ export class PacketState {
     this.isOpen = true;
     this.#isCopied = true;
     this.bytes = this.#copy.open(this.#original, this.#originalLayout.length);
+    this.source.bytes = this.bytes;
+    this.destination.bytes = this.bytes;
     (this.#lent as IPRcvBuf).ipr_buffer = this.bytes;
   }
 

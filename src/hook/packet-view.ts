@@ -27,7 +27,7 @@ import * as ipv6 from '../wire/ipv6.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
 import type { Address, Context, Packet } from './contract.ts';
-import type { PacketState } from './packet-state.ts';
+import type { AddressPlace, PacketState } from './packet-state.ts';
 import { isChecksumPartial } from './replacement.ts';
 
 /** One datagram, of what the state says. A lane has one instance, which hooks cannot change. */
@@ -40,8 +40,8 @@ export class PacketView implements Packet {
 
   constructor(state: PacketState) {
     this.#state = state;
-    this.source = new AddressView(state, true);
-    this.destination = new AddressView(state, false);
+    this.source = new AddressView(state.source);
+    this.destination = new AddressView(state.destination);
     Object.freeze(this);
   }
 
@@ -219,48 +219,43 @@ export class ContextView implements Context {
 
 /** An address read where it stands in the datagram. */
 export class AddressView implements Address {
-  readonly #state: PacketState;
-  readonly #isSource: boolean;
+  readonly #place: AddressPlace;
 
-  constructor(state: PacketState, isSource: boolean) {
-    this.#state = state;
-    this.#isSource = isSource;
+  constructor(place: AddressPlace) {
+    this.#place = place;
     Object.freeze(this);
   }
 
   get length(): 4 | 16 {
-    return this.#state.addressLength;
+    return this.#place.length;
   }
 
   at(index: number): number {
-    return readU8(this.#state.bytes, this.#offset + index);
+    const place = this.#place;
+    return readU8(place.bytes, place.offset + index);
   }
 
   word(index: number): number {
-    return readU32(this.#state.bytes, this.#offset + 4 * index);
+    const place = this.#place;
+    return readU32(place.bytes, place.offset + 4 * index);
   }
 
   equals(other: Uint8Array): boolean {
-    const { bytes, addressLength } = this.#state;
-    if (other.length !== addressLength) return false;
-    const offset = this.#offset;
-    for (let index = 0; index < addressLength; index++) {
+    const { bytes, offset, length } = this.#place;
+    if (other.length !== length) return false;
+    for (let index = 0; index < length; index++) {
       if (other[index] !== bytes[offset + index]) return false;
     }
     return true;
   }
 
   toBytes(): Uint8Array {
-    const { bytes, addressLength } = this.#state;
-    return Uint8Array.from(bytes.subarray(this.#offset, this.#offset + addressLength));
+    const { bytes, offset, length } = this.#place;
+    return Uint8Array.from(bytes.subarray(offset, offset + length));
   }
 
   toString(): string {
     return formatAddress(this.toBytes());
-  }
-
-  get #offset(): number {
-    return this.#isSource ? this.#state.sourceOffset : this.#state.destinationOffset;
   }
 }
 

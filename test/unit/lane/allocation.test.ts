@@ -40,7 +40,7 @@ test('an unchanged, a changed and a dropped packet leave nothing on the heap', (
       hook('ports', (packet) => (packet.destinationPort === 23 ? DROP : FORWARD)),
       hook('ttl', (packet) => {
         packet.bytes[8] = 63;
-        return packet.source.word(0) === 0 ? DROP : FORWARD;
+        return packet.source.at(0) === 0 ? DROP : FORWARD;
       }),
       callback('seven', (pData, recv, send) => (pData.value === null || recv === send.value ? DROP : FORWARD)),
     ],
