@@ -6,8 +6,8 @@
  *                     [ slot ][ slot ][ slot ] ...      each an ArrayBuffer of its own, with one view
  *   free list         oldest free ─> ... ─> freed last  (taken from the left, given back on the right)
  * ```
- * Floor 1. Rules: slots never share an ArrayBuffer, through which one hook would get at what another one keeps; a slot that comes back is taken again last, so that a view somebody kept does
- * harm as late as possible; slabs and charges together never exceed the limit.
+ * Floor 1. Rules: slots never share an ArrayBuffer, through which one hook would get at what another one keeps; a slot that
+ * comes back is taken again last, so that a view somebody kept does harm as late as possible; slabs and charges together never exceed the limit.
  *
  * Sizes are powers of two from 64 to 65,536 with a step of 1.5 in between. The steps pay: over all sizes the mean waste
  * falls from 25 to 15 percent, the worst from 50 to 33, and at 1,500 octets, the size that matters, from 27 to 2.

@@ -35,8 +35,8 @@ export interface OwnTraffic {
 
 /** A connection that nobody said anything on for so long meets the hooks when the server speaks next. */
 const REMEMBERED_MINUTES = 5;
-const SOURCE_PORT = 0;
-const DESTINATION_PORT = 2;
+/** Where the ports stand in both transport headers. */
+const PORT = { source: 0, destination: 2 } as const;
 /** Protocol numbers, in hexadecimal. */
 const PROTOCOL = { tcp: '06', udp: '11' } as const;
 /** Where the addresses stand, and the protocol: no extension header comes before what a socket sends. */
@@ -53,8 +53,8 @@ export function ownOut(own: OwnTraffic | null): Rule[] {
   if (own === null) return [];
   return own.servers.map((server, index) => [
     socketGroupIs(own.group),
-    ...toServer(server),
-    rememberPort(SOURCE_PORT, setName(index), REMEMBERED_MINUTES),
+    ...isServer('destination', server),
+    rememberPort(PORT.source, setName(index), REMEMBERED_MINUTES),
     ACCEPT,
   ]);
 }
@@ -62,8 +62,8 @@ export function ownOut(own: OwnTraffic | null): Rule[] {
 /** What comes to a port, before anything is stolen. */
 export function ownIn(own: OwnTraffic | null, letIn: Rule): Rule[] {
   return (own?.servers ?? []).map((server, index) => [
-    ...fromServer(server),
-    portInSet(DESTINATION_PORT, setName(index)),
+    ...isServer('source', server),
+    portInSet(PORT.destination, setName(index)),
     ...letIn,
   ]);
 }
@@ -72,27 +72,18 @@ export function ownIn(own: OwnTraffic | null, letIn: Rule): Rule[] {
 export function ownOutput(own: OwnTraffic | null, priority: number): Chain[] {
   if (own === null) return [];
   const isOwn = socketGroupIs(own.group);
-  const rules: Rule[] = own.servers.map((server) => [isOwn, ...toServer(server), ACCEPT]);
+  const rules: Rule[] = own.servers.map((server) => [isOwn, ...isServer('destination', server), ACCEPT]);
   return [{ name: 'output', hook: { hook: 'output', priority }, rules: [...rules, [isOwn, DROP]] }];
 }
 
-function toServer({ protocol, address, port }: Server): Rule {
+/** A packet to the server, or from it. */
+function isServer(end: 'source' | 'destination', { protocol, address, port }: Server): Rule {
   const at = address.length === 4 ? IPV4 : IPV6;
   return [
     protocolIs(at.type),
-    octetsAre('nh', at.destination, Buffer.from(address).toString('hex')),
+    octetsAre('nh', at[end], Buffer.from(address).toString('hex')),
     octetsAre('nh', at.protocol, PROTOCOL[protocol]),
-    octetsAre('th', DESTINATION_PORT, port.toString(16).padStart(4, '0')),
-  ];
-}
-
-function fromServer({ protocol, address, port }: Server): Rule {
-  const at = address.length === 4 ? IPV4 : IPV6;
-  return [
-    protocolIs(at.type),
-    octetsAre('nh', at.source, Buffer.from(address).toString('hex')),
-    octetsAre('nh', at.protocol, PROTOCOL[protocol]),
-    octetsAre('th', SOURCE_PORT, port.toString(16).padStart(4, '0')),
+    octetsAre('th', PORT[end], port.toString(16).padStart(4, '0')),
   ];
 }
 
