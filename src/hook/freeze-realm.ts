@@ -43,6 +43,9 @@ const ASSIGNED: readonly (readonly [object, readonly string[]])[] = [
  */
 const OPEN_CONSTRUCTORS = new Set<object>(ASSIGNED.map(([prototype]) => prototype));
 
+/** Node 22 and 24 assign `constructor` to the streams of the web that they make for themselves. */
+const WEB_STREAM = /^(Readable|Writable|Transform|ByteLength|Count|Compression|Decompression)(Byte)?(Stream|Queuing)/;
+
 /** Reached by syntax only. */
 const HIDDEN: readonly object[] = [
   async () => undefined,
@@ -62,14 +65,20 @@ const HIDDEN: readonly object[] = [
 /** Globals that stay as they are inside: Node itself writes into them. */
 const LEFT = new Set<unknown>([globalThis, process, console]);
 
-/** Globals that Node loads when somebody asks: it takes a tenth of a second, and they are of use with a network only. */
-const LAZY = new Set<PropertyKey>(
-  ['FormData', 'Headers', 'Request', 'Response', 'WebSocket', 'CloseEvent', 'EventSource'].concat([
-    'Storage',
-    'localStorage',
-    'sessionStorage',
-  ]),
-);
+/** Globals that Node loads when somebody asks, which takes a tenth of a second: they are frozen then, and `fetch` with all of them. */
+const LAZY = new Set<PropertyKey>([
+  'FormData',
+  'Headers',
+  'Request',
+  'Response',
+  'WebSocket',
+  'CloseEvent',
+  'EventSource',
+]);
+const FETCH = 'fetch';
+
+/** Globals that are state of the process, where there are any. */
+const STATE = new Set<PropertyKey>(['Storage', 'localStorage', 'sessionStorage']);
 
 /** Modules that Node itself has loaded by now, and that a hook can get at without asking for them here. */
 const LOADED = [
@@ -106,8 +115,13 @@ export function freezeRealm(own: HookModules): void {
   for (const name of LOADED) freezeModule(require(name));
   for (const name of Reflect.ownKeys(globalThis)) {
     const property = Object.getOwnPropertyDescriptor(globalThis, name);
-    if (property?.configurable !== true || LAZY.has(name)) continue;
+    if (property?.configurable !== true || STATE.has(name)) continue;
+    if (LAZY.has(name) || name === FETCH) {
+      freezeWhenAsked(name, property);
+      continue;
+    }
     const value: unknown = (globalThis as Keyed)[name];
+    if (typeof name === 'string' && WEB_STREAM.test(name)) openConstructor(value);
     freezeAll(value);
     const { enumerable = false } = property;
     Object.defineProperty(globalThis, name, { value, enumerable, writable: false, configurable: false });
@@ -119,6 +133,30 @@ export function freezeRealm(own: HookModules): void {
   for (const name of Object.getOwnPropertyNames(console)) lockFunction(console as unknown as Keyed, name);
 }
 
+/** A global that is frozen before anybody gets hold of it. `fetch` hands out the classes of the others. */
+function freezeWhenAsked(name: PropertyKey, property: PropertyDescriptor): void {
+  let isAsked = false;
+  const get = (): unknown => {
+    const value: unknown = 'value' in property ? property.value : readLazy(property);
+    if (isAsked) return value;
+    isAsked = true;
+    freezeAll(value);
+    if (name === FETCH) for (const lazy of LAZY) void (globalThis as Keyed)[lazy];
+    return value;
+  };
+  const { enumerable = false } = property;
+  Object.defineProperty(globalThis, name, { get, enumerable, configurable: false });
+}
+
+/** Node puts what it has loaded in the place of its accessor. Here that is locked, so it fails the first time, and the second has the value. */
+function readLazy({ get }: PropertyDescriptor): unknown {
+  try {
+    return get?.call(globalThis);
+  } catch {
+    return get?.call(globalThis);
+  }
+}
+
 /** Freezes a module of Node that a hook asks for: its exports, and the prototypes of its classes. Nothing without {@link freezeRealm}. */
 export function freezeModule(exported: unknown): void {
   if (!isFrozen || exported === process || exported === console) return;
@@ -128,7 +166,12 @@ export function freezeModule(exported: unknown): void {
     const property = Object.getOwnPropertyDescriptor(exported, name);
     if (property === undefined) continue;
     // Classes that are made when they are asked for. Other accessors are state, or warn that they are deprecated.
-    if (!('value' in property) && !(typeof name === 'string' && CLASS_NAME.test(name) && !LAZY.has(name))) continue;
+    if (!('value' in property) && !(typeof name === 'string' && CLASS_NAME.test(name))) continue;
+    if (LAZY.has(name) && property.configurable === true) {
+      const get = (): unknown => (globalThis as Keyed)[name];
+      Object.defineProperty(exported, name, { get, enumerable: property.enumerable ?? false, configurable: false });
+      continue;
+    }
     const value: unknown = (exported as Keyed)[name];
     if (typeof value === 'function') freezeClass(value);
     // What stands on a class that is a module may be state of Node's.
@@ -191,6 +234,11 @@ function makeAssignable(prototype: Keyed, name: PropertyKey): void {
         Object.defineProperty(this, name, { value: own, configurable: true, enumerable: true, writable: true });
     },
   });
+}
+
+function openConstructor(made: unknown): void {
+  const prototype: unknown = (made as { prototype?: unknown } | undefined)?.prototype;
+  if (isObject(prototype)) makeAssignable(prototype as Keyed, 'constructor');
 }
 
 /** Keeps a function where it is. Other values are state that Node changes. */

@@ -55,11 +55,11 @@ describe('what a hook cannot change for its neighbours', () => {
         for (const value of Object.values(module)) if (typeof value === 'function' && value.prototype) objects.push(value.prototype);
       }
       for (const value of Object.values(firehook)) if (typeof value === 'function') { objects.push(value); if (value.prototype) objects.push(value.prototype); }
-      const lazy = new Set(['FormData', 'Headers', 'Request', 'Response', 'WebSocket', 'CloseEvent', 'EventSource', 'Storage', 'localStorage', 'sessionStorage']);
+      const state = new Set(['Storage', 'localStorage', 'sessionStorage']);
       let looked = 0;
       for (const object of objects) for (const name of Reflect.ownKeys(object)) {
         const property = Object.getOwnPropertyDescriptor(object, name);
-        if (name === 'constructor' || (object === globalThis && lazy.has(name))) continue;
+        if (name === 'constructor' || (object === globalThis && state.has(name))) continue;
         if (!('value' in property) || typeof property.value !== 'function') continue;
         looked += 1;
         const evil = () => 'evil';
@@ -80,6 +80,34 @@ describe('what a hook cannot change for its neighbours', () => {
     assert.deepEqual(added, []);
   });
 
+  test('nor what fetch is made of, by its name or by what it returns', async () => {
+    const program = (first: string): string => `
+      const { once } = require('events');
+      const server = require('http').createServer((request, response) => response.end('served')).listen(0, '127.0.0.1'); await once(server, 'listening');
+      ${first}
+      const answer = await globalThis.fetch('http://127.0.0.1:' + server.address().port);
+      let looked = 0;
+      const classes = [answer.constructor, answer.headers.constructor, answer.body.constructor];
+      for (const name of ['FormData', 'Headers', 'Request', 'Response', 'WebSocket', 'CloseEvent', 'EventSource'])
+        if (globalThis[name] !== undefined) classes.push(globalThis[name]);
+      const globals = ['fetch', 'Response', 'Headers'].map((name) => [globalThis, name]);
+      for (const [object, name] of [...globals, ...classes.flatMap((one) => [one, one.prototype].flatMap((object) => Reflect.ownKeys(object).map((name) => [object, name])))]) {
+        if (name === 'constructor') continue;
+        const before = Object.getOwnPropertyDescriptor(object, name);
+        looked += 1;
+        const evil = () => 'evil';
+        try { object[name] = evil; } catch {}
+        try { Object.defineProperty(object, name, { value: evil }); } catch {}
+        try { delete object[name]; } catch {}
+        const after = Object.getOwnPropertyDescriptor(object, name);
+        if (after === undefined || after.value !== before.value || after.get !== before.get) out.push(String(name));
+      }
+      if (looked < 60) out.push('only ' + looked);
+      out.push(await answer.text()); server.close();`;
+    assert.deepEqual(await inFrozenRealm(program('')), ['served']);
+    assert.deepEqual(await inFrozenRealm(program('void Headers;')), ['served']);
+  });
+
   test('and a small buffer shares its memory with nobody', async () => {
     const sizes = await inFrozenRealm(`
       for (const made of [Buffer.from('abc'), Buffer.allocUnsafe(3), Buffer.concat([Buffer.from('ab'), Buffer.from('c')])]) out.push(made.buffer.byteLength);`);
@@ -98,6 +126,28 @@ test('programs go on working that assign to their own objects what a prototype h
     function Emitter() { EventEmitter.call(this); } inherits(Emitter, EventEmitter); Emitter.prototype.emit = function (...args) { out.push('emit'); return EventEmitter.prototype.emit.apply(this, args); };
     const emitter = new Emitter(); emitter.on('x', (value) => out.push(value)); emitter.emit('x', 5);`);
   assert.deepEqual(out, ['Own: b', 'old', 'bag', 1, 2, 'emit', 5]);
+});
+
+test('fetch goes on working, with what hooks give it and what it returns', async () => {
+  const out = await inFrozenRealm(`
+    const { once } = require('events');
+    const server = require('http').createServer(async (request, response) => {
+      let body = ''; for await (const chunk of request) body += chunk;
+      response.setHeader('x-seen', request.headers['x-own'] ?? 'none'); response.end(request.method + ' ' + body.length);
+    }).listen(0, '127.0.0.1'); await once(server, 'listening');
+    const url = 'http://127.0.0.1:' + server.address().port;
+    class Own extends Headers { constructor() { super({ 'x-own': 'mine' }); } }
+    const answer = await fetch(new Request(url, { method: 'POST', body: 'twelve octets', headers: new Own() }));
+    out.push(answer.ok, answer.headers.get('x-seen'), await answer.clone().text());
+    const form = new FormData(); form.append('a', 'b');
+    out.push((await (await fetch(url, { method: 'POST', body: form })).text()).startsWith('POST '));
+    out.push(await new Response(new Blob(['blob'])).text(), (await Response.json({ a: 1 }).json()).a);
+    await fetch(url, { signal: AbortSignal.abort() }).catch((error) => out.push(error.name));
+    const gone = require('net').createServer().listen(0, '127.0.0.1'); await once(gone, 'listening');
+    const { port } = gone.address(); gone.close(); await once(gone, 'close');
+    await fetch('http://127.0.0.1:' + port).catch((error) => out.push(error.cause.code));
+    server.close(); server.closeAllConnections();`);
+  assert.deepEqual(out, [true, 'mine', 'POST 13', true, 'blob', 1, 'AbortError', 'ECONNREFUSED']);
 });
 
 test('the modules of Node go on working: files, streams, threads, sockets, timers, compression', async () => {
