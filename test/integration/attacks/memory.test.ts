@@ -32,8 +32,9 @@ test('what a hook cannot have is refused before the machine is short of it', {
     });
     assert.ok(Number(taken) > 0 && Number(taken) < LIMIT_MIB, `${taken} MiB`);
     assert.equal(error, 'RangeError');
-    await assertPings(ns.peer, '10.78.0.1');
+    // The lane may have been silent for so long that the lease ended, on a machine that is busy.
     assert.deepEqual(await lanesOf(daemon, 1), [pid]);
+    await assertPings(ns.peer, '10.78.0.1');
     // The ring is shared memory with the kernel and comes on top.
     assert.ok(memoryOf(pid) < (LIMIT_MIB + 256) * 1024);
     assert.equal(await daemon.stop(), 0);
