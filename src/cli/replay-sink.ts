@@ -6,7 +6,8 @@
  * @module
  */
 
-import type { FrameBuffer, FrameSink } from '../drivers/contract.ts';
+import type { FrameSink } from '../drivers/contract.ts';
+import type { Frame } from '../drivers/frame.ts';
 import type { SavefileDriver } from '../drivers/savefile.ts';
 import type { FileClock } from '../lane/hook-clock.ts';
 import type { Lane } from '../lane/lane.ts';
@@ -42,30 +43,23 @@ export class ReplaySink implements FrameSink {
    *
    * @throws {@link FirehookError} FIREHOOK_USAGE where the capture turns out not to be a bridge
    */
-  onFrame(
-    frame: FrameBuffer,
-    length: number,
-    originalLength: number,
-    port: number,
-    flags: number,
-    seconds: number,
-    nanoseconds: number,
-  ): void {
+  onFrame(frame: Frame): void {
     const { driver, lane, clock, ways, unread, sender } = this.#options;
+    const { octets, port, seconds, nanoseconds } = frame;
     if (this.#portsSeen !== driver.ports.length) this.#meetPorts();
     const linktype = this.#linktypes[port] ?? -1;
     if (this.#wayOf[port] === undefined) unread.look(port, linktype);
     unread.count(port);
     // A packet without a time, of a simple packet block, comes when the one before it came.
     if (seconds !== 0 || nanoseconds !== 0) clock.advance(seconds, nanoseconds);
-    const offset = classifyFrame(frame, length, originalLength, linktype);
-    const way = ways.of(port, frame, offset);
+    const offset = classifyFrame(octets, frame.length, frame.originalLength, linktype);
+    const way = ways.of(port, octets, offset);
     if (this.#wayOf[port] !== way) {
       this.#wayOf[port] = way;
       lane.setWay(way);
     }
-    if (offset >= 0) sender.meet(frame, offset, linktype, way, lane.packets + 1);
-    lane.onFrame(frame, length, originalLength, port, flags, seconds, nanoseconds);
+    if (offset >= 0) sender.meet(octets, offset, linktype, way, lane.packets + 1);
+    lane.onFrame(frame);
   }
 
   /** {@inheritDoc FrameSink.onBatchEnd} */

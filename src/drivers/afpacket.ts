@@ -96,7 +96,9 @@ export class AfpacketDriver implements Driver {
   #epoch = 0;
   /** The batch being handed out: whose it is, and the frame that the sink has at the moment. */
   #inlet: Inlet | null = null;
-  #frame: FrameBuffer | null = null;
+  readonly #frame = new Frame(Buffer.alloc(0));
+  /** Octets that lie in the ring, and are sent from there; null where they do not. */
+  #ringOctets: FrameBuffer | null = null;
   #frameSpace = IN_RING;
   #frameVnet = 0;
 
@@ -153,7 +155,7 @@ export class AfpacketDriver implements Driver {
   transmit(port: number, frame: Buffer, length: number, purpose = 0): boolean {
     const outlet = this.#outlets[port] ?? null;
     if (outlet === null || this.#stopped || !(length >= 0 && length <= frame.length)) return false;
-    if (frame === this.#frame) return this.#queue(outlet, this.#frameSpace, this.#frameVnet, VNET + length, purpose);
+    if (frame === this.#ringOctets) return this.#queue(outlet, this.#frameSpace, this.#frameVnet, VNET + length, purpose);
     // As the kernel measures it: one 802.1Q tag may come on top.
     const room = frame[12] === 0x81 && frame[13] === 0 ? VLAN_TAG : 0;
     if (length > (this.#limits[port] as number) + room) return false;
@@ -161,10 +163,8 @@ export class AfpacketDriver implements Driver {
     return at >= 0 && this.#queue(outlet, MADE, at, VNET + length, purpose);
   }
 
-  /** {@inheritDoc Driver.checksumStart} */
-  checksumStart(): number {
-    const inlet = this.#inlet;
-    if (inlet === null) return -1;
+  /** Octet of the frame where the checksum that is not final starts to count; -1 where all are final. */
+  #checksumStart(inlet: Inlet): number {
     const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
     const at = this.#frameVnet;
     // virtio-net header: flags, gso type, header length, gso size, checksum start; in the order of this machine.
@@ -179,10 +179,8 @@ export class AfpacketDriver implements Driver {
     return (memory[at + 8] as number) | ((memory[at + 9] as number) << 8);
   }
 
-  /** {@inheritDoc Driver.segmentSize} */
-  segmentSize(): number {
-    const inlet = this.#inlet;
-    if (inlet === null) return 0;
+  /** Octets of payload in each segment of a super-frame; 0 where it is none. */
+  #segmentSize(inlet: Inlet): number {
     const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
     const at = this.#frameVnet;
     return memory[at + 1] === 0 ? 0 : (memory[at + 4] as number) | ((memory[at + 5] as number) << 8);
@@ -290,56 +288,64 @@ export class AfpacketDriver implements Driver {
 
   #handOut(inlet: Inlet, count: number): void {
     const fields = inlet.fields;
+    const frame = this.#frame;
     for (let i = 0, at = 0; i < count; i++, at += FIELDS) {
       const sink = this.#sink;
       if (sink === null) return;
       const told = fields[at + 3] as number;
       this.#frameSpace = (told & FLAG_OVERFLOW) === 0 ? IN_RING : IN_OVERFLOW;
       this.#frameVnet = fields[at + 7] as number;
-      const frame = inlet.view(this.#frameSpace, fields[at + 6] as number, fields[at] as number);
-      const length = fields[at + 1] as number;
-      const originalLength = fields[at + 2] as number;
-      let flags = told & (FRAME_CHECKSUM_PARTIAL | FRAME_SUPER);
-      this.#frame = frame;
-      if (flags !== 0 && length === originalLength) {
-        flags = this.#stepIn(inlet, frame, length, flags);
-        if (flags < 0) {
-          this.#handOutSegments(inlet, fields[at + 4] as number, fields[at + 5] as number);
+      const octets = inlet.view(this.#frameSpace, fields[at + 6] as number, fields[at] as number);
+      const flags = told & (FRAME_CHECKSUM_PARTIAL | FRAME_SUPER);
+      this.#ringOctets = octets;
+      frame.octets = octets;
+      frame.length = fields[at + 1] as number;
+      frame.originalLength = fields[at + 2] as number;
+      frame.port = inlet.port;
+      frame.flags = flags;
+      frame.seconds = fields[at + 4] as number;
+      frame.nanoseconds = fields[at + 5] as number;
+      frame.checksumStart = -1;
+      frame.segmentSize = 0;
+      if (flags !== 0) {
+        frame.checksumStart = this.#checksumStart(inlet);
+        frame.segmentSize = this.#segmentSize(inlet);
+        if (frame.length === frame.originalLength && this.#stepIn(inlet, frame)) {
+          this.#handOutSegments(frame);
           continue;
         }
       }
-      sink.onFrame(
-        frame,
-        length,
-        originalLength,
-        inlet.port,
-        flags,
-        fields[at + 4] as number,
-        fields[at + 5] as number,
-      );
+      sink.onFrame(frame);
     }
-    this.#frame = null;
+    this.#ringOctets = null;
     this.#sink?.onBatchEnd();
   }
 
-  /** Does what the frame's own header cannot say. Returns the flags that are left; -1 when the frame has been cut. */
-  #stepIn(inlet: Inlet, frame: FrameBuffer, length: number, flags: number): number {
-    const start = this.checksumStart();
-    const done = this.#card.stepIn(frame, length, flags, start, this.#checksumOffset(inlet), this.segmentSize());
-    if (done === CUT) return -1;
-    if (done !== COMPLETED) return flags;
+  /** Does what the frame's own header cannot say. True when the frame has been cut: its segments are to be handed out. */
+  #stepIn(inlet: Inlet, frame: Frame): boolean {
+    const done = this.#card.stepIn(frame, this.#checksumOffset(inlet));
+    if (done === CUT) return true;
+    if (done !== COMPLETED) return false;
     const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
     memory[this.#frameVnet] = 0;
-    return flags & ~FRAME_CHECKSUM_PARTIAL;
+    frame.flags &= ~FRAME_CHECKSUM_PARTIAL;
+    frame.checksumStart = -1;
+    return false;
   }
 
   /** Segments are made: they are copied when they are sent. */
-  #handOutSegments({ port }: Inlet, seconds: number, nanoseconds: number): void {
+  #handOutSegments(frame: Frame): void {
     const { segments, segment } = this.#card;
-    this.#frame = null;
+    this.#ringOctets = null;
+    frame.octets = segment;
+    frame.checksumStart = -1;
+    frame.segmentSize = 0;
     for (let i = 0; i < segments.count; i++) {
       const length = segments.write(i, segment);
-      this.#sink?.onFrame(segment, length, length, port, i === 0 ? 0 : FRAME_SEGMENT, seconds, nanoseconds);
+      frame.length = length;
+      frame.originalLength = length;
+      frame.flags = i === 0 ? 0 : FRAME_SEGMENT;
+      this.#sink?.onFrame(frame);
     }
   }
 

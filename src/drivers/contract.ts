@@ -12,6 +12,7 @@
  */
 
 import type { Interest } from '../wire/interest.ts';
+import type { Frame } from './frame.ts';
 
 /** What a driver can do. Scripts and `doctor` print it; the lane asks it. */
 export interface DriverCapabilities {
@@ -39,40 +40,14 @@ export function portOf(ports: readonly DriverPort[], id: number): DriverPort | u
   return port?.id === id ? port : ports.find((other) => other.id === id);
 }
 
-/** Set in `flags` when the transport checksum in the frame is not final. */
-export const FRAME_CHECKSUM_PARTIAL = 1;
-
-/** Set in `flags` of a super-frame: longer than the MTU, to be cut by whoever sends it. */
-export const FRAME_SUPER = 2;
-
-/** Set in `flags` of each frame but the first that the driver cut a super-frame into. */
-export const FRAME_SEGMENT = 4;
-
-/** A buffer that frames come in. The sink may keep views of it on itself, so that they are made once a buffer. */
-export type FrameBuffer = Buffer & { views?: (Buffer | undefined)[] };
-
 /** What a driver hands frames to: the lane. */
 export interface FrameSink {
   /**
    * One frame.
    *
-   * @param frame - the frame starts at octet 0; borrowed until `onBatchEnd`; may be longer than `length`
-   * @param length - captured octets
-   * @param originalLength - octets on the wire; larger than `length` when the capture cut it
-   * @param port - id of the port of arrival
-   * @param flags - bits, `FRAME_CHECKSUM_PARTIAL`, `FRAME_SUPER` and `FRAME_SEGMENT`
-   * @param seconds - time of arrival, seconds since 1970
-   * @param nanoseconds - 0-999999999
+   * @param frame - borrowed during the call, its octets until `onBatchEnd`
    */
-  onFrame(
-    frame: FrameBuffer,
-    length: number,
-    originalLength: number,
-    port: number,
-    flags: number,
-    seconds: number,
-    nanoseconds: number,
-  ): void;
+  onFrame(frame: Frame): void;
   /** The frames since the last call are done with; what was transmitted must be out before their memory is reused. */
   onBatchEnd(): void;
   /**
@@ -113,19 +88,12 @@ export interface Driver {
   /**
    * Sends `length` octets of `frame` out of `port`.
    *
-   * Ownership: borrows `frame` during the call, or until the batch ends where it is the very frame being handed out.
+   * Ownership: borrows `frame` during the call, or until the batch ends where they are the octets of the frame being handed out.
    * Never throws; false when the frame was not taken. One that was taken and not sent is told by `onSendFailed`.
    *
    * @param purpose - the caller's own number, 0-255, handed back by `onSendFailed`
    */
   transmit(port: number, frame: Buffer, length: number, purpose?: number): boolean;
-  /**
-   * Octet, in the frame being handed out, where the checksum that is not final starts to count; -1 where all are final.
-   * A driver without it has its frames completed before they are transmitted.
-   */
-  checksumStart?(): number;
-  /** Octets of payload in each segment of the super-frame being handed out; 0 where it is none. */
-  segmentSize?(): number;
   /**
    * Sends a frame that stands for the super-frame being handed out and is to be cut as that one was. Only where
    * `capabilities.offloads` and `capabilities.live` hold.

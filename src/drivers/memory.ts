@@ -80,6 +80,7 @@ export class MemoryDriver implements Driver {
   readonly #frames: readonly MemoryFrame[];
   readonly #failingPorts: ReadonlySet<number>;
   #frame = Buffer.alloc(2048);
+  readonly #handed = new Frame(this.#frame);
   #isStopped = false;
 
   /** @param options - ports, frames, and where transmitting fails */
@@ -134,7 +135,15 @@ export class MemoryDriver implements Driver {
     }
     const frame = this.#frame;
     frame.set(bytes);
-    sink.onFrame(frame, bytes.length, originalLength ?? bytes.length, port, flags ?? 0, seconds ?? 0, nanoseconds ?? 0);
+    const handed = this.#handed;
+    handed.octets = frame;
+    handed.length = bytes.length;
+    handed.originalLength = originalLength ?? bytes.length;
+    handed.port = port;
+    handed.flags = flags ?? 0;
+    handed.seconds = seconds ?? 0;
+    handed.nanoseconds = nanoseconds ?? 0;
+    sink.onFrame(handed);
     sink.onBatchEnd();
     frame.fill(SPENT_OCTET, 0, bytes.length);
   }

@@ -54,21 +54,12 @@ export class MissingCard {
   /**
    * Does what has to be done to a frame with offload state.
    *
-   * @param length - octets of the frame, all of which are there
-   * @param flags - `FRAME_CHECKSUM_PARTIAL`, `FRAME_SUPER`
-   * @param checksumStart - octet where the checksum that is not final starts to count; -1 where all are final
-   * @param checksumOffset - octets from there to the field
-   * @param segmentSize - octets of payload in each segment of a super-frame
+   * @param given - all of which was captured
+   * @param checksumOffset - octets from where the checksum starts to count to its field
    * @returns {@link AS_IT_IS}, {@link COMPLETED} or {@link CUT}
    */
-  stepIn(
-    frame: FrameBuffer,
-    length: number,
-    flags: number,
-    checksumStart: number,
-    checksumOffset: number,
-    segmentSize: number,
-  ): number {
+  stepIn(given: Frame, checksumOffset: number): number {
+    const { octets: frame, length, flags, checksumStart } = given;
     if (checksumStart < 0 || isPlain(frame, checksumStart)) return AS_IT_IS;
     const layout = this.#layout;
     const network = networkOffset(frame, length, LINKTYPE_ETHERNET);
@@ -81,7 +72,7 @@ export class MissingCard {
       // Each segment would need a session header of its own.
       if (sessionHeader(frame, network, LINKTYPE_ETHERNET) !== -1) return AS_IT_IS;
       const { segments, segment } = this;
-      const isCut = segments.open(frame, length, network, checksumStart, segmentSize);
+      const isCut = segments.open(frame, length, network, checksumStart, given.segmentSize);
       return isCut && segments.maxLength <= segment.length ? CUT : AS_IT_IS;
     }
     return complete(frame, checksumStart, checksumOffset, network + layout.length) ? COMPLETED : AS_IT_IS;

@@ -238,16 +238,14 @@ export class PcapDriver implements Driver {
     if (sink === null) return;
     capture.packets++;
     const header = this.#header;
+    const handed = this.#handed;
+    handed.length = header[2] as number;
+    handed.originalLength = header[3] as number;
+    handed.port = capture.port;
+    handed.seconds = header[0] as number;
+    handed.nanoseconds = (header[1] as number) * 1000;
     try {
-      sink.onFrame(
-        this.#frame,
-        header[2] as number,
-        header[3] as number,
-        capture.port,
-        0,
-        header[0] as number,
-        (header[1] as number) * 1000,
-      );
+      sink.onFrame(handed);
     } catch (error) {
       this.#sink = null;
       this.#fail?.(error);

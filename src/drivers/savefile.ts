@@ -369,17 +369,16 @@ export class SavefileDriver implements Driver {
     last.timestampLow = frame.timestampLow;
     last.seconds = frame.seconds;
     last.nanoseconds = frame.nanoseconds;
+    const handed = this.#handed;
+    handed.octets = this.#frame;
+    handed.length = frame.length;
+    handed.originalLength = Math.max(frame.originalLength, frame.length);
+    handed.port = frame.interfaceId;
+    handed.seconds = frame.seconds;
+    handed.nanoseconds = frame.nanoseconds;
     this.#isInFrame = true;
     try {
-      sink.onFrame(
-        this.#frame,
-        frame.length,
-        Math.max(frame.originalLength, frame.length),
-        frame.interfaceId,
-        0,
-        frame.seconds,
-        frame.nanoseconds,
-      );
+      sink.onFrame(handed);
     } finally {
       this.#isInFrame = false;
     }

@@ -15,7 +15,6 @@
 import { constants } from 'node:os';
 
 import { DEST_LOCAL } from '../firewall/constants.ts';
-import type { IpLayout } from '../wire/ip-layout.ts';
 import { AnswerBudgets, fixedWords, GRANTED, type IcmpSettings, OVER_TOTAL, secretWords } from './answer-budget.ts';
 import { mayAnswer } from './icmp-error.ts';
 import {
@@ -32,7 +31,7 @@ import {
   LEDGER_WIDTH,
 } from './ledger.ts';
 import type { LocalTable } from './local-table.ts';
-import type { Way } from './way.ts';
+import type { PacketInHand } from './packet-in-hand.ts';
 
 /** Which of the two a datagram is: the lowest bit of its tag; above it the row that it is booked on. */
 export const INJECTION = 0;
@@ -75,22 +74,13 @@ export class Answers {
   /**
    * True when an ICMP error may go out now, which is then paid for; otherwise booked, where one was due.
    *
-   * @param base - where the row of the way starts
    * @param bytes - the datagram as it came, at octet 0
-   * @param isUnicastLink - false when the frame that carried it was a link broadcast or multicast
    * @param isOneWay - nobody knows the way back
    * @param isTooBig - it is longer than the way out
    */
-  mayGo(
-    way: Way,
-    base: number,
-    bytes: Uint8Array,
-    layout: IpLayout,
-    isUnicastLink: boolean,
-    isOneWay: boolean,
-    isTooBig: boolean,
-  ): boolean {
-    if (!mayAnswer(bytes, layout, isUnicastLink)) return false;
+  mayGo(packet: PacketInHand, bytes: Uint8Array, isOneWay: boolean, isTooBig: boolean): boolean {
+    const { way, base, layout } = packet;
+    if (!mayAnswer(bytes, layout, packet.isUnicastLink)) return false;
     if (this.#locals.forbidsAnswer(bytes, layout.version, way.unicastType === DEST_LOCAL)) return false;
     this.#add(base + ICMP_DUE, 1);
     if (isOneWay) return this.#holdBack(base, ICMP_ONE_WAY);

@@ -40,7 +40,7 @@ import {
   SENT,
   SENT_OCTETS,
 } from './ledger.ts';
-import type { Way } from './way.ts';
+import { NO_DATAGRAM, type PacketInHand } from './packet-in-hand.ts';
 
 /** Room for the longest link header that is put back: a cooked header with three tags and 16 MPLS labels has 96 octets. */
 const LINK_ROOM = 128;
@@ -83,8 +83,6 @@ export interface EgressOptions extends AnswerOptions {
   readonly sender: DatagramSender | null;
   /** The packet at hand as it came: whoever sent it is told of that one, not of what hooks made of it. */
   readonly arrival: Arrival;
-  /** Its layout. */
-  readonly arrivalLayout: IpLayout;
 }
 
 /** Sends what the hooks let through, and books it. */
@@ -93,7 +91,6 @@ export class Egress implements RefusalSink {
   readonly #ledger: Float64Array;
   readonly #sender: DatagramSender | null;
   readonly #arrival: Arrival;
-  readonly #arrivalLayout: IpLayout;
   readonly #code: number;
   readonly #answers: Answers;
   readonly #limitOfPort: number[] = [];
@@ -115,81 +112,56 @@ export class Egress implements RefusalSink {
     this.#ledger = ledger;
     this.#sender = sender;
     this.#arrival = options.arrival;
-    this.#arrivalLayout = options.arrivalLayout;
     this.#code = icmp.code;
     this.#answers = new Answers(options, driver.capabilities.live);
     sender?.reportTo?.(this);
   }
 
-  /**
-   * Sends the frame that came in on, unchanged or changed in place.
-   *
-   * @param offset - octet where the datagram starts, -1 when it is none
-   * @param layout - of the datagram, null when it is none
-   * @param isUnicastLink - false when the frame was a link broadcast or multicast
-   * @param isSuper - the frame is to be cut by whoever sends it: no length is too long
-   */
-  forward(
-    way: Way,
-    base: number,
-    port: number,
-    frame: Buffer,
-    length: number,
-    offset: number,
-    layout: IpLayout | null,
-    isUnicastLink: boolean,
-    isSuper: boolean,
-  ): void {
+  /** Sends the frame that came in on, unchanged or changed in place. */
+  forward(packet: PacketInHand, port: number): void {
+    const { frame, base, offset, layout } = packet;
+    const { octets } = frame;
     if (port < 0) {
       this.#add(base + FORWARDED, 1);
       return;
     }
-    let size = length;
-    const limit = this.#frameLimit(port, frame);
-    if (isSuper) {
-      if (layout !== null && !this.#segmentsFit(frame, offset, layout, offset, limit)) {
-        this.#refuse(way, base, port, frame, offset, isUnicastLink, 0);
+    const isDatagram = offset !== NO_DATAGRAM;
+    let size = frame.length;
+    const limit = this.#frameLimit(port, octets);
+    if (packet.isSuper) {
+      if (isDatagram && !this.#segmentsFit(packet, octets, offset, layout, limit)) {
+        this.#refuse(packet, port, 0);
         return;
       }
-    } else if (length > limit) {
+    } else if (size > limit) {
       // Padding behind the datagram need not go out.
-      size = layout === null ? length : offset + layout.length;
+      if (isDatagram) size = offset + layout.length;
       if (size > limit) {
-        if (layout === null || offset > LINK_ROOM || layout.length > MAX_DATAGRAM) this.#lose(base, LOST_TOO_LONG);
+        if (!isDatagram || offset > LINK_ROOM || layout.length > MAX_DATAGRAM) this.#lose(base, LOST_TOO_LONG);
         else {
-          frame.copy(this.#datagram, 0, offset, size);
+          octets.copy(this.#datagram, 0, offset, size);
           // Fragments have no checksum of their own: it has to be final before.
-          if ((this.#driver.checksumStart?.() ?? -1) >= 0) completeTransportChecksum(this.#datagram, layout.length);
-          this.#tooLong(way, base, port, frame, offset, layout.length, layout, isUnicastLink);
+          if (frame.checksumStart >= 0) completeTransportChecksum(this.#datagram, layout.length);
+          this.#tooLong(packet, port, layout.length, layout);
         }
         return;
       }
-      if (layout !== null) this.#settleLength(way, frame, frame, 0, offset, layout.length);
+      if (isDatagram) this.#settleLength(packet, octets, 0, layout.length);
     }
-    if (this.#send(base, port, frame, size)) this.#add(base + FORWARDED, 1);
+    if (this.#send(base, port, octets, size)) this.#add(base + FORWARDED, 1);
     else this.#lose(base, LOST_SEND_ERROR);
   }
 
   /**
-   * Sends a replacement chain behind the link header of the frame it replaces.
+   * Sends a replacement chain behind the link header of the packet it replaces. Where the checksum of the packet was not final, the chain's
+   * is completed, whatever the hook knew of that.
    *
    * Ownership: borrows `chain`.
-   * @param isPartial - the checksum of the frame was not final: whatever the hook knew of that, the chain's will be
    */
-  forwardChain(
-    way: Way,
-    base: number,
-    port: number,
-    frame: Buffer,
-    length: number,
-    offset: number,
-    chain: IPRcvBuf,
-    isUnicastLink: boolean,
-    isSuper: boolean,
-    isPartial: boolean,
-  ): void {
+  forwardChain(packet: PacketInHand, port: number, chain: IPRcvBuf): void {
+    const { frame, base, offset, isSuper } = packet;
     let size = chainLength(chain);
-    if (size < 0 || size > MAX_DATAGRAM || offset > LINK_ROOM || offset > length) {
+    if (size < 0 || size > MAX_DATAGRAM || offset > LINK_ROOM || offset > frame.length) {
       this.#lose(base, LOST_SEND_ERROR);
       return;
     }
@@ -198,10 +170,10 @@ export class Egress implements RefusalSink {
       return;
     }
     gatherChain(chain, this.#gathered, LINK_ROOM);
-    if (isSuper && this.#forwardSuper(way, base, port, frame, length, offset, size, isUnicastLink)) return;
-    if (isPartial || isSuper) settleChecksums(this.#datagram, size);
+    if (isSuper && this.#forwardSuper(packet, port, size)) return;
+    if (packet.isPartial || isSuper) settleChecksums(this.#datagram, size);
     else if (isChecksumPartial(chain)) completeTransportChecksum(this.#datagram, size);
-    const limit = this.#limitWith(way, port, frame, offset);
+    const limit = this.#limitWith(packet, port);
     if (offset + size > limit) {
       const layout = this.#layout;
       if (!parseIpLayout(this.#datagram, 0, size, size, layout)) {
@@ -211,13 +183,12 @@ export class Egress implements RefusalSink {
       // Padding behind the datagram need not go out.
       size = layout.length;
       if (offset + size > limit) {
-        this.#tooLong(way, base, port, frame, offset, size, layout, isUnicastLink);
+        this.#tooLong(packet, port, size, layout);
         return;
       }
     }
-    frame.copy(this.#gathered, LINK_ROOM - offset, 0, offset);
-    this.#settleLength(way, frame, this.#gathered, LINK_ROOM - offset, offset, size);
-    if (this.#send(base, port, this.#gatheredAt(offset), offset + size)) this.#add(base + FORWARDED, 1);
+    const made = this.#behindLinkHeader(packet, size);
+    if (this.#send(base, port, made, offset + size)) this.#add(base + FORWARDED, 1);
     else this.#lose(base, LOST_SEND_ERROR);
   }
 
@@ -246,40 +217,28 @@ export class Egress implements RefusalSink {
    *
    * @returns false where the driver cannot have it cut; otherwise it is sent or lost, and booked
    */
-  #forwardSuper(
-    way: Way,
-    base: number,
-    port: number,
-    frame: Buffer,
-    length: number,
-    offset: number,
-    size: number,
-    isUnicastLink: boolean,
-  ): boolean {
+  #forwardSuper(packet: PacketInHand, port: number, size: number): boolean {
+    const { frame, base, offset } = packet;
+    const { octets } = frame;
     const driver = this.#driver;
     const datagram = this.#datagram;
     const layout = this.#layout;
-    if (
-      driver.transmitSuper === undefined ||
-      !parseIpLayout(frame, offset, length - offset, length - offset, layout, true)
-    )
-      return false;
+    const room = frame.length - offset;
+    // A hook may have written into the packet: what stands there now is what the card is told.
+    if (driver.transmitSuper === undefined || !parseIpLayout(octets, offset, room, room, layout, true)) return false;
     const { protocol } = layout;
     // Only a datagram of its own kind can be cut as the super-frame was to be.
     if (!parseIpLayout(datagram, 0, size, size, layout) || layout.protocol !== protocol || layout.isFragment)
       return false;
     if (protocol !== TCP && protocol !== UDP) return false;
-    if (!this.#segmentsFit(datagram, 0, layout, offset, this.#frameLimit(port, frame))) {
+    if (!this.#segmentsFit(packet, datagram, 0, layout, this.#frameLimit(port, octets))) {
       // What each segment has gained, it has in its headers.
-      const gained = layout.transportOffset - this.#arrivalLayout.transportOffset;
-      this.#refuse(way, base, port, frame, offset, isUnicastLink, gained);
+      this.#refuse(packet, port, layout.transportOffset - packet.layout.transportOffset);
       return true;
     }
     const total = offset + layout.length;
     fillPseudoSum(datagram, layout);
-    frame.copy(this.#gathered, LINK_ROOM - offset, 0, offset);
-    this.#settleLength(way, frame, this.#gathered, LINK_ROOM - offset, offset, layout.length);
-    const made = this.#gatheredAt(offset);
+    const made = this.#behindLinkHeader(packet, layout.length);
     if (driver.transmitSuper(port, made, total, offset + layout.transportOffset, FORWARDED_PACKET)) {
       this.#countSent(base, total);
       this.#add(base + FORWARDED, 1);
@@ -287,29 +246,32 @@ export class Egress implements RefusalSink {
     return true;
   }
 
-  /**
-   * Whether what a super-frame is cut into fits the way out: nobody tells where it does not.
-   *
-   * @param start - octet of `bytes` where the datagram starts
-   * @param linkHeader - octets of the link header
-   */
-  #segmentsFit(bytes: Buffer, start: number, layout: IpLayout, linkHeader: number, limit: number): boolean {
-    const segment = this.#driver.segmentSize?.() ?? 0;
-    const at = start + layout.transportOffset;
-    const header = layout.protocol === TCP ? tcpHeaderLength(bytes, at) : UDP_HEADER;
-    return linkHeader + layout.transportOffset + header + segment <= limit;
+  /** Puts the link header of the packet before the `size` octets of `#datagram`; the frame that this makes. */
+  #behindLinkHeader(packet: PacketInHand, size: number): Buffer {
+    const { frame, offset } = packet;
+    frame.octets.copy(this.#gathered, LINK_ROOM - offset, 0, offset);
+    this.#settleLength(packet, this.#gathered, LINK_ROOM - offset, size);
+    return this.#gatheredAt(offset);
   }
 
   /**
-   * Answers a rejected packet as it came, where the rules and the rate allow it. The packet itself is booked by the caller.
+   * Whether what a super-frame is cut into fits the way out: nobody tells where it does not.
+   *
+   * @param bytes - the datagram from octet `start` on
    */
-  reject(way: Way, base: number, frame: Buffer, length: number, offset: number, isUnicastLink: boolean): void {
-    if (offset > LINK_ROOM || offset > length) return;
-    if (!this.#mayAnswerNow(way, base, frame, offset, isUnicastLink, false)) return;
+  #segmentsFit(packet: PacketInHand, bytes: Buffer, start: number, layout: IpLayout, limit: number): boolean {
+    const at = start + layout.transportOffset;
+    const header = layout.protocol === TCP ? tcpHeaderLength(bytes, at) : UDP_HEADER;
+    return packet.offset + layout.transportOffset + header + packet.frame.segmentSize <= limit;
+  }
+
+  /** Answers a rejected packet as it came, where the rules and the rate allow it. The packet itself is booked by the caller. */
+  reject(packet: PacketInHand): void {
+    if (packet.offset > LINK_ROOM || packet.offset > packet.frame.length) return;
+    if (!this.#mayAnswerNow(packet, false)) return;
     const { bytes } = this.#arrival;
-    const room = this.#answerRoom(way, frame, offset);
-    const size = buildUnreachable(bytes, this.#arrivalLayout, this.#code, this.#made, LINK_ROOM, room);
-    this.#answer(way, base, frame, offset, size);
+    const room = this.#answerRoom(packet);
+    this.#answer(packet, buildUnreachable(bytes, packet.layout, this.#code, this.#made, LINK_ROOM, room));
   }
 
   /** Sends a datagram that a hook made; see `Lane.inject`. It is booked on the row at `base`. */
@@ -344,24 +306,13 @@ export class Egress implements RefusalSink {
     this.#answers.bookRefused(base, kind, errno);
   }
 
-  /** A packet that does not fit the way out: fragments where IPv4 allows them, else an answer and the loss. */
-  #tooLong(
-    way: Way,
-    base: number,
-    port: number,
-    frame: Buffer,
-    offset: number,
-    size: number,
-    layout: IpLayout,
-    isUnicastLink: boolean,
-  ): void {
-    const mtu = this.#limitWith(way, port, frame, offset) - offset;
-    const datagram = this.#datagram;
-    if (layout.version === 4 && !forbidsFragments(datagram)) {
-      this.#sendFragments(way, base, port, frame, offset, datagram, size, layout.headerLength, mtu);
+  /** The datagram of `#datagram` does not fit the way out: fragments where IPv4 allows them, else an answer and the loss. */
+  #tooLong(packet: PacketInHand, port: number, size: number, layout: IpLayout): void {
+    if (layout.version === 4 && !forbidsFragments(this.#datagram)) {
+      this.#sendFragments(packet, port, size, layout.headerLength);
       return;
     }
-    this.#refuse(way, base, port, frame, offset, isUnicastLink, size - this.#arrivalLayout.length);
+    this.#refuse(packet, port, size - packet.layout.length);
   }
 
   /**
@@ -369,49 +320,32 @@ export class Egress implements RefusalSink {
    *
    * @param gained - octets that hooks made it longer by: whoever sent it has to leave room for them
    */
-  #refuse(
-    way: Way,
-    base: number,
-    port: number,
-    frame: Buffer,
-    offset: number,
-    isUnicastLink: boolean,
-    gained: number,
-  ): void {
-    const mtu = this.#limitWith(way, port, frame, offset) - offset;
-    this.#lose(base, LOST_TOO_LONG);
+  #refuse(packet: PacketInHand, port: number, gained: number): void {
+    const { layout } = packet;
+    const mtu = this.#limitWith(packet, port) - packet.offset;
+    this.#lose(packet.base, LOST_TOO_LONG);
     // A port that sends nothing has no MTU to tell.
-    if (mtu <= 0 || !this.#mayAnswerNow(way, base, frame, offset, isUnicastLink, true)) return;
-    const layout = this.#arrivalLayout;
+    if (mtu <= 0 || !this.#mayAnswerNow(packet, true)) return;
     const { bytes } = this.#arrival;
-    const room = this.#answerRoom(way, frame, offset);
+    const room = this.#answerRoom(packet);
     const least = layout.version === 4 ? LEAST_MTU_IPV4 : LEAST_MTU_IPV6;
     // Below the least MTU of its family nobody goes; a way out that has less says so as it is.
     const told = Math.max(mtu - Math.max(gained, 0), Math.min(mtu, least));
-    this.#answer(way, base, frame, offset, buildTooBig(bytes, layout, told, this.#made, LINK_ROOM, room));
+    this.#answer(packet, buildTooBig(bytes, layout, told, this.#made, LINK_ROOM, room));
   }
 
-  #sendFragments(
-    way: Way,
-    base: number,
-    port: number,
-    frame: Buffer,
-    offset: number,
-    datagram: Buffer,
-    size: number,
-    headerLength: number,
-    mtu: number,
-  ): void {
-    const step = fragmentPayload(headerLength, mtu);
+  #sendFragments(packet: PacketInHand, port: number, size: number, headerLength: number): void {
+    const { frame, base, offset } = packet;
+    const step = fragmentPayload(headerLength, this.#limitWith(packet, port) - offset);
     if (step === 0) {
       this.#lose(base, LOST_TOO_LONG);
       return;
     }
-    frame.copy(this.#made, 0, 0, offset);
+    frame.octets.copy(this.#made, 0, 0, offset);
     let count = 0;
     for (let from = 0; from < size - headerLength; from += step) {
-      const written = writeFragment(datagram, headerLength, size, from, step, this.#made, offset);
-      this.#settleLength(way, frame, this.#made, 0, offset, written);
+      const written = writeFragment(this.#datagram, headerLength, size, from, step, this.#made, offset);
+      this.#settleLength(packet, this.#made, 0, written);
       if (!this.#send(base, port, this.#made, offset + written, count === 0 ? FORWARDED_PACKET : LATER_FRAGMENT)) {
         // The frames already out are frames sent all the same; the receiver drops the incomplete datagram.
         this.#add(base + EXTRA_FRAGMENTS, count);
@@ -425,40 +359,35 @@ export class Egress implements RefusalSink {
   }
 
   /** True when an ICMP error may go out now, which is then paid for; otherwise booked, where one was due. */
-  #mayAnswerNow(
-    way: Way,
-    base: number,
-    frame: Buffer,
-    offset: number,
-    isUnicastLink: boolean,
-    isTooBig: boolean,
-  ): boolean {
+  #mayAnswerNow(packet: PacketInHand, isTooBig: boolean): boolean {
+    const { way, frame, offset } = packet;
     // Labels are given out by whoever receives them: those of one direction mean nothing, or something else, in the other.
-    const isOneWay = way.reject !== 'raw' && hasLabels(frame, offset, this.#linktypeOf(way.inPort));
-    const { bytes } = this.#arrival;
-    return this.#answers.mayGo(way, base, bytes, this.#arrivalLayout, isUnicastLink, isOneWay, isTooBig);
+    const isOneWay = way.reject !== 'raw' && hasLabels(frame.octets, offset, this.#linktypeOf(way.inPort));
+    return this.#answers.mayGo(packet, this.#arrival.bytes, isOneWay, isTooBig);
   }
 
   /** Octets that an ICMP error may have on the way back: no router may have to cut it. */
-  #answerRoom(way: Way, frame: Buffer, offset: number): number {
-    const limit = this.#frameLimit(way.reject === 'link' ? way.rejectPort : way.inPort, frame);
+  #answerRoom({ way, frame, offset }: PacketInHand): number {
+    const limit = this.#frameLimit(way.reject === 'link' ? way.rejectPort : way.inPort, frame.octets);
     return limit > offset ? limit - offset : MAX_ICMP_ERROR;
   }
 
   /** Sends the ICMP error of `size` octets that stands at octet LINK_ROOM of `#made`. */
-  #answer(way: Way, base: number, frame: Buffer, offset: number, size: number): void {
+  #answer(packet: PacketInHand, size: number): void {
+    const { way, base, frame, offset } = packet;
+    const { octets } = frame;
     let sent: boolean;
     if (way.reject !== 'link') {
       sent = this.#sender?.send(this.#madeDatagram, size, base * 2 + ICMP_ERROR) ?? false;
       if (sent) this.#countSent(base, size);
     } else {
       const start = LINK_ROOM - offset;
-      frame.copy(this.#made, start, 0, offset);
+      octets.copy(this.#made, start, 0, offset);
       if (offset >= ETHERNET_HEADER) {
-        frame.copy(this.#made, start, MAC, 2 * MAC);
-        frame.copy(this.#made, start + MAC, 0, MAC);
+        octets.copy(this.#made, start, MAC, 2 * MAC);
+        octets.copy(this.#made, start + MAC, 0, MAC);
       }
-      this.#settleLength(way, frame, this.#made, start, offset, size);
+      this.#settleLength(packet, this.#made, start, size);
       sent = this.#send(base, way.rejectPort, this.#made.subarray(start), offset + size, ANSWER);
     }
     if (sent) this.#add(base + ICMP_ERRORS, 1);
@@ -473,21 +402,20 @@ export class Egress implements RefusalSink {
   }
 
   /** The same for a frame put together anew: what a PPPoE session can say of its length is a limit as well. */
-  #limitWith(way: Way, port: number, frame: Buffer, offset: number): number {
-    const limit = this.#frameLimit(port, frame);
-    const session = sessionHeader(frame, offset, this.#linktypeOf(way.inPort));
+  #limitWith({ way, frame, offset }: PacketInHand, port: number): number {
+    const limit = this.#frameLimit(port, frame.octets);
+    const session = sessionHeader(frame.octets, offset, this.#linktypeOf(way.inPort));
     return session === -1 ? limit : Math.min(limit, session + pppoe.HEADER_LENGTH + pppoe.MAX_LENGTH);
   }
 
   /**
-   * Has the PPPoE session header, where the frame that came in has one, say how long the datagram behind it is now.
+   * Has the PPPoE session header, where the packet has one, say how long the datagram behind it is now.
    *
-   * @param target - where the link header was put, from octet `start` on
-   * @param offset - octets of the link header
+   * @param target - where its link header was put, from octet `start` on
    * @param size - octets of the datagram
    */
-  #settleLength(way: Way, frame: Buffer, target: Buffer, start: number, offset: number, size: number): void {
-    const session = sessionHeader(frame, offset, this.#linktypeOf(way.inPort));
+  #settleLength({ way, frame, offset }: PacketInHand, target: Buffer, start: number, size: number): void {
+    const session = sessionHeader(frame.octets, offset, this.#linktypeOf(way.inPort));
     if (session !== -1) pppoe.setLength(target, start + session, offset - session - pppoe.HEADER_LENGTH + size);
   }
 

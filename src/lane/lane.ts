@@ -14,8 +14,9 @@
  * @module
  */
 
-import type { Driver, FrameBuffer, FrameSink } from '../drivers/contract.ts';
-import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER, portOf } from '../drivers/contract.ts';
+import type { Driver, FrameSink } from '../drivers/contract.ts';
+import { portOf } from '../drivers/contract.ts';
+import { FRAME_SEGMENT, type Frame, type FrameBuffer } from '../drivers/frame.ts';
 import { DEST_LOCAL, DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
 import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { type DatagramBuffer, MAX_QUOTED } from '../hook/arrival.ts';
@@ -24,7 +25,7 @@ import type { HookChain } from '../hook/hook-chain.ts';
 import { ContextState } from '../hook/packet-view.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { CUT, NOT_IP, unreadableType } from '../wire/frame-kind.ts';
-import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
+import { parseIpLayout } from '../wire/ip-layout.ts';
 import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast } from '../wire/link.ts';
 import type { IcmpSettings } from './answer-budget.ts';
 import { type DatagramSender, Egress, type EgressOptions } from './egress.ts';
@@ -51,6 +52,7 @@ import {
   UNREADABLE,
 } from './ledger.ts';
 import { type LocalRoute, LocalTable } from './local-table.ts';
+import { NO_DATAGRAM, PacketInHand } from './packet-in-hand.ts';
 import { isProbe, PROBES_PER_SECOND } from './probe.ts';
 import type { ProgressWriter } from './progress.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -113,7 +115,7 @@ export class Lane implements FrameSink {
    */
   readonly #otherIndexOfPort: (number | null)[] = [null];
   readonly #locals = new LocalTable();
-  readonly #layout = new IpLayout();
+  readonly #packet = new PacketInHand();
   readonly #context = new ContextState();
   /** The runtime's own descriptor, lent to the hooks for each packet. */
   readonly #lent = new IPRcvBuf();
@@ -146,7 +148,6 @@ export class Lane implements FrameSink {
       sender: options.sender,
       now: options.now,
       arrival: options.chain.arrival,
-      arrivalLayout: this.#layout,
       locals: this.#locals,
       onDenied: options.onDenied ?? (() => undefined),
     });
@@ -190,25 +191,24 @@ export class Lane implements FrameSink {
   }
 
   /** {@inheritDoc FrameSink.onFrame} */
-  onFrame(
-    frame: FrameBuffer,
-    length: number,
-    originalLength: number,
-    port: number,
-    flags: number,
-    seconds: number,
-    nanoseconds: number,
-  ): void {
+  onFrame(frame: Frame): void {
     this.packets += 1;
     this.#isInBatch = true;
+    const { port, length } = frame;
     const way = this.#wayOfPort[port] ?? NO_WAY;
     if (way === NO_WAY) return;
     const ledger = this.ledger;
     const base = this.#baseOfPort[port] as number;
     add(ledger, base + RECEIVED, 1);
     add(ledger, base + RECEIVED_OCTETS, length);
-    if ((flags & FRAME_SEGMENT) !== 0) add(ledger, base + EXTRA_SEGMENTS, 1);
-    this.#handle(way, base, frame, length, originalLength, port, flags, seconds, nanoseconds);
+    if ((frame.flags & FRAME_SEGMENT) !== 0) add(ledger, base + EXTRA_SEGMENTS, 1);
+    const packet = this.#packet;
+    packet.frame = frame;
+    packet.way = way;
+    packet.base = base;
+    packet.offset = NO_DATAGRAM;
+    packet.isUnicastLink = false;
+    this.#handle(packet);
     if (this.#progress !== null && this.packets % PROGRESS_EVERY === 0)
       this.#progress.writeWhenDue(this.packets, this.#now());
   }
@@ -221,17 +221,9 @@ export class Lane implements FrameSink {
     this.#egress.flush();
   }
 
-  #handle(
-    way: Way,
-    base: number,
-    frame: FrameBuffer,
-    length: number,
-    originalLength: number,
-    port: number,
-    flags: number,
-    seconds: number,
-    nanoseconds: number,
-  ): void {
+  #handle(packet: PacketInHand): void {
+    const { frame, way, base, layout } = packet;
+    const { octets, length, originalLength, port } = frame;
     const ledger = this.ledger;
     if (length < originalLength && this.#isLive) {
       // What was not captured cannot be sent on: forwarding the head alone would corrupt it silently.
@@ -240,33 +232,34 @@ export class Lane implements FrameSink {
       return;
     }
     const linktype = this.#linktypeOfPort[port] ?? this.#readLinktype(port);
-    const offset = classifyFrame(frame, length, originalLength, linktype);
+    const offset = classifyFrame(octets, length, originalLength, linktype);
     if (offset < 0) {
-      this.#passBy(way, base, frame, length, offset, (flags & FRAME_SUPER) !== 0);
+      this.#passBy(packet, offset);
       return;
     }
-    const layout = this.#layout;
-    const bytes = frame.views?.[offset] ?? makeView(frame, offset);
+    const bytes = octets.views?.[offset] ?? makeView(octets, offset);
     // A file has no mark for super-frames: there a length of 0 is taken for one.
-    const mayBeOpen = (flags & FRAME_SUPER) !== 0 || !this.#isLive;
+    const mayBeOpen = packet.isSuper || !this.#isLive;
     if (!parseIpLayout(bytes, 0, length - offset, originalLength - offset, layout, mayBeOpen)) {
-      if (layout.isCut) this.#passCut(way, base, frame, length);
+      if (layout.isCut) this.#passCut(packet);
       else drop(ledger, base, DROPPED_MALFORMED);
       return;
     }
+    const isBroadcast = isLinkBroadcast(octets, length, linktype);
+    packet.offset = offset;
+    packet.bytes = bytes;
+    packet.isUnicastLink = !isBroadcast && !isLinkMulticast(octets, length, linktype);
 
     const lent = this.#lent;
-    lent.ipr_flags = (flags & FRAME_CHECKSUM_PARTIAL) === 0 ? 0 : IPR_FLAG_CHECKSUM_OFFLOAD;
+    lent.ipr_flags = packet.isPartial ? IPR_FLAG_CHECKSUM_OFFLOAD : 0;
     const context = this.#context;
     context.direction = way.direction;
     context.recvInterfaceIndex = way.recvInterfaceIndex;
     context.sendInterfaceIndex = way.sendInterfaceIndex;
-    const isBroadcast = isLinkBroadcast(frame, length, linktype);
-    const isUnicast = !isBroadcast && !isLinkMulticast(frame, length, linktype);
     const isForHost = way.unicastType === DEST_LOCAL;
     context.destinationType = this.#locals.typeOf(bytes, layout.version, isForHost, isBroadcast);
-    context.seconds = seconds;
-    context.nanoseconds = nanoseconds;
+    context.seconds = frame.seconds;
+    context.nanoseconds = frame.nanoseconds;
 
     const chain = this.#chain;
     const verdict = chain.run(lent, bytes, layout, context, this.#otherIndexOfPort[port] as number);
@@ -274,38 +267,29 @@ export class Lane implements FrameSink {
     if (verdict === FORWARD) {
       const out = context.sendInterfaceIndex === way.sendInterfaceIndex ? way.outPort : way.otherPort;
       if (!chain.replaced) {
-        if ((flags & FRAME_CHECKSUM_PARTIAL) !== 0) this.#settleChecksum(bytes, layout, offset);
-        this.#egress.forward(way, base, out, frame, length, offset, layout, isUnicast, (flags & FRAME_SUPER) !== 0);
+        if (packet.isPartial) this.#settleChecksum(packet);
+        this.#egress.forward(packet, out);
       } else if (chain.current !== null) {
         add(ledger, base + REPLACED, 1);
-        this.#egress.forwardChain(
-          way,
-          base,
-          out,
-          frame,
-          length,
-          offset,
-          chain.current,
-          isUnicast,
-          (flags & FRAME_SUPER) !== 0,
-          (flags & FRAME_CHECKSUM_PARTIAL) !== 0,
-        );
+        this.#egress.forwardChain(packet, out, chain.current);
       }
-    } else this.#stop(way, base, verdict, frame, length, offset, isUnicast);
+    } else this.#stop(packet, verdict);
     chain.release();
   }
 
   /** What no hook sees: not IP, unreadable, malformed, by `kind`; and probes. */
-  #passBy(way: Way, base: number, frame: FrameBuffer, length: number, kind: number, isSuper: boolean): void {
+  #passBy(packet: PacketInHand, kind: number): void {
+    const { way, base, frame } = packet;
+    const { octets, length } = frame;
     const ledger = this.ledger;
     if (kind === NOT_IP) {
       add(ledger, base + NON_IP, 1);
-      if (this.#forwardsNonIp) this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false, isSuper);
+      if (this.#forwardsNonIp) this.#egress.forward(packet, way.outPort);
       else drop(ledger, base, DROPPED_NON_IP);
       return;
     }
     if (kind === CUT) {
-      this.#passCut(way, base, frame, length);
+      this.#passCut(packet);
       return;
     }
     const etherType = unreadableType(kind);
@@ -313,11 +297,11 @@ export class Lane implements FrameSink {
       drop(ledger, base, DROPPED_MALFORMED);
       return;
     }
-    if (way.carriesProbes === true && isProbe(frame, length) && this.#probes.take(this.#now())) {
+    if (way.carriesProbes === true && isProbe(octets, length) && this.#probes.take(this.#now())) {
       add(ledger, base + RECEIVED, -1);
       add(ledger, base + RECEIVED_OCTETS, -length);
       add(ledger, base + PROBES, 1);
-      this.#egress.sendProbe(way.outPort, frame, length);
+      this.#egress.sendProbe(way.outPort, octets, length);
       return;
     }
     add(ledger, base + UNREADABLE, 1);
@@ -325,23 +309,23 @@ export class Lane implements FrameSink {
     if (newRow >= 0) this.#onUnreadable(this.unreadableTypes[2 * newRow] as number);
     // Live, every linktype is known. A file of another one is not what the policy is about: nothing of it can be read.
     const passes = this.#forwardsUnreadable || (!this.#isLive && !isKnownLinktype(this.#readLinktype(way.inPort)));
-    if (passes) this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false, isSuper);
+    if (passes) this.#egress.forward(packet, way.outPort);
     else drop(ledger, base, DROPPED_UNREADABLE);
   }
 
   /** What a capture file has too little of to show it to a hook: that is no fault of the packet's, so it stays. */
-  #passCut(way: Way, base: number, frame: FrameBuffer, length: number): void {
-    add(this.ledger, base + PASSED_TRUNCATED, 1);
-    this.#egress.forward(way, base, way.outPort, frame, length, -1, null, false, false);
+  #passCut(packet: PacketInHand): void {
+    add(this.ledger, packet.base + PASSED_TRUNCATED, 1);
+    this.#egress.forward(packet, packet.way.outPort);
   }
 
   /**
    * A checksum that is not final: left so where the driver takes it along, whatever the hooks made of the field;
    * completed where it does not.
    */
-  #settleChecksum(bytes: Buffer, layout: IpLayout, offset: number): void {
-    const start = this.#driver.checksumStart?.();
-    if (start === undefined) completeTransportChecksum(bytes, layout.length);
+  #settleChecksum({ frame, bytes, layout, offset }: PacketInHand): void {
+    const start = frame.checksumStart;
+    if (start < 0) completeTransportChecksum(bytes, layout.length);
     else if (start === offset + layout.transportOffset && this.#chain.hooks.length > 0) fillPseudoSum(bytes, layout);
   }
 
@@ -352,15 +336,8 @@ export class Lane implements FrameSink {
   }
 
   /** Books a packet that a hook stopped, and answers it where the verdict asks for that. */
-  #stop(
-    way: Way,
-    base: number,
-    verdict: Verdict,
-    frame: Buffer,
-    length: number,
-    offset: number,
-    isUnicastLink: boolean,
-  ): void {
+  #stop(packet: PacketInHand, verdict: Verdict): void {
+    const { base } = packet;
     const ledger = this.ledger;
     const chain = this.#chain;
     if (chain.poolWasExhausted) {
@@ -370,7 +347,7 @@ export class Lane implements FrameSink {
       drop(ledger, base, chain.byFault ? DROPPED_BY_FAULT : DROPPED_BY_HOOK);
     } else {
       add(ledger, base + REJECTED, 1);
-      this.#egress.reject(way, base, frame, length, offset, isUnicastLink);
+      this.#egress.reject(packet);
     }
   }
 

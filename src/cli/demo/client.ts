@@ -86,7 +86,7 @@ function captureIcmp(heard: (message: ConnectAnswer['icmp'][number]) => void): {
   } as const;
   const driver = openAfpacket({ ports: [port], rings: [{ port: 0, slots: SMALLEST_RING_SLOTS, fanoutGroup: -1 }] });
   void driver.start({
-    onFrame(frame, length) {
+    onFrame({ octets: frame, length }) {
       const at = IP_AT + ((frame[IP_AT] ?? 0) & 0x0f) * 4;
       if (frame.readUInt16BE(IP_AT - 2) !== ETHERTYPE_IPV4 || frame[IP_AT + 9] !== PROTOCOL_ICMP || length < at + 2)
         return;
