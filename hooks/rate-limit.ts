@@ -25,6 +25,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Packet } from 'firehook';
 import { DROP, defineHook, FORWARD, ICMP_ON_DROP, IP_TRANSMIT } from 'firehook';
+import { wordOf } from './_address-word.ts';
 import { optionError, readChoice, readFlag, readInteger, readOptions } from './_options.ts';
 import { PortRule, PROTOCOL_NUMBERS } from './_port-rule.ts';
 
@@ -84,11 +85,15 @@ const HOP_LIMIT = 7;
 const ON_LINK = 255;
 const FIRST_ND_TYPE = 133;
 const LAST_ND_TYPE = 137;
-/** The first ten bits of a link-local address, in its first word. */
-const LINK_LOCAL = 0xfe80_0000;
-const LINK_LOCAL_MASK = 0xffc0_0000;
+/** The first ten bits of a link-local address, in its first word; signed, as {@link wordOf} gives it. */
+const LINK_LOCAL = 0xfe80_0000 | 0;
+const LINK_LOCAL_MASK = 0xffc0_0000 | 0;
 /** Stands for the family of sources that are known by the end of their address, not by its start. */
 const FAMILY_LINK_LOCAL = 7;
+/** Places in the clock of {@link SourceBuckets}. */
+const BASE = 0;
+const LATEST = 1;
+const NOW = 2;
 
 let protocol = 0;
 let ports: PortRule | undefined;
@@ -136,14 +141,15 @@ export default defineHook<RateLimitOptions>({
     if (isForConnections && !opensConnection(packet)) return FORWARD;
     if (isNeighbourDiscovery(packet)) return FORWARD;
     const { source, version } = packet;
-    const first = source.word(0);
-    const isLinkLocal = version === 6 && (first & LINK_LOCAL_MASK) >>> 0 === LINK_LOCAL;
-    const isWithin = buckets?.take(
+    const first = wordOf(source, 0);
+    const isLinkLocal = version === 6 && (first & LINK_LOCAL_MASK) === LINK_LOCAL;
+    if (buckets === undefined) return FORWARD;
+    buckets.clock[NOW] = context.timestamp;
+    const isWithin = buckets.take(
       isLinkLocal ? FAMILY_LINK_LOCAL : version,
-      isLinkLocal ? source.word(2) : first,
-      version === 4 ? 0 : source.word(isLinkLocal ? 3 : 1),
-      context.timestamp,
-      Math.ceil(packet.length / PACKET_OCTETS),
+      isLinkLocal ? wordOf(source, 2) : first,
+      version === 4 ? 0 : wordOf(source, isLinkLocal ? 3 : 1),
+      ((packet.length + PACKET_OCTETS - 1) / PACKET_OCTETS) | 0,
     );
     return isWithin ? FORWARD : refused;
   },
@@ -169,8 +175,10 @@ function readRate(value: unknown): number {
   throw optionError('packetsPerSecond', value, 'a number from 0.001 to 1000000');
 }
 
-/** The buckets of all sources. Nothing is allocated after the constructor. */
+/** The buckets of all sources. Nothing is allocated after the constructor, for which times are handed on in an array. */
 class SourceBuckets {
+  /** What timestamps are counted from, the latest of them, and that of the packet at hand: put it there before {@link take}. */
+  readonly clock = new Float64Array([Number.NaN, 0, 0]);
   readonly #intervalMs: number;
   readonly #depthMs: number;
   readonly #groupMask: number;
@@ -178,11 +186,9 @@ class SourceBuckets {
   readonly #seed = randomBytes(4).readInt32BE();
   /** 0 where the slot was never used; slots of a group fill from the front and never empty again. */
   readonly #families: Uint8Array;
-  readonly #highs: Uint32Array;
-  readonly #lows: Uint32Array;
+  readonly #highs: Int32Array;
+  readonly #lows: Int32Array;
   readonly #fullAtMs: Float64Array;
-  /** What timestamps are counted from, and the latest of them. An array: a number in a field is made anew at every change. */
-  readonly #clock = new Float64Array([Number.NaN, 0]);
   #onOverflow: (() => void) | undefined;
 
   constructor(sources: number, intervalMs: number, burst: number, onOverflow: () => void) {
@@ -191,8 +197,8 @@ class SourceBuckets {
     this.#depthMs = intervalMs * burst + TOLERANCE_MS;
     this.#groupMask = slots / WAYS - 1;
     this.#families = new Uint8Array(slots);
-    this.#highs = new Uint32Array(slots);
-    this.#lows = new Uint32Array(slots);
+    this.#highs = new Int32Array(slots);
+    this.#lows = new Int32Array(slots);
     this.#fullAtMs = new Float64Array(slots);
     this.#onOverflow = onOverflow;
   }
@@ -202,32 +208,34 @@ class SourceBuckets {
    *
    * @param packets - tokens that it costs. One is enough to pass; the others are owed, and come back first
    */
-  take(family: number, high: number, low: number, timestampMs: number, packets: number): boolean {
-    const nowMs = this.#now(timestampMs);
-    const slot = this.#find(family, high, low, nowMs);
+  take(family: number, high: number, low: number, packets: number): boolean {
+    this.#tick();
+    const slot = this.#find(family, high, low);
+    const nowMs = this.clock[NOW] as number;
     const lackMs = Math.max(0, (this.#fullAtMs[slot] ?? 0) - nowMs);
     const isWithin = lackMs + this.#intervalMs <= this.#depthMs;
     this.#fullAtMs[slot] = nowMs + lackMs + (isWithin ? this.#intervalMs * packets : 0);
     return isWithin;
   }
 
-  /** A timestamp on a clock of small numbers, which keep the fraction that sums of large ones would round away. */
-  #now(timestampMs: number): number {
-    const clock = this.#clock;
-    const latestMs = clock[1] as number;
-    const nowMs = timestampMs - (clock[0] as number);
-    if (nowMs >= latestMs) {
-      clock[1] = nowMs;
-      return nowMs;
+  /** Puts the timestamp on a clock of small numbers, which keep the fraction that sums of large ones would round away. */
+  #tick(): void {
+    const { clock } = this;
+    const latestMs = clock[LATEST] as number;
+    const timestampMs = clock[NOW] as number;
+    const nowMs = timestampMs - (clock[BASE] as number);
+    clock[NOW] = nowMs;
+    if (nowMs >= latestMs) clock[LATEST] = nowMs;
+    else if (!(nowMs >= latestMs - CLOCK_SET_MS)) {
+      // The first packet, or a clock that was set back: buckets go on from where they are.
+      clock[BASE] = timestampMs - latestMs;
+      clock[NOW] = latestMs;
     }
-    if (nowMs >= latestMs - CLOCK_SET_MS) return nowMs;
-    // The first packet, or a clock that was set back: buckets go on from where they are.
-    clock[0] = timestampMs - latestMs;
-    return latestMs;
   }
 
   /** The slot of a source; one with a full bucket is made for a new source. */
-  #find(family: number, high: number, low: number, nowMs: number): number {
+  #find(family: number, high: number, low: number): number {
+    const nowMs = this.clock[NOW] as number;
     const first = (this.#hash(family, high, low) & this.#groupMask) * WAYS;
     let oldest = first;
     for (let slot = first; slot < first + WAYS; slot++) {

@@ -23,7 +23,6 @@ const BUG_CHECKS = {
   MULTIPLE_IRP_COMPLETE_REQUESTS: 0x44,
   PAGE_FAULT_IN_NONPAGED_AREA: 0x50,
   INVALID_WORK_QUEUE_ITEM: 0x96,
-  BAD_POOL_CALLER: 0xc2,
   DRIVER_VERIFIER_DETECTED_VIOLATION: 0xc4,
   TIMER_OR_DPC_INVALID: 0xc7,
   IRQL_UNEXPECTED_VALUE: 0xc8,
@@ -43,8 +42,12 @@ export type BugCheck = keyof typeof BUG_CHECKS;
  * @param reason - what was wrong, as the end of a sentence
  */
 export function bugCheck(name: BugCheck, call: string, reason: string): FirehookError {
-  const number = BUG_CHECKS[name].toString(16).toUpperCase();
-  return new FirehookError('FIREHOOK_DDK_BUGCHECK', `${name} (0x${number}): ${call}: ${reason}`);
+  return new FirehookError('FIREHOOK_DDK_BUGCHECK', bugCheckText(name, call, reason));
+}
+
+/** The same in words, for what cannot be thrown because the routine has returned already. */
+export function bugCheckText(name: BugCheck, call: string, reason: string): string {
+  return `${name} (0x${BUG_CHECKS[name].toString(16).toUpperCase()}): ${call}: ${reason}`;
 }
 
 /** Makes the error for what has no bug check because Windows would wait for ever; the caller throws it. */

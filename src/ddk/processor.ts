@@ -14,7 +14,7 @@
  * @module
  */
 
-import { bugCheck } from './bug-check.ts';
+import { bugCheck, bugCheckText } from './bug-check.ts';
 import { DISPATCH_LEVEL, type KSPIN_LOCK, PASSIVE_LEVEL } from './dispatcher-objects.ts';
 import type { KIRQL } from './types.ts';
 
@@ -95,7 +95,7 @@ export class Processor {
     }
     const problem = this.#problemAtReturn(0, DISPATCH_LEVEL);
     this.#restore(0, PASSIVE_LEVEL);
-    return problem;
+    return problem === '' ? '' : bugCheckText('IRQL_UNEXPECTED_VALUE', 'the callback', problem);
   }
 
   #problemAtReturn(locks: number, level: KIRQL): string {

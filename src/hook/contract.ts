@@ -50,7 +50,7 @@ export interface Packet {
   readonly payload: OctetBuffer;
   /**
    * The datagram, writable in place. Valid are the first {@link Packet.length} octets; the buffer itself may be longer.
-   * After a change the checksums are the hook's business: `updateTransportChecksum` and its kin do it.
+   * After a change the checksums are the hook's business: `updateTransportChecksum16` and its kin do it.
    *
    * It is a copy, made when the first hook asks for it: about 150 ns a packet with the look whether something was changed. The
    * fields of the packet cost nothing of it. A view that is kept is dead, with length 0, when the batch ends.
@@ -85,7 +85,7 @@ export interface Address {
   /** The octet at `index`, 0 to `length` - 1. */
   at(index: number): number;
   /**
-   * 32-bit word number `index` as an unsigned number; IPv4 has word 0, IPv6 words 0 to 3. From 2^30 on it may take 16 octets of
+   * 32-bit word number `index` as an unsigned number; IPv4 has word 0, IPv6 words 0 to 3. From 2^31 on it may take 16 octets of
    * heap, where V8 does not put the call in line; `at` never does.
    */
   word(index: number): number;

@@ -93,7 +93,7 @@ const MIB = 1024 * 1024;
 /**
  * Loads the hooks.
  *
- * @throws {@link FirehookError} FIREHOOK_HOOK_INVALID, or FIREHOOK_HOOK_SETUP when a `setup` throws or rejects
+ * @throws {@link FirehookError} FIREHOOK_HOOK_INVALID, or FIREHOOK_HOOK_SETUP when a `needs` or `setup` throws or rejects
  */
 export async function loadChain(options: LoadChainOptions): Promise<LoadedChain> {
   setPoolLimit(options.poolLimitMiB * MIB);
@@ -256,6 +256,28 @@ function ownRoutes(): () => NetlinkSocket {
   };
 }
 
+/** What a hook says that it needs. A function of the hook sees options that nobody has checked yet, and may throw. */
+function needsOf(
+  hook: LoadedHook & { kind: 'defined' },
+  hookOptions: unknown,
+): Partial<Record<keyof HookGrant, unknown>> {
+  const { needs } = hook.definition;
+  let wanted: unknown;
+  try {
+    wanted = typeof needs === 'function' ? asOwner(hook.owner ?? -1, 'setup', () => needs(hookOptions)) : needs;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: needs threw: ${reason.replaceAll('\n', ' ')}`, {
+      cause,
+      hook: hook.name,
+    });
+  }
+  // A promise would be taken for a hook that needs nothing.
+  if (typeof (wanted ?? {}) === 'object' && !(wanted instanceof Promise)) return wanted ?? {};
+  const detail = `${hook.path}: needs: returned no { files, network }, which is to be known at once`;
+  throw new FirehookError('FIREHOOK_HOOK_INVALID', detail, { hook: hook.name });
+}
+
 /** Refuses a hook that asks for more than the configuration grants it. */
 function checkGrants(
   hook: LoadedHook & { kind: 'defined' },
@@ -263,15 +285,14 @@ function checkGrants(
   granted: HookGrant,
   folder: string,
 ): void {
-  const { needs } = hook.definition;
-  const wanted = typeof needs === 'function' ? asOwner(hook.owner ?? -1, 'setup', () => needs(hookOptions)) : needs;
-  for (const file of listOf(hook, 'files', wanted?.files)) {
+  const wanted = needsOf(hook, hookOptions);
+  for (const file of listOf(hook, 'files', wanted.files)) {
     const full = path.resolve(folder, file);
     if (granted.files.some((grant) => full === grant || full.startsWith(`${grant.replace(/\/$/, '')}/`))) continue;
     refuseNeed(hook, 'read', 'files', file);
   }
   const servers = granted.network.map(parseServer);
-  for (const text of listOf(hook, 'network', wanted?.network)) {
+  for (const text of listOf(hook, 'network', wanted.network)) {
     const server = parseServer(text);
     if (server === null) {
       const detail = `${hook.path}: needs.network: ${JSON.stringify(text)} is not valid; expected ${SERVER_EXAMPLE}`;

@@ -1,5 +1,5 @@
 /**
- * What the tests of the papers share: code blocks of a Markdown file, and what the compiler says of hooks printed there.
+ * What the tests of the papers share: the parts of a Markdown file, what it names, and what the compiler says of hooks printed there.
  *
  * Rule: hooks are compiled with the options of this project, against the source of the package `firehook`.
  *
@@ -11,6 +11,16 @@ import ts from 'typescript';
 
 /** The checkout. */
 export const ROOT = path.resolve(import.meta.dirname, '../..');
+
+const HEADERS_OF_WINDOWS = ['ipfirewall.h', 'ip6firewall.h', 'ipinfo.h', 'wdm.h'];
+
+/** What is looked at of `config/firehook.schema.json`. */
+export interface JsonSchema {
+  readonly properties?: Readonly<Record<string, JsonSchema | boolean>>;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
+  readonly items?: JsonSchema;
+}
 
 /** The code blocks of a language, those inside a list moved to the left edge. */
 export function codeBlocks(markdown: string, language: string): string[] {
@@ -32,4 +42,88 @@ export function compilerProblems(files: readonly string[]): string[] {
     .map((file) => program.getSourceFile(file))
     .flatMap((source) => [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)])
     .map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`);
+}
+
+/** The cells of every row of the tables whose first head is `head`, marks of code and links taken off. */
+export function tableRows(markdown: string, head: string): string[][] {
+  const rows: string[][] = [];
+  let isInside = false;
+  for (const line of markdown.split('\n')) {
+    if (!line.startsWith('|')) isInside = false;
+    else {
+      const cells = line.slice(1, line.lastIndexOf('|')).split('|').map(plain);
+      if (isInside && !/^-+$/.test(cells[0] ?? '')) rows.push(cells);
+      isInside ||= cells[0] === head;
+    }
+  }
+  return rows;
+}
+
+function plain(cell: string): string {
+  return cell
+    .trim()
+    .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replaceAll('`', '');
+}
+
+/** The anchors of a page's headings, as a Markdown viewer makes them. */
+export function anchors(markdown: string): string[] {
+  const headings = withoutCode(markdown).matchAll(/^#+ (.*)$/gm);
+  return Array.from(headings, ([, heading = '']) =>
+    plain(heading)
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\- _]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+export function withoutCode(markdown: string): string {
+  return markdown.replaceAll(/^( *)```.*?^\1```$/gms, '');
+}
+
+/** Code of every kind: blocks, and spans in the text. */
+export function codeOf(markdown: string): string {
+  const blocks = Array.from(markdown.matchAll(/^( *)```.*?^\1```$/gms), ([block]) => block);
+  const spans = Array.from(withoutCode(markdown).matchAll(/`([^`\n]+)`/g), ([, code]) => code);
+  return [...blocks, ...spans].join('\n');
+}
+
+/** Names of files that stand by themselves in the text; those of a page's own examples, which stand in its blocks too, left out. */
+export function bareFilesIn(markdown: string): string[] {
+  const blocks = Array.from(markdown.matchAll(/^( *)```.*?^\1```$/gms), ([block]) => block).join('\n');
+  return Array.from(withoutCode(markdown).matchAll(/`([\w.-]+\.(?:ts|cc|c|h))`/g), ([, name = '']) => name).filter(
+    (name) => !HEADERS_OF_WINDOWS.includes(name) && !blocks.includes(name),
+  );
+}
+
+/** Keys of the configuration, `policy.onDown`, wherever the text names one. */
+export function configKeysIn(markdown: string, known: readonly string[]): string[] {
+  const spans = Array.from(
+    withoutCode(markdown).matchAll(/`([a-z]\w*(?:\.\w+)+)(?:: [^`\n]*)?`/gi),
+    ([, key = '']) => key,
+  );
+  const sections = new Set(known.map((key) => key.split('.')[0]));
+  return spans.filter((key) => sections.has(key.split('.')[0]) && !/\.(?:ts|cc|c|h)$/.test(key));
+}
+
+/** The keys that a JSON schema has, with those above them: `policy`, `policy.onDown`. */
+export function keysOf(schema: JsonSchema, above = ''): string[] {
+  const own = Object.entries(schema.properties ?? {}).flatMap(([key, value]) => [
+    `${above}${key}`,
+    ...(typeof value === 'boolean' ? [] : keysOf(value, `${above}${key}.`)),
+  ]);
+  const nested = [
+    ...(schema.anyOf ?? []),
+    ...(schema.oneOf ?? []),
+    ...(schema.items === undefined ? [] : [schema.items]),
+  ];
+  return [...own, ...nested.flatMap((one) => keysOf(one, above))];
+}
+
+/** Spans of code that are the path of something in the checkout; `<name>`, `*` and `...` stand for many. */
+export function pathsIn(markdown: string): string[] {
+  const spans = Array.from(withoutCode(markdown).matchAll(/`([^`\n]+)`/g), ([, code = '']) => code);
+  return spans.filter(
+    (code) => /^(?:src|test|bin|config|hooks|docs)\/[^\s<*{:(]*$/.test(code) && !code.includes('...'),
+  );
 }

@@ -28,7 +28,20 @@ import { loadHook } from '../../src/hook/load-hook.ts';
 import { HOOK_MODULE_NAMES, HOOK_MODULES } from '../../src/hook-modules.ts';
 import * as firehook from '../../src/index.ts';
 import { isKnownLinktype } from '../../src/wire/link.ts';
-import { codeBlocks, compilerProblems, ROOT } from '../support/documents.ts';
+import {
+  anchors,
+  bareFilesIn,
+  codeBlocks,
+  codeOf,
+  compilerProblems,
+  configKeysIn,
+  type JsonSchema,
+  keysOf,
+  pathsIn,
+  ROOT,
+  tableRows,
+  withoutCode,
+} from '../support/documents.ts';
 
 interface PackageJson {
   readonly scripts: Record<string, string>;
@@ -45,6 +58,15 @@ const PAPERS = [
   ),
 ].filter((file) => file.endsWith('.md'));
 const README = read('README.md');
+const CONFIG_KEYS = keysOf(JSON.parse(read('config/firehook.schema.json')) as JsonSchema);
+/** Every file of the checkout that a page may name without its folder. */
+const FILE_NAMES = new Set(
+  ['src', 'test', 'hooks', 'bin', 'packaging'].flatMap((folder) =>
+    readdirSync(path.join(ROOT, folder), { recursive: true }).map((file) => path.basename(String(file))),
+  ),
+);
+/** Set by those who run tests and builds. */
+const VARIABLES = ['FIREHOOK_ASAN', 'FIREHOOK_NO_SKIP'];
 const FIREHOOK_HELP = help('firehook');
 const FIREHOOKD_HELP = help('firehookd');
 const COMMANDS = Array.from(FIREHOOK_HELP.matchAll(/^ {2}([a-z]+) .*\S$/gm), ([, name = '']) => name).filter(
@@ -62,58 +84,6 @@ function help(program: string): string {
     encoding: 'utf8',
   });
   return stdout;
-}
-
-/** The cells of every row of the tables whose first head is `head`, marks of code and links taken off. */
-function tableRows(markdown: string, head: string): string[][] {
-  const rows: string[][] = [];
-  let isInside = false;
-  for (const line of markdown.split('\n')) {
-    if (!line.startsWith('|')) isInside = false;
-    else {
-      const cells = line.slice(1, line.lastIndexOf('|')).split('|').map(plain);
-      if (isInside && !/^-+$/.test(cells[0] ?? '')) rows.push(cells);
-      isInside ||= cells[0] === head;
-    }
-  }
-  return rows;
-}
-
-function plain(cell: string): string {
-  return cell
-    .trim()
-    .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
-    .replaceAll('`', '');
-}
-
-/** The anchors of a page's headings, as a Markdown viewer makes them. */
-function anchors(markdown: string): string[] {
-  const headings = withoutCode(markdown).matchAll(/^#+ (.*)$/gm);
-  return Array.from(headings, ([, heading = '']) =>
-    plain(heading)
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N}\- _]/gu, '')
-      .replaceAll(' ', '-'),
-  );
-}
-
-function withoutCode(markdown: string): string {
-  return markdown.replaceAll(/^( *)```.*?^\1```$/gms, '');
-}
-
-/** Code of every kind: blocks, and spans in the text. */
-function codeOf(markdown: string): string {
-  const blocks = Array.from(markdown.matchAll(/^( *)```.*?^\1```$/gms), ([block]) => block);
-  const spans = Array.from(withoutCode(markdown).matchAll(/`([^`\n]+)`/g), ([, code]) => code);
-  return [...blocks, ...spans].join('\n');
-}
-
-/** Spans of code that are the path of something in the checkout; `<name>`, `*` and `...` stand for many. */
-function pathsIn(markdown: string): string[] {
-  const spans = Array.from(withoutCode(markdown).matchAll(/`([^`\n]+)`/g), ([, code = '']) => code);
-  return spans.filter(
-    (code) => /^(?:src|test|bin|config|hooks|docs)\/[^\s<*{:(]*$/.test(code) && !code.includes('...'),
-  );
 }
 
 for (const paper of PAPERS) {
@@ -145,6 +115,19 @@ for (const paper of PAPERS) {
           (name) => !FIREHOOKD_HELP.includes(name),
         ),
         ...pathsIn(text).filter((name) => !existsSync(path.join(ROOT, name))),
+      ];
+      assert.deepEqual(wrong, []);
+    });
+
+    test('names files, keys of the configuration and error codes that are there', () => {
+      const wrong = [
+        ...bareFilesIn(text).filter((name) => !FILE_NAMES.has(name)),
+        ...configKeysIn(text, CONFIG_KEYS).filter(
+          (key) => !CONFIG_KEYS.some((known) => known === key || known.endsWith(`.${key}`)),
+        ),
+        ...Array.from(text.matchAll(/\bFIREHOOK_[A-Z][A-Z_]*[A-Z]\b/g), ([code]) => code).filter(
+          (code) => !(code in ERRORS) && !VARIABLES.includes(code),
+        ),
       ];
       assert.deepEqual(wrong, []);
     });
@@ -257,6 +240,30 @@ describe('the other papers', () => {
       ...PACKAGE.devDependencies,
     });
     assert.deepEqual(listed.sort(), pinned.map(([name, version]) => `${name} ${version}`).sort());
+  });
+
+  test('docs/dependencies.md has the licence that each package says it has', () => {
+    for (const [name = '', , licence] of tableRows(read('docs/dependencies.md'), 'package')) {
+      const { license } = JSON.parse(read(`node_modules/${name}/package.json`)) as { license: string };
+      assert.equal(licence, license, name);
+    }
+  });
+
+  test('docs/drivers.md names every member of the contract', () => {
+    const page = read('docs/drivers.md');
+    const contract = read('src/drivers/contract.ts');
+    for (const [, type = '', body = ''] of contract.matchAll(/^export interface (\w+) \{\n(.*?)^\}/gms)) {
+      const members = Array.from(body.matchAll(/^ {2}(?:readonly )?(\w+)\??[(:]/gm), ([, member = '']) => member);
+      assert.ok(members.length > 0, type);
+      for (const member of members) assert.match(page, new RegExp(`\\b${member}\\b`), `${type}.${member}`);
+    }
+    for (const [, flag = ''] of contract.matchAll(/^export const (FRAME_\w+)/gm))
+      assert.ok(page.includes(`\`${flag}\``), flag);
+  });
+
+  test('docs/drivers.md prints the set-up of the suite as the memory driver has it', () => {
+    const suite = read('test/conformance/memory.test.ts');
+    for (const block of codeBlocks(read('docs/drivers.md'), 'ts')) assert.ok(suite.includes(block), block);
   });
 
   test('docs/operations.md says what the systemd unit says', () => {

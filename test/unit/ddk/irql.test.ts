@@ -58,7 +58,10 @@ describe('the level', () => {
     const { ddk, door } = freshDoor();
     door.enterCallback();
     ddk.KeLowerIrql(PASSIVE);
-    assert.equal(door.leaveCallback(), 'returned at PASSIVE_LEVEL, was called at DISPATCH_LEVEL');
+    assert.equal(
+      door.leaveCallback(),
+      'IRQL_UNEXPECTED_VALUE (0xC8): the callback: returned at PASSIVE_LEVEL, was called at DISPATCH_LEVEL',
+    );
     assert.equal(ddk.KeGetCurrentIrql(), PASSIVE);
     door.enterCallback();
     assert.equal(door.leaveCallback(), '');
@@ -87,7 +90,10 @@ describe('the level', () => {
       'SPIN_LOCK_ALREADY_OWNED',
       'KeAcquireSpinLockAtDpcLevel',
     );
-    assert.match(door.leaveCallback(), /^returned with a spin lock held \(KeAcquireSpinLockAtDpcLevel\)$/);
+    assert.match(
+      door.leaveCallback(),
+      /: the callback: returned with a spin lock held \(KeAcquireSpinLockAtDpcLevel\)$/,
+    );
   });
 });
 
@@ -156,7 +162,7 @@ describe('a spin lock', () => {
     const lock = new KSPIN_LOCK();
     door.enterCallback();
     ddk.KeAcquireSpinLockAtDpcLevel(lock);
-    assert.equal(door.leaveCallback(), 'returned with a spin lock held (KeAcquireSpinLockAtDpcLevel)');
+    assert.match(door.leaveCallback(), /: returned with a spin lock held \(KeAcquireSpinLockAtDpcLevel\)$/);
     door.enterCallback();
     ddk.KeAcquireSpinLockAtDpcLevel(lock);
     ddk.KeReleaseSpinLockFromDpcLevel(lock);

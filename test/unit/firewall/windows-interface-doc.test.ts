@@ -22,6 +22,7 @@ import {
 } from '../../../src/firewall/constants.ts';
 import { setPoolLimit, systemPool } from '../../../src/firewall/ddk.ts';
 import { gatherChain, IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
+import { codeBlocks, compilerProblems } from '../../support/documents.ts';
 
 const GUIDE = readFileSync(new URL('../../../docs/windows-interface.md', import.meta.url), 'utf8');
 
@@ -64,6 +65,18 @@ function call(hook: IPPacketFirewallPtr, data: IPRcvBuf | null, direction: 0 | 1
   );
   return [verdict, ppRcvBuf.value];
 }
+
+test('the compiler takes the example', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'firehook-guide-'));
+  try {
+    const file = join(folder, 'example.ts');
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+    writeFileSync(file, codeBlocks(GUIDE, 'ts').join('\n'));
+    assert.deepEqual(compilerProblems([file]), []);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 test('the example replaces what the host sends, however the chain is cut, and leaks nothing', async () => {
   const hook = await loadExample();

@@ -44,6 +44,17 @@ describe('hooks/README.md', () => {
     assert.ok(hookBlocks.some((code) => code.includes('export const firewallHook')));
   });
 
+  test('has every section in its contents', () => {
+    const [contents = ''] = /(?:^- .*\n)+/m.exec(README) ?? [];
+    for (const [, heading = ''] of README.matchAll(/^## (.*)$/gm)) {
+      const anchor = heading
+        .toLowerCase()
+        .replaceAll(/[^a-z -]/g, '')
+        .replaceAll(' ', '-');
+      assert.ok(contents.includes(`(#${anchor})`), heading);
+    }
+  });
+
   test('has examples that the compiler takes', () => {
     assert.deepEqual(compilerProblems(files), []);
   });

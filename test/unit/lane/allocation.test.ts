@@ -1,29 +1,20 @@
 /**
  * The rule of the packet path: nothing is allocated for a packet that no hook replaces.
  *
- * Measured on the heap, without a clock: after a warm-up a packet may leave less there than any object would take.
- *
  * @module
  */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import v8 from 'node:v8';
-import vm from 'node:vm';
 import type { Driver } from '../../../src/drivers/contract.ts';
 import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
 import { Lane } from '../../../src/lane/lane.ts';
+import { heapGrowth, SMALLEST_LEAK } from '../../support/heap-growth.ts';
 import { icmpSettings } from '../../support/icmp-settings.ts';
 import { ethernet, ipv4, ipv6, udp } from '../../support/packet-builder.ts';
 import { bridgeWay, callback, ethernetPort, hook } from './lane-rig.ts';
-
-const WARM_UP = 300_000;
-/** Few enough that no collection comes between the two looks at the heap. */
-const PACKETS = 3_000;
-/** Octets: an object of 16 for every fourth packet. */
-const SMALLEST_LEAK = 4;
 
 test('an unchanged, a changed and a dropped packet leave nothing on the heap', () => {
   const driver: Driver = {
@@ -75,19 +66,7 @@ test('an unchanged, a changed and a dropped packet leave nothing on the heap', (
       lane.onFrame(shared, length, length, 0, 0, 1, index);
     }
   };
-  v8.setFlagsFromString('--expose-gc');
-  const collect = vm.runInNewContext('gc') as () => void;
-  run(WARM_UP);
-  // The compiler allocates as well, at moments of its own choice: one calm round is proof, none in many is a leak.
-  let least = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < 100 && least >= SMALLEST_LEAK; round++) {
-    collect();
-    const before = process.memoryUsage().heapUsed;
-    run(PACKETS);
-    const grown = process.memoryUsage().heapUsed - before;
-    // Less than before: something was collected meanwhile, and the round says nothing.
-    if (grown >= 0) least = Math.min(least, grown / PACKETS);
-  }
+  const least = heapGrowth(run);
   assert.ok(least < SMALLEST_LEAK, `${least} octets a packet`);
   assert.equal(lane.packets, chain.counters[0]);
 });

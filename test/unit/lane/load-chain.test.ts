@@ -469,6 +469,17 @@ test('a hook that wants more than it was granted is refused, with the key that w
     message: /needs\.network: "tcp:\/\/example\.org:443" is not valid; expected tcp:/,
   });
   await assert.rejects(load(t, wants('{ network: 7 }')), { message: /needs\.network: is no list of servers/ });
+  // Options are what people wrote, or none: nobody has checked them before `needs` runs.
+  await assert.rejects(load(t, wants('(options) => ({ files: [options.file] })')), {
+    code: 'FIREHOOK_HOOK_SETUP',
+    message: /wants\.ts: needs threw: Cannot read properties of undefined \(reading 'file'\)$/,
+  });
+  for (const no of ["async () => ({ network: ['tcp://192.0.2.7:443'] })", '() => 7']) {
+    await assert.rejects(load(t, wants(no)), {
+      code: 'FIREHOOK_HOOK_INVALID',
+      message: /needs: returned no \{ files, network \}/,
+    });
+  }
   const granted = { files: [], network: ['tcp://[2001:db8:0::7]:443'] };
   const loaded = await load(t, wants("() => ({ network: ['tcp://[2001:db8::7]:443'] })"), { allow: granted });
   assert.equal(loaded.hooks.length, 1);

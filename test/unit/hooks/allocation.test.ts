@@ -1,0 +1,105 @@
+/**
+ * `hooks/README.md` promises that the stock hooks allocate nothing per packet: each of them, in a lane, over packets that it lets
+ * pass, changes and refuses.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import type { Driver } from '../../../src/drivers/contract.ts';
+import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
+import { Pool } from '../../../src/firewall/pool.ts';
+import type { DefinedHook } from '../../../src/hook/contract.ts';
+import { HookChain } from '../../../src/hook/hook-chain.ts';
+import { Lane } from '../../../src/lane/lane.ts';
+import { ROOT } from '../../support/documents.ts';
+import { heapGrowth, SMALLEST_LEAK } from '../../support/heap-growth.ts';
+import { icmpSettings } from '../../support/icmp-settings.ts';
+import { ethernet, ipv4, ipv6, tcp, udp } from '../../support/packet-builder.ts';
+import { bridgeWay, ethernetPort, hook } from '../lane/lane-rig.ts';
+
+const SYN = 2;
+const folder = mkdtempSync(path.join(tmpdir(), 'firehook-allocation-'));
+const list = path.join(folder, 'list.txt');
+writeFileSync(list, '203.0.113.9\n2001:db8::/32\n');
+after(() => rmSync(folder, { recursive: true }));
+
+/** What each is told: some packets of {@link FRAMES} are its business, and some are not. */
+const OPTIONS: Readonly<Record<string, unknown>> = {
+  'pass-all': undefined,
+  'drop-port': { protocol: 'udp', ports: [53] },
+  'reject-port': { protocol: 'udp', ports: [53] },
+  'block-list': { file: list },
+  'rate-limit': { packetsPerSecond: 10, reject: true },
+  'clamp-mss': { mss: 1400 },
+  'rewrite-payload': { protocol: 'udp', port: 53, find: 'telnet', replace: 'secret' },
+};
+
+/** Addresses whose words are no small integers, and an MSS of 1,460 to be lowered. */
+const FRAMES = [
+  ipv4({ source: '203.0.113.9', destination: '198.51.100.7' }, udp()),
+  ipv4({ source: '198.51.100.7', destination: '203.0.113.8' }, udp({ destinationPort: 443 })),
+  ipv4(
+    { source: '203.0.113.8', destination: '198.51.100.7' },
+    tcp({ flags: SYN, options: Buffer.of(2, 4, 0x05, 0xb4) }),
+  ),
+  ipv6({ source: 'fd00:ffff::1', destination: 'fd00:ffff::2' }, udp()),
+  ipv6({ source: 'fe80::ffff:1', destination: '2001:db8::ffff:2' }, tcp()),
+].map((datagram) => ethernet({ padTo: 60 }, datagram));
+
+test('every stock hook is looked at', () => {
+  const stock = readdirSync(path.join(ROOT, 'hooks')).filter((name) => /^[^_].*\.ts$/.test(name));
+  assert.deepEqual(Object.keys(OPTIONS).sort(), stock.map((name) => path.parse(name).name).sort());
+});
+
+for (const [name, options] of Object.entries(OPTIONS)) {
+  test(`${name} leaves nothing on the heap`, async () => {
+    const { default: stock } = (await import(path.join(ROOT, `hooks/${name}.ts`))) as { default: DefinedHook };
+    await stock.setup?.(options, { name, resolvePath: (file) => file, log: () => undefined, send: () => false });
+    const driver: Driver = {
+      name: 'null',
+      capabilities: { live: true, sharesPort: false, offloads: false },
+      ports: [ethernetPort(0), ethernetPort(1)],
+      start: () => Promise.resolve(),
+      transmit: () => true,
+      stats: () => ({ droppedByKernel: 0 }),
+      stop: () => undefined,
+    };
+    const chain = new HookChain({
+      // What the lane does about a rejected packet is not the hook's.
+      hooks: [hook(name, (packet, context) => (stock.onPacket(packet, context) === FORWARD ? FORWARD : DROP))],
+      onHookError: 'drop',
+      pool: new Pool(1 << 20),
+      onFault: (_hook, reason) => assert.fail(reason),
+    });
+    const lane = new Lane({
+      driver,
+      ways: [bridgeWay()],
+      chain,
+      nonIp: 'forward',
+      unreadable: 'forward',
+      icmp: icmpSettings(0),
+      sender: null,
+      now: () => 0,
+    });
+    const lengths = FRAMES.map((frame) => frame.length);
+    // One buffer for all frames, as a driver has it.
+    const shared = Buffer.alloc(2048);
+    let seconds = 1_767_225_600;
+    const grown = heapGrowth((packets) => {
+      seconds += 1;
+      for (let index = 0; index < packets; index++) {
+        const which = index % FRAMES.length;
+        shared.set(FRAMES[which] as Buffer);
+        const length = lengths[which] as number;
+        lane.onFrame(shared, length, length, 0, 0, seconds, index);
+      }
+    });
+    assert.ok(grown < SMALLEST_LEAK, `${grown} octets a packet`);
+    assert.equal(lane.packets, chain.counters[0]);
+  });
+}
