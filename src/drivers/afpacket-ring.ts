@@ -10,7 +10,7 @@
 import type { NativeModule, NativeRing } from '../native/native.d.ts';
 import { type AfpacketSockets, guarded, OVERFLOW_COUNT, SLOT_OCTETS } from './afpacket-sockets.ts';
 import { assemble, IF_OUTGOING, type Instruction } from './classic-bpf.ts';
-import type { FrameBuffer } from './contract.ts';
+import type { FrameBuffer } from './frame.ts';
 import type { LiveDevice, LivePortOptions } from './live-port.ts';
 
 /** The ring that a port got: fewer slots than were asked for when the kernel had no memory for them. */

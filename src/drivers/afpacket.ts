@@ -25,8 +25,8 @@ import {
   type RingOptions,
   SLOT_OCTETS,
 } from './afpacket-sockets.ts';
-import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameBuffer, FrameSink } from './contract.ts';
-import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER } from './contract.ts';
+import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameSink } from './contract.ts';
+import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER, Frame, type FrameBuffer } from './frame.ts';
 import { compileInterests } from './interest-filter.ts';
 import type { LiveDevice, LivePortOptions } from './live-port.ts';
 import { COMPLETED, CUT, MissingCard } from './missing-card.ts';
@@ -155,7 +155,8 @@ export class AfpacketDriver implements Driver {
   transmit(port: number, frame: Buffer, length: number, purpose = 0): boolean {
     const outlet = this.#outlets[port] ?? null;
     if (outlet === null || this.#stopped || !(length >= 0 && length <= frame.length)) return false;
-    if (frame === this.#ringOctets) return this.#queue(outlet, this.#frameSpace, this.#frameVnet, VNET + length, purpose);
+    if (frame === this.#ringOctets)
+      return this.#queue(outlet, this.#frameSpace, this.#frameVnet, VNET + length, purpose);
     // As the kernel measures it: one 802.1Q tag may come on top.
     const room = frame[12] === 0x81 && frame[13] === 0 ? VLAN_TAG : 0;
     if (length > (this.#limits[port] as number) + room) return false;

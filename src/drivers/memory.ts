@@ -10,6 +10,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameSink } from './contract.ts';
+import { Frame } from './frame.ts';
 
 /** Frames between two turns of the event loop. */
 const FRAMES_PER_TURN = 64;

@@ -22,8 +22,7 @@ import { LINKTYPE_ETHERNET, networkOffset, sessionHeader } from '../wire/link.ts
 import * as sctp from '../wire/sctp.ts';
 import { TunnelSegments } from '../wire/tunnel.ts';
 import { CHECKSUM_OFFSET as UDP_CHECKSUM_OFFSET } from '../wire/udp.ts';
-import type { FrameBuffer } from './contract.ts';
-import { FRAME_SUPER } from './contract.ts';
+import { FRAME_SUPER, type Frame, type FrameBuffer } from './frame.ts';
 
 /** Nothing was done to the frame. */
 export const AS_IT_IS = 0;

@@ -26,6 +26,7 @@ import { createRequire } from 'node:module';
 import { FirehookError } from '../errors.ts';
 import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameSink } from './contract.ts';
 import { withSendGroup } from './effective-group.ts';
+import { Frame } from './frame.ts';
 import type { LivePortOptions } from './live-port.ts';
 import { packageMissing } from './npm-package.ts';
 
@@ -104,6 +105,7 @@ export class PcapDriver implements Driver {
   readonly #limits: number[] = [];
   /** Every capture writes its frame here; a frame is done with before the next one is read. */
   readonly #frame: Buffer;
+  readonly #handed: Frame;
   readonly #header = new Uint32Array(4);
   readonly #headerBytes: Buffer = Buffer.from(this.#header.buffer);
   /** `#frame` cut to each length seen so far, because `inject` sends all of the Buffer it is given. */
@@ -117,6 +119,7 @@ export class PcapDriver implements Driver {
   constructor(pcap: PcapBinding, options: PcapOptions) {
     const longest = Math.max(...options.ports.map(({ captureLength }) => captureLength)) + TAG_ROOM;
     this.#frame = Buffer.alloc(longest);
+    this.#handed = new Frame(this.#frame);
     const bufferSize = (options.bufferMiB ?? 32) * MIB;
     this.ports = options.ports.map((port) => ({
       id: port.id,

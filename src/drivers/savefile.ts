@@ -22,6 +22,7 @@ import type { SavefileInterface, SavefileRecord } from '../wire/savefile-format.
 import { emitComment } from '../wire/savefile-pcapng.ts';
 import { encodeTimestamp } from '../wire/savefile-time.ts';
 import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameSink } from './contract.ts';
+import { Frame } from './frame.ts';
 import { isNothingThere, isStandardInput, openStandardInput, STANDARD_INPUT, withoutWaits } from './savefile-input.ts';
 import { attempt, openFile, openOutput, type SavefileOutput } from './savefile-output.ts';
 
@@ -106,6 +107,7 @@ export class SavefileDriver implements Driver {
   readonly #last = { interfaceId: -1, timestampHigh: 0, timestampLow: 0, seconds: 0, nanoseconds: 0 };
   /** The one buffer that frames are handed out in: the contract wants them at octet 0, and a sink keeps views of it. */
   #frame = Buffer.allocUnsafeSlow(FIRST_FRAME_OCTETS);
+  readonly #handed = new Frame(this.#frame);
   /** What the reader came upon while the file was opened, not handed out yet. */
   #event: SavefileEvent;
   #sectionIndex = -1;

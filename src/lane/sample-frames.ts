@@ -12,7 +12,7 @@
  * @module
  */
 
-import { FRAME_SUPER } from '../drivers/contract.ts';
+import { FRAME_SUPER } from '../drivers/frame.ts';
 import type { MemoryFrame } from '../drivers/memory.ts';
 import { parseAddress } from '../wire/address.ts';
 import { fillChecksums } from '../wire/datagram.ts';

@@ -24,6 +24,7 @@ import { Lane } from '../../src/lane/lane.ts';
 import { loadChain } from '../../src/lane/load-chain.ts';
 import { type HookSource, NO_GRANT } from '../../src/lane/messages.ts';
 import type { Way } from '../../src/lane/way.ts';
+import { frameOf } from '../support/frame-of.ts';
 import { icmpSettings } from '../support/icmp-settings.ts';
 import { median } from './measure.ts';
 import { trivialHooks } from './trivial-hooks.ts';
@@ -135,6 +136,7 @@ async function measure(way: Way, count: number): Promise<{ nanoseconds: number; 
     now: () => 0,
   });
   const frame = makeFrame();
+  const handed = frameOf(frame, { length: FRAME_OCTETS, seconds: 1_795_000_000 });
 
   const times: number[] = [];
   const growths: number[] = [];
@@ -144,7 +146,8 @@ async function measure(way: Way, count: number): Promise<{ nanoseconds: number; 
     for (let i = 0; i < packets; i++) {
       // Another flow each time, as in a flood.
       frame[ETHERNET + 20] = i & 0xff;
-      lane.onFrame(frame, FRAME_OCTETS, FRAME_OCTETS, 0, 0, 1_795_000_000, (i % 1_000_000) * 1000);
+      handed.nanoseconds = (i % 1_000_000) * 1000;
+      lane.onFrame(handed);
     }
     const time = Number(process.hrtime.bigint() - start);
     const growth = getHeapStatistics().used_heap_size - heap;

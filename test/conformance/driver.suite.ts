@@ -15,6 +15,7 @@ import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { describe, type TestContext, test } from 'node:test';
 import type { Driver, FrameSink } from '../../src/drivers/contract.ts';
+import type { Frame } from '../../src/drivers/frame.ts';
 
 const ETHERTYPE_EXPERIMENTAL = 0x88b5;
 const MIN_FRAME_LENGTH = 60;
@@ -256,15 +257,7 @@ class CollectingSink implements FrameSink {
     this.#answer = answer;
   }
 
-  onFrame(
-    frame: Buffer,
-    length: number,
-    originalLength: number,
-    port: number,
-    _flags: number,
-    seconds: number,
-    nanoseconds: number,
-  ): void {
+  onFrame({ octets: frame, length, originalLength, port, seconds, nanoseconds }: Frame): void {
     if (!isOurs(frame)) {
       return;
     }

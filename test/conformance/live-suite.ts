@@ -91,9 +91,9 @@ class WatchedDriver implements Driver {
   async start(sink: FrameSink): Promise<void> {
     try {
       await this.#driver.start({
-        onFrame: (frame, ...rest) => {
-          if (frame.readUInt16BE(12) === ETHERTYPE_EXPERIMENTAL) this.handedOut += 1;
-          sink.onFrame(frame, ...rest);
+        onFrame: (frame) => {
+          if (frame.octets.readUInt16BE(12) === ETHERTYPE_EXPERIMENTAL) this.handedOut += 1;
+          sink.onFrame(frame);
         },
         onBatchEnd: () => sink.onBatchEnd(),
       });

@@ -31,8 +31,8 @@ test('memory: passes on flags, original length and time, and refuses to send on 
   const seen: number[] = [];
   const answers: boolean[] = [];
   await driver.start({
-    onFrame(frame, ...numbers) {
-      seen.push(...numbers);
+    onFrame({ octets: frame, length, originalLength, port, flags, seconds, nanoseconds }) {
+      seen.push(length, originalLength, port, flags, seconds, nanoseconds);
       answers.push(driver.transmit(0, frame, 60), driver.transmit(1, frame, 60));
     },
     onBatchEnd: () => undefined,
@@ -47,7 +47,7 @@ test('memory: overwrites a frame once its batch is over, and leaves the array al
   const driver = new MemoryDriver({ ports: PORTS, frames: [{ port: 0, bytes }] });
   const kept: Buffer[] = [];
   await driver.start({
-    onFrame(frame, length) {
+    onFrame({ octets: frame, length }) {
       frame[0] = 0x22;
       kept.push(frame.subarray(0, length));
     },

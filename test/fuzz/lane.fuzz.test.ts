@@ -29,6 +29,7 @@ import type { LoadedHook } from '../../src/hook/load-hook.ts';
 import { Lane } from '../../src/lane/lane.ts';
 import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../../src/lane/ledger.ts';
 import type { Way } from '../../src/lane/way.ts';
+import { frameOf } from '../support/frame-of.ts';
 import { icmpSettings } from '../support/icmp-settings.ts';
 import { llc, mpls, pppoe, probe } from '../support/links.ts';
 import {
@@ -257,7 +258,7 @@ async function readCorpus(): Promise<Sample[]> {
   for (const name of readdirSync(FIXTURES).filter((file) => /\.pcap(ng)?$/.test(file))) {
     const driver = openSavefile({ input: fileURLToPath(new URL(name, FIXTURES)) });
     await driver.start({
-      onFrame(frame, length, _original, port) {
+      onFrame({ octets: frame, length, port }) {
         const linktype = driver.ports.find(({ id }) => id === port)?.linktype ?? -1;
         const copy = Buffer.from(frame.subarray(0, Math.min(length, MAX_LENGTH)));
         corpus.push({ port: Math.max(0, LINKTYPES.indexOf(linktype)), frame: copy });
@@ -341,6 +342,7 @@ test('a million random and mutated frames change only counters', async (t) => {
   const good = layBench(stock, 'drop', true, random);
   const bad = layBench([...wrong, ...stock.slice(2)], 'forward', false, random);
   const frame = Buffer.alloc(MAX_LENGTH + 64);
+  const handed = frameOf(frame);
   /** The frame as it came, for the report of a failure. */
   const kept = Buffer.alloc(frame.length);
   let heap = 0;
@@ -358,7 +360,9 @@ test('a million random and mutated frames change only counters', async (t) => {
       bench.received += 1;
       bench.driver.isEthernet = LINKTYPES[port] === 1;
       bench.driver.cut = cut;
-      bench.lane.onFrame(frame, length, length + cut, port, random(8) === 0 ? 1 : 0, count >>> 10, count & 0xffff);
+      const flags = random(8) === 0 ? 1 : 0;
+      const times = { seconds: count >>> 10, nanoseconds: count & 0xffff };
+      bench.lane.onFrame(Object.assign(handed, { length, originalLength: length + cut, port, flags }, times));
       bench.lane.onBatchEnd();
     } catch (error) {
       const which = bench === good ? 'stock' : 'misbehaving';

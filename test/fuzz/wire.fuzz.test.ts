@@ -19,6 +19,7 @@ import { fillChecksums } from '../../src/wire/datagram.ts';
 import { IpLayout, parseIpLayout } from '../../src/wire/ip-layout.ts';
 import { classifyFrame, hasLabels, sessionHeader } from '../../src/wire/link.ts';
 import { findOption } from '../../src/wire/tcp.ts';
+import { frameOf } from '../support/frame-of.ts';
 import { llc, mpls, pppoe } from '../support/links.ts';
 import {
   ethernet,
@@ -218,7 +219,8 @@ test('what a missing card does to a frame stays within it, whatever the header b
     const field = [6, 8, 16, random(0x10000)][random(4)] ?? 0;
     const segment = random(8) === 0 ? random(0x10000) : random(100);
     const before = Buffer.from(bytes);
-    const what = card.stepIn(bytes, base.length, random(4), start, field, segment);
+    const fields = { length: base.length, flags: random(4), checksumStart: start, segmentSize: segment };
+    const what = card.stepIn(frameOf(bytes, fields), field);
     done[what] = (done[what] ?? 0) + 1;
     assert.deepEqual(bytes.subarray(base.length), before.subarray(base.length));
     if (what !== COMPLETED) assert.deepEqual(bytes, before);

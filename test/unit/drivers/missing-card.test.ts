@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FRAME_CHECKSUM_PARTIAL, FRAME_SUPER } from '../../../src/drivers/contract.ts';
+import { FRAME_CHECKSUM_PARTIAL, FRAME_SUPER } from '../../../src/drivers/frame.ts';
 import { AS_IT_IS, COMPLETED, CUT, MissingCard } from '../../../src/drivers/missing-card.ts';
+import { frameOf } from '../../support/frame-of.ts';
 import { pppoe } from '../../support/links.ts';
 import { pseudoSum } from '../../support/offloads.ts';
 import { ethernet, extension, fragment, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
@@ -17,7 +18,7 @@ const SCTP_FIELD = 8;
 /** `field` of what starts at `start` gets `word`, and the card is asked. */
 function ask(frame: Buffer, start: number, field: number, segment = 0, length = frame.length): number {
   const flags = segment > 0 ? FRAME_CHECKSUM_PARTIAL | FRAME_SUPER : FRAME_CHECKSUM_PARTIAL;
-  return new MissingCard().stepIn(frame, length, flags, start, field, segment);
+  return new MissingCard().stepIn(frameOf(frame, { length, flags, checksumStart: start, segmentSize: segment }), field);
 }
 
 describe('as it is', () => {
@@ -95,7 +96,7 @@ describe('cut', () => {
     const card = new MissingCard();
     const start = frame.length - 20 - DATA.length;
     const flags = FRAME_CHECKSUM_PARTIAL | FRAME_SUPER;
-    assert.equal(card.stepIn(frame, frame.length, flags, start, TCP_FIELD, 5), CUT);
+    assert.equal(card.stepIn(frameOf(frame, { flags, checksumStart: start, segmentSize: 5 }), TCP_FIELD), CUT);
     assert.equal(card.segments.count, 4);
     assert.equal(card.segments.write(3, card.segment), start + 20 + 4);
   });

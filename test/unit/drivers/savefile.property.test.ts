@@ -172,8 +172,8 @@ async function forward(parts: readonly Part[], isKept: (index: number) => boolea
   const driver = openSavefile({ input, output });
   let index = 0;
   await driver.start({
-    onFrame(frame, length, _originalLength, port) {
-      if (isKept(index)) assert.equal(driver.transmit(port, frame, length), true);
+    onFrame({ octets, length, port }) {
+      if (isKept(index)) assert.equal(driver.transmit(port, octets, length), true);
       index += 1;
     },
     onBatchEnd: () => undefined,

@@ -26,6 +26,7 @@ import { buffer } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { FrameSink } from '../../../src/drivers/contract.ts';
+import type { Frame } from '../../../src/drivers/frame.ts';
 import { openSavefile, type SavefileDriver } from '../../../src/drivers/savefile.ts';
 import { type ErrorCode, isFirehookError } from '../../../src/errors.ts';
 import { emitInterface, emitSection } from '../../../src/wire/savefile-pcapng.ts';
@@ -199,7 +200,7 @@ describe('what is handed out', () => {
     const records = [1500, 10].map((originalLength) => ({ bytes: Buffer.alloc(60), originalLength }));
     const lengths: number[] = [];
     await openSavefile({ input: file(composeCapture(PCAP, records)) }).start({
-      onFrame: (_frame, length, originalLength) => lengths.push(length, originalLength),
+      onFrame: ({ length, originalLength }) => lengths.push(length, originalLength),
       onBatchEnd: () => undefined,
     });
     assert.deepEqual(lengths, [60, 1500, 60, 60]);
@@ -208,7 +209,7 @@ describe('what is handed out', () => {
   test('comes in one buffer, which is another one only when a frame does not fit', async () => {
     const lengths = [60, 1514, 200_000, 60, 200_000];
     const buffers = new Set<Buffer>();
-    const sink = { onFrame: (frame: Buffer) => buffers.add(frame), onBatchEnd: () => undefined };
+    const sink = { onFrame: ({ octets }: Frame) => buffers.add(octets), onBatchEnd: () => undefined };
     await openSavefile({
       input: file(
         composeCapture(
@@ -420,7 +421,7 @@ test('a file that cannot grow rejects start', () => {
   const script = `
     import { openSavefile } from ${JSON.stringify(new URL('../../../src/drivers/savefile.ts', import.meta.url).href)};
     const driver = openSavefile({ input: ${JSON.stringify(input)}, output: ${JSON.stringify(path())} });
-    const onFrame = (frame, length) => driver.transmit(0, frame, length);
+    const onFrame = ({ octets, length }) => driver.transmit(0, octets, length);
     await driver.start({ onFrame, onBatchEnd() {} }).catch(({ code, message }) => console.log(code, message));`;
   // The limit is on the size of any file the process writes, so neither the loader's cache nor a coverage report may be on.
   const { stdout, stderr } = spawnSync(
@@ -436,7 +437,7 @@ type Decide = (driver: SavefileDriver, frame: Buffer, length: number, port: numb
 /** A sink that lets `decide` transmit; every answer must be true. Without a driver it looks at nothing. */
 function forwarding(driver: SavefileDriver | null, decide: Decide = sendBack): FrameSink {
   return {
-    onFrame(frame, length, _originalLength, port) {
+    onFrame({ octets: frame, length, port }) {
       if (driver !== null) {
         assert.equal(decide(driver, frame, length, port), true);
       }

@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FRAME_CHECKSUM_PARTIAL } from '../../../src/drivers/contract.ts';
+import { FRAME_CHECKSUM_PARTIAL } from '../../../src/drivers/frame.ts';
 import type { FORWARD_ACTION } from '../../../src/firewall/constants.ts';
 import { DEST_LOCAL, DEST_REMOTE, DROP, FORWARD, ICMP_ON_DROP } from '../../../src/firewall/constants.ts';
 import { gatherChain, IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';

@@ -8,7 +8,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FRAME_CHECKSUM_PARTIAL } from '../../../src/drivers/contract.ts';
+import { FRAME_CHECKSUM_PARTIAL } from '../../../src/drivers/frame.ts';
 import { DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD } from '../../../src/firewall/constants.ts';
 import type { IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import type { Pool } from '../../../src/firewall/pool.ts';

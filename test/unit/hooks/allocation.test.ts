@@ -17,6 +17,7 @@ import type { DefinedHook } from '../../../src/hook/contract.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
 import { Lane } from '../../../src/lane/lane.ts';
 import { ROOT } from '../../support/documents.ts';
+import { frameOf } from '../../support/frame-of.ts';
 import { heapGrowth, SMALLEST_LEAK } from '../../support/heap-growth.ts';
 import { icmpSettings } from '../../support/icmp-settings.ts';
 import { ethernet, ipv4, ipv6, tcp, udp } from '../../support/packet-builder.ts';
@@ -89,6 +90,7 @@ for (const [name, options] of Object.entries(OPTIONS)) {
     const lengths = FRAMES.map((frame) => frame.length);
     // One buffer for all frames, as a driver has it.
     const shared = Buffer.alloc(2048);
+    const handed = frameOf(shared);
     let seconds = 1_767_225_600;
     const grown = heapGrowth((packets) => {
       seconds += 1;
@@ -96,7 +98,11 @@ for (const [name, options] of Object.entries(OPTIONS)) {
         const which = index % FRAMES.length;
         shared.set(FRAMES[which] as Buffer);
         const length = lengths[which] as number;
-        lane.onFrame(shared, length, length, 0, 0, seconds, index);
+        handed.length = length;
+        handed.originalLength = length;
+        handed.seconds = seconds;
+        handed.nanoseconds = index;
+        lane.onFrame(handed);
       }
     });
     assert.ok(grown < SMALLEST_LEAK, `${grown} octets a packet`);

@@ -11,6 +11,7 @@ import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
 import { Lane } from '../../../src/lane/lane.ts';
+import { frameOf } from '../../support/frame-of.ts';
 import { heapGrowth, SMALLEST_LEAK } from '../../support/heap-growth.ts';
 import { icmpSettings } from '../../support/icmp-settings.ts';
 import { ethernet, ipv4, ipv6, udp } from '../../support/packet-builder.ts';
@@ -57,13 +58,17 @@ test('an unchanged, a changed and a dropped packet leave nothing on the heap', (
   });
   // One buffer for all frames, as a driver has it.
   const shared = Buffer.alloc(2048);
+  const handed = frameOf(shared, { seconds: 1 });
   // All of one batch: at its end the copy that hooks were handed is made anew, which is no cost of a packet.
   const run = (count: number): void => {
     for (let index = 0; index < count; index++) {
       const which = index % 3;
       shared.set(frames[which] as Buffer);
       const length = lengths[which] as number;
-      lane.onFrame(shared, length, length, 0, 0, 1, index);
+      handed.length = length;
+      handed.originalLength = length;
+      handed.nanoseconds = index;
+      lane.onFrame(handed);
     }
   };
   const least = heapGrowth(run);

@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FRAME_SUPER } from '../../../src/drivers/contract.ts';
+import { FRAME_SUPER } from '../../../src/drivers/frame.ts';
 import { DROP, FORWARD, ICMP_ON_DROP } from '../../../src/firewall/constants.ts';
 import { LEDGER_COUNTERS } from '../../../src/lane/ledger.ts';
 import { OTHER_TYPES, UNREADABLE_TYPES, unreadableLine } from '../../../src/lane/unreadable-types.ts';

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { constants as system } from 'node:os';
 import { describe, test } from 'node:test';
-import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER } from '../../../src/drivers/contract.ts';
+import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER } from '../../../src/drivers/frame.ts';
 import type { RefusalSink } from '../../../src/drivers/queued-sender.ts';
 import type { FORWARD_ACTION } from '../../../src/firewall/constants.ts';
 import * as constants from '../../../src/firewall/constants.ts';

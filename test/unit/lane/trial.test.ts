@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FRAME_SUPER } from '../../../src/drivers/contract.ts';
+import { FRAME_SUPER } from '../../../src/drivers/frame.ts';
 import { sampleFrames } from '../../../src/lane/sample-frames.ts';
 import { FaultNotes } from '../../../src/lane/trial.ts';
 import { fillChecksums } from '../../../src/wire/datagram.ts';
