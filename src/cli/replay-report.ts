@@ -11,11 +11,12 @@ import type { SavefileDriver } from '../drivers/savefile.ts';
 import { isStandardOutput } from '../drivers/savefile-output.ts';
 import type { FirehookError } from '../errors.ts';
 import { systemPool } from '../firewall/ddk.ts';
-import { HOOK_COUNTERS, type HookChain } from '../hook/hook-chain.ts';
+import { HOOK_WIDTH, type HookChain } from '../hook/hook-chain.ts';
 import type { VerifierSettings } from '../hook/verifier.ts';
 import type { Lane } from '../lane/lane.ts';
 import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../lane/ledger.ts';
 import type { LoadedChain } from '../lane/load-chain.ts';
+import { HOOK_COUNTERS, type HookChainCounter, type Row, rowFrom } from '../telemetry/counters.ts';
 import type { ReplayGuard } from './replay-guard.ts';
 import type { ReplayWays } from './replay-ways.ts';
 import { showPool } from './show.ts';
@@ -32,20 +33,13 @@ export interface ReplayReport {
   readonly total: LedgerRow;
   readonly addsUp: boolean;
   readonly problems: readonly string[];
-  readonly hooks: readonly {
+  readonly hooks: readonly (Readonly<Row<HookChainCounter>> & {
     readonly name: string;
     readonly priority: number;
-    readonly seen: number;
-    readonly forwarded: number;
-    readonly dropped: number;
-    readonly rejected: number;
-    readonly replaced: number;
-    readonly changed: number;
-    readonly faults: number;
     /** Of its timers and promises, beside those of `onPacket`. */
     readonly faultsOutside: number;
     readonly notFreed: number;
-  }[];
+  })[];
   /** As `firehook pool` has it; of the hooks only those that have not freed something. */
   readonly pool: PoolReport;
   /** What the verifier made happen, in a sentence, and by which settings; null where it was off. */
@@ -109,22 +103,13 @@ export function makeReport(
     total,
     addsUp: problems.length === 0,
     problems,
-    hooks: hooks.map(({ name, path: file, priority }, index) => {
-      const counter = (offset: number): number => chain.counters[index * HOOK_COUNTERS + offset] ?? 0;
-      return {
-        name,
-        priority,
-        seen: counter(0),
-        forwarded: counter(1),
-        dropped: counter(2),
-        rejected: counter(3),
-        replaced: counter(4),
-        changed: counter(5),
-        faults: counter(6),
-        faultsOutside: guard.faultsOf(file),
-        notFreed: systemPool.ownerUsage(chain.owners[index] ?? index).outstanding,
-      };
-    }),
+    hooks: hooks.map(({ name, path: file, priority }, index) => ({
+      name,
+      priority,
+      ...rowFrom(HOOK_COUNTERS, chain.counters, index * HOOK_WIDTH),
+      faultsOutside: guard.faultsOf(file),
+      notFreed: systemPool.ownerUsage(chain.owners[index] ?? index).outstanding,
+    })),
     pool: poolReport(chain),
     verifier: verifier === null ? null : { ...verifier.settings, report: verifier.report },
     warnings: warningsOf(driver, total, unread, ways),
@@ -157,17 +142,6 @@ function verifierLines({ verifier, hooks }: ReplayReport): string[] {
 export function showReport(report: ReplayReport, width?: number): string {
   const grid = gridOf(width);
   const { total } = report;
-  const head: Cell[] = [
-    'hook',
-    'priority',
-    'seen',
-    'forwarded',
-    'dropped',
-    'rejected',
-    'replaced',
-    'changed',
-    'faults',
-  ];
   const reasons: [string, number][] = [
     ['malformed', total.droppedMalformed],
     ['not IP, forwarded or dropped by policy', total.nonIp],
@@ -186,17 +160,11 @@ export function showReport(report: ReplayReport, width?: number): string {
       ? []
       : [
           grid([
-            head,
+            ['hook', 'priority', ...HOOK_COUNTERS.map(({ name, label }) => label ?? name)],
             ...report.hooks.map((hook): Cell[] => [
               hook.name,
               hook.priority,
-              hook.seen,
-              hook.forwarded,
-              hook.dropped,
-              hook.rejected,
-              hook.replaced,
-              hook.changed,
-              hook.faults + hook.faultsOutside,
+              ...HOOK_COUNTERS.map(({ name }) => (name === 'faults' ? hook.faults + hook.faultsOutside : hook[name])),
             ]),
           ]),
         ]),

@@ -26,7 +26,7 @@ import { openSavefile, type SavefileDriver } from '../drivers/savefile.ts';
 import { isStandardInput } from '../drivers/savefile-input.ts';
 import { isStandardOutput } from '../drivers/savefile-output.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
-import { HOOK_COUNTERS, HOOK_FAULTS, type HookChain } from '../hook/hook-chain.ts';
+import { HOOK_WIDTH, type HookChain } from '../hook/hook-chain.ts';
 import { becomeUser } from '../lane/become-user.ts';
 import { FileClock } from '../lane/hook-clock.ts';
 import { Lane } from '../lane/lane.ts';
@@ -36,6 +36,7 @@ import { withoutFiles } from '../supervisor/bundle-all.ts';
 import { bundleAs } from '../supervisor/bundle-as-user.ts';
 import { findUser } from '../supervisor/lane-user.ts';
 import { tryHooks } from '../supervisor/try-hooks.ts';
+import { HOOK_COUNTERS, rowFrom } from '../telemetry/counters.ts';
 import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
 import { printable, printableJson } from '../telemetry/printable.ts';
 import { paint } from './fail.ts';
@@ -186,7 +187,7 @@ function endOf(
   if (guard.ownError !== null)
     return new FirehookError('FIREHOOK_LANE_FAILED', oneLine(guard.ownError), { cause: guard.ownError });
   if (guard.faultSentence !== '') return new FirehookError('FIREHOOK_HOOK_FAULT', guard.faultSentence);
-  const faults = hooks.reduce((sum, _, index) => sum + (counters[index * HOOK_COUNTERS + HOOK_FAULTS] ?? 0), 0);
+  const faults = hooks.reduce((sum, _, index) => sum + rowFrom(HOOK_COUNTERS, counters, index * HOOK_WIDTH).faults, 0);
   if (faults === 0) return null;
   const detail = `${faults} ${faults === 1 ? 'fault' : 'faults'} of hooks, the last: ${printable(lastFault())}`;
   return new FirehookError('FIREHOOK_HOOK_FAULT', detail);

@@ -14,7 +14,7 @@ import type {
   StatsReport,
   StatusReport,
 } from '../control/reports.ts';
-import type { LedgerRow } from '../lane/ledger.ts';
+import { HOOK_COUNTERS, WAY_COUNTERS } from '../telemetry/counters.ts';
 import { printable } from '../telemetry/printable.ts';
 import { type Cell, gridOf, table } from './table.ts';
 
@@ -111,12 +111,6 @@ export function showStats(report: StatsReport, width?: number): string {
     ...report.ways.map(({ name, ledger }) => ({ name, row: ledger })),
     { name: 'total', row: report.total },
   ];
-  const line = (label: string, value: (row: LedgerRow) => number): Cell[] => [
-    label,
-    ...columns.map(({ row }) => value(row)),
-  ];
-  const optional = (label: string, value: (row: LedgerRow) => number): Cell[][] =>
-    columns.some(({ row }) => value(row) !== 0) ? [line(label, value)] : [];
   const port = (
     label: string,
     value: (counters: NonNullable<StatsReport['ways'][number]['port']>) => number,
@@ -126,39 +120,10 @@ export function showStats(report: StatsReport, width?: number): string {
   };
   const ledger = grid([
     ['packets', ...columns.map(({ name }) => name)],
-    line('received', (row) => row.received),
-    ...optional('  extra segments', (row) => row.extraSegments),
-    line('  forwarded', (row) => row.forwarded),
-    line('  dropped', (row) => row.dropped),
-    ...optional('    by a hook', (row) => row.droppedByHook),
-    ...optional('    by a hook fault', (row) => row.droppedByFault),
-    ...optional('    malformed', (row) => row.droppedMalformed),
-    ...optional('    not IP', (row) => row.droppedNonIp),
-    ...optional('    unreadable', (row) => row.droppedUnreadable),
-    line('  rejected', (row) => row.rejected),
-    line('  lost', (row) => row.lost),
-    ...optional('    too long', (row) => row.lostTooLong),
-    ...optional('    send error', (row) => row.lostSendError),
-    ...optional('    pool exhausted', (row) => row.lostPool),
-    ...optional('    cut by the capture', (row) => row.lostTruncated),
-    ...optional('not IP', (row) => row.nonIp),
-    ...optional('unreadable', (row) => row.unreadable),
-    ...optional('hook faults', (row) => row.hookFaults),
-    ...optional('replaced', (row) => row.replaced),
-    line('frames sent', (row) => row.sent),
-    ...optional('  extra fragments', (row) => row.extraFragments),
-    ...optional('  ICMP errors', (row) => row.icmpErrors),
-    ...optional('  made by hooks', (row) => row.injected),
-    ...optional('ICMP errors held back', (row) => row.icmpSuppressed),
-    ...optional('  its address or prefix had its share', (row) => row.icmpOverPrefix),
-    ...optional('  all together had theirs', (row) => row.icmpOverTotal),
-    ...optional('  behind labels, which lead one way', (row) => row.icmpOneWay),
-    ...optional('ICMP errors that would be', (row) => row.icmpWouldBe),
-    ...optional('ICMP errors refused by the kernel', (row) => row.icmpRefused),
-    ...optional('  by the rules of this machine', (row) => row.icmpDenied),
-    ...optional('refused: made by hooks', (row) => row.injectRefused),
-    ...optional('  by the rules of this machine', (row) => row.injectDenied),
-    ...optional('probe frames of the supervisor', (row) => row.probes),
+    ...WAY_COUNTERS.flatMap(({ name, label, depth, isAlways }): Cell[][] => {
+      if (label === null || (!isAlways && columns.every(({ row }) => row[name] === 0))) return [];
+      return [[`${'  '.repeat(depth)}${label}`, ...columns.map(({ row }) => row[name])]];
+    }),
     port('stolen by the kernel', ({ stolen }) => stolen),
     port('  never handed to a lane', ({ neverHanded }) => neverHanded),
     port('met while no lane answered', ({ whileDown }) => whileDown),
@@ -216,19 +181,16 @@ export function showStats(report: StatsReport, width?: number): string {
 export function showHooks(report: HooksReport, width?: number): string {
   const grid = gridOf(width);
   if (report.hooks.length === 0) return 'No hooks: everything is forwarded.';
+  // In a tap alone changes are tracked.
+  const shown = HOOK_COUNTERS.filter(({ name }) => report.hooks.some((hook) => hook[name] !== null));
   return [
     'The first row runs first: larger priority first, ties in the order of the configuration.',
     grid([
-      ['hook', 'priority', 'seen', 'forwarded', 'dropped', 'rejected', 'replaced', 'faults', 'module'],
+      ['hook', 'priority', ...shown.map(({ name, label }) => label ?? name), 'module'],
       ...report.hooks.map((hook): Cell[] => [
         hook.kind === 'callback' ? `${hook.name} (firewallHook)` : hook.name,
         hook.priority,
-        hook.seen,
-        hook.forwarded,
-        hook.dropped,
-        hook.rejected,
-        hook.replaced,
-        hook.faults,
+        ...shown.map(({ name }) => hook[name] ?? 0),
         hook.path,
       ]),
     ]),

@@ -7,12 +7,13 @@
  * @module
  */
 
-import { addRow, checkRow, emptyRow, type LedgerRow, MOST_COUNTED } from '../lane/ledger.ts';
+import { addRow, checkRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
 import type { LaneProgress } from '../lane/progress.ts';
 import type { PortCounters } from '../plumbing/port-counters.ts';
 import { describeRings, type RingReport } from '../supervisor/ring-plan.ts';
 import { sumProgress, type WayTotals } from '../supervisor/totals.ts';
 import { version } from '../supervisor/version.ts';
+import { HOOK_COUNTERS, type HookChainCounter, MOST_COUNTED, pickRow, type Row } from '../telemetry/counters.ts';
 import type { ControlReports } from './control-server.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { askDevices } from './device-control.ts';
@@ -122,21 +123,19 @@ export interface StatsReport {
   readonly problems: readonly string[];
 }
 
+/** A hook in `firehook hooks`. */
+export interface HookReport extends Readonly<Omit<Row<HookChainCounter>, 'changed'>> {
+  readonly name: string;
+  readonly priority: number;
+  readonly kind: string;
+  readonly path: string;
+  /** Null where changes are not tracked. */
+  readonly changed: number | null;
+}
+
 /** `firehook hooks`. */
 export interface HooksReport {
-  readonly hooks: readonly {
-    readonly name: string;
-    readonly priority: number;
-    readonly kind: string;
-    readonly path: string;
-    readonly seen: number;
-    readonly forwarded: number;
-    readonly dropped: number;
-    readonly rejected: number;
-    readonly replaced: number;
-    readonly changed: number | null;
-    readonly faults: number;
-  }[];
+  readonly hooks: readonly HookReport[];
 }
 
 /** `firehook pool`. */
@@ -317,13 +316,8 @@ export class Reports implements ControlReports {
         priority,
         kind,
         path,
-        seen: counters.seen,
-        forwarded: counters.forwarded,
-        dropped: counters.dropped,
-        rejected: counters.rejected,
-        replaced: counters.replaced,
-        changed: tracksChanges ? counters.changed : null,
-        faults: counters.faults,
+        ...pickRow(HOOK_COUNTERS, counters),
+        ...(tracksChanges ? {} : { changed: null }),
       })),
     };
   }

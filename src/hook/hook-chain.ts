@@ -18,6 +18,7 @@ import { DROP, FORWARD, ICMP_ON_DROP, IP_TRANSMIT, IPR_FLAG_CHECKSUM_OFFLOAD } f
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
 import type { Pool } from '../firewall/pool.ts';
+import { columnOf, HOOK_COUNTERS } from '../telemetry/counters.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
 import type { Arrival, DatagramBuffer } from './arrival.ts';
 import type { CallbackDoor } from './callback-door.ts';
@@ -31,17 +32,17 @@ import { ContextState, ContextView, freezeViews, PacketView } from './packet-vie
 import { isChecksumPartial, MAX_DATAGRAM, Replacement } from './replacement.ts';
 import type { Verifier } from './verifier.ts';
 
-/** Counters of one hook, as offsets into its row of {@link HookChain.counters}. */
-export const HOOK_SEEN = 0;
-export const HOOK_FORWARDED = 1;
-export const HOOK_DROPPED = 2;
-export const HOOK_REJECTED = 3;
-export const HOOK_REPLACED = 4;
-/** Changed in place. Counted only where the chain tracks changes (replay, tap): it costs a copy of each packet. */
-export const HOOK_CHANGED = 5;
-export const HOOK_FAULTS = 6;
-/** Length of a hook's row. */
-export const HOOK_COUNTERS = 7;
+/** Numbers in a hook's row of {@link HookChain.counters}: the columns of `HOOK_COUNTERS`. */
+export const HOOK_WIDTH: number = HOOK_COUNTERS.length;
+
+const SEEN = columnOf(HOOK_COUNTERS, 'seen');
+const FORWARDED = columnOf(HOOK_COUNTERS, 'forwarded');
+const DROPPED = columnOf(HOOK_COUNTERS, 'dropped');
+const REJECTED = columnOf(HOOK_COUNTERS, 'rejected');
+const REPLACED = columnOf(HOOK_COUNTERS, 'replaced');
+/** Counted only where the chain tracks changes (replay, tap): it costs a copy of each packet. */
+const CHANGED = columnOf(HOOK_COUNTERS, 'changed');
+const FAULTS = columnOf(HOOK_COUNTERS, 'faults');
 
 /** What decides a packet when a hook is at fault. */
 export type OnHookError = 'drop' | 'forward';
@@ -68,7 +69,7 @@ export class HookChain {
   readonly owners: readonly number[];
   /** Who is called, in which order; drivers change it while packets come. */
   readonly entries: ChainEntries;
-  /** One row of {@link HOOK_COUNTERS} numbers a hook, in running order. */
+  /** One row of {@link HOOK_WIDTH} numbers a hook, in running order. */
   readonly counters: Float64Array;
   /** The chain that stands for the packet after {@link HookChain.run}: the one handed in, or a replacement. */
   current: IPRcvBuf | null = null;
@@ -113,8 +114,8 @@ export class HookChain {
     this.owners = this.hooks.map(({ owner }, index) => owner ?? index);
     this.#definitions = this.hooks.map((hook) => (hook.kind === 'defined' ? hook.definition : null));
     this.#callHook = compileCalls(this.#definitions);
-    this.entries = new ChainEntries(this.hooks, HOOK_COUNTERS);
-    this.counters = new Float64Array(this.hooks.length * HOOK_COUNTERS);
+    this.entries = new ChainEntries(this.hooks, HOOK_WIDTH);
+    this.counters = new Float64Array(this.hooks.length * HOOK_WIDTH);
     this.#pool = options.pool;
     freezeViews();
     this.#packet = new PacketState(options.pool);
@@ -169,7 +170,7 @@ export class HookChain {
           return this.#poolExhausted();
       }
       if (callback === null && this.replaced && !this.#linearise()) return this.#poolExhausted();
-      count(counters, row + HOOK_SEEN);
+      count(counters, row + SEEN);
       if (this.#before !== null) this.#remember();
       const sendIndex = context.sendInterfaceIndex;
       const destinationType = context.destinationType;
@@ -223,7 +224,7 @@ export class HookChain {
       }
       if (reason !== '') {
         this.faults += 1;
-        count(counters, row + HOOK_FAULTS);
+        count(counters, row + FAULTS);
         context.sendInterfaceIndex = sendIndex;
         context.destinationType = destinationType;
         this.#onFault(this.hooks[i] as LoadedHook, reason, error, entry.pointer);
@@ -231,16 +232,16 @@ export class HookChain {
           if (this.#faultVerdict === FORWARD) continue;
           this.byFault = true;
           this.decidedBy = i;
-          count(counters, row + HOOK_DROPPED);
+          count(counters, row + DROPPED);
           return this.#faultVerdict;
         }
       }
       if (verdict === FORWARD) {
-        count(counters, row + HOOK_FORWARDED);
+        count(counters, row + FORWARDED);
         continue;
       }
       this.decidedBy = i;
-      count(counters, row + (verdict === DROP ? HOOK_DROPPED : HOOK_REJECTED));
+      count(counters, row + (verdict === DROP ? DROPPED : REJECTED));
       return verdict;
     }
     if (this.#isStandIn) this.#putBack(bytes, layout);
@@ -319,7 +320,7 @@ export class HookChain {
 
   /** Counts a fault of a hook that happened outside of any packet. */
   countFault(hook: number): void {
-    count(this.counters, hook * HOOK_COUNTERS + HOOK_FAULTS);
+    count(this.counters, hook * HOOK_WIDTH + FAULTS);
   }
 
   #collectCells(door: CallbackDoor): void {
@@ -392,7 +393,7 @@ export class HookChain {
     this.current = chain;
     this.replaced = true;
     this.#isStandIn = false;
-    count(this.counters, row + HOOK_REPLACED);
+    count(this.counters, row + REPLACED);
     this.#load(chain);
   }
 
@@ -417,8 +418,8 @@ export class HookChain {
     this.faults += 1;
     this.byFault = true;
     this.decidedBy = hook;
-    count(this.counters, row + HOOK_FAULTS);
-    count(this.counters, row + HOOK_DROPPED);
+    count(this.counters, row + FAULTS);
+    count(this.counters, row + DROPPED);
     this.#onFault(this.hooks[hook] as LoadedHook, 'broke the chain that stands for the packet', error, null);
     return DROP;
   }
@@ -511,7 +512,7 @@ export class HookChain {
     const isSame =
       gatherChain(this.current, this.#scratch, 0) === size &&
       this.#before.compare(this.#scratch, 0, size, 0, size) === 0;
-    if (!isSame) count(this.counters, row + HOOK_CHANGED);
+    if (!isSame) count(this.counters, row + CHANGED);
   }
 }
 

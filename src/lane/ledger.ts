@@ -14,123 +14,83 @@
  * a hook seeing it because a capture file had too little of it.
  * Probe frames of the supervisor are in none of these sums; `probes` counts them.
  *
- * One row of numbers a way (an attach has one or two ways). Plain doubles: exact up to 2^53, no allocation to count.
+ * One row of numbers a way (an attach has one or two ways), in the order of `WAY_COUNTERS`; no allocation to count.
  *
  * @module
  */
 
-/** The counters of one way, in the order they stand in a row. */
-export const LEDGER_COUNTERS = [
-  'received',
-  'receivedOctets',
-  'extraSegments',
-  'forwarded',
-  'dropped',
-  'rejected',
-  'lost',
-  'droppedByHook',
-  'droppedByFault',
-  'droppedMalformed',
-  'droppedNonIp',
-  'droppedUnreadable',
-  'lostTooLong',
-  'lostSendError',
-  'lostPool',
-  'lostTruncated',
-  'nonIp',
-  'unreadable',
-  'passedTruncated',
-  'hookFaults',
-  'replaced',
-  'sent',
-  'sentOctets',
-  'extraFragments',
-  'icmpDue',
-  'icmpErrors',
-  'icmpSuppressed',
-  'icmpOverPrefix',
-  'icmpOverTotal',
-  'icmpOneWay',
-  'icmpWouldBe',
-  'icmpRefused',
-  'icmpDenied',
-  'injected',
-  'injectRefused',
-  'injectDenied',
-  'probes',
-] as const;
-
-/** Name of a counter. */
-export type LedgerCounter = (typeof LEDGER_COUNTERS)[number];
+import {
+  columnOf,
+  emptyRowOf,
+  MOST_COUNTED,
+  type Row,
+  rowFrom,
+  WAY_COUNTERS,
+  WAY_SUMS,
+  type WayCounter,
+} from '../telemetry/counters.ts';
 
 /** A row as an object, for reports. */
-export type LedgerRow = Record<LedgerCounter, number>;
+export type LedgerRow = Row<WayCounter>;
 
 /** Numbers in a row. */
-export const LEDGER_WIDTH = LEDGER_COUNTERS.length;
+export const LEDGER_WIDTH: number = WAY_COUNTERS.length;
 
-function column(name: LedgerCounter): number {
-  return LEDGER_COUNTERS.indexOf(name);
+function column(name: WayCounter): number {
+  return columnOf<WayCounter>(WAY_COUNTERS, name);
 }
 
-export const RECEIVED = column('received');
-export const RECEIVED_OCTETS = column('receivedOctets');
-export const EXTRA_SEGMENTS = column('extraSegments');
-export const FORWARDED = column('forwarded');
-export const DROPPED = column('dropped');
-export const REJECTED = column('rejected');
-export const LOST = column('lost');
-export const DROPPED_BY_HOOK = column('droppedByHook');
-export const DROPPED_BY_FAULT = column('droppedByFault');
-export const DROPPED_MALFORMED = column('droppedMalformed');
-export const DROPPED_NON_IP = column('droppedNonIp');
-export const DROPPED_UNREADABLE = column('droppedUnreadable');
-export const LOST_TOO_LONG = column('lostTooLong');
-export const LOST_SEND_ERROR = column('lostSendError');
-export const LOST_POOL = column('lostPool');
-export const LOST_TRUNCATED = column('lostTruncated');
-export const NON_IP = column('nonIp');
-export const UNREADABLE = column('unreadable');
-export const PASSED_TRUNCATED = column('passedTruncated');
-export const HOOK_FAULTS = column('hookFaults');
-export const REPLACED = column('replaced');
-export const SENT = column('sent');
-export const SENT_OCTETS = column('sentOctets');
-export const EXTRA_FRAGMENTS = column('extraFragments');
-/** What ICMP lets be answered: each is booked in one of the next four besides. */
-export const ICMP_DUE = column('icmpDue');
-export const ICMP_ERRORS = column('icmpErrors');
-export const ICMP_SUPPRESSED = column('icmpSuppressed');
-/** Of them: the address or its prefix has had its share; all together have; the way back is not known. */
-export const ICMP_OVER_PREFIX = column('icmpOverPrefix');
-export const ICMP_OVER_TOTAL = column('icmpOverTotal');
-export const ICMP_ONE_WAY = column('icmpOneWay');
-export const ICMP_WOULD_BE = column('icmpWouldBe');
-export const ICMP_REFUSED = column('icmpRefused');
-/** Of them: by the machine's own rules. */
-export const ICMP_DENIED = column('icmpDenied');
-export const INJECTED = column('injected');
-export const INJECT_REFUSED = column('injectRefused');
-/** Of them: by the machine's own rules. */
-export const INJECT_DENIED = column('injectDenied');
-export const PROBES = column('probes');
-
-/** Largest counter that a double holds exactly: more is counted by none, whatever a lane says of itself. */
-export const MOST_COUNTED: number = 2 ** 53;
+export const RECEIVED: number = column('received');
+export const RECEIVED_OCTETS: number = column('receivedOctets');
+export const EXTRA_SEGMENTS: number = column('extraSegments');
+export const FORWARDED: number = column('forwarded');
+export const DROPPED: number = column('dropped');
+export const REJECTED: number = column('rejected');
+export const LOST: number = column('lost');
+export const DROPPED_BY_HOOK: number = column('droppedByHook');
+export const DROPPED_BY_FAULT: number = column('droppedByFault');
+export const DROPPED_MALFORMED: number = column('droppedMalformed');
+export const DROPPED_NON_IP: number = column('droppedNonIp');
+export const DROPPED_UNREADABLE: number = column('droppedUnreadable');
+export const LOST_TOO_LONG: number = column('lostTooLong');
+export const LOST_SEND_ERROR: number = column('lostSendError');
+export const LOST_POOL: number = column('lostPool');
+export const LOST_TRUNCATED: number = column('lostTruncated');
+export const NON_IP: number = column('nonIp');
+export const UNREADABLE: number = column('unreadable');
+export const PASSED_TRUNCATED: number = column('passedTruncated');
+export const HOOK_FAULTS: number = column('hookFaults');
+export const REPLACED: number = column('replaced');
+export const SENT: number = column('sent');
+export const SENT_OCTETS: number = column('sentOctets');
+export const EXTRA_FRAGMENTS: number = column('extraFragments');
+export const ICMP_DUE: number = column('icmpDue');
+export const ICMP_ERRORS: number = column('icmpErrors');
+export const ICMP_SUPPRESSED: number = column('icmpSuppressed');
+export const ICMP_OVER_PREFIX: number = column('icmpOverPrefix');
+export const ICMP_OVER_TOTAL: number = column('icmpOverTotal');
+export const ICMP_ONE_WAY: number = column('icmpOneWay');
+export const ICMP_WOULD_BE: number = column('icmpWouldBe');
+export const ICMP_REFUSED: number = column('icmpRefused');
+export const ICMP_DENIED: number = column('icmpDenied');
+export const INJECTED: number = column('injected');
+export const INJECT_REFUSED: number = column('injectRefused');
+export const INJECT_DENIED: number = column('injectDenied');
+export const PROBES: number = column('probes');
 
 /** An empty row as an object. */
 export function emptyRow(): LedgerRow {
-  return Object.fromEntries(LEDGER_COUNTERS.map((name) => [name, 0])) as LedgerRow;
+  return emptyRowOf(WAY_COUNTERS);
 }
 
 /** The row that starts at `base` of `numbers` as an object. */
 export function rowAt(numbers: Float64Array, base: number): LedgerRow {
-  return Object.fromEntries(LEDGER_COUNTERS.map((name, i) => [name, numbers[base + i] ?? 0])) as LedgerRow;
+  return rowFrom(WAY_COUNTERS, numbers, base);
 }
 
 /** Adds `more` to `row` in place, up to {@link MOST_COUNTED}. */
 export function addRow(row: LedgerRow, more: LedgerRow): void {
-  for (const name of LEDGER_COUNTERS) row[name] = Math.min(row[name] + more[name], MOST_COUNTED);
+  for (const { name } of WAY_COUNTERS) row[name] = Math.min(row[name] + more[name], MOST_COUNTED);
 }
 
 /**
@@ -140,39 +100,8 @@ export function addRow(row: LedgerRow, more: LedgerRow): void {
  * @param sends - false for `tap`, where a forwarded packet is not sent
  */
 export function checkRow(row: LedgerRow, sends: boolean): string[] {
-  const problems: string[] = [];
-  const same = (what: string, left: number, right: number): void => {
-    if (left !== right) problems.push(`${what}: ${left} against ${right}`);
-  };
-  same(
-    'received = forwarded + dropped + rejected + lost',
-    row.received,
-    row.forwarded + row.dropped + row.rejected + row.lost,
-  );
-  same(
-    'dropped = by hook + by fault + malformed + not IP + unreadable',
-    row.dropped,
-    row.droppedByHook + row.droppedByFault + row.droppedMalformed + row.droppedNonIp + row.droppedUnreadable,
-  );
-  same(
-    'lost = too long + send error + pool + truncated',
-    row.lost,
-    row.lostTooLong + row.lostSendError + row.lostPool + row.lostTruncated,
-  );
-  same(
-    'sent = forwarded + extra fragments + ICMP errors + injected',
-    row.sent,
-    sends ? row.forwarded + row.extraFragments + row.icmpErrors + row.injected : 0,
-  );
-  same(
-    'ICMP answers due = ICMP errors + held back + would be + refused',
-    row.icmpDue,
-    row.icmpErrors + row.icmpSuppressed + row.icmpWouldBe + row.icmpRefused,
-  );
-  same(
-    'held back = over the prefix + over the total + one way',
-    row.icmpSuppressed,
-    row.icmpOverPrefix + row.icmpOverTotal + row.icmpOneWay,
-  );
-  return problems;
+  return WAY_SUMS.flatMap(({ whole, parts, isOfSending }) => {
+    const sum = isOfSending === true && !sends ? 0 : parts.reduce((all, part) => all + row[part], 0);
+    return row[whole] === sum ? [] : [`${whole} = ${parts.join(' + ')}: ${row[whole]} against ${sum}`];
+  });
 }

@@ -9,7 +9,7 @@
  * ```
  *   doubles:  magic | sequence | packets | ways | hooks | tags | poolBytes | poolLimit | poolFaults | kernelDropped
  *             fenced | epoch
- *             ways x LEDGER_WIDTH | hooks x (HOOK_COUNTERS + 3) | MAX_TAGS x TAG_WIDTH | sequence
+ *             ways x LEDGER_WIDTH | hooks x HOOK_ROW | MAX_TAGS x TAG_WIDTH | sequence
  * ```
  * Rule: hooks share the process with the writer, so the reader believes no count, no size and no number out of range.
  *
@@ -21,16 +21,17 @@ import { readSync, writeSync } from 'node:fs';
 import type { DriverStats } from '../drivers/contract.ts';
 import type { Pool } from '../firewall/pool.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
-import { HOOK_COUNTERS } from '../hook/hook-chain.ts';
+import { HOOK_WIDTH } from '../hook/hook-chain.ts';
 import { RUNNING_OCTETS } from '../hook/running-hook.ts';
+import { HOOK_COLUMNS, type HookCounter, MOST_COUNTED, type Row, rowFrom } from '../telemetry/counters.ts';
 import type { LedgerRow } from './ledger.ts';
-import { LEDGER_WIDTH, MOST_COUNTED, rowAt } from './ledger.ts';
+import { LEDGER_WIDTH, rowAt } from './ledger.ts';
 
-/** "FHP3" as a number; changes when the layout does. */
-const MAGIC = 0x46485033;
+/** "FHP4" as a number; changes when the layout does. */
+const MAGIC = 0x46485034;
 const HEADER = 12;
-/** Hook row: the chain's counters, then allocations outstanding, their octets, refused frees. */
-const HOOK_WIDTH = HOOK_COUNTERS + 3;
+/** Numbers of a hook: what the chain counts, then what the books of the pool say. */
+const HOOK_ROW = HOOK_COLUMNS.length;
 /** Tag row: tag, pool type, allocs, frees, bytes. */
 const TAG_WIDTH = 5;
 /** Tags beyond this are summed into none: a hook that invents tags must not grow the file. */
@@ -42,21 +43,7 @@ const ATTEMPTS = 20;
 const GAP_MS = 5;
 
 /** Counters of one hook in a snapshot. */
-export interface HookProgress {
-  readonly seen: number;
-  readonly forwarded: number;
-  readonly dropped: number;
-  readonly rejected: number;
-  readonly replaced: number;
-  readonly changed: number;
-  readonly faults: number;
-  /** Allocations made by the hook and neither freed nor handed over. */
-  readonly outstanding: number;
-  /** Their octets. */
-  readonly outstandingBytes: number;
-  /** Frees and uses the pool refused. */
-  readonly poolFaults: number;
-}
+export type HookProgress = Readonly<Row<HookCounter>>;
 
 /** One line of `firehook pool`. */
 export interface TagProgress {
@@ -104,7 +91,7 @@ export function sharedOctets(shape: ProgressShape): number {
 }
 
 function widthOf({ ways, hooks }: ProgressShape): number {
-  return HEADER + ways * LEDGER_WIDTH + hooks * HOOK_WIDTH + MAX_TAGS * TAG_WIDTH + 1;
+  return HEADER + ways * LEDGER_WIDTH + hooks * HOOK_ROW + MAX_TAGS * TAG_WIDTH + 1;
 }
 
 /** What {@link ProgressWriter} takes its numbers from. */
@@ -161,8 +148,8 @@ export class ProgressWriter {
     numbers.set(ledger, HEADER);
     let at = HEADER + ledger.length;
     const counters = chain.counters;
-    for (let row = 0; row < counters.length; row += HOOK_COUNTERS, at += HOOK_WIDTH) {
-      for (let i = 0; i < HOOK_COUNTERS; i++) numbers[at + i] = counters[row + i] as number;
+    for (let row = 0; row < counters.length; row += HOOK_WIDTH, at += HOOK_ROW) {
+      for (let i = 0; i < HOOK_WIDTH; i++) numbers[at + i] = counters[row + i] as number;
     }
     numbers[numbers.length - 1] = this.#sequence;
     writeSync(this.#fd, this.#bytes, 0, this.#bytes.length, 0);
@@ -173,11 +160,11 @@ export class ProgressWriter {
     const numbers = this.#numbers;
     const { ledger, chain, pool } = this.#source;
     let at = HEADER + ledger.length;
-    for (let hook = 0; hook < chain.hooks.length; hook++, at += HOOK_WIDTH) {
+    for (let hook = 0; hook < chain.hooks.length; hook++, at += HOOK_ROW) {
       const usage = pool.ownerUsage(chain.owners[hook] as number);
-      numbers[at + HOOK_COUNTERS] = usage.outstanding;
-      numbers[at + HOOK_COUNTERS + 1] = usage.bytes;
-      numbers[at + HOOK_COUNTERS + 2] = usage.faults;
+      numbers[at + HOOK_WIDTH] = usage.outstanding;
+      numbers[at + HOOK_WIDTH + 1] = usage.bytes;
+      numbers[at + HOOK_WIDTH + 2] = usage.faults;
     }
     const tags = pool.usage().slice(0, MAX_TAGS);
     for (const tag of tags) {
@@ -259,20 +246,7 @@ function decode(numbers: Float64Array, shape: ProgressShape): LaneProgress {
   let offset = HEADER;
   for (let i = 0; i < shape.ways; i++, offset += LEDGER_WIDTH) ways.push(rowAt(numbers, offset));
   const hooks: HookProgress[] = [];
-  for (let i = 0; i < shape.hooks; i++, offset += HOOK_WIDTH) {
-    hooks.push({
-      seen: at(offset),
-      forwarded: at(offset + 1),
-      dropped: at(offset + 2),
-      rejected: at(offset + 3),
-      replaced: at(offset + 4),
-      changed: at(offset + 5),
-      faults: at(offset + 6),
-      outstanding: at(offset + 7),
-      outstandingBytes: at(offset + 8),
-      poolFaults: at(offset + 9),
-    });
-  }
+  for (let i = 0; i < shape.hooks; i++, offset += HOOK_ROW) hooks.push(rowFrom(HOOK_COLUMNS, numbers, offset));
   const tags: TagProgress[] = [];
   const tagCount = Math.min(at(5), MAX_TAGS);
   for (let i = 0; i < tagCount; i++, offset += TAG_WIDTH) {

@@ -7,10 +7,11 @@
  * @module
  */
 
-import { addRow, emptyRow, type LedgerRow, MOST_COUNTED } from '../lane/ledger.ts';
+import { addRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
 import type { HookInfo } from '../lane/messages.ts';
 import type { HookProgress, LaneProgress, TagProgress } from '../lane/progress.ts';
 import type { Way } from '../lane/way.ts';
+import { emptyRowOf, HOOK_COLUMNS, type HookCounter, MOST_COUNTED, sumOfRows } from '../telemetry/counters.ts';
 
 /** A way's row under its name. */
 export interface WayTotals {
@@ -25,18 +26,7 @@ export interface HookTotals extends HookInfo {
   readonly counters: HookProgress;
 }
 
-const NO_COUNTERS: HookProgress = {
-  seen: 0,
-  forwarded: 0,
-  dropped: 0,
-  rejected: 0,
-  replaced: 0,
-  changed: 0,
-  faults: 0,
-  outstanding: 0,
-  outstandingBytes: 0,
-  poolFaults: 0,
-};
+const NO_COUNTERS: HookProgress = emptyRowOf(HOOK_COLUMNS);
 
 /** Adds lanes up. */
 export class Totals {
@@ -119,11 +109,7 @@ function addProgress(a: LaneProgress, b: LaneProgress): LaneProgress {
 }
 
 function addHook(a: HookProgress, b: HookProgress): HookProgress {
-  const sums = Object.keys(NO_COUNTERS).map((key) => [
-    key,
-    bounded(a[key as keyof HookProgress] + b[key as keyof HookProgress]),
-  ]);
-  return Object.fromEntries(sums) as HookProgress;
+  return sumOfRows<HookCounter>(HOOK_COLUMNS, a, b);
 }
 
 function addTags(a: readonly TagProgress[], b: readonly TagProgress[]): TagProgress[] {

@@ -8,8 +8,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FRAME_SUPER } from '../../../src/drivers/frame.ts';
 import { DROP, FORWARD, ICMP_ON_DROP } from '../../../src/firewall/constants.ts';
-import { LEDGER_COUNTERS } from '../../../src/lane/ledger.ts';
 import { OTHER_TYPES, UNREADABLE_TYPES, unreadableLine } from '../../../src/lane/unreadable-types.ts';
+import { WAY_COUNTERS } from '../../../src/telemetry/counters.ts';
 import { llc, mpls, pppoe, probe } from '../../support/links.ts';
 import { ethernet, extension, fragment, icmpv6, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
 import { checkIpv4, checkIpv6, destination, icmp, source } from '../../support/packet-checker.ts';
@@ -28,8 +28,8 @@ const pass = () => hook('pass', () => FORWARD);
 
 function booked({ row }: Rig): Record<string, number> {
   const counters = row();
-  const names = LEDGER_COUNTERS.filter((name) => counters[name] !== 0 && !name.endsWith('Octets'));
-  return Object.fromEntries(names.map((name) => [name, counters[name]]));
+  const seen = WAY_COUNTERS.filter(({ name }) => counters[name] !== 0 && !name.endsWith('Octets'));
+  return Object.fromEntries(seen.map(({ name }) => [name, counters[name]]));
 }
 
 /** A rig whose only hook puts `datagram` in the packet's place. */

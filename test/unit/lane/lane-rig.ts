@@ -22,13 +22,13 @@ import { IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
 import type { HookDefinition } from '../../../src/hook/contract.ts';
 import { defineHook } from '../../../src/hook/define-hook.ts';
-import * as chainCounters from '../../../src/hook/hook-chain.ts';
-import { HookChain } from '../../../src/hook/hook-chain.ts';
+import { HOOK_WIDTH, HookChain } from '../../../src/hook/hook-chain.ts';
 import type { LoadedHook } from '../../../src/hook/load-hook.ts';
 import type { DatagramSender } from '../../../src/lane/egress.ts';
 import { Lane, type LaneOptions } from '../../../src/lane/lane.ts';
 import { checkRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../../../src/lane/ledger.ts';
 import type { Way } from '../../../src/lane/way.ts';
+import { HOOK_COUNTERS, type HookChainCounter, type Row, rowFrom } from '../../../src/telemetry/counters.ts';
 import { icmpSettings } from '../../support/icmp-settings.ts';
 
 /** Indexes of the two interfaces of {@link bridgeWay}. */
@@ -62,15 +62,7 @@ export interface RigOptions {
 }
 
 /** Counters of a hook. */
-export interface HookRow {
-  readonly seen: number;
-  readonly forwarded: number;
-  readonly dropped: number;
-  readonly rejected: number;
-  readonly replaced: number;
-  readonly changed: number;
-  readonly faults: number;
-}
+export type HookRow = Readonly<Row<HookChainCounter>>;
 
 /** A lane and all that is around it. */
 export interface Rig {
@@ -235,14 +227,5 @@ export function layRig(t: TestContext, options: RigOptions = {}): Rig {
 }
 
 function hookRow(chain: HookChain, index: number): HookRow {
-  const at = (counter: number): number => chain.counters[index * chainCounters.HOOK_COUNTERS + counter] ?? Number.NaN;
-  return {
-    seen: at(chainCounters.HOOK_SEEN),
-    forwarded: at(chainCounters.HOOK_FORWARDED),
-    dropped: at(chainCounters.HOOK_DROPPED),
-    rejected: at(chainCounters.HOOK_REJECTED),
-    replaced: at(chainCounters.HOOK_REPLACED),
-    changed: at(chainCounters.HOOK_CHANGED),
-    faults: at(chainCounters.HOOK_FAULTS),
-  };
+  return rowFrom(HOOK_COUNTERS, chain.counters, index * HOOK_WIDTH);
 }

@@ -24,7 +24,7 @@ import {
 import type { Pool } from '../../../src/firewall/pool.ts';
 import type { LoadedHook } from '../../../src/hook/load-hook.ts';
 import type { DatagramSender } from '../../../src/lane/egress.ts';
-import { LEDGER_COUNTERS } from '../../../src/lane/ledger.ts';
+import { WAY_COUNTERS } from '../../../src/telemetry/counters.ts';
 import { ethernet, icmpv4, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
 import {
   checkIpv4,
@@ -77,12 +77,8 @@ class Queue implements DatagramSender {
 /** The counters that are not 0, octets left out. */
 function booked({ row }: Rig, way = 0): Record<string, number> {
   const counters = row(way);
-  return Object.fromEntries(
-    LEDGER_COUNTERS.filter((name) => counters[name] !== 0 && !name.endsWith('Octets')).map((name) => [
-      name,
-      counters[name],
-    ]),
-  );
+  const seen = WAY_COUNTERS.filter(({ name }) => counters[name] !== 0 && !name.endsWith('Octets'));
+  return Object.fromEntries(seen.map(({ name }) => [name, counters[name]]));
 }
 
 describe('forward', () => {

@@ -6,7 +6,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addRow, checkRow, emptyRow, LEDGER_COUNTERS, LEDGER_WIDTH, rowAt } from '../../../src/lane/ledger.ts';
+import { addRow, checkRow, emptyRow, LEDGER_WIDTH, rowAt } from '../../../src/lane/ledger.ts';
+import { WAY_COUNTERS } from '../../../src/telemetry/counters.ts';
 
 test('an empty row and a right one add up', () => {
   assert.deepEqual(checkRow(emptyRow(), true), []);
@@ -20,12 +21,18 @@ test('an empty row and a right one add up', () => {
 test('each sum that does not add up is named with both of its sides', () => {
   for (const [counter, expected] of [
     ['received', 'received = forwarded + dropped + rejected + lost: 1 against 0'],
-    ['droppedNonIp', 'dropped = by hook + by fault + malformed + not IP + unreadable: 0 against 1'],
-    ['droppedUnreadable', 'dropped = by hook + by fault + malformed + not IP + unreadable: 0 against 1'],
-    ['lostTruncated', 'lost = too long + send error + pool + truncated: 0 against 1'],
-    ['icmpRefused', 'ICMP answers due = ICMP errors + held back + would be + refused: 0 against 1'],
-    ['icmpOneWay', 'held back = over the prefix + over the total + one way: 0 against 1'],
-    ['injected', 'sent = forwarded + extra fragments + ICMP errors + injected: 0 against 1'],
+    [
+      'droppedNonIp',
+      'dropped = droppedByHook + droppedByFault + droppedMalformed + droppedNonIp + droppedUnreadable: 0 against 1',
+    ],
+    [
+      'droppedUnreadable',
+      'dropped = droppedByHook + droppedByFault + droppedMalformed + droppedNonIp + droppedUnreadable: 0 against 1',
+    ],
+    ['lostTruncated', 'lost = lostTooLong + lostSendError + lostPool + lostTruncated: 0 against 1'],
+    ['icmpRefused', 'icmpDue = icmpErrors + icmpSuppressed + icmpWouldBe + icmpRefused: 0 against 1'],
+    ['icmpOneWay', 'icmpSuppressed = icmpOverPrefix + icmpOverTotal + icmpOneWay: 0 against 1'],
+    ['injected', 'sent = forwarded + extraFragments + icmpErrors + injected: 0 against 1'],
   ] as const) {
     assert.deepEqual(checkRow({ ...emptyRow(), [counter]: 1 }, true), [expected]);
   }
@@ -36,5 +43,5 @@ test('rows are read from numbers and added counter by counter', () => {
   const numbers = Float64Array.from({ length: 2 * LEDGER_WIDTH }, (_, index) => index);
   const sum = rowAt(numbers, 0);
   addRow(sum, rowAt(numbers, LEDGER_WIDTH));
-  for (const [index, name] of LEDGER_COUNTERS.entries()) assert.equal(sum[name], 2 * index + LEDGER_WIDTH);
+  for (const [index, { name }] of WAY_COUNTERS.entries()) assert.equal(sum[name], 2 * index + LEDGER_WIDTH);
 });
