@@ -38,6 +38,7 @@ export interface LaneView {
   readonly pid: number;
   /** Where it is pinned; null: on any CPU. */
   readonly cpu: number | null;
+  readonly cgroup: string | null;
   /** What the kernel gave it; empty before it is ready, and with `pcap`. */
   readonly rings: readonly RingSize[];
   /** What the kernel hands over at the ports of `tap`; null where it is everything. */

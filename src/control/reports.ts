@@ -91,6 +91,8 @@ export interface LaneReport {
   readonly pid: number;
   /** Where it is pinned; null: on any CPU. */
   readonly cpu: number | null;
+  /** Folder of the cgroup that it lives in alone; null where it has none. */
+  readonly cgroup: string | null;
   /** What the kernel gave it, way by way; empty with `pcap`. */
   readonly rings: readonly RingReport[];
 }
@@ -196,9 +198,10 @@ export class Reports implements ControlReports {
         restarts: daemon.laneRestarts,
         lastError: daemon.lastLaneError,
       },
-      lanes: daemon.lanes.map(({ pid, cpu, rings }) => ({
+      lanes: daemon.lanes.map(({ pid, cpu, cgroup, rings }) => ({
         pid,
         cpu,
+        cgroup,
         rings: describeRings(daemon.rings, rings),
       })),
       hooks: daemon.hooks.map(({ name }) => name),

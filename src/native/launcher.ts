@@ -29,6 +29,8 @@ export interface LaunchOptions {
   readonly reads: readonly string[];
   /** What it may execute beside Node.js: absolute paths. @defaultValue nothing */
   readonly runs?: readonly string[];
+  /** Folder of the cgroup that it joins; null for that of the caller. @defaultValue null */
+  readonly cgroup?: string | null;
   /** Most memory that each of its processes may write to, in MiB. @defaultValue no limit */
   readonly dataMiB?: number;
   /** True: an error where the kernel lacks something. */
@@ -72,7 +74,19 @@ const SYSTEM = [
 
 /** Program and arguments that start it. Without a compiled firehook nothing is kept from reading: a loader needs more. */
 export function launchCommand(options: LaunchOptions): { readonly program: string; readonly args: string[] } {
-  const { user, keepsRoot = false, descriptors, reads, runs = [], dataMiB, isRequired, cpu, program, args } = options;
+  const {
+    user,
+    keepsRoot = false,
+    descriptors,
+    reads,
+    runs = [],
+    cgroup = null,
+    dataMiB,
+    isRequired,
+    cpu,
+    program,
+    args,
+  } = options;
   const isSource = path.extname(fileURLToPath(import.meta.url)) === '.ts';
   const own = [...SYSTEM, ...ownFiles(), path.join(path.dirname(path.dirname(program)), 'lib')];
   const files = [
@@ -84,6 +98,7 @@ export function launchCommand(options: LaunchOptions): { readonly program: strin
     ...(user === null ? [] : ['--user', String(user.uid), String(user.gid)]),
     ...(keepsRoot ? ['--root'] : []),
     ...['--descriptors', String(descriptors), '--processes', String(MOST_PROCESSES)],
+    ...(cgroup === null ? [] : ['--cgroup', cgroup]),
     ...(dataMiB === undefined ? [] : ['--data', String(dataMiB)]),
     ...(isRequired ? [] : ['--best']),
     ...(isSource ? [] : files),

@@ -211,6 +211,12 @@ export interface NativeModule {
    */
   lockFile(path: string): number;
   /**
+   * An extended attribute of a file, one character for each octet (xattr(7)).
+   *
+   * @returns null where the file has none of that name; longer than 255 octets is an error (ERANGE)
+   */
+  readAttribute(path: string, name: string): string | null;
+  /**
    * Writes without ever waiting, and leaves the flags of the descriptor as they are. For pipes, terminals and sockets; a
    * plain file takes everything.
    *

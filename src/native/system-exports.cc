@@ -1,10 +1,12 @@
-/* Exports: files and devices, one system call or a few each: memory, locks, writes that do not wait, probe frames. */
+/* Exports: files and devices, one system call or a few each: memory, locks, attributes, writes that do not wait, probe frames. */
 #include "device.h"
 #include "exports.h"
 #include "lock.h"
 #include "memory.h"
 #include "napi-values.h"
 #include "write.h"
+
+#include <sys/xattr.h>
 
 namespace firehook {
 
@@ -14,6 +16,8 @@ constexpr uint32_t kMostMemory = 1u << 30;
 /** Of memfd_create(2): with its prefix it is a file name. */
 constexpr size_t kMostName = 249;
 constexpr size_t kMostPath = 4095;
+/** XATTR_NAME_MAX of linux/limits.h. */
+constexpr size_t kMostAttribute = 255;
 constexpr size_t kEthernetHeader = 14;
 constexpr size_t kMostFrame = 65535;
 
@@ -72,6 +76,31 @@ napi_value Lock(napi_env env, napi_callback_info info) {
   return fd < 0 ? ThrowSystem(env, error) : ToNumber(env, fd);
 }
 
+/** readAttribute(path, name): string, or null where the file has no such attribute */
+napi_value ReadAttribute(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  std::string path;
+  std::string name;
+  if (!Arguments(env, info, arguments) || !ToText(env, arguments[0], kMostPath, &path) ||
+      !ToText(env, arguments[1], kMostAttribute, &name)) {
+    return ThrowType(env, "readAttribute(path, name)");
+  }
+  char octets[255];
+  const ssize_t length = getxattr(path.c_str(), name.c_str(), octets, sizeof(octets));
+  napi_value result;
+  if (length >= 0) {
+    napi_create_string_latin1(env, octets, static_cast<size_t>(length), &result);
+    return result;
+  }
+  if (errno == ENODATA || errno == ENOTSUP) {
+    napi_get_null(env, &result);
+    return result;
+  }
+  SystemError error;
+  Fail(&error, "getxattr");
+  return ThrowSystem(env, error);
+}
+
 /** writeNow(fd, bytes: Uint8Array): octets written */
 napi_value Write(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
@@ -121,6 +150,7 @@ std::vector<Export> SystemExports() {
       {"createMemory", MakeMemory},
       {"mapMemory", Map},
       {"lockFile", Lock},
+      {"readAttribute", ReadAttribute},
       {"writeNow", Write},
       {"sendFrame", Probe},
       {"countTcxPrograms", CountTcx},

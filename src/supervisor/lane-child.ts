@@ -33,6 +33,7 @@ import type { DeviceAnswer, FromLane } from '../lane/read-message.ts';
 import { LAUNCH_REFUSED, launchCommand } from '../native/launcher.ts';
 import { loadNative } from '../native/load-native.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { LaneCgroup, LaneCgroups } from './lane-cgroups.ts';
 import { LaneChannel } from './lane-channel.ts';
 import { LaneOutput } from './lane-output.ts';
 import type { LaneEvents, LaneHandle } from './lane-set.ts';
@@ -67,6 +68,8 @@ export interface LaneChildOptions {
   readonly cpu: number | null;
   /** True: it does not start where the kernel cannot confine it. */
   readonly isConfinementRequired: boolean;
+  /** Makes the cgroup that it lives in; null for none. @defaultValue null */
+  readonly cgroups?: LaneCgroups | null;
   /** Names of the hooks by their paths, where they are known. @defaultValue none */
   readonly names?: ReadonlyMap<string, string>;
   readonly log: Logger;
@@ -82,6 +85,7 @@ export class LaneChild implements LaneHandle {
   readonly #channel: LaneChannel | null;
   readonly #output: LaneOutput;
   readonly #events: LaneEvents;
+  readonly #cgroup: LaneCgroup | null;
   readonly #spec: LaneSpec;
   readonly #names: ReadonlyMap<string, string>;
   /** By number: who waits for an answer. */
@@ -99,7 +103,7 @@ export class LaneChild implements LaneHandle {
    *
    * @throws FirehookError FIREHOOK_DRIVER_MISSING without the addon; an Error of the system where there are no descriptors
    */
-  constructor({ spec: given, fenceFd, cpu, isConfinementRequired, names, log, events }: LaneChildOptions) {
+  constructor({ spec: given, fenceFd, cpu, isConfinementRequired, cgroups, names, log, events }: LaneChildOptions) {
     const shape: ProgressShape = { ways: given.ways.length, hooks: given.hooks.length };
     const isRun = given.mode === 'run';
     this.cpu = cpu;
@@ -107,6 +111,7 @@ export class LaneChild implements LaneHandle {
     this.#names = names ?? new Map();
     this.progressFd = loadNative().createMemory('firehook-progress', sharedOctets(shape));
     this.#reader = isRun ? new ProgressReader(this.progressFd, shape) : null;
+    this.#cgroup = cgroups?.make(given.memoryMiB) ?? null;
     let opened: LaneSockets | null = null;
     try {
       opened = openLaneSockets(given);
@@ -121,6 +126,7 @@ export class LaneChild implements LaneHandle {
         reads: given.hooks.flatMap(({ allow }) => allow.files),
         isRequired: isConfinementRequired,
         cpu,
+        cgroup: this.#cgroup?.folder ?? null,
         dataMiB: given.memoryMiB,
         ...laneProgram(given.memoryMiB),
       });
@@ -134,6 +140,7 @@ export class LaneChild implements LaneHandle {
       });
     } catch (error) {
       closeSync(this.progressFd);
+      this.#cgroup?.remove();
       throw error;
     } finally {
       if (opened !== null) closeLaneSockets(opened);
@@ -167,6 +174,11 @@ export class LaneChild implements LaneHandle {
   /** Process id; -1 when it could not be started. */
   get pid(): number {
     return this.#process.pid ?? -1;
+  }
+
+  /** {@inheritDoc LaneHandle.cgroup} */
+  get cgroup(): string | null {
+    return this.#cgroup?.folder ?? null;
   }
 
   /** {@inheritDoc LaneHandle.read} */
@@ -311,11 +323,13 @@ export class LaneChild implements LaneHandle {
     for (const stream of [this.#process.stdout, this.#process.stderr]) stream?.destroy();
     this.#output.end();
     closeSync(this.progressFd);
+    this.#cgroup?.remove();
     this.#events.ended({ error: this.#failure ?? (this.#isStopping ? null : died), progress });
   }
 
-  /** What hooks have started, as far as it has stayed in the lane's process group. */
+  /** What hooks have started: all of it where the lane has a cgroup, else as far as it has stayed in the lane's process group. */
   #killSession(): void {
+    this.#cgroup?.kill();
     const { pid } = this.#process;
     if (pid === undefined) return;
     try {

@@ -63,6 +63,8 @@ export interface LaneHandle {
   readonly pid: number;
   /** The CPU it is pinned to; null for any. */
   readonly cpu: number | null;
+  /** Folder of the cgroup that it lives in alone; null where it has none. */
+  readonly cgroup: string | null;
   /** Of its progress file; open until it has ended. */
   readonly progressFd: number;
   /** Which hook runs at this moment, as the lane tells: `hook NAME was in onPacket`; '' where none does. */

@@ -31,6 +31,7 @@ import { describe } from './attach-keeper.ts';
 import { bundleAll } from './bundle-all.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { FanoutGroups } from './fanout-group.ts';
+import { LaneCgroups } from './lane-cgroups.ts';
 import { LaneChild } from './lane-child.ts';
 import { assertCpus, cpuAt } from './lane-cpus.ts';
 import type { LaneEnd, LaneEvents, LaneHandle, LanePlan, LaneRecord } from './lane-set.ts';
@@ -89,6 +90,7 @@ export class Supervisor implements DaemonView {
   readonly #groups: FanoutGroups;
   /** In Mbit/s, by ifindex; asked for once, because the kernel may be slow to say. */
   readonly #speeds = new Map<number, number>();
+  #cgroups: LaneCgroups | null = null;
   #sources: HookSource[] = [];
   #control: ControlServer | null = null;
   #ways: readonly Way[] = [];
@@ -137,6 +139,8 @@ export class Supervisor implements DaemonView {
       this.hooks = await tryHooks(config, configFolder, this.user, this.#sources, log);
       this.#control = await ControlServer.open(config.control.socket, config.control.mode, new Reports(this));
       await this.#takeBackLeftovers(attachments, lockedMs);
+      this.#cgroups = new LaneCgroups();
+      if (this.#cgroups.reason !== '') log.info(`Lanes have no cgroups of their own: ${this.#cgroups.reason}.`);
       await this.#loop.start();
     } catch (error) {
       await this.#takeDown(true);
@@ -195,6 +199,7 @@ export class Supervisor implements DaemonView {
         ask: (request) => handle.ask(request),
         pid: handle.pid,
         cpu: handle.cpu,
+        cgroup: handle.cgroup,
         rings: report?.rings ?? [],
         kernelFilter: report?.kernelFilter ?? null,
         read: () => handle.read(),
@@ -318,6 +323,7 @@ export class Supervisor implements DaemonView {
       spec: { ...plan.spec, rings, locals: this.#locals },
       fenceFd: plumbing.lease.fenceFd,
       cpu: cpuAt(lane.cpus, place),
+      cgroups: this.#cgroups,
       isConfinementRequired: isConfinementRequired(this.config),
       names: new Map(this.hooks.map(({ path, name }) => [path, name])),
       log,

@@ -23,6 +23,7 @@ import {
   statSync,
   symlinkSync,
   unlinkSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -105,6 +106,45 @@ async function lineOf(child: ChildProcess): Promise<string> {
   });
   return await waitFor(() => text.includes('\n') && text.trim(), { what: 'a line of a child' });
 }
+
+describe('an extended attribute', () => {
+  const place = path.join(folder, 'attributes');
+  const set = (name: string, value: string) =>
+    execFileSync('python3', [
+      '-c',
+      'import os, sys; os.setxattr(*sys.argv[1:3], sys.argv[3].encode())',
+      place,
+      name,
+      value,
+    ]);
+
+  test('is read octet by octet, and null where there is none', () => {
+    writeFileSync(place, '');
+    set('user.delegate', '1');
+    set('user.empty', '');
+    set('user.long', 'x'.repeat(256));
+    set('user.most', 'x'.repeat(255));
+    assert.equal(native.readAttribute(place, 'user.delegate'), '1');
+    assert.equal(native.readAttribute(place, 'user.empty'), '');
+    assert.equal(native.readAttribute(place, 'user.most'), 'x'.repeat(255));
+    assert.equal(native.readAttribute(place, 'user.none'), null);
+    assert.equal(native.readAttribute('/proc/self/status', 'user.delegate'), null);
+    assert.throws(() => native.readAttribute(place, 'user.long'), { syscall: 'getxattr', code: 'ERANGE' });
+    assert.throws(() => native.readAttribute(`${place}-gone`, 'user.delegate'), {
+      syscall: 'getxattr',
+      code: 'ENOENT',
+    });
+  });
+
+  test('needs a path and a name', () => {
+    for (const wrong of WRONG) {
+      refuses('readAttribute', wrong, 'user.delegate');
+      refuses('readAttribute', place, wrong);
+    }
+    refuses('readAttribute', place, 'x'.repeat(256));
+    refuses('readAttribute', 'x'.repeat(4096), 'user.delegate');
+  });
+});
 
 describe('a file in memory', () => {
   test('is zeroed, has its size for ever, and is not left to children', () => {

@@ -269,8 +269,10 @@ describe('the other papers', () => {
     // The one folder that can be written is where the default socket and the locks are.
     assert.deepEqual([value('ProtectSystem'), value('RuntimeDirectory')], ['strict', 'firehook']);
     assert.match(page, /nothing but `\/run\/firehook` can be written/);
-    // What the plumbing writes below /proc/sys, and nothing else there.
-    assert.equal(value('ReadWritePaths'), '-/proc/sys/net/ipv6/conf');
+    // The unit's own cgroup, and what the plumbing writes below /proc/sys: nothing else there.
+    assert.match(page, /nothing but `\/run\/firehook` can be written, and the cgroup of the unit/);
+    const writable = Array.from(unit.matchAll(/^ReadWritePaths=(.*)$/gm), ([, one]) => one);
+    assert.deepEqual(writable, ['-/sys/fs/cgroup/system.slice/%n', '-/proc/sys/net/ipv6/conf']);
     const written = Array.from(
       read('src/plumbing/detour-keeper.ts').matchAll(/\/proc\/sys\/[\w/]+/g),
       ([file]) => file,

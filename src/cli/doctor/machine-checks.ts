@@ -66,6 +66,7 @@ export const machineChecks: readonly Check[] = [
   { name: 'native addon', run: checkAddon },
   { name: 'esbuild', run: checkEsbuild },
   { name: 'lane user', run: checkUser },
+  { name: 'cgroups', run: () => [checkCgroups()] },
   { name: 'shared memory', run: checkSharedMemory },
   { name: 'control socket', run: checkControlSocket },
 ];
@@ -235,6 +236,24 @@ function checkUser({ loaded }: Subject): CheckResult[] {
   } catch (error) {
     return [failure('lane user', error)];
   }
+}
+
+/**
+ * What lanes could have: whether they get it depends on where firehookd is started, and `firehook status` tells.
+ *
+ * @internal
+ */
+export function checkCgroups(mounts: string = readFileSync('/proc/self/mountinfo', 'utf8')): CheckResult {
+  const name = 'cgroups';
+  const lack = 'lanes have the limits of setrlimit(2) and seccomp only';
+  const folder = /^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2 /m.exec(mounts)?.[1];
+  if (folder === undefined) return warn(name, `no cgroup v2 is mounted: ${lack}`, 'nothing to do, or mount cgroup v2');
+  const there = readFileSync(path.join(folder, 'cgroup.controllers'), 'utf8').trim().split(' ');
+  const missing = ['pids', 'memory'].filter((controller) => !there.includes(controller));
+  if (missing.length === 0)
+    return ok(name, 'cgroup v2 with pids and memory; a lane gets one with Delegate=pids memory');
+  const detail = `cgroup v2 without ${missing.join(' and ')}: ${lack}`;
+  return warn(name, detail, 'nothing to do, or boot with systemd.unified_cgroup_hierarchy=1');
 }
 
 /** Lanes write their progress many times a second: to memory, not to a disk. */

@@ -11,7 +11,7 @@ import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import { failure, type Subject } from '../../../src/cli/doctor/check.ts';
 import { checkVersion } from '../../../src/cli/doctor/kernel-checks.ts';
-import { checkNode, checkTool } from '../../../src/cli/doctor/machine-checks.ts';
+import { checkCgroups, checkNode, checkTool } from '../../../src/cli/doctor/machine-checks.ts';
 import { parseConfig } from '../../../src/config/load-config.ts';
 import { FirehookError } from '../../../src/errors.ts';
 import { tryTool } from '../../../src/plumbing/run-tool.ts';
@@ -59,6 +59,33 @@ describe('the kernel', () => {
     const { status, advice } = checkVersion('5.15.0', subject('{ bridge: [a, b] }'));
     assert.equal(status, 'warn');
     assert.match(advice, /5\.16/);
+  });
+});
+
+describe('cgroups', () => {
+  const mounts = (options: string): string =>
+    `29 23 0:25 / /sys rw shared:7 - sysfs sysfs rw\n30 29 0:26 / ${folder} ${options} - cgroup2 cgroup2 rw\n`;
+
+  for (const [controllers, status, said] of [
+    ['cpuset cpu io memory pids', 'ok', /Delegate=pids memory/],
+    ['memory', 'warn', /without pids:/],
+    ['hugetlb', 'warn', /without pids and memory:/],
+    ['', 'warn', /without pids and memory:/],
+  ] as const) {
+    test(`with the controllers "${controllers}" are judged ${status}`, () => {
+      writeFileSync(path.join(folder, 'cgroup.controllers'), `${controllers}\n`);
+      for (const options of ['rw', 'rw,nosuid shared:9', 'rw,nosuid shared:9 master:1']) {
+        const result = checkCgroups(mounts(options));
+        assert.equal(result.status, status);
+        assert.match(result.detail, said);
+      }
+    });
+  }
+
+  test('of version 1 alone are not enough', () => {
+    const { status, detail } = checkCgroups('33 23 0:27 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n');
+    assert.equal(status, 'warn');
+    assert.match(detail, /no cgroup v2 is mounted/);
   });
 });
 

@@ -48,6 +48,7 @@ function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
     ask: () => Promise.reject(new Error('none')),
     pid: 1,
     cpu: null,
+    cgroup: null,
     rings: [],
     kernelFilter: null,
     read: () => reader.read(),

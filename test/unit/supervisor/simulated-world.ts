@@ -363,6 +363,7 @@ export interface LaneManners {
 export class SimulatedLane implements LaneHandle {
   readonly pid: number;
   readonly cpu = null;
+  readonly cgroup = null;
   readonly progressFd: number;
   readonly running = '';
   readonly plan: LanePlan;
