@@ -1,5 +1,5 @@
 /**
- * What bash and fish complete behind `firehook` and `firehookd`: commands, options, choices, files.
+ * What bash, fish and zsh complete behind `firehook` and `firehookd`: commands, options, choices, files.
  *
  * Rule: made from the commands of the programs, never by hand.
  *
@@ -88,4 +88,71 @@ export function fishCompletion(programs: readonly CommandTree[]): string {
     ]),
   ]);
   return `# Completion of fish for ${programs.map(({ name }) => name).join(' and ')}; made by packaging/write-manual.ts.\n${lines.join('\n')}\n`;
+}
+
+/** `:value:what completes it`, as `_arguments` of zsh takes it. */
+function zshValue(option: CommandOption): string {
+  const { value, choices } = option;
+  const action = choices.length > 0 ? `(${choices.join(' ')})` : isFile(option) ? '_files' : ' ';
+  return `:${value.slice(1, -1).replaceAll(':', '\\:')}:${action}`;
+}
+
+function zshOption(option: CommandOption): string {
+  const { short, long, value, description } = option;
+  const names = [short, long].filter((name) => name !== '');
+  // One with a value may come again, as --hook does.
+  const before = value === '' ? `(${names.join(' ')})` : '*';
+  const either = names.length === 1 ? names.join('') : `{${names.join(',')}}`;
+  const words = description.replaceAll(/[\\[\]]/g, (character) => `\\${character}`);
+  return `${quoted(before)}${either}${quoted(`[${words}]${value === '' ? '' : zshValue(option)}`)}`;
+}
+
+/** The call of `_arguments` for a program or one of its commands. */
+function zshArguments(
+  { options, arguments: words }: CommandTree,
+  indent: string,
+  more: readonly string[] = [],
+): string {
+  const [short = '', long = ''] = HELP;
+  const help = { flags: '', short, long, value: '', description: 'display help', fallback: '', choices: [] };
+  const places = words.map((word) => quoted(`${word.flags.startsWith('[') ? ':' : ''}${zshValue(word)}`));
+  const lines = [...[...options, help].map(zshOption), ...places, ...more.map(quoted)];
+  return `_arguments${more.length > 0 ? ' -C' : ''}${lines.map((line) => ` \\\n${indent}  ${line}`).join('')}`;
+}
+
+/** A function file of zsh, in one file for all programs; its name is `_` and that of the first. */
+export function zshCompletion(programs: readonly CommandTree[]): string {
+  const cases = programs.map((program) => {
+    const { name, commands } = program;
+    if (commands.length === 0) return `  ${name})\n    ${zshArguments(program, '    ')}\n    ;;`;
+    const described = commands.map((command) => `        ${quoted(`${command.name}:${command.description}`)}`);
+    const each = commands.map(
+      (command) => `        ${command.name})\n          ${zshArguments(command, '          ')}\n          ;;`,
+    );
+    return `  ${name})
+    local curcontext=$curcontext state line
+    local -A opt_args
+    ${zshArguments(program, '    ', [': :->command', '*:: :->words'])} && return
+    case $state in
+    command)
+      local -a commands=(
+${described.join('\n')}
+      )
+      _describe command commands
+      ;;
+    words)
+      case $words[1] in
+${each.join('\n')}
+      esac
+      ;;
+    esac
+    ;;`;
+  });
+  const names = programs.map(({ name }) => name);
+  return `#compdef ${names.join(' ')}
+# Completion of zsh for ${names.join(' and ')}; made by packaging/write-manual.ts.
+case $service in
+${cases.join('\n')}
+esac
+`;
 }

@@ -4,7 +4,7 @@
  * ```
  *   man/firehook.1, man/firehookd.8      from the commands of the programs
  *   man/firehook.yaml.5                  from config/firehook.schema.json
- *   completions/firehook.bash, .fish     from the commands; of both programs
+ *   completions/firehook.bash, .fish, .zsh   from the commands; of both programs
  * ```
  * Rule: no text is written here that another place has. Read the pages with `man -l man/firehook.1`.
  *
@@ -15,7 +15,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type CommandOption, type CommandTree, commandTree } from './command-tree.ts';
-import { bashCompletion, fishCompletion } from './completions.ts';
+import { bashCompletion, fishCompletion, zshCompletion } from './completions.ts';
 
 const ROOT = new URL('../', import.meta.url);
 const { version } = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8')) as { version: string };
@@ -152,3 +152,4 @@ write('man/firehookd.8', programPage(firehookd, 8, ['firehook(1)', 'firehook.yam
 write('man/firehook.yaml.5', configPage());
 write('completions/firehook.bash', bashCompletion([firehook, firehookd]));
 write('completions/firehook.fish', fishCompletion([firehook, firehookd]));
+write('completions/firehook.zsh', zshCompletion([firehook, firehookd]));

@@ -83,6 +83,17 @@ test('the Debian package', async (t) => {
     assert.equal(await complete('firehook', 'replay', '--direction', ''), 'in out');
   });
 
+  await t.test('zsh completes commands, options and choices', async () => {
+    const script = fileURLToPath(new URL('complete.zsh', import.meta.url));
+    const folder = path.join(tree, 'usr/share/zsh/vendor-completions');
+    const complete = (line: string, pattern: string): Promise<string> =>
+      succeed('zsh', ['-f', script, folder, line, pattern]);
+    await complete('firehook ', '*demo*doctor*status*what the daemon is doing*');
+    await complete('firehook replay --d', '*--direction*');
+    await complete('firehook replay --direction ', '*--direction *in*out*');
+    await complete('firehookd --', '*--check*--undo*');
+  });
+
   await t.test('what is in it runs', async () => {
     const firehook = path.join(tree, 'usr/bin/firehook');
     const hook = path.join(tree, 'usr/lib/firehook/hooks/reject-port.ts');

@@ -359,6 +359,18 @@ test('the hooks of several modules come in order, with the files that were read'
   assert.deepEqual(read?.sort(), ['hook.ts', 'part.ts']);
 });
 
+test('it works where /proc shows a user only its own processes, as the systemd unit has it', { skip }, (t) => {
+  const { hook } = stage(t, { 'hook.ts': 'export default 1;' });
+  const ask = `const { bundleAs } = await import(${JSON.stringify(built)});
+const [[{ path }]] = await bundleAs(${JSON.stringify({ user: USER, modules: [hook], isRequired: true })});
+process.stdout.write(path);`;
+  // The mount is seen by this process alone, and goes with it.
+  const script = 'mount -t proc -o hidepid=invisible proc /proc && exec "$0" --input-type=module --eval "$1"';
+  const args = ['--mount', 'sh', '-c', script, process.execPath, ask];
+  const { stdout, stderr } = spawnSync('unshare', args, { encoding: 'utf8' });
+  assert.equal(stdout, hook, stderr);
+});
+
 describe('an answer of the process that bundles', () => {
   const hook = { path: '/h/a.ts', code: '', map: '', files: [] };
   const wrong: Readonly<Record<string, unknown>> = {
