@@ -8,8 +8,8 @@
  * @module
  */
 
-import type { Facts } from './facts.ts';
 import { HEADER_LENGTH } from '../wire/ethernet.ts';
+import type { Facts } from './facts.ts';
 import type { Load, Place, Value } from './tests.ts';
 
 /** What a predicate takes. */
@@ -72,7 +72,11 @@ export function literal(value: number): string {
 }
 
 /** Computes a value into an expression of a signed 32-bit number. */
-export function computeValue(lines: Lines, value: Value, facts: Facts): { readonly text: string; readonly facts: Facts } {
+export function computeValue(
+  lines: Lines,
+  value: Value,
+  facts: Facts,
+): { readonly text: string; readonly facts: Facts } {
   switch (value.kind) {
     case 'number':
       return { text: literal(value.value), facts };
@@ -80,7 +84,10 @@ export function computeValue(lines: Lines, value: Value, facts: Facts): { readon
       return { text: '(linkLength + originalLength)', facts };
     case 'negative': {
       const of = computeValue(lines, value.of, facts);
-      return { text: temporary(lines, `(-${of.text.startsWith('-') ? `(${of.text})` : of.text}) | 0`), facts: of.facts };
+      return {
+        text: temporary(lines, `(-${of.text.startsWith('-') ? `(${of.text})` : of.text}) | 0`),
+        facts: of.facts,
+      };
     }
     case 'operation': {
       const left = computeValue(lines, value.left, facts);
@@ -105,7 +112,12 @@ function computeOctets(
   before: Facts,
 ): { readonly text: string; readonly facts: Facts } {
   const { text, facts } = computeValue(lines, index, before);
-  const known = at.from === 'frame' ? guardLink(lines, facts) : at.from === 'transport' ? guardHeader(lines, at.header, facts) : facts;
+  const known =
+    at.from === 'frame'
+      ? guardLink(lines, facts)
+      : at.from === 'transport'
+        ? guardHeader(lines, at.header, facts)
+        : facts;
   // The length of the IPv4 header is added in 32 bits, as BPF does, the place of the header without a limit.
   const offset = temporary(lines, at.from === 'transport' ? `(h + ${text}) >>> 0` : `${text} >>> 0`);
   const base = at.from === 'transport' ? at.header + at.offset : at.offset;

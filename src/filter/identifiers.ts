@@ -182,7 +182,8 @@ function port(column: number, of: Qualifiers, protocols: readonly number[], one:
 
 function transports(words: Words, column: number, { protocol, type }: Qualifiers): readonly number[] {
   const protocols = TRANSPORTS.get(protocol);
-  if (protocols === undefined) return words.failAt(column, `${protocol} has no ports; ${type} goes with tcp, udp and sctp`);
+  if (protocols === undefined)
+    return words.failAt(column, `${protocol} has no ports; ${type} goes with tcp, udp and sctp`);
   return protocols;
 }
 
@@ -203,7 +204,10 @@ function protocolNumber(words: Words, name: string, column: number, { protocol }
   const number = protocol === 'isis' ? undefined : table.get(name);
   if (number === undefined) {
     const known = Array.from(table.keys()).join(', ');
-    return words.failAt(column, `"${shorten(name)}" is no protocol that is known here; write its number, or one of ${known}`);
+    return words.failAt(
+      column,
+      `"${shorten(name)}" is no protocol that is known here; write its number, or one of ${known}`,
+    );
   }
   return number;
 }

@@ -18,8 +18,15 @@
  * @module
  */
 
-import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, HEADER_LENGTH, TYPE_OFFSET, VLAN_TAG_LENGTH } from '../wire/ethernet.ts';
-import { all, any, equals, type Load, not, type Place, type Test } from './tests.ts';
+import {
+  ETHERTYPE_ARP,
+  ETHERTYPE_IPV4,
+  ETHERTYPE_IPV6,
+  HEADER_LENGTH,
+  TYPE_OFFSET,
+  VLAN_TAG_LENGTH,
+} from '../wire/ethernet.ts';
+import { all, among, any, equals, type Load, not, type Place, type Test } from './tests.ts';
 
 /** What a predicate is given. */
 export type LinkKind = 'raw' | 'ethernet' | 'frame';
@@ -142,7 +149,7 @@ export class Layers {
   vlan(id: number | null, refuse: Refuse): Test {
     if (this.isLabelled) return refuse('vlan cannot stand behind mpls');
     if (!this.isEthernet) return refuse('vlan needs Ethernet');
-    const isTagged = any(...TAG_TYPES.map((type) => this.carries(type, refuse)));
+    const isTagged = this.inLink(among(this.#typeField(2), TAG_TYPES));
     const test = id === null ? isTagged : all(isTagged, equals({ ...this.payload(0), size: 2 }, id, 0x0fff));
     this.#payload += VLAN_TAG_LENGTH;
     this.#type += VLAN_TAG_LENGTH;

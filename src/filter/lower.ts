@@ -11,14 +11,13 @@
  * @module
  */
 
-import { PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts';
 import { HEADER_LENGTH as IPV6_HEADER_LENGTH, NEXT_FRAGMENT, NEXT_ICMPV6 } from '../wire/ipv6.ts';
 import { FilterError } from './filter-error.ts';
 import { maskOf } from './identifiers.ts';
 import { Layers, type LinkKind, type Refuse } from './layers.ts';
-import { LINK_PROTOCOLS, OSI_PROTOCOLS } from './names.ts';
+import { ABOVE_IP, LINK_PROTOCOLS, OSI_PROTOCOLS } from './names.ts';
 import type { Arithmetic, Comparison, Direction, Filter, Primitive } from './syntax.ts';
-import { all, any, equals, type Load, NO_MASK, not, type Place, type Test, type Value } from './tests.ts';
+import { all, among, any, equals, type Load, NO_MASK, not, type Place, type Test, type Value } from './tests.ts';
 
 const IPV4_PROTOCOL = 9;
 const IPV4_FRAGMENT = 6;
@@ -32,22 +31,6 @@ const PORTS = [0, 2] as const;
 const OSI = 'iso';
 /** Where the kind of a PDU stands in an IS-IS header. */
 const ISIS_PDU = 4;
-
-/** Protocols above IP; a number alone for both versions. */
-const ABOVE_IP: Readonly<Record<string, { readonly number: number; readonly of: '' | 'ip' | 'ip6' }>> = {
-  tcp: { number: PROTOCOL_TCP, of: '' },
-  udp: { number: PROTOCOL_UDP, of: '' },
-  sctp: { number: PROTOCOL_SCTP, of: '' },
-  pim: { number: 103, of: '' },
-  ah: { number: 51, of: '' },
-  esp: { number: 50, of: '' },
-  icmp: { number: 1, of: 'ip' },
-  igmp: { number: 2, of: 'ip' },
-  igrp: { number: 9, of: 'ip' },
-  vrrp: { number: 112, of: 'ip' },
-  carp: { number: 112, of: 'ip' },
-  icmp6: { number: NEXT_ICMPV6, of: 'ip6' },
-};
 
 /**
  * Turns a filter into tests.
@@ -203,7 +186,8 @@ class Lowering {
 
   #multicast(of: 'link' | 'ip' | 'ip6'): Test {
     if (of === 'link') {
-      if (!this.#layers.isEthernet) return this.#refuse('multicast needs Ethernet; ip multicast and ip6 multicast do not');
+      if (!this.#layers.isEthernet)
+        return this.#refuse('multicast needs Ethernet; ip multicast and ip6 multicast do not');
       const load: Load = { ...this.#layers.link(0), size: 1 };
       return this.#layers.inLink({ kind: 'load', load, mask: NO_MASK, is: 'bits', value: 1 });
     }
@@ -215,8 +199,7 @@ class Lowering {
   /** Any of the protocols, no later fragment, and the ports. IPv6 is asked first. */
   #port({ protocols, direction, first, last }: Primitive & { readonly kind: 'port' }): Test {
     const header = this.#layers.networkHeader;
-    const isOneOf = (offset: number): Test =>
-      any(...protocols.map((number) => equals(this.#network(offset, 1), number)));
+    const isOneOf = (offset: number): Test => among(this.#network(offset, 1), protocols);
     const ports = (place: (offset: number) => Place): Test =>
       directed(direction, PORTS, (offset) => isBetween({ ...place(offset), size: 2 }, first, last));
     return any(
@@ -278,14 +261,19 @@ class Lowering {
   }
 
   /** Where the octets of a protocol begin, and what is asked before and after the checks of the index. */
-  #octetsOf(protocol: string): { readonly at: Place; readonly before: readonly Test[]; readonly after: readonly Test[] } {
+  #octetsOf(protocol: string): {
+    readonly at: Place;
+    readonly before: readonly Test[];
+    readonly after: readonly Test[];
+  } {
     const layers = this.#layers;
     if (protocol === 'link') return { at: layers.link(0), before: [], after: [] };
     if (protocol === 'icmp6') {
       const isNext = equals(this.#network(IPV6_NEXT_HEADER, 1), NEXT_ICMPV6);
       return { at: layers.network(IPV6_HEADER_LENGTH), before: [], after: [this.#carries('ip6'), isNext] };
     }
-    if (ABOVE_IP[protocol] === undefined) return { at: layers.network(0), before: [], after: [this.#carries(protocol)] };
+    if (ABOVE_IP[protocol] === undefined)
+      return { at: layers.network(0), before: [], after: [this.#carries(protocol)] };
     const after = [this.#protocol(protocol), this.#isNoLaterFragment()];
     return { at: { from: 'transport', header: layers.networkHeader, offset: 0 }, before: [this.#carries('ip')], after };
   }
@@ -311,4 +299,3 @@ function isBetween(load: Load, first: number, last: number): Test {
   const isAbove: Test = { kind: 'load', load, mask: NO_MASK, is: '>', value: last };
   return all({ kind: 'load', load, mask: NO_MASK, is: '>=', value: first }, not(isAbove));
 }
-

@@ -9,6 +9,7 @@
  */
 
 import { PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts';
+import { NEXT_ICMPV6 } from '../wire/ipv6.ts';
 
 /** Names that stand for a number in an arithmetic expression. */
 export const CONSTANTS: ReadonlyMap<string, number> = new Map([
@@ -107,6 +108,22 @@ export const IP_PROTOCOLS: ReadonlyMap<string, number> = new Map([
   ['hip', 139],
 ]);
 
+/** Protocols above IP that are words of the language; `of` is the version they go with, '' for both. */
+export const ABOVE_IP: Readonly<Record<string, { readonly number: number; readonly of: '' | 'ip' | 'ip6' }>> = {
+  tcp: { number: PROTOCOL_TCP, of: '' },
+  udp: { number: PROTOCOL_UDP, of: '' },
+  sctp: { number: PROTOCOL_SCTP, of: '' },
+  pim: { number: 103, of: '' },
+  ah: { number: 51, of: '' },
+  esp: { number: 50, of: '' },
+  icmp: { number: 1, of: 'ip' },
+  igmp: { number: 2, of: 'ip' },
+  igrp: { number: 9, of: 'ip' },
+  vrrp: { number: 112, of: 'ip' },
+  carp: { number: 112, of: 'ip' },
+  icmp6: { number: NEXT_ICMPV6, of: 'ip6' },
+};
+
 /** Names behind `ether proto`: Ethernet types, and LLC service access points below 256. */
 export const LINK_PROTOCOLS: ReadonlyMap<string, number> = new Map([
   ['aarp', 0x80f3],
@@ -184,7 +201,7 @@ export const SERVICES: ReadonlyMap<string, Service> = new Map(
       ['sip', 5060, ANY],
       ['sip-tls', 5061, ANY],
       ['postgresql', 5432, TCP],
-      ['http-alt', 8080, ANY],
+      ['http-alt', 8080, TCP],
     ] as const
   ).map(([name, port, protocols]) => [name, { port, protocols }]),
 );

@@ -180,7 +180,8 @@ class Parser {
 
   #identifierList(of: Qualifiers | null): Part {
     const words = this.#words;
-    if (IDENTIFIERS.includes(words.word.kind) || words.is('!')) return this.#identifiers(of, this.#identifier(of).filter);
+    if (IDENTIFIERS.includes(words.word.kind) || words.is('!'))
+      return this.#identifiers(of, this.#identifier(of).filter);
     const number = ofNumber(words, this.#parenthesizedNumber(), of);
     return this.#identifiers(of, number);
   }
@@ -252,7 +253,9 @@ class Parser {
     const words = this.#words;
     const { text, column } = protocol;
     if (words.is('[')) return this.#afterValue({ arithmetic: readArithmetic(words, readOctets(words, protocol)) });
-    const isHead = ['src', 'dst', 'proto', 'protochain', 'broadcast', 'multicast', ...TYPES].some((word) => words.is(word));
+    const isHead = ['src', 'dst', 'proto', 'protochain', 'broadcast', 'multicast', ...TYPES].some((word) =>
+      words.is(word),
+    );
     // The word says itself why it does not go with the protocol.
     if (isHead || words.word.kind === 'refused') return this.#qualified(text, column);
     if (text === 'link') return words.fail('host, src, dst, proto, broadcast, multicast or [ behind ether');

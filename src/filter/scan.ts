@@ -133,10 +133,15 @@ export class Scanner {
   #number(text: string): Word {
     const isOctal = /^0[0-9]/.test(text);
     if (isOctal && /[89]/.test(text)) {
-      throw new FilterError(this.text, this.#at + 1, `${text} begins with 0 and is read as octal, which has no 8 and 9`);
+      throw new FilterError(
+        this.text,
+        this.#at + 1,
+        `${text} begins with 0 and is read as octal, which has no 8 and 9`,
+      );
     }
     const value = isOctal ? Number.parseInt(text, 8) : Number(text);
-    if (value > MAX_NUMBER) throw new FilterError(this.text, this.#at + 1, `${shorten(text)} is more than 32 bits hold`);
+    if (value > MAX_NUMBER)
+      throw new FilterError(this.text, this.#at + 1, `${shorten(text)} is more than 32 bits hold`);
     return this.#word('number', text, text.length, value);
   }
 

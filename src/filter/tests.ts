@@ -47,6 +47,8 @@ export type Test =
       readonly is: '=' | '>' | '>=' | 'bits';
       readonly value: number;
     }
+  /** The octets are one of the numbers. */
+  | { readonly kind: 'among'; readonly load: Load; readonly values: readonly number[] }
   | { readonly kind: 'values'; readonly is: '=' | '>' | '>='; readonly left: Value; readonly right: Value }
   /** A header of that protocol is in the chain of headers that begins at octet `header` of the packet. */
   | { readonly kind: 'chain'; readonly version: 4 | 6; readonly header: number; readonly protocol: number };
@@ -72,4 +74,9 @@ export function not(of: Test): Test {
 /** The octets are that number. */
 export function equals(load: Load, value: number, mask = NO_MASK): Test {
   return { kind: 'load', load, mask, is: '=', value };
+}
+
+/** The octets are one of the numbers; asked in order, as {@link any} of {@link equals} would be. */
+export function among(load: Load, values: readonly number[]): Test {
+  return values.length === 1 ? equals(load, values[0] ?? 0) : { kind: 'among', load, values };
 }

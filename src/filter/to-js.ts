@@ -107,6 +107,8 @@ class Writer {
         return this.#link(ifTrue, ifFalse, facts);
       case 'load':
         return this.#load(test, ifTrue, ifFalse, facts);
+      case 'among':
+        return this.#among(test, ifTrue, ifFalse, facts);
       case 'values':
         return this.#values(test, ifTrue, ifFalse, facts);
       case 'chain':
@@ -185,6 +187,18 @@ class Writer {
         this.#branch(`${masked} >= ${value}`, `${masked} < ${value}`, ifTrue, ifFalse);
     }
     return { whenTrue: isPlain ? withValue(guarded, load, value) : guarded, whenFalse: guarded };
+  }
+
+  #among({ load, values }: Test & { readonly kind: 'among' }, ifTrue: Target, ifFalse: Target, facts: Facts): Ways {
+    const guarded = guardLoad(this.lines, load, facts);
+    const known = knownValue(guarded, load);
+    if (known !== undefined) return this.#known(values.includes(known), ifTrue, ifFalse, guarded);
+    const name = this.lines.name('t');
+    this.lines.add(`const ${name} = ${readLoad(load)};`);
+    const isTrue = values.map((value) => `${name} === ${literal(value)}`).join(' || ');
+    const isFalse = values.map((value) => `${name} !== ${literal(value)}`).join(' && ');
+    this.#branch(isTrue, isFalse, ifTrue, ifFalse);
+    return { whenTrue: guarded, whenFalse: guarded };
   }
 
   #values(test: Test & { readonly kind: 'values' }, ifTrue: Target, ifFalse: Target, facts: Facts): Ways {

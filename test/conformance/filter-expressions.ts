@@ -557,7 +557,21 @@ function aPrimitive(random: Random, layers: boolean): string {
     random.once(3) ? `${random.pick(items)} or ${random.pick(items)}` : String(random.pick(items));
   switch (random.below(layers ? 15 : 13)) {
     case 0:
-      return random.pick(['tcp', 'udp', 'sctp', 'icmp', 'icmp6', 'ip', 'ip6', 'arp', 'rarp', 'esp', 'ah', 'pim', 'igmp']);
+      return random.pick([
+        'tcp',
+        'udp',
+        'sctp',
+        'icmp',
+        'icmp6',
+        'ip',
+        'ip6',
+        'arp',
+        'rarp',
+        'esp',
+        'ah',
+        'pim',
+        'igmp',
+      ]);
     case 1:
     case 2:
       return `${random.pick(['', '', 'tcp ', 'udp ', 'sctp '])}${direction}port ${several(PORTS)}`;
@@ -578,11 +592,20 @@ function aPrimitive(random: Random, layers: boolean): string {
     case 11:
       return `${arithmetic(random, 2)} ${random.pick(['=', '!=', '<', '<=', '>', '>=', '=='])} ${arithmetic(random, 1)}`;
     case 12:
-      return random.pick(['ip multicast', 'ip6 multicast', `ip6 protochain ${random.pick([6, 17, 44])}`, 'ip[6:2] & 0x1fff = 0']);
+      return random.pick([
+        'ip multicast',
+        'ip6 multicast',
+        `ip6 protochain ${random.pick([6, 17, 44])}`,
+        'ip[6:2] & 0x1fff = 0',
+      ]);
     case 13:
       return random.pick(['vlan', `vlan ${random.pick(VLANS)}`, 'mpls', 'mpls 1024', 'pppoes', 'pppoes 39', 'pppoed']);
     default:
-      return random.pick([`ether ${random.pick(['host', 'src', 'dst'])} ${random.pick(MACS)}`, 'broadcast', 'multicast']);
+      return random.pick([
+        `ether ${random.pick(['host', 'src', 'dst'])} ${random.pick(MACS)}`,
+        'broadcast',
+        'multicast',
+      ]);
   }
 }
 

@@ -22,10 +22,24 @@ import {
   udp,
 } from '../support/packet-builder.ts';
 
-export const ADDRESSES4 = ['10.1.2.3', '10.1.255.255', '10.77.0.1', '192.168.1.1', '224.0.0.1', '255.255.255.255', '0.0.0.10'];
+export const ADDRESSES4 = [
+  '10.1.2.3',
+  '10.1.255.255',
+  '10.77.0.1',
+  '192.168.1.1',
+  '224.0.0.1',
+  '255.255.255.255',
+  '0.0.0.10',
+];
 export const ADDRESSES6 = ['2001:db8::1', '2001:db8:1::5', 'fe80::1', 'ff02::1', '::1', '::ffff:10.1.2.3'];
 export const PORTS = [0, 20, 22, 53, 80, 443, 6000, 6004, 6081, 8080, 65_535];
-export const MACS = ['02:00:00:00:00:01', '02:00:00:00:00:02', 'ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:01', '33:33:00:00:00:01'];
+export const MACS = [
+  '02:00:00:00:00:01',
+  '02:00:00:00:00:02',
+  'ff:ff:ff:ff:ff:ff',
+  '01:00:5e:00:00:01',
+  '33:33:00:00:00:01',
+];
 export const PROTOCOLS = [0, 1, 2, 6, 17, 41, 43, 44, 47, 50, 51, 58, 59, 60, 89, 103, 112, 132, 255];
 export const VLANS = [1, 5, 100, 4095];
 
@@ -40,7 +54,17 @@ export interface Sample {
 }
 
 /** What stands between the addresses of a frame and its payload. */
-export type Carrier = 'plain' | 'tag' | 'two tags' | 'mpls' | 'two labels' | 'pppoe' | 'tag pppoe' | 'arp' | 'llc' | 'other';
+export type Carrier =
+  | 'plain'
+  | 'tag'
+  | 'two tags'
+  | 'mpls'
+  | 'two labels'
+  | 'pppoe'
+  | 'tag pppoe'
+  | 'arp'
+  | 'llc'
+  | 'other';
 
 const CARRIERS: readonly Carrier[] = [
   ...Array.from({ length: 12 }, (): Carrier => 'plain'),
@@ -119,12 +143,33 @@ function noise(random: Random, most: number): Buffer {
 
 function anArp(random: Random): Buffer {
   const address = (): Buffer => Buffer.from(parseAddress(random.pick(ADDRESSES4)) ?? []);
-  return Buffer.concat([words(1, 0x0800, 0x0604, 1), noise(random, 1), Buffer.alloc(5), address(), Buffer.alloc(6), address()]);
+  return Buffer.concat([
+    words(1, 0x0800, 0x0604, 1),
+    noise(random, 1),
+    Buffer.alloc(5),
+    address(),
+    Buffer.alloc(6),
+    address(),
+  ]);
 }
 
 function anLlc(random: Random): Buffer {
-  const headers = ['fefe03', 'e0e003', 'f0f003', '424203', 'ffff', '060603', 'aaaa030000008137', 'aaaa03080007809b', 'aaaa0300000080f3'];
-  return Buffer.concat([Buffer.from(random.pick(headers), 'hex'), Buffer.from([random.pick([0x81, 0x82, 0x83])]), noise(random, 30)]);
+  const headers = [
+    'fefe03',
+    'e0e003',
+    'f0f003',
+    '424203',
+    'ffff',
+    '060603',
+    'aaaa030000008137',
+    'aaaa03080007809b',
+    'aaaa0300000080f3',
+  ];
+  return Buffer.concat([
+    Buffer.from(random.pick(headers), 'hex'),
+    Buffer.from([random.pick([0x81, 0x82, 0x83])]),
+    noise(random, 30),
+  ]);
 }
 
 function aDatagram(random: Random): { readonly type: number; readonly ppp: number; readonly datagram: Buffer } {
@@ -154,7 +199,10 @@ function anIpv6(random: Random): Buffer {
       ? fragment(random.pick([0, 8, 1448]), random.once(2))
       : extension(random.pick([0, 43, 60]), 8 * (1 + random.below(3)));
   const extensions = random.once(3) ? Array.from({ length: 1 + random.below(3) }, anExtension) : [];
-  return ipv6({ source: random.pick(ADDRESSES6), destination: random.pick(ADDRESSES6), extensions }, aTransport(random, 6));
+  return ipv6(
+    { source: random.pick(ADDRESSES6), destination: random.pick(ADDRESSES6), extensions },
+    aTransport(random, 6),
+  );
 }
 
 function aTransport(random: Random, version: 4 | 6): Transport {

@@ -86,7 +86,9 @@ function unpacked(output: Buffer, filters: number, mapLength: number): Answers[]
     const length = errorLength === 0 ? mapLength : errorLength;
     const octets = output.subarray(at, at + length);
     at += length;
-    return errorLength === 0 ? { error: '', bits: octets } : { error: octets.toString('latin1'), bits: new Uint8Array(0) };
+    return errorLength === 0
+      ? { error: '', bits: octets }
+      : { error: octets.toString('latin1'), bits: new Uint8Array(0) };
   };
   return Array.from({ length: filters }, () => ({ plain: answer(), optimized: answer() }));
 }
