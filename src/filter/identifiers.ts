@@ -26,6 +26,8 @@ export interface Qualifiers {
   readonly type: Type;
 }
 
+/** Words that can stand behind a direction. */
+export const TYPES: readonly string[] = ['host', 'net', 'port', 'portrange'];
 const MAX_PORT = 65_535;
 const TRANSPORTS: ReadonlyMap<string, readonly number[]> = new Map([
   ['', [PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_SCTP]],
@@ -115,7 +117,9 @@ export function ofName(words: Words, { text, column }: Word, of: Qualifiers | nu
     case 'host':
     case 'net': {
       const kind = of.type === 'net' ? 'nets' : 'hosts';
-      return words.failAt(column, `${unknownName(text)} (names of ${kind} are not looked up: write an address)`);
+      const isAfterDirection = of.type === '' && of.direction !== undefined;
+      const unknown = isAfterDirection ? unknownName(text, TYPES) : unknownName(text);
+      return words.failAt(column, `${unknown} (names of ${kind} are not looked up: write an address)`);
     }
     case 'port':
       return ofService(words, text, column, of);

@@ -13,7 +13,17 @@
  */
 
 import { isComparison, isOperator, readArithmetic, readOctets, takeComparison } from './arithmetic.ts';
-import { ofIpv4, ofIpv4Net, ofIpv6, ofMac, ofName, ofNumber, type Qualifiers, type Type } from './identifiers.ts';
+import {
+  ofIpv4,
+  ofIpv4Net,
+  ofIpv6,
+  ofMac,
+  ofName,
+  ofNumber,
+  type Qualifiers,
+  TYPES,
+  type Type,
+} from './identifiers.ts';
 import { PROTOCOL_WORDS, type Word } from './scan.ts';
 import type { Arithmetic, Comparison, Direction, Filter } from './syntax.ts';
 import { Words } from './words.ts';
@@ -30,7 +40,6 @@ interface Part {
 type Piece = Part | { readonly arithmetic: Arithmetic } | { readonly number: Word };
 
 const IDENTIFIERS: readonly string[] = ['name', 'ipv4', 'ipv6', 'mac'];
-const TYPES: readonly string[] = ['host', 'net', 'port', 'portrange'];
 const TAGS: Readonly<Record<string, { readonly most: number; readonly what: string }>> = {
   vlan: { most: 0xfff, what: 'the number of a VLAN' },
   mpls: { most: 0xfffff, what: 'an MPLS label' },

@@ -16,20 +16,24 @@ export const MAX_DEPTH = 100;
 
 /** The word that is next, and the way to the one after it. */
 export class Words {
-  /** The next word. */
-  word: Word;
   readonly #scanner: Scanner;
+  #next: Word | null = null;
   #depth = 0;
 
   constructor(text: string) {
     this.#scanner = new Scanner(text);
-    this.word = this.#scanner.next();
+  }
+
+  /** The next word. It is not read before somebody asks: what is wrong before it is said first. */
+  get word(): Word {
+    this.#next ??= this.#scanner.next();
+    return this.#next;
   }
 
   /** Steps over the next word and returns it. */
   take(): Word {
     const { word } = this;
-    this.word = this.#scanner.next();
+    this.#next = null;
     return word;
   }
 
@@ -91,9 +95,13 @@ export class Words {
   }
 }
 
-/** What to say about a name that means nothing where it stands. */
-export function unknownName(name: string): string {
-  const near = closestKey(name, Array.from(KEYWORDS));
+/**
+ * What to say about a name that means nothing where it stands.
+ *
+ * @param known - the words that it may have been meant to be
+ */
+export function unknownName(name: string, known: readonly string[] = Array.from(KEYWORDS)): string {
+  const near = closestKey(name, known);
   const hint = near === undefined || near === name ? '' : `; did you mean ${near}?`;
   return `"${shorten(name)}" is not known here${hint}`;
 }
