@@ -65,7 +65,8 @@ interface Ways {
  */
 export function compileFilter(text: string, options: FilterOptions): Predicate {
   const body = filterSource(parseFilter(text), options, text);
-  return new Function(`return (${PARAMETERS}) => {\n${body}\n};`)() as Predicate;
+  const make = new Function(`return (${PARAMETERS}) => {\n${body}\n};`) as () => Predicate;
+  return make();
 }
 
 /**
