@@ -66,6 +66,32 @@ export function readLoad(load: Load): string {
   return joinOctets(octets);
 }
 
+/**
+ * Compares octets that are there with a number, octet by octet: the last one, in which addresses and ports differ most,
+ * first.
+ *
+ * @returns conditions that hold where the octets are equal, and where they are not
+ */
+export function compareOctets(
+  load: Load,
+  mask: number,
+  value: number,
+): { readonly isTrue: string; readonly isFalse: string } {
+  const octets = Array.from({ length: load.size }, (_, index) => {
+    const shift = 8 * index;
+    const [kept, wanted] = [(mask >>> shift) & 0xff, (value >>> shift) & 0xff];
+    return { octet: octetAt(load, load.offset + load.size - 1 - index), kept, wanted };
+  });
+  const isTooLarge = load.size < 4 && value >= 2 ** (8 * load.size);
+  const counting = octets.filter(({ kept, wanted }) => kept !== 0 || wanted !== 0);
+  if (isTooLarge || counting.length === 0) return { isTrue: String(!isTooLarge), isFalse: String(isTooLarge) };
+  const masked = counting.map(({ octet, kept, wanted }) => [kept === 0xff ? octet : `(${octet} & ${kept})`, wanted]);
+  return {
+    isTrue: masked.map(([octet, wanted]) => `${octet} === ${wanted}`).join(' && '),
+    isFalse: masked.map(([octet, wanted]) => `${octet} !== ${wanted}`).join(' || '),
+  };
+}
+
 /** A number as a signed 32-bit literal. */
 export function literal(value: number): string {
   return String(value | 0);

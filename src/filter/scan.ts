@@ -71,6 +71,7 @@ const MAC =
   /(?:[0-9A-Fa-f]{1,2}:){5}[0-9A-Fa-f]{1,2}|(?:[0-9A-Fa-f]{1,2}-){5}[0-9A-Fa-f]{1,2}|(?:[0-9A-Fa-f]{1,2}\.){5}[0-9A-Fa-f]{1,2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}|[0-9A-Fa-f]{12}/y;
 /** What an IPv6 address can be made of, as far as one can reach. */
 const IPV6_RUN = /[0-9A-Fa-f:.]{2,60}/y;
+const MAX_SHOWN = 24;
 const MAX_NUMBER = 0xffffffff;
 
 /** Hands out the words of a text, one after the other. */
@@ -168,7 +169,8 @@ export class Scanner {
   }
 }
 
-/** A word for a message: a long one is cut. */
+/** A word for a message: a long one is cut, and what cannot be printed is a question mark. */
 export function shorten(text: string): string {
-  return text.length > 24 ? `${text.slice(0, 24)}...` : text;
+  const printable = text.slice(0, MAX_SHOWN).replaceAll(/[^\x20-\x7e]/g, '?');
+  return text.length > MAX_SHOWN ? `${printable}...` : printable;
 }

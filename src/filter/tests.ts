@@ -39,7 +39,7 @@ export type Test =
   | { readonly kind: 'version'; readonly version: 4 | 6 }
   /** The packet came with a link header. */
   | { readonly kind: 'link' }
-  /** The octets, masked, compare so with the number; `bits` asks whether one of its bits is set. */
+  /** The octets compare so with the number; `bits` asks whether one of its bits is set. Only `=` masks them. */
   | {
       readonly kind: 'load';
       readonly load: Load;

@@ -15,7 +15,7 @@
  */
 
 import { HEADER_LENGTH } from '../wire/ethernet.ts';
-import { computeValue, guardLoad, Lines, literal, PARAMETERS, readLoad } from './code-values.ts';
+import { compareOctets, computeValue, guardLoad, Lines, literal, PARAMETERS, readLoad } from './code-values.ts';
 import { type Facts, isVersion, knownValue, meet, NO_FACTS, withValue, withVersion } from './facts.ts';
 import type { LinkKind } from './layers.ts';
 import { lowerFilter } from './lower.ts';
@@ -172,22 +172,23 @@ class Writer {
     const isPlain = is === '=' && mask === NO_MASK;
     const known = isPlain ? knownValue(guarded, load) : undefined;
     if (known !== undefined) return this.#known(known === value, ifTrue, ifFalse, guarded);
+    if (is === '=') {
+      const { isTrue, isFalse } = compareOctets(load, mask, value);
+      this.#branch(isTrue, isFalse, ifTrue, ifFalse);
+      return { whenTrue: isPlain ? withValue(guarded, load, value) : guarded, whenFalse: guarded };
+    }
     const read = readLoad(load);
-    const masked = mask === NO_MASK ? read : `(${read} & ${literal(mask)})`;
     switch (is) {
-      case '=':
-        this.#branch(`${masked} === ${literal(value)}`, `${masked} !== ${literal(value)}`, ifTrue, ifFalse);
-        break;
       case 'bits':
         this.#branch(`(${read} & ${literal(value)}) !== 0`, `(${read} & ${literal(value)}) === 0`, ifTrue, ifFalse);
         break;
       case '>':
-        this.#branch(`${masked} > ${value}`, `${masked} <= ${value}`, ifTrue, ifFalse);
+        this.#branch(`${read} > ${value}`, `${read} <= ${value}`, ifTrue, ifFalse);
         break;
       case '>=':
-        this.#branch(`${masked} >= ${value}`, `${masked} < ${value}`, ifTrue, ifFalse);
+        this.#branch(`${read} >= ${value}`, `${read} < ${value}`, ifTrue, ifFalse);
     }
-    return { whenTrue: isPlain ? withValue(guarded, load, value) : guarded, whenFalse: guarded };
+    return { whenTrue: guarded, whenFalse: guarded };
   }
 
   #among({ load, values }: Test & { readonly kind: 'among' }, ifTrue: Target, ifFalse: Target, facts: Facts): Ways {

@@ -101,6 +101,7 @@ export class Words {
  * @param known - the words that it may have been meant to be
  */
 export function unknownName(name: string, known: readonly string[] = Array.from(KEYWORDS)): string {
+  if (/^(?:len|length|\d+)-/.test(name)) return `"${shorten(name)}" is one name; write spaces around the -`;
   const near = closestKey(name, known);
   const hint = near === undefined || near === name ? '' : `; did you mean ${near}?`;
   return `"${shorten(name)}" is not known here${hint}`;

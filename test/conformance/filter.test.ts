@@ -25,16 +25,11 @@ import { parseFilter } from '../../src/filter/parse.ts';
 import { compileFilter, filterSource, type Predicate } from '../../src/filter/to-js.ts';
 import { Random } from '../chaos/random.ts';
 import { ethernet, ipv4, ipv6, tcp, udp } from '../support/packet-builder.ts';
-import {
-  ETHERNET_EXPRESSIONS,
-  grownExpression,
-  LAYERED_EXPRESSIONS,
-  PLAIN_EXPRESSIONS,
-  REFUSED_BY_BOTH,
-  wordSoup,
-} from './filter-expressions.ts';
+import { grownExpression, wordSoup } from './filter-expressions.ts';
 import { type Carrier, filterFrames, type Sample } from './filter-frames.ts';
 import { type Answers, type Captured, DLT_EN10MB, DLT_RAW, Judge, takes } from './filter-judge.ts';
+import { REFUSED_BY_BOTH } from './filter-refused.ts';
+import { ETHERNET_EXPRESSIONS, LAYERED_EXPRESSIONS, PLAIN_EXPRESSIONS } from './filter-written.ts';
 
 const SEED = 20_261_130;
 const FRAMES = 100_000;

@@ -13,13 +13,9 @@ import { type Interest, PORT_PROTOCOLS, versionsOf } from '../../../src/wire/int
 import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
 import { networkOffset } from '../../../src/wire/link.ts';
 import { Random } from '../../chaos/random.ts';
-import {
-  ETHERNET_EXPRESSIONS,
-  LAYERED_EXPRESSIONS,
-  PLAIN_EXPRESSIONS,
-  validExpressions,
-} from '../../conformance/filter-expressions.ts';
+import { validExpressions } from '../../conformance/filter-expressions.ts';
 import { filterFrames } from '../../conformance/filter-frames.ts';
+import { ETHERNET_EXPRESSIONS, LAYERED_EXPRESSIONS, PLAIN_EXPRESSIONS } from '../../conformance/filter-written.ts';
 
 const LINKTYPE_ETHERNET = 1;
 const FRAMES = 5000;

@@ -16,7 +16,8 @@ import { type Filter, printFilter } from '../../../src/filter/syntax.ts';
 import { compileFilter } from '../../../src/filter/to-js.ts';
 import { MAX_DEPTH } from '../../../src/filter/words.ts';
 import { Random } from '../../chaos/random.ts';
-import { LAYERED_EXPRESSIONS, PLAIN_EXPRESSIONS, validExpressions } from '../../conformance/filter-expressions.ts';
+import { validExpressions } from '../../conformance/filter-expressions.ts';
+import { LAYERED_EXPRESSIONS, PLAIN_EXPRESSIONS } from '../../conformance/filter-written.ts';
 
 function errorOf(text: string, link: 'raw' | 'ethernet' = 'ethernet'): FilterError {
   try {
@@ -98,6 +99,11 @@ describe('an error of a filter', () => {
       'tpc',
       1,
       '"tpc" is not known here; expected a protocol, or a primitive such as host, net, port, vlan or ip[0] = 1',
+    ],
+    [
+      'ip[len-len] = 0',
+      4,
+      '"len-len" is one name; write spaces around the -; expected a number, len, or octets such as ip[0]',
     ],
     ['tcp port', 9, 'the filter ends here; expected an address, a number or a name'],
     ['tcp port 70000', 10, 'a port is 65535 at most'],

@@ -11,12 +11,8 @@ import { describe, test } from 'node:test';
 import { parseFilter } from '../../../src/filter/parse.ts';
 import { compileFilter, filterSource } from '../../../src/filter/to-js.ts';
 import { Random } from '../../chaos/random.ts';
-import {
-  ETHERNET_EXPRESSIONS,
-  LAYERED_EXPRESSIONS,
-  PLAIN_EXPRESSIONS,
-  validExpressions,
-} from '../../conformance/filter-expressions.ts';
+import { validExpressions } from '../../conformance/filter-expressions.ts';
+import { ETHERNET_EXPRESSIONS, LAYERED_EXPRESSIONS, PLAIN_EXPRESSIONS } from '../../conformance/filter-written.ts';
 import { extension, icmpv4, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
 
 const LINK = Buffer.from('0200000000020200000000010800', 'hex');
