@@ -44,6 +44,7 @@ export const ERRORS = {
   FIREHOOK_CONFIG_SYNTAX: { op: 'config', what: 'the configuration is not valid YAML', advice: '', exitCode: 2 },
   FIREHOOK_CONFIG_INVALID: { op: 'config', what: 'the configuration is not valid', advice: '', exitCode: 2 },
   FIREHOOK_USAGE: { op: 'config', what: 'wrong usage', advice: '', exitCode: 2 },
+  FIREHOOK_FILTER_INVALID: { op: 'filter', what: 'filter', advice: '', exitCode: 2 },
   FIREHOOK_FILE_WRITABLE: {
     op: 'load',
     what: 'others may write what decides about the traffic',
