@@ -16,7 +16,7 @@ import type { VerifierSettings } from '../hook/verifier.ts';
 import type { Lane } from '../lane/lane.ts';
 import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../lane/ledger.ts';
 import type { LoadedChain } from '../lane/load-chain.ts';
-import { HOOK_COUNTERS, type HookChainCounter, type Row, rowFrom } from '../telemetry/counters.ts';
+import { HOOK_COUNTERS, type HookChainCounter, type Row, rowFrom, shownOf } from '../telemetry/counters.ts';
 import type { ReplayGuard } from './replay-guard.ts';
 import type { ReplayWays } from './replay-ways.ts';
 import { showPool } from './show.ts';
@@ -142,6 +142,7 @@ function verifierLines({ verifier, hooks }: ReplayReport): string[] {
 export function showReport(report: ReplayReport, width?: number): string {
   const grid = gridOf(width);
   const { total } = report;
+  const shown = shownOf<HookChainCounter>(HOOK_COUNTERS, report.hooks);
   const reasons: [string, number][] = [
     ['malformed', total.droppedMalformed],
     ['not IP, forwarded or dropped by policy', total.nonIp],
@@ -160,11 +161,11 @@ export function showReport(report: ReplayReport, width?: number): string {
       ? []
       : [
           grid([
-            ['hook', 'priority', ...HOOK_COUNTERS.map(({ name, label }) => label ?? name)],
+            ['hook', 'priority', ...shown.map(({ name, label }) => label ?? name)],
             ...report.hooks.map((hook): Cell[] => [
               hook.name,
               hook.priority,
-              ...HOOK_COUNTERS.map(({ name }) => (name === 'faults' ? hook.faults + hook.faultsOutside : hook[name])),
+              ...shown.map(({ name }) => (name === 'faults' ? hook.faults + hook.faultsOutside : hook[name])),
             ]),
           ]),
         ]),

@@ -14,7 +14,7 @@ import type {
   StatsReport,
   StatusReport,
 } from '../control/reports.ts';
-import { HOOK_COUNTERS, WAY_COUNTERS } from '../telemetry/counters.ts';
+import { HOOK_COUNTERS, type HookChainCounter, shownOf, WAY_COUNTERS, type WayCounter } from '../telemetry/counters.ts';
 import { printable } from '../telemetry/printable.ts';
 import { type Cell, gridOf, table } from './table.ts';
 
@@ -120,10 +120,13 @@ export function showStats(report: StatsReport, width?: number): string {
   };
   const ledger = grid([
     ['packets', ...columns.map(({ name }) => name)],
-    ...WAY_COUNTERS.flatMap(({ name, label, depth, isAlways }): Cell[][] => {
-      if (label === null || (!isAlways && columns.every(({ row }) => row[name] === 0))) return [];
-      return [[`${'  '.repeat(depth)}${label}`, ...columns.map(({ row }) => row[name])]];
-    }),
+    ...shownOf<WayCounter>(
+      WAY_COUNTERS,
+      columns.map(({ row }) => row),
+    ).map(({ name, label, depth }): Cell[] => [
+      `${'  '.repeat(depth)}${label ?? name}`,
+      ...columns.map(({ row }) => row[name]),
+    ]),
     port('stolen by the kernel', ({ stolen }) => stolen),
     port('  never handed to a lane', ({ neverHanded }) => neverHanded),
     port('met while no lane answered', ({ whileDown }) => whileDown),
@@ -182,7 +185,7 @@ export function showHooks(report: HooksReport, width?: number): string {
   const grid = gridOf(width);
   if (report.hooks.length === 0) return 'No hooks: everything is forwarded.';
   // In a tap alone changes are tracked.
-  const shown = HOOK_COUNTERS.filter(({ name }) => report.hooks.some((hook) => hook[name] !== null));
+  const shown = shownOf<HookChainCounter>(HOOK_COUNTERS, report.hooks);
   return [
     'The first row runs first: larger priority first, ties in the order of the configuration.',
     grid([

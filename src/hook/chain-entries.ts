@@ -20,6 +20,7 @@ import type { LoadedHook } from './load-hook.ts';
 /** What one call of a walk is made of: exactly one of `isDefined`, `callback` and `ipv6` is there. */
 interface EntryParts {
   readonly isDefined?: boolean;
+  readonly isFiltered?: boolean;
   readonly callback?: CallbackDoor | null;
   readonly ipv6?: Ipv6Call | null;
   readonly driver?: DriverDoor | null;
@@ -36,6 +37,8 @@ export class ChainEntry {
   readonly owner: number;
   /** The hook is made with `defineHook`. */
   readonly isDefined: boolean;
+  /** It has a filter. */
+  readonly isFiltered: boolean;
   readonly callback: CallbackDoor | null;
   readonly ipv6: Ipv6Call | null;
   /** The driver whose callback it is. */
@@ -61,6 +64,7 @@ export class ChainEntry {
     this.row = row;
     this.owner = owner;
     this.isDefined = parts.isDefined ?? false;
+    this.isFiltered = parts.isFiltered ?? false;
     this.callback = parts.callback ?? null;
     this.ipv6 = parts.ipv6 ?? null;
     this.driver = parts.driver ?? null;
@@ -91,7 +95,8 @@ export class ChainEntries {
     this.#all = hooks.flatMap((hook, index) => {
       if (hook.kind === 'driver') return [];
       const callback = hook.kind === 'callback' ? new CallbackDoor(hook.callback) : null;
-      return [this.#make(index, 0, { isDefined: callback === null, callback })];
+      const isFiltered = hook.kind === 'defined' && hook.definition.filter !== undefined;
+      return [this.#make(index, 0, { isDefined: callback === null, isFiltered, callback })];
     });
     this.#list = this.#all;
   }

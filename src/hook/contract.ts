@@ -151,7 +151,15 @@ export interface HookDefinition<Options = unknown> {
   /** Larger runs first. The `priority` of the config wins. Default 0. */
   readonly priority?: number;
   /**
-   * The packets it wants to see, one set or several. A promise: outside of them it would answer FORWARD and change
+   * The packets it is called with, in the language of pcap-filter(7): `udp port 53`. It is no promise: outside of it the hook is not called, live,
+   * in replay and in tests. **Ports of IPv6 are found directly behind the fixed header only**, as in libpcap: a hook that must not be walked
+   * around tests the fields in `onPacket`. See docs/filters.md.
+   *
+   * @defaultValue everything
+   */
+  readonly filter?: string;
+  /**
+   * The packets it wants to see, one set or several. Not beside a `filter`. A promise: outside of them it would answer FORWARD and change
    * nothing. The runtime may spare it those packets, and need not.
    *
    * @defaultValue everything

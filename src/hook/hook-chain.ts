@@ -24,6 +24,7 @@ import type { Arrival, DatagramBuffer } from './arrival.ts';
 import type { CallbackDoor } from './callback-door.ts';
 import { ChainEntries, type ChainEntry } from './chain-entries.ts';
 import { type CallHook, compileCalls } from './compile-calls.ts';
+import { compileFilters, type MatchFilter } from './compile-filters.ts';
 import type { DefinedHook, Verdict } from './contract.ts';
 import { noVerdict } from './fault-text.ts';
 import type { LoadedHook } from './load-hook.ts';
@@ -36,6 +37,7 @@ import type { Verifier } from './verifier.ts';
 export const HOOK_WIDTH: number = HOOK_COUNTERS.length;
 
 const SEEN = columnOf(HOOK_COUNTERS, 'seen');
+const FILTERED = columnOf(HOOK_COUNTERS, 'filtered');
 const FORWARDED = columnOf(HOOK_COUNTERS, 'forwarded');
 const DROPPED = columnOf(HOOK_COUNTERS, 'dropped');
 const REJECTED = columnOf(HOOK_COUNTERS, 'rejected');
@@ -86,6 +88,7 @@ export class HookChain {
 
   readonly #definitions: (DefinedHook | null)[];
   readonly #callHook: CallHook;
+  readonly #matchFilter: MatchFilter;
   readonly #pool: Pool;
   readonly #faultVerdict: Verdict;
   readonly #onFault: HookChainOptions['onFault'];
@@ -114,6 +117,7 @@ export class HookChain {
     this.owners = this.hooks.map(({ owner }, index) => owner ?? index);
     this.#definitions = this.hooks.map((hook) => (hook.kind === 'defined' ? hook.definition : null));
     this.#callHook = compileCalls(this.#definitions);
+    this.#matchFilter = compileFilters(this.#definitions.map((definition) => definition?.filter ?? null));
     this.entries = new ChainEntries(this.hooks, HOOK_WIDTH);
     this.counters = new Float64Array(this.hooks.length * HOOK_WIDTH);
     this.#pool = options.pool;
@@ -170,6 +174,10 @@ export class HookChain {
           return this.#poolExhausted();
       }
       if (callback === null && this.replaced && !this.#linearise()) return this.#poolExhausted();
+      if (entry.isFiltered && !this.#isWanted(i, context)) {
+        count(counters, row + FILTERED);
+        continue;
+      }
       count(counters, row + SEEN);
       if (this.#before !== null) this.#remember();
       const sendIndex = context.sendInterfaceIndex;
@@ -247,6 +255,15 @@ export class HookChain {
     if (this.#isStandIn) this.#putBack(bytes, layout);
     if (!this.replaced) packet.settle();
     return FORWARD;
+  }
+
+  /** Whether the packet, as the hooks before have left it, belongs to the filter of a hook. */
+  #isWanted(hook: number, { link, linkLength, originalLength }: ContextState): boolean {
+    const { bytes, layout } = this.#packet;
+    const { length } = layout;
+    // What replaced the packet was never on the wire.
+    const onWire = this.replaced || originalLength < length ? length : originalLength;
+    return this.#matchFilter(hook, bytes, length, link, linkLength, onWire);
   }
 
   /** Lets a copy, cut by the verifier, stand for the packet. False when the pool is exhausted. */

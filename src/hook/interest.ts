@@ -9,6 +9,8 @@
 
 import { inspect } from 'node:util';
 import { closestKey } from '../config/closest-key.ts';
+import { interestOf } from '../filter/interest.ts';
+import { parseFilter } from '../filter/parse.ts';
 import { type Interest, PORT_PROTOCOLS } from '../wire/interest.ts';
 import type { LoadedHook } from './load-hook.ts';
 
@@ -39,9 +41,11 @@ export function interestProblem(value: unknown): string {
 export function chainInterests(hooks: readonly LoadedHook[]): readonly Interest[] | null {
   const all: Interest[] = [];
   for (const hook of hooks) {
-    const interest = hook.kind === 'defined' ? hook.definition.interest : undefined;
-    if (interest === undefined) return null;
-    all.push(...[interest].flat());
+    if (hook.kind !== 'defined') return null;
+    const { filter, interest } = hook.definition;
+    const wanted = filter === undefined ? interest : interestOf(parseFilter(filter));
+    if (wanted === undefined || wanted === null) return null;
+    all.push(...[wanted].flat());
   }
   return all.length === 0 ? null : all;
 }

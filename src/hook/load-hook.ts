@@ -19,9 +19,12 @@ import { inspect } from 'node:util';
 import vm from 'node:vm';
 import { closestKey } from '../config/closest-key.ts';
 import { FirehookError } from '../errors.ts';
+import { FilterError } from '../filter/filter-error.ts';
+import { compileFilter } from '../filter/to-js.ts';
 import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
 import type { HookBundle } from './bundle-hook.ts';
 import { missingName } from './bundle-message.ts';
+import { HOOK_PACKETS } from './compile-filters.ts';
 import { type DefinedHook, HOOK_API_VERSION, HOOK_META, type HookModules } from './contract.ts';
 import { freezeModule } from './freeze-realm.ts';
 import { interestProblem } from './interest.ts';
@@ -31,12 +34,15 @@ const MAX_NAME_LENGTH = 64;
 
 const HOOK_NAME = /^[A-Za-z0-9-]+$/;
 
+/** Characters of a wrong filter that its error shows. */
+const MOST_SHOWN = 200;
+
 /** Parameters of the Windows callback. */
 const CALLBACK_PARAMETERS = 7;
 /** Parameters of `DriverEntry`. */
 const ENTRY_PARAMETERS = 2;
 
-const DEFINITION_KEYS = ['name', 'priority', 'interest', 'needs', 'setup', 'onPacket', 'teardown'];
+const DEFINITION_KEYS = ['name', 'priority', 'filter', 'interest', 'needs', 'setup', 'onPacket', 'teardown'];
 
 /** Parsed when the first error of a bundle is described; gone with the bundle. */
 const sourceMaps = new WeakMap<HookBundle, SourceMap>();
@@ -213,11 +219,14 @@ function checkDefinition(bundle: HookBundle, value: unknown): LoadedHook {
     );
   }
   for (const key of Object.keys(definition)) checkKey(bundle, key);
-  const { name, priority, interest, needs } = definition;
+  const { name, priority, filter, interest, needs } = definition;
   checkName(bundle, name);
   checkPriority(bundle, 'priority', priority);
   const problem = interest === undefined ? '' : interestProblem(interest);
   if (problem !== '') refuse(bundle, problem);
+  if (filter !== undefined) checkFilter(bundle, filter);
+  if (filter !== undefined && interest !== undefined)
+    refuse(bundle, 'interest: stands beside a filter, which says it already');
   if (needs !== undefined && typeof needs !== 'function' && (typeof needs !== 'object' || needs === null))
     refuse(bundle, 'needs: is neither an object nor a function');
   if (definition.onPacket === undefined) refuse(bundle, 'onPacket: is missing');
@@ -257,7 +266,6 @@ function nameOfFile(bundle: HookBundle): string {
 
 function checkKey(bundle: HookBundle, key: string): void {
   if (DEFINITION_KEYS.includes(key)) return;
-  if (key === 'filter') refuse(bundle, 'filter: is not in this version; test the fields in onPacket');
   const near = closestKey(key, DEFINITION_KEYS);
   refuse(
     bundle,
@@ -338,6 +346,17 @@ function sourceMapOf(bundle: HookBundle): SourceMap {
 /** A value in one line, whatever it is. */
 function shown(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : inspect(value, { depth: 0, breakLength: Infinity });
+}
+
+function checkFilter(bundle: HookBundle, filter: unknown): void {
+  if (typeof filter !== 'string') refuse(bundle, 'filter: is not a text in the language of pcap-filter(7)');
+  try {
+    compileFilter(filter, HOOK_PACKETS);
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    const shown = filter.length > MOST_SHOWN ? `${filter.slice(0, MOST_SHOWN)}...` : filter;
+    refuse(bundle, `filter: column ${error.column} of ${JSON.stringify(shown)}: ${error.problem}`, error);
+  }
 }
 
 function refuse(hook: Pick<LoadedHook, 'path'>, reason: string, cause?: unknown): never {

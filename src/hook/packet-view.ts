@@ -157,6 +157,8 @@ export class PacketView implements Packet {
 
 const NANOSECONDS_PER_MILLISECOND = 1_000_000;
 
+const NO_OCTETS = new Uint8Array(0);
+
 /** Where a packet was met. A lane has one instance and writes its fields before each packet. */
 export class ContextState {
   direction: 0 | 1 = 0;
@@ -167,6 +169,12 @@ export class ContextState {
   seconds = 0;
   /** Nanoseconds into that second, 0-999999999. */
   nanoseconds = 0;
+  /** The frame, which starts with the link header. Borrowed from the driver. */
+  link: Uint8Array = NO_OCTETS;
+  /** Octets of the link header; 0 where it is none of Ethernet. */
+  linkLength = 0;
+  /** Octets of the datagram that were on the wire, with what stands behind it. */
+  originalLength = 0;
 
   /** Small enough (27 octets of V8's bytecode, a constant by name among them) to be put in line always: what it returns would be boxed. */
   get timestamp(): number {

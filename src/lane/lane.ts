@@ -26,7 +26,7 @@ import { ContextState } from '../hook/packet-view.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { CUT, NOT_IP, unreadableType } from '../wire/frame-kind.ts';
 import { parseIpLayout } from '../wire/ip-layout.ts';
-import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast } from '../wire/link.ts';
+import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast, LINKTYPE_ETHERNET } from '../wire/link.ts';
 import type { IcmpSettings } from './answer-budget.ts';
 import { type DatagramSender, Egress, type EgressOptions } from './egress.ts';
 import {
@@ -260,6 +260,9 @@ export class Lane implements FrameSink {
     context.destinationType = this.#locals.typeOf(bytes, layout.version, isForHost, isBroadcast);
     context.seconds = frame.seconds;
     context.nanoseconds = frame.nanoseconds;
+    context.link = octets;
+    context.linkLength = linktype === LINKTYPE_ETHERNET ? offset : 0;
+    context.originalLength = originalLength - offset;
 
     const chain = this.#chain;
     const verdict = chain.run(lent, bytes, layout, context, this.#otherIndexOfPort[port] as number);

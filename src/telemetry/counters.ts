@@ -161,6 +161,7 @@ export const WAY_SUMS: readonly CounterSum[] = [
 /** Of one hook: what the hook chain counts. */
 export const HOOK_COUNTERS = [
   counter('seen', 'seen', 0, 'always', 'Packets that the hook was called with.'),
+  counter('filtered', 'filtered', 0, 'counted', 'Packets outside of its filter, which went on without it.'),
   counter('forwarded', 'forwarded', 0, 'always', 'Packets that it let go on.'),
   counter('dropped', 'dropped', 0, 'always', 'Packets that ended with it, by its verdict or by its fault.'),
   counter('rejected', 'rejected', 0, 'always', 'Packets that it rejected.'),
@@ -217,6 +218,17 @@ export function pickRow<Name extends string>(
   row: Readonly<Row<Name>>,
 ): Row<Name> {
   return Object.fromEntries(table.map(({ name }) => [name, row[name]])) as Row<Name>;
+}
+
+/** The counters that a table of these rows shows: some always, others where something was counted; none that is null everywhere. */
+export function shownOf<Name extends string>(
+  table: readonly (Counter & { readonly name: Name })[],
+  rows: readonly Readonly<Record<Name, number | null>>[],
+): (Counter & { readonly name: Name })[] {
+  return table.filter(({ name, label, isAlways }) => {
+    if (label === null) return false;
+    return isAlways ? rows.some((row) => row[name] !== null) : rows.some((row) => (row[name] ?? 0) !== 0);
+  });
 }
 
 /** The sum of two rows, up to {@link MOST_COUNTED}. */

@@ -225,7 +225,16 @@ describe('firehook stats', () => {
 
 describe('firehook hooks', () => {
   test('says which end runs first, and marks the seven-argument callback', () => {
-    const counters = { seen: 9, forwarded: 8, dropped: 1, rejected: 0, replaced: 0, changed: null, faults: 0 };
+    const counters = {
+      seen: 9,
+      filtered: 0,
+      forwarded: 8,
+      dropped: 1,
+      rejected: 0,
+      replaced: 0,
+      changed: null,
+      faults: 0,
+    };
     const text = showHooks({
       hooks: [
         { name: 'drop-port', priority: 100, kind: 'hook', path: '/hooks/drop-port.ts', ...counters },

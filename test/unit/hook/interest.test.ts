@@ -66,6 +66,18 @@ describe('a chain', () => {
     assert.deepEqual(chainInterests(hooks), [{ protocols: [6] }, { versions: [6] }, { protocols: [17], ports: [53] }]);
   });
 
+  test('is interested in what a filter takes', () => {
+    const filtered = (filter: string): LoadedHook => {
+      const definition = defineHook({ name: 'filtered', filter, onPacket: () => FORWARD });
+      return { kind: 'defined', name: 'filtered', path: '/hooks/filtered.ts', priority: 0, definition };
+    };
+    assert.deepEqual(chainInterests([hook('a', { protocols: [58] }), filtered('ip and udp port 53')]), [
+      { protocols: [58] },
+      { versions: [4], protocols: [17], ports: [53] },
+    ]);
+    assert.equal(chainInterests([filtered('udp port 53'), filtered('not udp')]), null);
+  });
+
   test('is interested in everything when one hook declares nothing, or has seven arguments, or there is none', () => {
     const narrow = hook('a', { protocols: [6] });
     assert.equal(chainInterests([narrow, hook('b')]), null);

@@ -74,7 +74,10 @@ describe('a bad module', () => {
     'callback-no-function': 'firewallHook: is not a function',
     'callback-priority': 'firewallHookPriority: "10" is not valid; expected a whole number',
     class: `the default export is a class; ${wanted}`,
-    filter: 'filter: is not in this version; test the fields in onPacket',
+    filter:
+      'filter: column 9 of "tcp dst prot 443": "prot" is not known here; did you mean port? (names of hosts are not looked up: write an address)',
+    'filter-and-interest': 'interest: stands beside a filter, which says it already',
+    'filter-number': 'filter: is not a text in the language of pcap-filter(7)',
     function: `the default export is a function; ${wanted}`,
     'interest-empty': 'interest: is empty; leave it out, or name at least one',
     'interest-ports': 'interest.ports: protocol 1 has none; those that have are 6, 17, 33, 132, 136',
@@ -104,7 +107,8 @@ describe('a bad module', () => {
     'teardown-no-function': 'teardown: is not a function',
     'throws-at-load':
       "throws when it is loaded: TypeError: Cannot read properties of null (reading 'length') (FILE:3:27)",
-    'unknown-key': 'onConnection: unknown key; expected name, priority, interest, needs, setup, onPacket, teardown',
+    'unknown-key':
+      'onConnection: unknown key; expected name, priority, filter, interest, needs, setup, onPacket, teardown',
   };
 
   test('is in the table, each of them', () => {

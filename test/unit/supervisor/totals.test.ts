@@ -11,6 +11,7 @@ import type { HookInfo } from '../../../src/lane/messages.ts';
 import type { HookProgress, LaneProgress } from '../../../src/lane/progress.ts';
 import type { Way } from '../../../src/lane/way.ts';
 import { Totals } from '../../../src/supervisor/totals.ts';
+import { emptyRowOf, HOOK_COLUMNS } from '../../../src/telemetry/counters.ts';
 import { bridgeWay } from '../lane/lane-rig.ts';
 
 const AB = bridgeWay();
@@ -20,16 +21,11 @@ const TAP = bridgeWay({ name: 'tap', inPort: 2, outPort: -1 });
 const hookInfo = (name: string): HookInfo => ({ name, path: `/${name}.ts`, priority: 0, kind: 'defined' });
 const row = (received: number): LedgerRow => ({ ...emptyRow(), received, forwarded: received, sent: received });
 const counters = (seen: number, outstanding = 0): HookProgress => ({
+  ...emptyRowOf(HOOK_COLUMNS),
   seen,
   forwarded: seen,
-  dropped: 0,
-  rejected: 0,
-  replaced: 0,
-  changed: 0,
-  faults: 0,
   outstanding,
   outstandingBytes: 64 * outstanding,
-  poolFaults: 0,
 });
 
 function progress(ways: LedgerRow[], hooks: HookProgress[], kernelDropped = 0): LaneProgress {

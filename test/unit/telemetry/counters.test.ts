@@ -15,6 +15,7 @@ import {
   MOST_COUNTED,
   pickRow,
   rowFrom,
+  shownOf,
   sumOfRows,
   WAY_COUNTERS,
   WAY_SUMS,
@@ -60,6 +61,20 @@ test('a part of a sum stands below the whole, where both are shown', () => {
       assert.ok(columnOf<string>(WAY_COUNTERS, part) > at || whole === 'icmpDue', `${part} of ${whole}`);
     }
   }
+});
+
+test('a table shows what is always shown, and what was counted', () => {
+  const names = (rows: readonly Readonly<Record<string, number | null>>[]): string[] =>
+    shownOf<string>(HOOK_COUNTERS, rows).map(({ name }) => name);
+  const row: Record<string, number | null> = emptyRowOf(HOOK_COUNTERS);
+  const always = ['seen', 'forwarded', 'dropped', 'rejected', 'replaced', 'changed', 'faults'];
+  assert.deepEqual(names([row]), always);
+  assert.deepEqual(names([{ ...row, filtered: 1 }, row]), ['seen', 'filtered', ...always.slice(1)]);
+  const untracked = { ...row, changed: null };
+  assert.deepEqual(
+    names([untracked]),
+    always.filter((name) => name !== 'changed'),
+  );
 });
 
 test('a row is cut down to the counters of a table', () => {
