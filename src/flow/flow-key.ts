@@ -58,6 +58,8 @@ export const UNKEYED = 3;
 /** Words that are hashed, besides protocol and zone. */
 const HASHED_WORDS_IPV4 = 3;
 const HASHED_WORDS = 9;
+/** 2^32 over the golden ratio: spreads small numbers over the upper bits. */
+const ZONE_FACTOR = 0x9e37_79b1;
 const ECHO_LENGTH = 8;
 const IPV4_SOURCE = 12;
 const IPV4_DESTINATION = 16;
@@ -110,7 +112,7 @@ export class FlowKey {
     if (protocol === (isIpv4 ? ipv4.PROTOCOL_ICMP : ipv6.NEXT_ICMPV6)) {
       if (layout.length - layout.transportOffset < ECHO_LENGTH) return UNKEYED;
       const type = readU8(bytes, at);
-      if (isIpv4 ? icmpv4.isError(type) : icmpv6.isError(type)) return QUOTES;
+      if (isIpv4 ? icmpv4.isError(type) : type < icmpv6.ECHO_REQUEST) return QUOTES;
       const request = isIpv4 ? requestOf(type) : requestOfIpv6(type);
       if (request < 0) return isOfLink(isIpv4, type) ? UNTRACKED : UNKEYED;
       this.#loadEnds(bytes, offset, isIpv4, 0, 0);
@@ -130,9 +132,9 @@ export class FlowKey {
   /** Hash of what is loaded; 32 bits, signed. */
   hash(): number {
     const { words } = this;
-    const zone = words[KEY_ZONE] as number;
-    // Nobody outside chooses the zone: 15 bits of it do.
-    const rest = ((words[KEY_PROTOCOL] as number) & 0xff) | (((zone ^ (zone >>> 15)) & 0x7fff) << 8);
+    // Nobody outside chooses the zone: sixteen bits made of it will do.
+    const zone = Math.imul(words[KEY_ZONE] as number, ZONE_FACTOR) >>> 16;
+    const rest = ((words[KEY_PROTOCOL] as number) & 0xff) | (zone << 8);
     return halfSipHash(words, this.isLong ? HASHED_WORDS : HASHED_WORDS_IPV4, rest, this.#key0, this.#key1);
   }
 
