@@ -21,13 +21,14 @@
  * @module
  */
 
-import { readU8, readU16, readU32 } from '../wire/bytes.ts';
+import { readU8, readU16 } from '../wire/bytes.ts';
 import * as icmpv4 from '../wire/icmpv4.ts';
 import * as icmpv6 from '../wire/icmpv6.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 import { halfSipHash } from './half-sip-hash.ts';
+import { readWord } from './read-word.ts';
 
 /** Words of a key. */
 export const KEY_WORDS = 11;
@@ -60,6 +61,7 @@ const HASHED_WORDS_IPV4 = 3;
 const HASHED_WORDS = 9;
 /** 2^32 over the golden ratio: spreads small numbers over the upper bits. */
 const ZONE_FACTOR = 0x9e37_79b1;
+const SIGN = 1 << 31;
 const ECHO_LENGTH = 8;
 const IPV4_SOURCE = 12;
 const IPV4_DESTINATION = 16;
@@ -142,14 +144,12 @@ export class FlowKey {
     const { words } = this;
     const from = offset + (isIpv4 ? IPV4_SOURCE : ipv6.SOURCE_OFFSET);
     const to = offset + (isIpv4 ? IPV4_DESTINATION : ipv6.DESTINATION_OFFSET);
-    const source = readU32(bytes, from);
-    const destination = readU32(bytes, to);
-    let order = source < destination ? -1 : source > destination ? 1 : 0;
+    const source = readWord(bytes, from);
+    const destination = readWord(bytes, to);
+    let order = compare(source, destination);
     if (!isIpv4) {
-      for (let index = 4; index < 16 && order === 0; index += 4) {
-        const left = readU32(bytes, from + index);
-        const right = readU32(bytes, to + index);
-        order = left < right ? -1 : left > right ? 1 : 0;
+      for (let octet = 4; octet < 16 && order === 0; octet += 4) {
+        order = compare(readWord(bytes, from + octet), readWord(bytes, to + octet));
       }
     }
     const isSwapped = order > 0 || (order === 0 && sourcePort > destinationPort);
@@ -165,8 +165,8 @@ export class FlowKey {
     const lower = isSwapped ? to : from;
     const higher = isSwapped ? from : to;
     for (let index = 0; index < 3; index++) {
-      words[KEY_LOWER_REST + index] = readU32(bytes, lower + 4 + (index << 2));
-      words[KEY_HIGHER_REST + index] = readU32(bytes, higher + 4 + (index << 2));
+      words[KEY_LOWER_REST + index] = readWord(bytes, lower + 4 + (index << 2));
+      words[KEY_HIGHER_REST + index] = readWord(bytes, higher + 4 + (index << 2));
     }
   }
 
@@ -191,6 +191,12 @@ export class FlowKey {
     }
     return true;
   }
+}
+
+/** Order of two words as unsigned numbers: negative, 0 or positive. */
+function compare(left: number, right: number): number {
+  if (left === right) return 0;
+  return (left ^ SIGN) < (right ^ SIGN) ? -1 : 1;
 }
 
 /** True for the protocols whose ports are part of the key. */

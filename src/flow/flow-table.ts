@@ -22,7 +22,6 @@
  * @module
  */
 
-import { readU32 } from '../wire/bytes.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
@@ -48,6 +47,7 @@ import { RECORD_WORDS } from './flow-records.ts';
 import type { Column, ColumnType } from './flow-store.ts';
 import { FlowStore, randomSeed, storeOctetsFor } from './flow-store.ts';
 import { FragmentTable, fragmentedAt, fragmentOctetsFor } from './fragment-table.ts';
+import { readWord } from './read-word.ts';
 import { SEGMENT_BASE, SEGMENT_FLAGS, TcpSegment } from './tcp-segment.ts';
 import { CHANGED, IGNORED, RESTART, RESTART_REMEMBERED, TcpTracker } from './tcp-tracker.ts';
 import type { FlowTimeouts } from './timeouts.ts';
@@ -308,7 +308,7 @@ export class FlowTable {
     this.#setDirection(key.swapped, index);
     if (quoted.protocol === ipv4.PROTOCOL_TCP) {
       if (quoted.length - quoted.transportOffset < QUOTED_TCP_LENGTH) return this.#refuse(index, INVALID_QUOTE);
-      const sequence = readU32(bytes, at + quoted.transportOffset + 4) | 0;
+      const sequence = readWord(bytes, at + quoted.transportOffset + 4);
       if (!this.#tcp.isUnderWay(index * RECORD_WORDS, this.direction, sequence)) {
         return this.#refuse(index, INVALID_QUOTE);
       }
@@ -333,7 +333,7 @@ export class FlowTable {
     this.direction = fragments.directionOf(entry);
     if (this.records.kindOf(index) === KIND_TCP) {
       const end = layout.fragmentOffset + layout.declaredLength - layout.transportOffset;
-      this.#tcp.extend(index * RECORD_WORDS, this.direction, fragments.baseOf(entry) + end);
+      this.#tcp.extend(index * RECORD_WORDS, this.direction, (fragments.baseOf(entry) + end) | 0);
     }
     this.#store.use(index, this.records.stateOf(index));
     this.records.count(index, this.direction, length, now);
@@ -345,7 +345,7 @@ export class FlowTable {
     const { records } = this;
     // Where the transport header starts within what was cut into fragments: at 0, unless IPv6 has options there.
     const inside = layout.transportOffset - fragmentedAt(bytes, layout);
-    const base = (this.#segment.words[SEGMENT_BASE] as number) - inside;
+    const base = ((this.#segment.words[SEGMENT_BASE] as number) - inside) | 0;
     const now = this.#store.clock.now;
     this.#fragments.remember(bytes, layout, zone, now, index, records.generationOf(index), this.direction, base);
   }
@@ -405,10 +405,10 @@ function kindOf(layout: IpLayout): number {
 
 /** True when the datagram at octet 0 goes to the source of the one at `at`. */
 function isToSource(bytes: Uint8Array, at: number, isIpv4: boolean): boolean {
-  if (isIpv4) return readU32(bytes, IPV4_DESTINATION) === readU32(bytes, at + IPV4_SOURCE);
-  for (let octet = 0; octet < 16; octet += 4) {
-    const destination = readU32(bytes, ipv6.DESTINATION_OFFSET + octet);
-    if (destination !== readU32(bytes, at + ipv6.SOURCE_OFFSET + octet)) return false;
+  const destination = isIpv4 ? IPV4_DESTINATION : ipv6.DESTINATION_OFFSET;
+  const source = at + (isIpv4 ? IPV4_SOURCE : ipv6.SOURCE_OFFSET);
+  for (let octet = 0, end = isIpv4 ? 4 : 16; octet < end; octet += 4) {
+    if (readWord(bytes, destination + octet) !== readWord(bytes, source + octet)) return false;
   }
   return true;
 }

@@ -16,11 +16,11 @@
  * @module
  */
 
-import { readU32 } from '../wire/bytes.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 import { halfSipHash } from './half-sip-hash.ts';
+import { readWord } from './read-word.ts';
 
 /** How long a first fragment is remembered. */
 export const FRAGMENT_MS = 30_000;
@@ -34,6 +34,8 @@ const GENERATION = 13;
 const DIRECTION = 14;
 const BASE = 15;
 const IPV4_SOURCE = 12;
+/** Octet of the identification in the fragment header of IPv6. */
+const IDENTIFICATION = 4;
 const ADDRESS_WORDS_IPV4 = 2;
 const ADDRESS_WORDS_IPV6 = 8;
 
@@ -142,7 +144,7 @@ export class FragmentTable {
     const from = isIpv4 ? IPV4_SOURCE : ipv6.SOURCE_OFFSET;
     key[0] = identification(bytes, layout);
     for (let word = 0; word < ADDRESS_WORDS_IPV6; word++) {
-      key[1 + word] = word < addresses ? readU32(bytes, from + (word << 2)) : 0;
+      key[1 + word] = word < addresses ? readWord(bytes, from + (word << 2)) : 0;
     }
     key[9] = isIpv4 ? layout.protocol | (4 << 8) : 6 << 8;
     key[10] = zone;
@@ -176,7 +178,7 @@ export function fragmentedAt(bytes: Uint8Array, layout: IpLayout): number {
 function identification(bytes: Uint8Array, layout: IpLayout): number {
   if (layout.version === 4) return ipv4.identification(bytes, 0);
   const at = ipv6.findHeader(bytes, 0, layout.length, ipv6.NEXT_FRAGMENT);
-  return at < 0 ? 0 : ipv6.fragmentIdentification(bytes, at);
+  return at < 0 ? 0 : readWord(bytes, at + IDENTIFICATION);
 }
 
 function setsFor(entries: number): number {

@@ -11,9 +11,10 @@
  * @module
  */
 
-import { readU8, readU16, readU32 } from '../wire/bytes.ts';
+import { readU8, readU16 } from '../wire/bytes.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
 import * as tcp from '../wire/tcp.ts';
+import { readWord } from './read-word.ts';
 
 /** Word: sequence number of the first octet. */
 export const SEGMENT_SEQUENCE = 0;
@@ -56,12 +57,12 @@ export class TcpSegment {
     const { words } = this;
     const flags = readU8(bytes, at + tcp.FLAGS_OFFSET) & FLAGS_MASK;
     const headerLength = tcp.headerLength(bytes, at);
-    const sequence = readU32(bytes, at + 4) | 0;
+    const sequence = readWord(bytes, at + 4);
     const payload = Math.max(0, layout.declaredLength - at - headerLength);
     const marks = ((flags & tcp.SYN) >> 1) + (flags & tcp.FIN);
     words[SEGMENT_SEQUENCE] = sequence;
     words[SEGMENT_END] = sequence + payload + marks;
-    words[SEGMENT_ACK] = readU32(bytes, at + 8);
+    words[SEGMENT_ACK] = readWord(bytes, at + 8);
     words[SEGMENT_WINDOW] = readU16(bytes, at + 14);
     words[SEGMENT_FLAGS] = flags;
     words[SEGMENT_SCALE] = -1;

@@ -185,7 +185,7 @@ export class TcpTracker {
     if (((words[base + MARKS] as number) & (KNOWN << (direction * SIDE_BITS))) === 0) return false;
     const window = words[base + (1 - direction) * SIDE + WINDOW] as number;
     const end = words[mine + END] as number;
-    return !isAfter(sequence, end) && !isAfter(end - Math.max(window, LEAST_ACK_WINDOW), sequence);
+    return !isAfter(sequence, end) && !isAfter((end - Math.max(window, LEAST_ACK_WINDOW)) | 0, sequence);
   }
 
   #judgeSyn(base: number, direction: number): number {
@@ -269,7 +269,7 @@ export class TcpTracker {
     const mine = base + direction * SIDE;
     const theirs = base + other * SIDE;
     if (isAfter(segment[SEGMENT_SEQUENCE] as number, words[mine + MAX_END] as number)) return INVALID_SEQUENCE;
-    const oldest = (words[mine + END] as number) - (words[theirs + WINDOW] as number);
+    const oldest = ((words[mine + END] as number) - (words[theirs + WINDOW] as number)) | 0;
     if (isAfter(oldest, segment[SEGMENT_END] as number)) return INVALID_SEQUENCE;
     const isPickedUp = (marks & PICKED_UP) !== 0;
     const newest = (isPickedUp ? words[theirs + MAX_END] : words[theirs + END]) as number;
@@ -277,7 +277,8 @@ export class TcpTracker {
     if (((marks >> (other * SIDE_BITS)) & SYN_ACKED) === 0 && !isPickedUp) {
       if (!isAfter(ack, words[base + START + other] as number)) return INVALID_ACK;
     } else if ((own & HAS_ACK) !== 0) {
-      const late = (words[mine + ACKED_TO] as number) - Math.max(words[mine + WINDOW] as number, LEAST_ACK_WINDOW);
+      const ackWindow = Math.max(words[mine + WINDOW] as number, LEAST_ACK_WINDOW);
+      const late = ((words[mine + ACKED_TO] as number) - ackWindow) | 0;
       if (isAfter(late, ack)) return INVALID_ACK;
     }
     this.#advance(base, direction);
@@ -310,7 +311,7 @@ export class TcpTracker {
     if (((marks >> own) & HAS_ACK) === 0 || isAfter(ack, words[mine + ACKED_TO] as number)) {
       words[mine + ACKED_TO] = ack;
     }
-    const edge = ack + window;
+    const edge = (ack + window) | 0;
     if (isAfter(edge, words[theirs + MAX_END] as number)) words[theirs + MAX_END] = edge;
     marks |= (HAS_ACK << own) | (SYN_ACKED << (other * SIDE_BITS));
     const hasFinished = ((marks >> (other * SIDE_BITS)) & FIN_SEEN) !== 0;
@@ -400,7 +401,7 @@ export class TcpTracker {
   }
 }
 
-/** True when `a` lies behind `b` on the circle of sequence numbers. */
+/** True when `a` lies behind `b` on the circle of sequence numbers. Signed words: others would be boxed for the call. */
 function isAfter(a: number, b: number): boolean {
   return ((a - b) | 0) > 0;
 }
