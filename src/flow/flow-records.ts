@@ -2,12 +2,14 @@
  * The memory of the flows: one record of 192 octets each, in one block, three cache lines of 64 octets.
  *
  * ```
- *   octet 0    | key 11 words | hash | status | older | newer | generation |     look-up, timeout list
- *         64   | packets 2, octets 2, first, last, used: doubles, 1 spare  |     books
- *         128  | 16 words of TCP, see tcp-tracker.ts                        |
+ *   octet 0    | key 11 words | status | older | newer | used (a double)                  |   look-up, timeout list
+ *         64   | packets 2, octets 2, first, last: doubles | hash | generation | 8 spare  |   books
+ *         128  | 16 words of TCP, see tcp-tracker.ts                                      |
  * ```
  * Floor 1. Words and doubles are two views of the same block, so a flow lies within one or two pages. The system gives
  * memory when it is written to first: a table that never fills never takes all of it.
+ *
+ * A look-up reads the first line and no other.
  *
  * Rule: who writes an offset of this file writes the kind of number that stands beside it; times are doubles, since
  * milliseconds since 1970 do not fit a word.
@@ -26,15 +28,15 @@ export const RECORD_WORDS = RECORD_OCTETS / 4;
 export const RECORD_DOUBLES = RECORD_OCTETS / 8;
 
 /** Word: hash of the key. */
-export const HASH = 11;
+export const HASH = 28;
 /** Word: state, kind and marks, see the masks below. */
-export const STATUS = 12;
+export const STATUS = 11;
 /** Word: the flow before in the list of its class, -1 for none; of a free record, the next free one. */
-export const OLDER = 13;
+export const OLDER = 12;
 /** Word: the flow behind, -1 for none. */
-export const NEWER = 14;
+export const NEWER = 13;
 /** Word: goes up by one when the flow ends. */
-export const GENERATION = 15;
+export const GENERATION = 29;
 /** First word of TCP. */
 export const TCP_WORDS = 32;
 
@@ -64,7 +66,7 @@ export const FIRST_MS = 12;
 /** Double: time of the last packet, on the caller's clock. */
 export const LAST_MS = 13;
 /** Double: when the timeout began to count, on the table's own clock. */
-export const USED_MS = 14;
+export const USED_MS = 7;
 
 /** Most flows a table can be made for. */
 export const MOST_FLOWS = 1 << 24;

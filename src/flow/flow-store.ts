@@ -208,7 +208,7 @@ export class FlowStore {
     words[base + STATUS] = ofClass | IN_USE | (opener === 0 ? 0 : SWAPPED);
     const doubles = this.#doubles;
     const books = index * RECORD_DOUBLES;
-    for (let place = PACKETS; place <= USED_MS; place++) doubles[books + place] = 0;
+    for (let place = PACKETS; place < FIRST_MS; place++) doubles[books + place] = 0;
     doubles[books + FIRST_MS] = this.#now[CALLER] as number;
     doubles[books + USED_MS] = this.#now[NOW] as number;
     for (let column = 0; column < this.#floats.length; column++) (this.#floats[column] as Float64Array)[index] = 0;

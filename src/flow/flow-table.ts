@@ -25,7 +25,7 @@
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
-import { ACK, FIN, RST, SYN } from '../wire/tcp.ts';
+import { ACK } from '../wire/tcp.ts';
 import type { EndReason, InvalidReason } from './flow-counters.ts';
 import {
   COUNT_FRAGMENTS,
@@ -51,7 +51,7 @@ import { readWord } from './read-word.ts';
 import { SEGMENT_BASE, SEGMENT_FLAGS, TcpSegment } from './tcp-segment.ts';
 import { CHANGED, IGNORED, RESTART, RESTART_REMEMBERED, TcpTracker } from './tcp-tracker.ts';
 import type { FlowTimeouts } from './timeouts.ts';
-import { DEFAULT_TIMEOUTS, KIND_ICMP, KIND_OTHER, KIND_TCP, KIND_UDP, STATE_ESTABLISHED } from './timeouts.ts';
+import { DEFAULT_TIMEOUTS, KIND_TCP, kindOf, STATE_ESTABLISHED } from './timeouts.ts';
 
 /** How a table is made. */
 export interface FlowTableOptions {
@@ -216,7 +216,7 @@ export class FlowTable {
     const key = this.#key;
     if (found < 0) {
       if (key.mayOpen === 0) return this.#refuse(NONE, INVALID_STATE);
-      return this.#insert(hash, kindOf(layout), key.swapped);
+      return this.#insert(hash, kindOf(layout.version, layout.protocol), key.swapped);
     }
     this.#setDirection(key.swapped, found);
     if (this.direction === 1) {
@@ -232,10 +232,7 @@ export class FlowTable {
     if (!this.#segment.read(bytes, layout)) return this.#refuse(found, INVALID_HEADER);
     if (found < 0) {
       if (this.#tcp.canOpen(this.#isLoose)) return this.#open(hash, key.swapped);
-      return this.#refuse(
-        NONE,
-        isPossible(this.#segment.words[SEGMENT_FLAGS] as number) ? INVALID_STATE : INVALID_FLAGS,
-      );
+      return this.#refuse(NONE, this.#segment.hasPossibleFlags() ? INVALID_STATE : INVALID_FLAGS);
     }
     const base = found * RECORD_WORDS;
     const answer = this.#tcp.judge(base, this.direction);
@@ -371,35 +368,6 @@ export class FlowTable {
     this.isRelated = 0;
     this.isInvalid = 0;
     this.invalidReason = VALID;
-  }
-}
-
-/** The combinations of FIN, SYN, RST and ACK that a TCP sends. */
-function isPossible(flags: number): boolean {
-  switch (flags) {
-    case SYN:
-    case SYN | ACK:
-    case RST:
-    case RST | ACK:
-    case ACK:
-    case FIN | ACK:
-      return true;
-    default:
-      return false;
-  }
-}
-
-function kindOf(layout: IpLayout): number {
-  switch (layout.protocol) {
-    case ipv4.PROTOCOL_UDP:
-    case ipv4.PROTOCOL_UDPLITE:
-      return KIND_UDP;
-    case ipv4.PROTOCOL_ICMP:
-      return layout.version === 4 ? KIND_ICMP : KIND_OTHER;
-    case ipv6.NEXT_ICMPV6:
-      return layout.version === 6 ? KIND_ICMP : KIND_OTHER;
-    default:
-      return KIND_OTHER;
   }
 }
 

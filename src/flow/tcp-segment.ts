@@ -75,4 +75,19 @@ export class TcpSegment {
     }
     return true;
   }
+
+  /** True for the combinations of FIN, SYN, RST and ACK that a TCP sends. */
+  hasPossibleFlags(): boolean {
+    switch (this.words[SEGMENT_FLAGS]) {
+      case tcp.SYN:
+      case tcp.SYN | tcp.ACK:
+      case tcp.RST:
+      case tcp.RST | tcp.ACK:
+      case tcp.ACK:
+      case tcp.FIN | tcp.ACK:
+        return true;
+      default:
+        return false;
+    }
+  }
 }

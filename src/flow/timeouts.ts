@@ -20,6 +20,9 @@
  * @module
  */
 
+import { PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_UDPLITE } from '../wire/ipv4.ts';
+import { NEXT_ICMPV6 } from '../wire/ipv6.ts';
+
 /** A flow without an answer; TCP: whose handshake is not complete. */
 export const STATE_NEW = 0;
 /** Both ends have spoken. */
@@ -86,4 +89,21 @@ export function timeoutsByClass(timeouts: FlowTimeouts): Float64Array {
     ...[icmpMs, icmpMs, icmpMs, icmpMs],
     ...[otherMs, otherMs, otherMs, otherMs],
   );
+}
+
+/** Kind of a protocol; ICMP counts as such within its own version of IP. */
+export function kindOf(version: number, protocol: number): number {
+  switch (protocol) {
+    case PROTOCOL_TCP:
+      return KIND_TCP;
+    case PROTOCOL_UDP:
+    case PROTOCOL_UDPLITE:
+      return KIND_UDP;
+    case PROTOCOL_ICMP:
+      return version === 4 ? KIND_ICMP : KIND_OTHER;
+    case NEXT_ICMPV6:
+      return version === 6 ? KIND_ICMP : KIND_OTHER;
+    default:
+      return KIND_OTHER;
+  }
 }
