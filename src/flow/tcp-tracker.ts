@@ -9,7 +9,7 @@
  *     12-14 the last SYN that may start over: first, end, window          15 acknowledgement of a challenge
  *
  *   a segment of direction d, with o the other one, is inside when
- *     sequence <= maxEnd[d]                         not beyond what o has room for
+ *     sequence <= maxEnd[d]                         not beyond what o has room for, or a probe at the edge
  *     end      >= end[d] - window[o]                not older than what o can still want
  *     ack      <= end[o]                            not of data that was never sent
  *     ack      >= ack[d] - max(window[d], 66000)    not older than a late one can be (RFC 5961 5.2)
@@ -296,9 +296,9 @@ export class TcpTracker {
     const end = segment[SEGMENT_END] as number;
     const ack = segment[SEGMENT_ACK] as number;
     const flags = segment[SEGMENT_FLAGS] as number;
-    // The window of a SYN is never scaled. One octet may be sent to a window of 0, to probe it.
+    // The window of a SYN is never scaled.
     const scale = (flags & SYN) !== 0 ? 0 : ((words[base + SCALES] as number) >> (direction * SIDE_BITS)) & 0xff;
-    const window = Math.max((segment[SEGMENT_WINDOW] as number) << scale, 1);
+    const window = (segment[SEGMENT_WINDOW] as number) << scale;
     if (window > (words[mine + WINDOW] as number)) words[mine + WINDOW] = window;
     if (isAfter(end, words[mine + END] as number)) {
       words[mine + END] = end;

@@ -217,6 +217,18 @@ describe('fragments', () => {
     }
   });
 
+  test('of a segment behind options that were cut with it count from where the segment starts', () => {
+    const rig = new FlowRig();
+    const connection = rig.connection(40_000, 6);
+    connection.open();
+    const segment = connection.segment('client', 'A', { seq: 1_001, ack: 5_001, length: 1_000 }).subarray(40);
+    const ends = { source: '2001:db8::1', destination: '2001:db8:ffff::2' };
+    rig.send(ipv6({ ...ends, extensions: [fragment(0, true), extension(60)] }, octets(6, segment.subarray(0, 504))));
+    rig.send(ipv6({ ...ends, extensions: [fragment(512, false)] }, octets(6, segment.subarray(504))));
+    assert.equal(connection.server('A', { seq: 5_001, ack: 2_002 }).isInvalid, 1);
+    assert.equal(connection.server('A', { seq: 5_001, ack: 2_001 }).isInvalid, 0);
+  });
+
   test('of an invalid first one have no flow', () => {
     const rig = new FlowRig();
     rig.connection().open();

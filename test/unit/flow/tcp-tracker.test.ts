@@ -11,6 +11,7 @@ import {
   ENDED_REPLACED,
   INVALID_ACK,
   INVALID_FLAGS,
+  INVALID_HEADER,
   INVALID_RESET,
   INVALID_SEQUENCE,
   INVALID_STATE,
@@ -387,6 +388,28 @@ describe('opening', () => {
     assert.deepEqual(rig.ended, []);
   });
 
+  test('by a SYN on a live connection is refused without an end of the connection, and nobody answers his own SYN', () => {
+    const rig = new FlowRig();
+    const tcp = rig.connection();
+    tcp.open();
+    tcp.client('S', { seq: 90_000 });
+    assert.equal(tcp.client('SA', { seq: 1_000, ack: 90_001 }).reason, INVALID_ACK);
+    assert.deepEqual(short(tcp.server('RA', { seq: 0, ack: 90_001 })), ['established', 0]);
+    assert.deepEqual(short(tcp.client('A', { seq: 1_001, ack: 5_001, length: 10 })), ['established', 0]);
+    assert.deepEqual(rig.ended, []);
+  });
+
+  test('is answered by the first segment that comes back', () => {
+    const rig = new FlowRig();
+    const tcp = rig.connection();
+    const answered = (): boolean => rig.table.records.isAnswered(0);
+    tcp.client('S', { seq: 1_000 });
+    tcp.server('SA', { seq: 5_000, ack: 7 });
+    assert.equal(answered(), false, 'an invalid one does not count');
+    tcp.server('SA', { seq: 5_000, ack: 1_001 });
+    assert.equal(answered(), true);
+  });
+
   test('against an old connection of the server lets its challenge and the reset pass, and then opens', () => {
     const tcp = new FlowRig().connection();
     tcp.client('S', { seq: 1_000 });
@@ -464,6 +487,17 @@ test('a super-frame is one long segment, also with a total length of 0', () => {
   assert.deepEqual(short(rig.send(longer)), ['established', 0]);
   assert.equal(tcp.server('A', { seq: 5_001, ack: 66_001 + 165_000 }).isInvalid, 0, 'acknowledges all of it');
   assert.equal(tcp.server('A', { seq: 5_001, ack: 66_002 + 165_000 }).reason, INVALID_ACK);
+});
+
+test('a segment that the capture cut is as long as it was on the wire', () => {
+  const rig = new FlowRig();
+  const tcp = rig.connection();
+  tcp.open();
+  const whole = tcp.segment('client', 'A', { seq: 1_001, ack: 5_001, length: 1_000 });
+  assert.deepEqual(short(rig.send(whole.subarray(0, 60), 0, whole.length)), ['established', 0]);
+  assert.equal(tcp.server('A', { seq: 5_001, ack: 2_001 }).isInvalid, 0);
+  const { reason, isInvalid } = rig.send(whole.subarray(0, 39), 0, whole.length);
+  assert.deepEqual([reason, isInvalid], [INVALID_HEADER, 1], 'a header that is not there whole is not judged');
 });
 
 function opened(scale?: { client?: number; server?: number }): Connection {
