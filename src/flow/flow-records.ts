@@ -1,0 +1,185 @@
+/**
+ * The memory of the flows: one record of 192 octets each, in one block, three cache lines of 64 octets.
+ *
+ * ```
+ *   octet 0    | key 11 words | status | older | newer | used (a double)                  |   look-up, timeout list
+ *         64   | packets 2, octets 2, first, last: doubles | hash | generation | 8 spare  |   books
+ *         128  | 16 words of TCP, see tcp-tracker.ts                                      |
+ * ```
+ * Floor 1. Words and doubles are two views of the same block, so a flow lies within one or two pages. The system gives
+ * memory when it is written to first: a table that never fills never takes all of it.
+ *
+ * A look-up reads the first line and no other.
+ *
+ * Rule: who writes an offset of this file writes the kind of number that stands beside it; times are doubles, since
+ * milliseconds since 1970 do not fit a word.
+ *
+ * @module
+ */
+
+import { CALLER } from './flow-clock.ts';
+import type { FlowState } from './timeouts.ts';
+
+/** Octets of a record. */
+export const RECORD_OCTETS = 192;
+/** Words of a record; the first word of flow `index` is `index * RECORD_WORDS`. */
+export const RECORD_WORDS = RECORD_OCTETS / 4;
+/** Doubles of a record. */
+export const RECORD_DOUBLES = RECORD_OCTETS / 8;
+
+/** Word: hash of the key. */
+export const HASH = 28;
+/** Word: state, kind and marks, see the masks below. */
+export const STATUS = 11;
+/** Word: the flow before in the list of its class, -1 for none; of a free record, the next free one. */
+export const OLDER = 12;
+/** Word: the flow behind, -1 for none. */
+export const NEWER = 13;
+/** Word: goes up by one when the flow ends. */
+export const GENERATION = 29;
+/** First word of TCP. */
+export const TCP_WORDS = 32;
+
+/** Status bits 0-3: the class, kind and state. */
+export const CLASS_MASK = 0xf;
+/** The kind within the class. */
+export const KIND_SHIFT = 2;
+/** Status bits 0-1: the state. */
+export const STATE_MASK = 0x3;
+/** Status bit: the flow's first datagram came from the higher end. */
+export const SWAPPED = 1 << 4;
+/** Status bit: a packet came from the end that did not open the flow. */
+export const ANSWERED = 1 << 5;
+/** Status bit: the record holds a flow. */
+export const IN_USE = 1 << 6;
+/** Status bits 7-8: the settled verdict and one, 0 for none. */
+export const SETTLED_SHIFT = 7;
+/** The settled verdict in place. */
+export const SETTLED_MASK = 3 << SETTLED_SHIFT;
+
+/** Double: packets of direction 0; those of direction 1 follow. */
+export const PACKETS = 8;
+/** Double: octets of direction 0; those of direction 1 follow. */
+export const OCTETS = 10;
+/** Double: time of the first packet, on the caller's clock. */
+export const FIRST_MS = 12;
+/** Double: time of the last packet, on the caller's clock. */
+export const LAST_MS = 13;
+/** Double: when the timeout began to count, on the table's own clock. */
+export const USED_MS = 7;
+
+/** Most flows a table can be made for. */
+export const MOST_FLOWS = 1 << 24;
+
+/** No verdict is settled. */
+export const UNSETTLED = -1;
+/** Packets of the flow go on. */
+export const SETTLED_FORWARD = 0;
+/** Packets of the flow are dropped. */
+export const SETTLED_DROP = 1;
+
+/** Verdict that holds for the packets of a flow until it ends. */
+export type SettledVerdict = typeof UNSETTLED | typeof SETTLED_FORWARD | typeof SETTLED_DROP;
+
+/** The records of a table. The index of a flow is 0 to `most - 1`; what is said of another means nothing. */
+export class FlowRecords {
+  /** Flows that fit. */
+  readonly most: number;
+  /** @internal */
+  readonly words: Int32Array;
+  /** @internal */
+  readonly doubles: Float64Array;
+
+  constructor(most: number) {
+    const block = new ArrayBuffer(most * RECORD_OCTETS);
+    this.most = most;
+    this.words = new Int32Array(block);
+    this.doubles = new Float64Array(block);
+  }
+
+  /** True when the index holds a flow. */
+  isInUse(index: number): boolean {
+    if (!(index >= 0 && index < this.most)) return false;
+    return ((this.words[index * RECORD_WORDS + STATUS] as number) & IN_USE) !== 0;
+  }
+
+  /** Number that tells the flow at an index from earlier ones; below 2^30. */
+  generationOf(index: number): number {
+    return this.words[index * RECORD_WORDS + GENERATION] as number;
+  }
+
+  /** True when the flow that had this generation is still there. */
+  isCurrent(index: number, generation: number): boolean {
+    return this.isInUse(index) && this.generationOf(index) === generation;
+  }
+
+  /** State of a flow. */
+  stateOf(index: number): FlowState {
+    return ((this.words[index * RECORD_WORDS + STATUS] as number) & STATE_MASK) as FlowState;
+  }
+
+  /** Kind of protocol of a flow. */
+  kindOf(index: number): number {
+    return ((this.words[index * RECORD_WORDS + STATUS] as number) & CLASS_MASK) >> KIND_SHIFT;
+  }
+
+  /** True when a valid packet came from the end that did not open the flow. */
+  isAnswered(index: number): boolean {
+    return ((this.words[index * RECORD_WORDS + STATUS] as number) & ANSWERED) !== 0;
+  }
+
+  /** 1 when the flow's first packet came from the higher end. @internal */
+  openerOf(index: number): 0 | 1 {
+    return ((this.words[index * RECORD_WORDS + STATUS] as number) & SWAPPED) !== 0 ? 1 : 0;
+  }
+
+  /**
+   * Settles what becomes of the packets of a flow; {@link UNSETTLED} takes it back. It holds until the flow ends, and a
+   * new flow between the same ends starts without. Invalid packets are not part of what was decided.
+   */
+  settle(index: number, verdict: SettledVerdict): void {
+    const at = index * RECORD_WORDS + STATUS;
+    this.words[at] = ((this.words[at] as number) & ~SETTLED_MASK) | ((verdict + 1) << SETTLED_SHIFT);
+  }
+
+  /** The settled verdict of a flow. */
+  settledOf(index: number): SettledVerdict {
+    const status = this.words[index * RECORD_WORDS + STATUS] as number;
+    return (((status & SETTLED_MASK) >> SETTLED_SHIFT) - 1) as SettledVerdict;
+  }
+
+  /** Packets of a direction. */
+  packetsOf(index: number, direction: 0 | 1): number {
+    return this.doubles[index * RECORD_DOUBLES + PACKETS + direction] as number;
+  }
+
+  /** Octets of a direction, as the caller counted them. */
+  octetsOf(index: number, direction: 0 | 1): number {
+    return this.doubles[index * RECORD_DOUBLES + OCTETS + direction] as number;
+  }
+
+  /** Time of the first packet, in milliseconds on the caller's clock. */
+  firstMsOf(index: number): number {
+    return this.doubles[index * RECORD_DOUBLES + FIRST_MS] as number;
+  }
+
+  /** Time of the last packet, in milliseconds on the caller's clock. */
+  lastMsOf(index: number): number {
+    return this.doubles[index * RECORD_DOUBLES + LAST_MS] as number;
+  }
+
+  /** Counts a packet of a flow. @internal */
+  count(index: number, direction: number, octets: number, nowMs: Float64Array): void {
+    const { doubles } = this;
+    const books = index * RECORD_DOUBLES;
+    doubles[books + PACKETS + direction] = (doubles[books + PACKETS + direction] as number) + 1;
+    doubles[books + OCTETS + direction] = (doubles[books + OCTETS + direction] as number) + octets;
+    doubles[books + LAST_MS] = nowMs[CALLER] as number;
+  }
+
+  /** Notes that the end that did not open the flow has spoken. @internal */
+  answer(index: number): void {
+    const at = index * RECORD_WORDS + STATUS;
+    this.words[at] = (this.words[at] as number) | ANSWERED;
+  }
+}
