@@ -29,8 +29,8 @@ const WAYS = [
 const HOOKS: HookInfo[] = [{ name: 'block', path: '/block.ts', priority: 0, kind: 'defined' }];
 const SHAPE = { ways: WAYS.length, hooks: HOOKS.length };
 const DOUBLES = progressOctets(SHAPE) / 8;
-/** "FHP3", as `src/lane/progress.ts` has it. */
-const MAGIC = 0x46485033;
+/** "FHP4", as `src/lane/progress.ts` has it. */
+const MAGIC = 0x46485034;
 const MOST = 2 ** 53;
 const FROM_KERNEL = { stolen: 7, offered: 9, whileDown: 2, unhooked: 1 };
 

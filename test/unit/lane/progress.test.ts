@@ -78,6 +78,7 @@ describe('a snapshot', () => {
     const [replace, leak] = progress.hooks;
     assert.deepEqual(replace, {
       seen: 3,
+      filtered: 0,
       forwarded: 3,
       dropped: 0,
       rejected: 0,
