@@ -15,6 +15,7 @@ import { loadNative } from '../native/load-native.ts';
 import { isRefusal, type NetlinkSocket } from '../netlink/socket.ts';
 import type { Attachment } from './attach/attachment.ts';
 import type { EarlierTaker } from './contract.ts';
+import { hasKernel, KERNEL_WITH_TCX } from './kernel.ts';
 import type { Link } from './link.ts';
 import { listFilters, MIRRED, readFilters, type TcAction, type TcFilter } from './netlink/tc-messages.ts';
 
@@ -59,13 +60,7 @@ export async function findEarlierTakers(
       ...takersOfLink(now, attachment.kind, links),
       ...takersOfFilters(now, await readIngress(route, now), links),
     );
-    const programs = loadNative().countTcxPrograms(now.ifindex);
-    if (programs > 0)
-      found.push({
-        kind: 'tcx',
-        interfaceName: now.name,
-        text: `${now.name}: ${programs} BPF program(s) attached by tcx see its frames first and may take them`,
-      });
+    found.push(...takersByTcx(now));
   }
   // tcx is the newer form of a tc classifier: one word stands for both.
   return found.map((taker) => ({
@@ -102,6 +97,32 @@ export function takersOfLink(port: Link, kind: 'bridge' | 'host', links: Readonl
     found.push({ kind: stands, interfaceName, text });
   }
   return found;
+}
+
+/**
+ * BPF programs of Linux 6.6 and newer, which no list of filters shows. Where bpf(2) is not permitted they are not known, so they are taken
+ * to be there; an older kernel that refuses bpf(2) has none.
+ *
+ * @param count - asks the kernel
+ * @internal
+ */
+export function takersByTcx(
+  { ifindex, name: interfaceName }: Pick<Link, 'ifindex' | 'name'>,
+  count: (ifindex: number) => number = (port) => loadNative().countTcxPrograms(port),
+  canHaveTcx: boolean = hasKernel(KERNEL_WITH_TCX),
+): Taker[] {
+  let text: string;
+  try {
+    const programs = count(ifindex);
+    if (programs === 0) return [];
+    text = `${programs} BPF program(s) attached by tcx see its frames first and may take them`;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EPERM') throw error;
+    if (!canHaveTcx) return [];
+    text = 'BPF programs attached by tcx may take its frames first, and bpf(2), which tells, is not permitted here';
+  }
+  return [{ kind: 'tcx', interfaceName, text: `${interfaceName}: ${text}` }];
 }
 
 /** What its ingress filters do. @internal */

@@ -16,7 +16,8 @@ export type KernelVersion = readonly [major: number, minor: number];
 export const KERNEL_WITH_EGRESS: KernelVersion = [5, 16];
 /** VIRTIO_NET_HDR_GSO_UDP_L4: an older packet socket drops a UDP super-datagram before its ring. */
 export const KERNEL_WITH_UDP_SUPER: KernelVersion = [6, 2];
-
+/** BPF programs at a port that no list of tc filters shows. */
+export const KERNEL_WITH_TCX: KernelVersion = [6, 6];
 /** NFT_TABLE_F_PERSIST: a table of one socket, which no other can change, and which outlives it. */
 export const KERNEL_WITH_OWNED_TABLES: KernelVersion = [6, 9];
 

@@ -255,6 +255,7 @@ export class LaneChild implements LaneHandle {
           this.kill('it told of rings or hooks that it was not given');
           break;
         }
+        if (this.#isBeyondReach()) break;
         this.#watchNumbers();
         this.#events.ready(message);
         break;
@@ -279,6 +280,26 @@ export class LaneChild implements LaneHandle {
   /** An honest lane ends by itself now. */
   #isToEnd(reason: string): void {
     if (!this.#hasExited) this.#farewell ??= setTimeout(() => this.kill(reason), FAREWELL_MS).unref();
+  }
+
+  /** A lane that nobody may end gets no traffic: a hook that hangs would keep it for ever. */
+  #isBeyondReach(): boolean {
+    try {
+      process.kill(this.pid, 0);
+      return false;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'EPERM' && code !== 'EACCES') return false;
+      this.#failure ??= new FirehookError('FIREHOOK_LANE_FAILED', `firehookd may not end it (kill: ${code})`, {
+        advice:
+          code === 'EPERM'
+            ? 'give firehookd CAP_KILL'
+            : 'a security module forbids it; with AppArmor, run the container without no-new-privileges',
+      });
+      // The others end by themselves.
+      if (this.#spec.mode === 'run') this.#channel?.send({ type: 'stop' });
+      return true;
+    }
   }
 
   /** A lane that tears its numbers on purpose would be seen by the lease and by nobody else. */

@@ -179,6 +179,21 @@ test('refuses to run without root, and lets anybody check a config', { skip: roo
   assert.equal(await kernelState(ns.host), before);
 });
 
+test('refuses to start where it could not end a lane', { skip: rootOnly('setpriv') }, async (t) => {
+  const { ns } = await hostLab(t);
+  const before = await kernelState(ns.host);
+  const file = await writeConfig(t, { attach: HOST_ETH0, hooks: [stockHook('pass-all')] });
+  const withoutKill = ['--bounding-set=-kill', FIREHOOKD, '-c', file];
+  for (const args of [withoutKill, [...withoutKill, '--check']]) {
+    assertRefused(
+      await ns.host.run('setpriv', args),
+      1,
+      /the lane failed: firehookd may not end it \(kill: EPERM\); give firehookd CAP_KILL/,
+    );
+  }
+  assert.equal(await kernelState(ns.host), before);
+});
+
 function assertRefused({ code, stdout, stderr }: Result, expected: number, line: RegExp): void {
   // What it warns of beforehand is not the refusal: lines of the log, and of `--check`.
   const said = stderr.split('\n').filter((text) => !/^(\{"level":"warn"|firehookd: warning: )/.test(text));

@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { takersOfFilters, takersOfLink } from '../../../src/plumbing/earlier-takers.ts';
+import { takersByTcx, takersOfFilters, takersOfLink } from '../../../src/plumbing/earlier-takers.ts';
 import type { Link } from '../../../src/plumbing/link.ts';
 import { MIRRED, type TcAction } from '../../../src/plumbing/netlink/tc-messages.ts';
 
@@ -68,4 +68,20 @@ test('a filter that limits, counts, marks or copies is not in the way', () => {
     assert.deepEqual(reasons('u32', [action(kind)]), []);
   assert.deepEqual(reasons('u32', [action('mirred', MIRRED.egressMirror)]), []);
   assert.deepEqual(reasons('u32', []), []);
+});
+
+test('where bpf(2) is not permitted, tcx programs may be there, unless the kernel is too old for them', () => {
+  const fail = (code: string) => () => {
+    throw Object.assign(new Error(`bpf: ${code}`), { code });
+  };
+  const texts = (count: () => number, canHaveTcx = true) =>
+    takersByTcx(link('eth0'), count, canHaveTcx).map(({ kind, text }) => `${kind} ${text}`);
+  assert.deepEqual(
+    texts(() => 0),
+    [],
+  );
+  assert.match(texts(() => 2).join(), /^tcx eth0: 2 BPF program/);
+  assert.match(texts(fail('EPERM')).join(), /^tcx eth0: BPF programs .* is not permitted here$/);
+  assert.deepEqual(texts(fail('EPERM'), false), []);
+  assert.throws(() => texts(fail('ENODEV')), { code: 'ENODEV' });
 });
