@@ -8,25 +8,16 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
 import { compileFilters } from '../../../src/hook/compile-filters.ts';
-import type { Packet, Verdict } from '../../../src/hook/contract.ts';
-import { defineHook } from '../../../src/hook/define-hook.ts';
-import type { LoadedHook } from '../../../src/hook/load-hook.ts';
 import { ethernet, icmpv4, ipv4, ipv6, tcp, udp } from '../../support/packet-builder.ts';
-import { chainOf, hook, layRig } from '../lane/lane-rig.ts';
+import { chainOf, filtered, hook, layRig } from '../lane/lane-rig.ts';
 import { replaceWith } from './chain-hooks.ts';
 
 const DNS = ipv4({}, udp({ destinationPort: 53 }, Buffer.from('question')));
 const OTHER = ipv4({}, udp({ destinationPort: 54 }, Buffer.from('no question')));
 
-function filtered(filter: string, onPacket: (packet: Packet) => Verdict = () => DROP): LoadedHook {
-  const name = 'filtered';
-  const definition = defineHook({ name, filter, onPacket });
-  return { kind: 'defined', name, path: `/${name}.ts`, priority: 0, definition };
-}
-
 /** How often a hook with this filter is called with each frame by itself. */
 async function called(t: TestContext, filter: string, frames: readonly Buffer[]): Promise<boolean[]> {
-  const rig = layRig(t, { hooks: () => [filtered(filter, () => FORWARD)] });
+  const rig = layRig(t, { hooks: () => [filtered('filtered', filter)] });
   const seen: boolean[] = [];
   for (const frame of frames) {
     const before = rig.hook(0);
@@ -41,7 +32,9 @@ async function called(t: TestContext, filter: string, frames: readonly Buffer[])
 
 describe('a hook with a filter', () => {
   test('is called with the packets of it; others go on and are counted', async (t) => {
-    const rig = layRig(t, { hooks: () => [filtered('udp port 53'), hook('last', () => FORWARD)] });
+    const rig = layRig(t, {
+      hooks: () => [filtered('filtered', 'udp port 53', () => DROP), hook('last', () => FORWARD)],
+    });
     await rig.pass(ethernet({}, DNS), ethernet({}, OTHER), ethernet({}, ipv6({}, udp({ sourcePort: 53 }))));
     const { seen, filtered: passed, dropped, forwarded } = rig.hook(0);
     assert.deepEqual({ seen, passed, dropped, forwarded }, { seen: 2, passed: 1, dropped: 2, forwarded: 0 });
@@ -80,7 +73,7 @@ describe('a hook with a filter', () => {
           bytes.writeUInt16BE(53, 22);
           return FORWARD;
         }),
-        filtered('udp port 53'),
+        filtered('filtered', 'udp port 53', () => DROP),
       ],
     });
     await rig.pass(ethernet({}, OTHER));
@@ -90,7 +83,10 @@ describe('a hook with a filter', () => {
   test('sees what the hooks before it put in the place of the packet, in one buffer or several', async (t) => {
     for (const parts of [[DNS], [DNS.subarray(0, 7), DNS.subarray(7, 29), DNS.subarray(29)]]) {
       const rig = layRig(t, {
-        hooks: (pool) => [replaceWith((own) => chainOf(own, ...parts))(pool), filtered('udp port 53 and greater 36')],
+        hooks: (pool) => [
+          replaceWith((own) => chainOf(own, ...parts))(pool),
+          filtered('filtered', 'udp port 53 and greater 36', () => DROP),
+        ],
       });
       await rig.pass(ethernet({}, OTHER));
       assert.deepEqual([rig.hook(0).replaced, rig.hook(1).dropped], [1, 1], `${parts.length} buffers`);

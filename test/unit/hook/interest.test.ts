@@ -11,7 +11,7 @@ import { defineHook } from '../../../src/hook/define-hook.ts';
 import { chainInterests, interestProblem } from '../../../src/hook/interest.ts';
 import type { LoadedHook } from '../../../src/hook/load-hook.ts';
 import type { Interest } from '../../../src/wire/interest.ts';
-import { callback } from '../lane/lane-rig.ts';
+import { callback, filtered } from '../lane/lane-rig.ts';
 
 const HAVING = '6, 17, 33, 132, 136';
 
@@ -67,15 +67,11 @@ describe('a chain', () => {
   });
 
   test('is interested in what a filter takes', () => {
-    const filtered = (filter: string): LoadedHook => {
-      const definition = defineHook({ name: 'filtered', filter, onPacket: () => FORWARD });
-      return { kind: 'defined', name: 'filtered', path: '/hooks/filtered.ts', priority: 0, definition };
-    };
-    assert.deepEqual(chainInterests([hook('a', { protocols: [58] }), filtered('ip and udp port 53')]), [
+    assert.deepEqual(chainInterests([hook('a', { protocols: [58] }), filtered('filtered', 'ip and udp port 53')]), [
       { protocols: [58] },
       { versions: [4], protocols: [17], ports: [53] },
     ]);
-    assert.equal(chainInterests([filtered('udp port 53'), filtered('not udp')]), null);
+    assert.equal(chainInterests([filtered('filtered', 'udp port 53'), filtered('filtered', 'not udp')]), null);
   });
 
   test('is interested in everything when one hook declares nothing, or has seven arguments, or there is none', () => {

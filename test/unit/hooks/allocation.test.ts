@@ -10,18 +10,15 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import type { Driver } from '../../../src/drivers/contract.ts';
 import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
 import type { DefinedHook } from '../../../src/hook/contract.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
-import { Lane } from '../../../src/lane/lane.ts';
 import { ROOT } from '../../support/documents.ts';
 import { frameOf } from '../../support/frame-of.ts';
 import { heapGrowth, SMALLEST_LEAK } from '../../support/heap-growth.ts';
-import { icmpSettings } from '../../support/icmp-settings.ts';
 import { ethernet, ipv4, ipv6, tcp, udp } from '../../support/packet-builder.ts';
-import { bridgeWay, ethernetPort, hook } from '../lane/lane-rig.ts';
+import { hook, quietLane } from '../lane/lane-rig.ts';
 
 const SYN = 2;
 const folder = mkdtempSync(path.join(tmpdir(), 'firehook-allocation-'));
@@ -61,15 +58,6 @@ for (const [name, options] of Object.entries(OPTIONS)) {
   test(`${name} leaves nothing on the heap`, async () => {
     const { default: stock } = (await import(path.join(ROOT, `hooks/${name}.ts`))) as { default: DefinedHook };
     await stock.setup?.(options, { name, resolvePath: (file) => file, log: () => undefined, send: () => false });
-    const driver: Driver = {
-      name: 'null',
-      capabilities: { live: true, sharesPort: false, offloads: false },
-      ports: [ethernetPort(0), ethernetPort(1)],
-      start: () => Promise.resolve(),
-      transmit: () => true,
-      stats: () => ({ droppedByKernel: 0 }),
-      stop: () => undefined,
-    };
     const chain = new HookChain({
       // What the lane does about a rejected packet is not the hook's.
       hooks: [hook(name, (packet, context) => (stock.onPacket(packet, context) === FORWARD ? FORWARD : DROP))],
@@ -77,16 +65,7 @@ for (const [name, options] of Object.entries(OPTIONS)) {
       pool: new Pool(1 << 20),
       onFault: (_hook, reason) => assert.fail(reason),
     });
-    const lane = new Lane({
-      driver,
-      ways: [bridgeWay()],
-      chain,
-      nonIp: 'forward',
-      unreadable: 'forward',
-      icmp: icmpSettings(0),
-      sender: null,
-      now: () => 0,
-    });
+    const lane = quietLane(chain);
     const lengths = FRAMES.map((frame) => frame.length);
     // One buffer for all frames, as a driver has it.
     const shared = Buffer.alloc(2048);

@@ -6,27 +6,15 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Driver } from '../../../src/drivers/contract.ts';
 import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
-import { Lane } from '../../../src/lane/lane.ts';
 import { frameOf } from '../../support/frame-of.ts';
 import { heapGrowth, SMALLEST_LEAK } from '../../support/heap-growth.ts';
-import { icmpSettings } from '../../support/icmp-settings.ts';
 import { ethernet, ipv4, ipv6, udp } from '../../support/packet-builder.ts';
-import { bridgeWay, callback, ethernetPort, hook } from './lane-rig.ts';
+import { callback, filtered, hook, quietLane } from './lane-rig.ts';
 
 test('an unchanged, a changed and a dropped packet leave nothing on the heap', () => {
-  const driver: Driver = {
-    name: 'null',
-    capabilities: { live: true, sharesPort: false, offloads: false },
-    ports: [ethernetPort(0), ethernetPort(1)],
-    start: () => Promise.resolve(),
-    transmit: () => true,
-    stats: () => ({ droppedByKernel: 0 }),
-    stop: () => undefined,
-  };
   const chain = new HookChain({
     hooks: [
       hook('ports', (packet) => (packet.destinationPort === 23 ? DROP : FORWARD)),
@@ -34,22 +22,14 @@ test('an unchanged, a changed and a dropped packet leave nothing on the heap', (
         packet.bytes[8] = 63;
         return packet.source.at(0) === 0 ? DROP : FORWARD;
       }),
+      filtered('filtered', 'tcp port 80 or vlan 7 or len > 1400'),
       callback('seven', (pData, recv, send) => (pData.value === null || recv === send.value ? DROP : FORWARD)),
     ],
     onHookError: 'drop',
     pool: new Pool(1 << 20),
     onFault: () => assert.fail('no hook is at fault'),
   });
-  const lane = new Lane({
-    driver,
-    ways: [bridgeWay()],
-    chain,
-    nonIp: 'forward',
-    unreadable: 'forward',
-    icmp: icmpSettings(0),
-    sender: null,
-    now: () => 0,
-  });
+  const lane = quietLane(chain);
   const lengths: number[] = [];
   const frames = [ipv4({}, udp()), ipv6({}, udp()), ipv4({}, udp({ destinationPort: 23 }))].map((datagram) => {
     const frame = ethernet({ padTo: 60 }, datagram);

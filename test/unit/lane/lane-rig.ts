@@ -14,10 +14,10 @@
 
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import type { DriverPort } from '../../../src/drivers/contract.ts';
+import type { Driver, DriverPort } from '../../../src/drivers/contract.ts';
 import { MemoryDriver, type MemoryFrame } from '../../../src/drivers/memory.ts';
 import type { IPPacketFirewallPtr } from '../../../src/firewall/constants.ts';
-import { DEST_REMOTE, IP_RECEIVE, NonPagedPool, SIZEOF_IPRCVBUF } from '../../../src/firewall/constants.ts';
+import { DEST_REMOTE, FORWARD, IP_RECEIVE, NonPagedPool, SIZEOF_IPRCVBUF } from '../../../src/firewall/constants.ts';
 import { IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
 import type { HookDefinition } from '../../../src/hook/contract.ts';
@@ -113,6 +113,44 @@ export function bridgeWay(changes: Partial<Way> = {}): Way {
 /** A hook through the idiomatic door. */
 export function hook(name: string, onPacket: HookDefinition['onPacket'], priority?: number): LoadedHook {
   return { kind: 'defined', name, path: `/hooks/${name}.ts`, priority, definition: defineHook({ name, onPacket }) };
+}
+
+/** The same with a filter. */
+export function filtered(
+  name: string,
+  filter: string,
+  onPacket: HookDefinition['onPacket'] = () => FORWARD,
+): LoadedHook {
+  return {
+    kind: 'defined',
+    name,
+    path: `/hooks/${name}.ts`,
+    priority: 0,
+    definition: defineHook({ name, filter, onPacket }),
+  };
+}
+
+/** A lane over a driver that sends nothing, successfully: for what a packet costs. */
+export function quietLane(chain: HookChain): Lane {
+  const driver: Driver = {
+    name: 'null',
+    capabilities: { live: true, sharesPort: false, offloads: false },
+    ports: [ethernetPort(0), ethernetPort(1)],
+    start: () => Promise.resolve(),
+    transmit: () => true,
+    stats: () => ({ droppedByKernel: 0 }),
+    stop: () => undefined,
+  };
+  return new Lane({
+    driver,
+    ways: [bridgeWay()],
+    chain,
+    nonIp: 'forward',
+    unreadable: 'forward',
+    icmp: icmpSettings(0),
+    sender: null,
+    now: () => 0,
+  });
 }
 
 /** A hook through the seven-argument door. */
