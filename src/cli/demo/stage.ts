@@ -32,7 +32,8 @@ export const SERVER = '192.0.2.80';
 const CLIENT = '192.0.2.10';
 const FIREHOOKD = fileURLToPath(new URL('../../../bin/firehookd', import.meta.url));
 const DEMO_CONFIG = fileURLToPath(new URL('../../../config/demo.yaml', import.meta.url));
-const START_TIMEOUT_MS = 60_000;
+/** Longer than firehookd lets a lane take: it says itself what took too long. */
+const START_TIMEOUT_MS = 180_000;
 const LOOK_EVERY_MS = 50;
 const STOP_TIMEOUT_MS = 15_000;
 const COMMAND_TIMEOUT_MS = 30_000;
@@ -108,8 +109,9 @@ type End = readonly [namespace: string, name: string, address: string | null];
 
 /** Joins two namespaces by a veth pair. */
 function cable(a: End, b: End): void {
-  const [left, right] = [a, b].map(([namespace, name]) => ['name', name, 'netns', namespace]);
-  runTool('ip', ['link', 'add', ...(left ?? []), 'type', 'veth', 'peer', ...(right ?? [])]);
+  const [[here, left], [there, right]] = [a, b];
+  // Made in its own namespace: Linux 6.12, unlike 6.18, refuses a name that the caller's namespace has.
+  runTool('ip', ['-n', here, 'link', 'add', 'name', left, 'type', 'veth', 'peer', 'name', right, 'netns', there]);
   for (const [namespace, name, address] of [a, b]) {
     // Router solicitations of idle interfaces would only blur the ledger.
     runTool('ip', ['-n', namespace, 'link', 'set', name, 'addrgenmode', 'none']);
@@ -138,8 +140,9 @@ async function start(
       await sleep(LOOK_EVERY_MS);
       continue;
     }
+    const isLate = child.exitCode === null && child.signalCode === null;
     child.kill('SIGKILL');
-    const said = lastWords(output);
+    const said = isLate ? `it is not ready after ${START_TIMEOUT_MS / 1000} s` : lastWords(output);
     throw new FirehookError('FIREHOOK_LANE_FAILED', `${path.basename(command[1] ?? '')} does not start: ${said}`, {
       advice: 'firehook doctor names what is missing',
     });

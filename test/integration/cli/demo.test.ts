@@ -72,6 +72,17 @@ test('shows every scene on live traffic, prints the ledger, and ends with exit c
   assert.deepEqual(demoFolders(), foldersBefore);
 });
 
+test('works on a machine that has interfaces of the names that the demo uses', { skip: rootOnly() }, async (t) => {
+  const machine = `fht-${process.pid}-machine`;
+  t.after(() => spawnSync('ip', ['netns', 'del', machine]));
+  for (const command of [`netns add ${machine}`, `-n ${machine} link add lan0 type veth peer name wan0`]) {
+    assert.equal(spawnSync('ip', command.split(' ')).status, 0, command);
+  }
+  const running = startProcess('ip', ['netns', 'exec', machine, process.execPath, FIREHOOK, 'demo']);
+  const { code, stdout, stderr } = await finish(running, TIMEOUT_MS);
+  assert.equal(code, 0, stdout + stderr);
+});
+
 test('says the same as JSON', { skip: rootOnly() }, async () => {
   const { code, stdout, stderr } = await finish(
     startProcess(process.execPath, [FIREHOOK, 'demo', '--json']),
