@@ -12,8 +12,11 @@ import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import type { Interest } from '../wire/interest.ts';
 import type { OctetBuffer } from '../wire/octet-buffer.ts';
 
-/** FORWARD 0, DROP 1 or ICMP_ON_DROP 2. Anything else, a promise included, is a hook fault. */
-export type Verdict = FORWARD_ACTION;
+/** Verdict of a hook made with `defineHook`: the packet goes on, and no later hook sees it. Not one of Windows. */
+export const ACCEPT = 3;
+
+/** FORWARD 0, DROP 1, ICMP_ON_DROP 2 or ACCEPT 3. Anything else, a promise included, is a hook fault. */
+export type Verdict = FORWARD_ACTION | typeof ACCEPT;
 
 /**
  * One IP datagram, from the IP header on, as a hook sees it.
