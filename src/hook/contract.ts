@@ -123,6 +123,14 @@ export interface Context {
 export interface HookRuntime {
   /** Name of this hook in logs, `firehook stats` and `firehook hooks`. */
   readonly name: string;
+  /** What the hook runs for: live traffic, a look at a configuration before it is used (`--check`, and at each start), or `firehook replay`. */
+  readonly mode: 'live' | 'check' | 'replay';
+  /** Number of the lane that the hook runs in, from 0; a lane that replaces another one has its number. */
+  readonly lane: number;
+  /**
+   * How many lanes there are. Each has a hook of its own, which sees a part of the flows: both directions of one, but not all of a source.
+   */
+  readonly lanes: number;
   /** Resolves a path relative to the config file (replay with `--hook`: the current directory). */
   resolvePath(path: string): string;
   /** Writes to the daemon's log, at a limited rate. */

@@ -89,6 +89,8 @@ export interface LaneSpec {
   readonly memoryMiB: number;
   readonly verifier: VerifierSettings;
   readonly logLevel: LogLevel;
+  /** Number of the lane, from 0. */
+  readonly lane: number;
   /** How many lanes there are. */
   readonly lanes: number;
   /** Count in-place changes too: for `tap`. */

@@ -321,7 +321,7 @@ export class Supervisor implements DaemonView {
     const rings = plan.rings.map((ring, index) => ({ ...ring, fanoutGroup: ids[index] ?? -1 }));
     if (isFirst) this.#rings = rings;
     const child = new LaneChild({
-      spec: { ...plan.spec, rings, locals: this.#locals },
+      spec: { ...plan.spec, lane: place, rings, locals: this.#locals },
       fenceFd: plumbing.lease.fenceFd,
       cpu: cpuAt(lane.cpus, place),
       cgroups: this.#cgroups,

@@ -44,6 +44,7 @@ export function laneSpec(
     rings: [],
     sockets: null,
     ways: [],
+    lane: 0,
     lanes,
     locals: [],
     hooks,
