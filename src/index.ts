@@ -28,7 +28,7 @@ export type {
   Packet,
   Verdict,
 } from './hook/contract.ts';
-export { HOOK_API_VERSION, HOOK_META } from './hook/contract.ts';
+export { ACCEPT, HOOK_API_VERSION, HOOK_META } from './hook/contract.ts';
 export { defineHook } from './hook/define-hook.ts';
 export { formatAddress, parseAddress, parseCidr } from './wire/address.ts';
 export { updateChecksum16 } from './wire/checksum.ts';

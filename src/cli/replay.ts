@@ -247,6 +247,7 @@ function loadHooks(
 ): Promise<LoadedChain> {
   return loadChain({
     hooks: sources,
+    mode: 'replay',
     folder,
     clock,
     onHookError: settings.policy.onHookError,

@@ -10,6 +10,7 @@
 
 import * as z from 'zod';
 import { closestKey } from './closest-key.ts';
+import { driversWith, LIVE_DRIVER_NAMES, liveDriver } from './live-drivers.ts';
 import { parseServer, SERVER_EXAMPLE } from './server-address.ts';
 
 /** Longest value that is quoted whole in a message, in characters. */
@@ -115,8 +116,8 @@ export const configSchema = object({
     .superRefine(refuseSecondUse)
     .describe('Where packets are taken from. One or more.'),
   driver: z
-    .enum(['afpacket', 'pcap'], expected('afpacket or pcap'))
-    .default('afpacket')
+    .enum(LIVE_DRIVER_NAMES, expected(driversWith(() => true)))
+    .default(LIVE_DRIVER_NAMES[0])
     .describe('What reads and writes frames.'),
   lanes: integer(1, 64)
     .default(1)
@@ -257,20 +258,20 @@ export const configSchema = object({
     .prefault({})
     .describe('For the development of hooks: makes what may happen on Windows happen here.'),
 }).superRefine((config, context) => {
-  // Each handle of pcap gets every packet.
-  if (config.lanes > 1 && config.driver === 'pcap') {
+  const { sharesPort, rings } = liveDriver(config.driver);
+  if (config.lanes > 1 && !sharesPort) {
     context.addIssue({
       code: 'custom',
       path: ['lanes'],
       message: `${config.lanes} needs a driver that can share a port by flow; driver: ${config.driver} cannot; use lanes: 1`,
     });
   }
-  if (config.driver === 'pcap' && (config.ring.mib ?? config.ring.ms) !== undefined) {
+  if (rings !== true && (config.ring.mib ?? config.ring.ms) !== undefined) {
+    const having = driversWith((driver) => driver.rings === true);
     context.addIssue({
       code: 'custom',
       path: ['ring'],
-      message:
-        'is for driver: afpacket; the buffers of driver: pcap have 32 MiB; leave ring out, or use driver: afpacket',
+      message: `is for driver: ${having}; ${rings.instead}; leave ring out, or use driver: ${having}`,
     });
   }
 });

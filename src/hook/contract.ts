@@ -12,8 +12,11 @@ import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import type { Interest } from '../wire/interest.ts';
 import type { OctetBuffer } from '../wire/octet-buffer.ts';
 
-/** FORWARD 0, DROP 1 or ICMP_ON_DROP 2. Anything else, a promise included, is a hook fault. */
-export type Verdict = FORWARD_ACTION;
+/** Verdict of a hook made with `defineHook`: the packet goes on, and no later hook sees it. Not one of Windows. */
+export const ACCEPT = 3;
+
+/** FORWARD 0, DROP 1, ICMP_ON_DROP 2 or ACCEPT 3. Anything else, a promise included, is a hook fault. */
+export type Verdict = FORWARD_ACTION | typeof ACCEPT;
 
 /**
  * One IP datagram, from the IP header on, as a hook sees it.
@@ -120,6 +123,14 @@ export interface Context {
 export interface HookRuntime {
   /** Name of this hook in logs, `firehook stats` and `firehook hooks`. */
   readonly name: string;
+  /** What the hook runs for: live traffic, a look at a configuration before it is used (`--check`, and at each start), or `firehook replay`. */
+  readonly mode: 'live' | 'check' | 'replay';
+  /** Number of the lane that the hook runs in, from 0; a lane that replaces another one has its number. */
+  readonly lane: number;
+  /**
+   * How many lanes there are. Each has a hook of its own, which sees a part of the flows: both directions of one, but not all of a source.
+   */
+  readonly lanes: number;
   /** Resolves a path relative to the config file (replay with `--hook`: the current directory). */
   resolvePath(path: string): string;
   /** Writes to the daemon's log, at a limited rate. */

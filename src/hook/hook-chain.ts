@@ -25,7 +25,7 @@ import type { CallbackDoor } from './callback-door.ts';
 import { ChainEntries, type ChainEntry } from './chain-entries.ts';
 import { type CallHook, compileCalls } from './compile-calls.ts';
 import { compileFilters, type MatchFilter } from './compile-filters.ts';
-import type { DefinedHook, Verdict } from './contract.ts';
+import { ACCEPT, type DefinedHook, type Verdict } from './contract.ts';
 import { noVerdict } from './fault-text.ts';
 import type { LoadedHook } from './load-hook.ts';
 import { PacketState } from './packet-state.ts';
@@ -39,6 +39,7 @@ export const HOOK_WIDTH: number = HOOK_COUNTERS.length;
 const SEEN = columnOf(HOOK_COUNTERS, 'seen');
 const FILTERED = columnOf(HOOK_COUNTERS, 'filtered');
 const FORWARDED = columnOf(HOOK_COUNTERS, 'forwarded');
+const ACCEPTED = columnOf(HOOK_COUNTERS, 'accepted');
 const DROPPED = columnOf(HOOK_COUNTERS, 'dropped');
 const REJECTED = columnOf(HOOK_COUNTERS, 'rejected');
 const REPLACED = columnOf(HOOK_COUNTERS, 'replaced');
@@ -77,7 +78,7 @@ export class HookChain {
   current: IPRcvBuf | null = null;
   /** True when `current` is a replacement, which {@link HookChain.release} must give back. */
   replaced = false;
-  /** Index of the hook that ended the chain, -1 when all said FORWARD. */
+  /** Index of the hook that ended the chain, by whatever verdict; -1 when all said FORWARD. */
   decidedBy = -1;
   /** True when the verdict came from `onHookError`. */
   byFault = false;
@@ -196,6 +197,9 @@ export class HookChain {
         error = thrown;
       }
       pool.owner = -1;
+      // Windows has no such verdict: from a callback it is none.
+      const isLast = isDefined && verdict === ACCEPT;
+      if (isLast) verdict = FORWARD;
       if (callback !== null) {
         const complaint = entry.driver?.leaveCallback() ?? '';
         if (reason === '') reason = complaint;
@@ -245,8 +249,13 @@ export class HookChain {
         }
       }
       if (verdict === FORWARD) {
-        count(counters, row + FORWARDED);
-        continue;
+        if (!isLast) {
+          count(counters, row + FORWARDED);
+          continue;
+        }
+        count(counters, row + ACCEPTED);
+        this.decidedBy = i;
+        break;
       }
       this.decidedBy = i;
       count(counters, row + (verdict === DROP ? DROPPED : REJECTED));

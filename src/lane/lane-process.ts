@@ -119,6 +119,8 @@ async function run(spec: LaneSpec): Promise<void> {
     folder: spec.configFolder,
     onHookError: spec.policy.onHookError,
     poolLimitMiB: spec.poolLimitMiB,
+    mode: spec.mode === 'run' ? 'live' : 'check',
+    lane: spec.lane,
     lanes: spec.lanes,
     verifier: spec.verifier,
     trackChanges: spec.trackChanges,

@@ -30,6 +30,7 @@ import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast, LINKT
 import type { IcmpSettings } from './answer-budget.ts';
 import { type DatagramSender, Egress, type EgressOptions } from './egress.ts';
 import {
+  ACCEPTED,
   DROPPED,
   DROPPED_BY_FAULT,
   DROPPED_BY_HOOK,
@@ -268,6 +269,7 @@ export class Lane implements FrameSink {
     const verdict = chain.run(lent, bytes, layout, context, this.#otherIndexOfPort[port] as number);
     if (chain.faults !== 0) add(ledger, base + HOOK_FAULTS, 1);
     if (verdict === FORWARD) {
+      if (chain.decidedBy >= 0) add(ledger, base + ACCEPTED, 1);
       const out = context.sendInterfaceIndex === way.sendInterfaceIndex ? way.outPort : way.otherPort;
       if (!chain.replaced) {
         if (packet.isPartial) this.#settleChecksum(packet);

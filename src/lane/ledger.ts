@@ -60,6 +60,7 @@ export const NON_IP: number = column('nonIp');
 export const UNREADABLE: number = column('unreadable');
 export const PASSED_TRUNCATED: number = column('passedTruncated');
 export const HOOK_FAULTS: number = column('hookFaults');
+export const ACCEPTED: number = column('accepted');
 export const REPLACED: number = column('replaced');
 export const SENT: number = column('sent');
 export const SENT_OCTETS: number = column('sentOctets');

@@ -46,6 +46,10 @@ export function hookLine(hook: string, message: string | (() => string)): string
 /** What {@link loadChain} takes. */
 export interface LoadChainOptions {
   readonly hooks: readonly HookSource[];
+  /** What the hooks are told of it. @defaultValue `live` */
+  readonly mode?: HookRuntime['mode'];
+  /** Number of this lane. @defaultValue 0 */
+  readonly lane?: number;
   /** How many lanes have these hooks. @defaultValue 1 */
   readonly lanes?: number;
   /** @defaultValue nothing is made to happen */
@@ -332,6 +336,9 @@ async function setUp(hook: LoadedHook, source: HookSource | undefined, options: 
   }
   const runtime: HookRuntime = {
     name: hook.name,
+    mode: options.mode ?? 'live',
+    lane: options.lane ?? 0,
+    lanes: options.lanes ?? 1,
     resolvePath: (file) => path.resolve(options.folder, file),
     log: (level, message) => options.log(level, hook.name, message),
     send: (datagram) => options.send(datagram, hook.name),

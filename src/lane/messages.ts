@@ -16,6 +16,7 @@
  * @module
  */
 
+import type { LiveDriverName } from '../config/live-drivers.ts';
 import type { AfpacketSockets, RingOptions } from '../drivers/afpacket-sockets.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import type { DatagramSockets } from '../drivers/queued-sender.ts';
@@ -66,7 +67,7 @@ export interface LaneSpec {
   readonly mode: 'run' | 'check' | 'try';
   /** Null: stay who you are (not started by root). */
   readonly user: LaneUser | null;
-  readonly driver: 'pcap' | 'afpacket';
+  readonly driver: LiveDriverName;
   readonly ports: readonly LivePortOptions[];
   /** For `afpacket`: the rings of the ports that capture. */
   readonly rings: readonly RingOptions[];
@@ -88,6 +89,8 @@ export interface LaneSpec {
   readonly memoryMiB: number;
   readonly verifier: VerifierSettings;
   readonly logLevel: LogLevel;
+  /** Number of the lane, from 0. */
+  readonly lane: number;
   /** How many lanes there are. */
   readonly lanes: number;
   /** Count in-place changes too: for `tap`. */

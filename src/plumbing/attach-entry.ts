@@ -6,6 +6,7 @@
  * @module
  */
 
+import { liveDriver } from '../config/live-drivers.ts';
 import { type AttachConfig, attachInterfaces, type Config } from '../config/schema.ts';
 import type { Attachment, TakesAt } from './attach/attachment.ts';
 import { findLinks } from './attach/find-links.ts';
@@ -24,7 +25,7 @@ export function toAttachment(
 ): Attachment {
   const kind = 'bridge' in config ? 'bridge' : 'host' in config ? 'host' : 'tap';
   // In a bridge every frame is stolen: a ring that knows the fence may take it at the port, which saves the detour.
-  const takesAt: TakesAt = driver === 'afpacket' ? 'port' : 'detour';
+  const takesAt: TakesAt = liveDriver(driver).takesAt;
   const found = { kind, links: findLinks(attachInterfaces(config), kind, links) };
   const [link] = found.links;
   if (kind === 'host' && link !== undefined) return hostAttachment(link, driver);
@@ -33,6 +34,6 @@ export function toAttachment(
 
 /** The attachment of a host's port. */
 export function hostAttachment(link: Link, driver: Config['driver']): Attachment {
-  const knownBy = driver === 'afpacket' ? 'mark' : 'group';
+  const { knownBy } = liveDriver(driver);
   return { kind: 'host', links: [link], knownBy, deliveredMark: deliveredMark(link.ifindex) };
 }

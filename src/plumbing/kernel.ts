@@ -7,6 +7,7 @@
  */
 
 import os from 'node:os';
+import { liveDriver } from '../config/live-drivers.ts';
 import { attachInterfaces, type Config } from '../config/schema.ts';
 
 /** A kernel version, as two numbers. */
@@ -37,11 +38,12 @@ export function hasKernel([major, minor]: KernelVersion, release: string = os.re
  * @param release - as for {@link hasKernel}
  */
 export function kernelWarnings({ driver, attach }: Config, release: string = os.release()): string[] {
-  // A host's detours have such datagrams cut: `attach.ts`.
+  // A host's detours have such datagrams cut.
   const atPorts = attach.filter((one) => !('host' in one)).flatMap(attachInterfaces);
-  if (driver !== 'afpacket' || atPorts.length === 0 || hasKernel(KERNEL_WITH_UDP_SUPER, release)) return [];
+  if (liveDriver(driver).takesAt !== 'port' || atPorts.length === 0 || hasKernel(KERNEL_WITH_UDP_SUPER, release))
+    return [];
   return [
-    `driver: afpacket: Linux ${release} drops UDP super-datagrams (UDP_SEGMENT) that arrive at ${atPorts.join(', ')}; ` +
+    `driver: ${driver}: Linux ${release} drops UDP super-datagrams (UDP_SEGMENT) that arrive at ${atPorts.join(', ')}; ` +
       `boot ${KERNEL_WITH_UDP_SUPER.join('.')} or newer, or let the devices that send them cut them: ` +
       'ethtool -K DEVICE tx-udp-segmentation off.',
   ];

@@ -13,6 +13,7 @@
  * @module
  */
 
+import { liveDriver } from '../config/live-drivers.ts';
 import { type AttachConfig, attachInterfaces, attachTolerates, type Config } from '../config/schema.ts';
 import { isFirehookError } from '../errors.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
@@ -262,7 +263,7 @@ export class AttachKeeper {
     }
     if (this.#needsEquipment && this.#isProtected && this.#equip.isDue) {
       isTried = true;
-      const superFrames = driver === 'pcap' ? 'cut' : 'whole';
+      const { superFrames } = liveDriver(driver);
       if ((await this.#equip.run(() => plumbing.equip(attachment, superFrames), false)) !== undefined) {
         this.#needsEquipment = false;
         this.#isEquipped = true;

@@ -18,6 +18,7 @@ import { closeSync, readSync } from 'node:fs';
 import path from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { liveDriver } from '../config/live-drivers.ts';
 import { FirehookError } from '../errors.ts';
 import { RUNNING_OCTETS, readRunning } from '../hook/running-hook.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
@@ -120,8 +121,7 @@ export class LaneChild implements LaneHandle {
       const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', this.progressFd, fenceFd ?? 'ignore', 'pipe', ...here];
       const { program, args } = launchCommand({
         user: given.user,
-        // npm pcap opens its sockets in the process that reads them.
-        keepsRoot: isRun && given.driver === 'pcap',
+        keepsRoot: isRun && !liveDriver(given.driver).isHandedSockets,
         descriptors: stdio.length,
         reads: given.hooks.flatMap(({ allow }) => allow.files),
         isRequired: isConfinementRequired,

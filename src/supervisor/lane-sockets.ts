@@ -7,6 +7,7 @@
  */
 
 import { closeSync } from 'node:fs';
+import { liveDriver } from '../config/live-drivers.ts';
 import { closeAfpacketSockets, openAfpacketSockets } from '../drivers/afpacket-sockets.ts';
 import { withSendGroup } from '../drivers/effective-group.ts';
 import { openDatagramSockets } from '../drivers/queued-sender.ts';
@@ -20,7 +21,7 @@ import { loadNative } from '../native/load-native.ts';
  * @throws FirehookError FIREHOOK_DRIVER_OPEN
  */
 export function openLaneSockets({ mode, driver, ports, rings, ways }: LaneSpec): LaneSockets | null {
-  if (mode !== 'run' || driver !== 'afpacket') return null;
+  if (mode !== 'run' || !liveDriver(driver).isHandedSockets) return null;
   const native = loadNative();
   const afpacket = openAfpacketSockets(native, ports, rings);
   try {

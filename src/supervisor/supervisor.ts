@@ -12,6 +12,7 @@
  */
 
 import { readFile } from 'node:fs/promises';
+import { liveDriver } from '../config/live-drivers.ts';
 import { attachInterfaces, type Config } from '../config/schema.ts';
 import { ControlServer } from '../control/control-server.ts';
 import type { AttachView, DaemonView, LaneView } from '../control/daemon-view.ts';
@@ -289,8 +290,8 @@ export class Supervisor implements DaemonView {
     await this.#readSpeeds(attachments);
     await this.#readLocals();
     const speedOf = (name: string): number => this.#speeds.get(links.get(name)?.ifindex ?? 0) ?? Number.NaN;
-    const rings =
-      driver === 'afpacket' ? planRings(config.ring, ways, [], links.values(), this.#options.log, speedOf) : [];
+    const hasRings = liveDriver(driver).rings === true;
+    const rings = hasRings ? planRings(config.ring, ways, [], links.values(), this.#options.log, speedOf) : [];
     const spec: LaneSpec = {
       ...laneSpec(config, this.#options.configFolder, this.user, this.#sources, config.lanes),
       mode: 'run',
@@ -313,14 +314,14 @@ export class Supervisor implements DaemonView {
     const { lanes, lane, driver } = this.config;
     const { log, plumbing } = this.#options;
     if (isFirst) {
-      this.#groups.draw(lanes === 1 || driver !== 'afpacket' ? 0 : plan.ways.length);
+      this.#groups.draw(lanes === 1 || !liveDriver(driver).sharesPort ? 0 : plan.ways.length);
       this.#ways = plan.ways;
     }
     const { ids } = this.#groups;
     const rings = plan.rings.map((ring, index) => ({ ...ring, fanoutGroup: ids[index] ?? -1 }));
     if (isFirst) this.#rings = rings;
     const child = new LaneChild({
-      spec: { ...plan.spec, rings, locals: this.#locals },
+      spec: { ...plan.spec, lane: place, rings, locals: this.#locals },
       fenceFd: plumbing.lease.fenceFd,
       cpu: cpuAt(lane.cpus, place),
       cgroups: this.#cgroups,

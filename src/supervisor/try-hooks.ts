@@ -8,6 +8,7 @@
  */
 
 import { randomInt } from 'node:crypto';
+import { LIVE_DRIVER_NAMES } from '../config/live-drivers.ts';
 import type { Settings } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
@@ -38,11 +39,12 @@ export function laneSpec(
   return {
     mode: 'check',
     user,
-    driver: 'pcap',
+    driver: LIVE_DRIVER_NAMES[0],
     ports: [],
     rings: [],
     sockets: null,
     ways: [],
+    lane: 0,
     lanes,
     locals: [],
     hooks,

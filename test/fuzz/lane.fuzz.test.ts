@@ -44,6 +44,7 @@ import {
   tcp,
   udp,
 } from '../support/packet-builder.ts';
+import { quietRuntime } from '../unit/hooks/drive-hook.ts';
 import { createMisbehaving, type Random } from './misbehaving-hooks.ts';
 
 const { FUZZ_SEED } = process.env;
@@ -198,12 +199,7 @@ function layBench(hooks: LoadedHook[], onHookError: 'drop' | 'forward', live: bo
 }
 
 async function setUp<Options>(hook: DefinedHook<Options>, options: unknown, priority: number): Promise<LoadedHook> {
-  await hook.setup?.(options as Options, {
-    name: hook.name,
-    resolvePath: (name) => name,
-    log: () => undefined,
-    send: () => false,
-  });
+  await hook.setup?.(options as Options, quietRuntime(hook.name));
   return { kind: 'defined', name: hook.name, path: hook.name, priority, definition: hook as DefinedHook };
 }
 

@@ -201,8 +201,8 @@ describe('README.md', () => {
 
   test('gives the verdicts the numbers that hooks import', () => {
     const numbers = tableRows(README, 'verdict').map(([name, number]) => [name, Number(number)]);
-    const { FORWARD, DROP, ICMP_ON_DROP } = firehook;
-    assert.deepEqual(numbers, Object.entries({ FORWARD, DROP, ICMP_ON_DROP }));
+    const { FORWARD, DROP, ICMP_ON_DROP, ACCEPT } = firehook;
+    assert.deepEqual(numbers, Object.entries({ FORWARD, DROP, ICMP_ON_DROP, ACCEPT }));
   });
 
   test('says in bold what is not supported', () => {

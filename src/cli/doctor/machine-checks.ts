@@ -9,6 +9,7 @@ import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync }
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { version as esbuildVersion, transformSync } from 'esbuild';
+import { liveDriver } from '../../config/live-drivers.ts';
 import { libpcapVersion } from '../../drivers/pcap.ts';
 import { RawSender } from '../../drivers/raw-sender.ts';
 import { isFirehookError } from '../../errors.ts';
@@ -188,7 +189,7 @@ function checkPackage(packageName: string, look: () => string, { loaded }: Subje
     const { detail, advice } = failure(name, error);
     const said = `${detail}; needed by driver: pcap`;
     return [
-      loaded?.config.driver === 'pcap'
+      loaded !== null && liveDriver(loaded.config.driver).packages.includes(packageName)
         ? fail(name, said, advice)
         : warn(name, said, 'nothing to do for driver: afpacket, the default'),
     ];
@@ -213,7 +214,7 @@ function checkAddon({ isRoot, loaded }: Subject): CheckResult[] {
   } catch (error) {
     if (isFirehookError(error)) return [failure(name, error)];
     const { detail } = failure(name, error);
-    const report = loaded?.config.driver === 'pcap' ? warn : fail;
+    const report = loaded === null || liveDriver(loaded.config.driver).rings === true ? fail : warn;
     const refused = `the kernel refuses a packet ring with offload state (PACKET_VNET_HDR) or a raw IP socket: ${detail}`;
     return [report(name, refused, 'needs CONFIG_PACKET; or use driver: pcap')];
   }

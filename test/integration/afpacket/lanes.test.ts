@@ -22,6 +22,14 @@ import { iperf, lanesOf, startAfpacket, startIperf } from './live-afpacket.ts';
 const BRIDGE = { bridge: ['lan0', 'wan0'] };
 /** Of 50 MB: what four senders still have in their buffers at the end of a run, up to 4 MB each, is not counted as received. */
 const MOST_OCTETS = 30_000_000;
+/** Says what it runs for, and in which of how many lanes. */
+const TELLS = `
+  import { defineHook, FORWARD } from 'firehook';
+  export default defineHook({
+    name: 'tells',
+    setup(_options, { mode, lane, lanes, log }) { log('info', mode + ' in lane ' + lane + ' of ' + lanes); },
+    onPacket: () => FORWARD,
+  });`;
 
 test('both directions of a flow meet the same lane, and every lane has its share', { skip: rootOnly() }, async (t) => {
   const { ns } = await bridgeLab(t);
@@ -48,7 +56,7 @@ test('a lane that is killed leaves its share to the other, and another one start
   skip: rootOnly('ping', 'iperf3'),
 }, async (t) => {
   const { ns } = await bridgeLab(t);
-  const daemon = await startAfpacket(ns.fw, BRIDGE, [stockHook('pass-all')], { lanes: 2 });
+  const daemon = await startAfpacket(ns.fw, BRIDGE, [stockHook('pass-all'), TELLS], { lanes: 2 });
   await startIperf(ns.server);
   const [first = -1, second = -1] = await lanesOf(daemon, 2);
   assert.ok((await iperf(ns.client, '10.77.0.2', '-P', '4')) > MOST_OCTETS);
@@ -62,6 +70,12 @@ test('a lane that is killed leaves its share to the other, and another one start
   await assertPings(ns.client, '10.77.0.2', 'fd77::2');
   assert.equal((await readStatus(daemon)).lane.restarts, 2);
   assert.match(daemon.log, /2 of 2 lanes run/);
+  // One that takes the place of another has its number.
+  const told = Array.from(daemon.log.matchAll(/Hook tells: (live in lane \d of 2)\./g), ([, place]) => place);
+  assert.deepEqual(
+    told.sort(),
+    [0, 0, 1, 1].map((lane) => `live in lane ${lane} of 2`),
+  );
   await assertAddsUp(daemon);
   assert.equal(await daemon.stop(), 0);
 });

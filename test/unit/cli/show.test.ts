@@ -9,6 +9,7 @@ import { describe, test } from 'node:test';
 import { showHooks, showPool, showStats, showStatus } from '../../../src/cli/show.ts';
 import type { StatsReport, StatusReport } from '../../../src/control/reports.ts';
 import { emptyRow, type LedgerRow } from '../../../src/lane/ledger.ts';
+import { emptyRowOf, HOOK_COUNTERS } from '../../../src/telemetry/counters.ts';
 
 const SOUND = { inForce: 'hooks', damages: [], earlierTakers: [], tolerated: [] } as const;
 
@@ -225,16 +226,7 @@ describe('firehook stats', () => {
 
 describe('firehook hooks', () => {
   test('says which end runs first, and marks the seven-argument callback', () => {
-    const counters = {
-      seen: 9,
-      filtered: 0,
-      forwarded: 8,
-      dropped: 1,
-      rejected: 0,
-      replaced: 0,
-      changed: null,
-      faults: 0,
-    };
+    const counters = { ...emptyRowOf(HOOK_COUNTERS), seen: 9, forwarded: 8, dropped: 1, changed: null };
     const text = showHooks({
       hooks: [
         { name: 'drop-port', priority: 100, kind: 'hook', path: '/hooks/drop-port.ts', ...counters },

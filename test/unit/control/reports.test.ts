@@ -140,7 +140,17 @@ test('status says of a daemon how it does, over all its lanes and those that hav
   assert.deepEqual(fresh.health.problems, []);
 
   const row = { ...emptyRow(), received: 9, dropped: 4, droppedByFault: 4, rejected: 1, lost: 2, lostTooLong: 2 };
-  const counters = { seen: 9, filtered: 0, forwarded: 0, dropped: 4, rejected: 1, replaced: 0, changed: 0, faults: 4 };
+  const counters = {
+    seen: 9,
+    filtered: 0,
+    accepted: 0,
+    forwarded: 0,
+    dropped: 4,
+    rejected: 1,
+    replaced: 0,
+    changed: 0,
+    faults: 4,
+  };
   const hook = { ...counters, outstanding: 0, outstandingBytes: 0, poolFaults: 0 };
   const numbers = { packets: 9, tags: [], poolBytes: 0, poolLimit: 0, poolFaults: 0, fenced: 0, epoch: 0 };
   totals.add(WAYS, HOOKS, { ...numbers, sequence: 1, ways: [row, row], hooks: [hook], kernelDropped: 5 });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FORWARD } from '../../../src/firewall/constants.ts';
+import { FORWARD, type FORWARD_ACTION } from '../../../src/firewall/constants.ts';
 import type { IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import type { Pool } from '../../../src/firewall/pool.ts';
 import type { Verdict } from '../../../src/hook/contract.ts';
@@ -21,7 +21,7 @@ export function replaceWith(make: (pool: Pool) => IPRcvBuf, verdict: Verdict = F
 }
 
 /** A hook that hands a chain over in `*ppRcvBuf`. */
-export function handOver(make: (pool: Pool) => IPRcvBuf, verdict: Verdict = FORWARD) {
+export function handOver(make: (pool: Pool) => IPRcvBuf, verdict: FORWARD_ACTION = FORWARD) {
   return (pool: Pool): LoadedHook =>
     callback('hand-over', (_, __, ___, ____, _____, ______, ppRcvBuf) => {
       ppRcvBuf.value = make(pool);

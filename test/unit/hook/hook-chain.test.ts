@@ -11,7 +11,7 @@ import type { FORWARD_ACTION } from '../../../src/firewall/constants.ts';
 import { DEST_LOCAL, DEST_REMOTE, DROP, FORWARD, ICMP_ON_DROP } from '../../../src/firewall/constants.ts';
 import { gatherChain, IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import type { Pool } from '../../../src/firewall/pool.ts';
-import type { Packet, Verdict } from '../../../src/hook/contract.ts';
+import { ACCEPT, type Packet, type Verdict } from '../../../src/hook/contract.ts';
 import type { LoadedHook } from '../../../src/hook/load-hook.ts';
 import { ethernet, ipv4, ipv6, tcp, udp } from '../../support/packet-builder.ts';
 import { callback, chainOf, descriptor, hook, INDEX_A, layRig } from '../lane/lane-rig.ts';
@@ -71,6 +71,64 @@ describe('order', () => {
     await rig.pass(FRAME);
     assert.deepEqual(order, ['other']);
     assert.deepEqual([rig.hook(0).dropped, rig.hook(1).seen], [1, 0]);
+  });
+});
+
+describe('ACCEPT', () => {
+  test('lets the packet go on past the later hooks, and is counted for hook and way', async (t) => {
+    const rig = layRig(t, {
+      hooks: () => [
+        hook('first', ({ destinationPort }) => (destinationPort === 22 ? ACCEPT : FORWARD)),
+        hook('later', () => DROP),
+      ],
+    });
+    await rig.pass(framed(ipv4({}, udp({ destinationPort: 22 }))), FRAME);
+    assert.deepEqual([rig.row().forwarded, rig.row().accepted, rig.row().droppedByHook], [1, 1, 1]);
+    assert.deepEqual([rig.hook(0).accepted, rig.hook(0).forwarded, rig.hook(1).seen], [1, 1, 1]);
+    assert.equal(rig.chain.decidedBy, 1);
+  });
+
+  test('takes what the hook wrote and put in the place of the packet', async (t) => {
+    const rig = layRig(t, {
+      hooks: (pool) => [replaceWith((own) => chainOf(own, NEW), ACCEPT)(pool), hook('later', () => DROP)],
+    });
+    await rig.pass(FRAME);
+    assert.deepEqual(rig.sent(), [framed(NEW)]);
+    const writes = layRig(t, {
+      hooks: () => [
+        hook('writes', (packet) => {
+          packet.bytes[8] = 7;
+          return ACCEPT;
+        }),
+        hook('later', () => DROP),
+      ],
+    });
+    await writes.pass(FRAME);
+    assert.equal(writes.sent()[0]?.[18 + 8], 7);
+  });
+
+  test('of a hook that is at fault ends nothing: onHookError decides', async (t) => {
+    for (const onHookError of ['drop', 'forward'] as const) {
+      const rig = layRig(t, {
+        onHookError,
+        hooks: () => [
+          hook('wrong', (_packet, context) => {
+            context.sendInterfaceIndex = 77;
+            return ACCEPT;
+          }),
+          hook('later', () => FORWARD),
+        ],
+      });
+      await rig.pass(FRAME);
+      assert.deepEqual([rig.hook(0).faults, rig.hook(0).accepted, rig.row().accepted], [1, 0, 0]);
+      assert.equal(rig.hook(1).seen, onHookError === 'drop' ? 0 : 1);
+    }
+  });
+
+  test('is no verdict of a seven-argument callback', async (t) => {
+    const rig = layRig(t, { leaks: 0, hooks: () => [callback('seven', () => ACCEPT as never)] });
+    await rig.pass(FRAME);
+    assert.deepEqual([rig.hook(0).faults, rig.row().droppedByFault], [1, 1]);
   });
 });
 

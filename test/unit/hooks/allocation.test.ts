@@ -19,6 +19,7 @@ import { frameOf } from '../../support/frame-of.ts';
 import { heapGrowth, SMALLEST_LEAK } from '../../support/heap-growth.ts';
 import { ethernet, ipv4, ipv6, tcp, udp } from '../../support/packet-builder.ts';
 import { hook, quietLane } from '../lane/lane-rig.ts';
+import { quietRuntime } from './drive-hook.ts';
 
 const SYN = 2;
 const folder = mkdtempSync(path.join(tmpdir(), 'firehook-allocation-'));
@@ -57,7 +58,7 @@ test('every stock hook is looked at', () => {
 for (const [name, options] of Object.entries(OPTIONS)) {
   test(`${name} leaves nothing on the heap`, async () => {
     const { default: stock } = (await import(path.join(ROOT, `hooks/${name}.ts`))) as { default: DefinedHook };
-    await stock.setup?.(options, { name, resolvePath: (file) => file, log: () => undefined, send: () => false });
+    await stock.setup?.(options, quietRuntime(name));
     const chain = new HookChain({
       // What the lane does about a rejected packet is not the hook's.
       hooks: [hook(name, (packet, context) => (stock.onPacket(packet, context) === FORWARD ? FORWARD : DROP))],

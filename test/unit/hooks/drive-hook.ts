@@ -47,6 +47,19 @@ export interface DrivenHook {
   verdict(datagram: Uint8Array, timestampMs?: number, direction?: 0 | 1): Verdict;
 }
 
+/** What a hook is offered where nobody listens. */
+export function quietRuntime(name: string): HookRuntime {
+  return {
+    name,
+    mode: 'live',
+    lane: 0,
+    lanes: 1,
+    resolvePath: (file) => file,
+    log: () => undefined,
+    send: () => false,
+  };
+}
+
 /**
  * Sets a hook up.
  *
@@ -61,10 +74,9 @@ export async function driveHook<Options>(
 ): Promise<DrivenHook> {
   const log: string[] = [];
   const runtime: HookRuntime = {
-    name: hook.name,
+    ...quietRuntime(hook.name),
     resolvePath: (name) => path.resolve(folder, name),
     log: (level, message) => log.push(`${level}: ${message}`),
-    send: () => false,
   };
   await hook.setup?.(options as Options, runtime);
   const context = new ContextState();

@@ -484,3 +484,17 @@ test('a hook that wants more than it was granted is refused, with the key that w
   const loaded = await load(t, wants("() => ({ network: ['tcp://[2001:db8::7]:443'] })"), { allow: granted });
   assert.equal(loaded.hooks.length, 1);
 });
+
+test('a hook is told what it runs for, and in which of how many lanes', async (t) => {
+  const report = `export default defineHook({ name: 'tells', onPacket: () => FORWARD,
+    setup(_options, { mode, lane, lanes, log }) { log('info', [mode, lane, lanes].join(' ')); } });`;
+  for (const [place, said] of [
+    [{}, 'live 0 1'],
+    [{ mode: 'check', lane: 0, lanes: 4 }, 'check 0 4'],
+    [{ mode: 'live', lane: 3, lanes: 4 }, 'live 3 4'],
+  ] as const) {
+    const loaded = await load(t, { 'tells.ts': report }, place);
+    assert.deepEqual(loaded.said, [`tells: ${said}`]);
+    loaded.teardown();
+  }
+});

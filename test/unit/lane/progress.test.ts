@@ -79,6 +79,7 @@ describe('a snapshot', () => {
     assert.deepEqual(replace, {
       seen: 3,
       filtered: 0,
+      accepted: 0,
       forwarded: 3,
       dropped: 0,
       rejected: 0,
