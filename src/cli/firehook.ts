@@ -1,6 +1,8 @@
 /**
  * `firehook`: asks a running daemon, replays captures, examines the machine, shows the main job.
  *
+ * Rule: what only some commands need is loaded by those. Scripts ask for status and stats again and again.
+ *
  * @module
  */
 
@@ -10,12 +12,10 @@ import { FirehookError } from '../errors.ts';
 import { version } from '../supervisor/version.ts';
 import { printableJson } from '../telemetry/printable.ts';
 import { ask } from './client.ts';
-import { demo } from './demo.ts';
-import { doctor } from './doctor.ts';
 import { fail, refuseWrongUsage } from './fail.ts';
-import { type IoctlOptions, ioctl } from './ioctl.ts';
+import type { IoctlOptions } from './ioctl.ts';
 import { outliveReaders, printableLines } from './output.ts';
-import { type ReplayOptions, replay } from './replay.ts';
+import type { ReplayOptions } from './replay.ts';
 import { showHooks, showPool, showStats, showStatus } from './show.ts';
 import { fold, widthOf } from './table.ts';
 
@@ -82,7 +82,10 @@ async function main(): Promise<void> {
       .option('--in <file>', 'what the driver gets; - is standard input')
       .option('--out <file>', 'where its answer goes; - is standard output')
       .option('--length <octets>', 'octets of the answer that there is room for', '4096')
-      .action((device: string, code: string, options: IoctlOptions) => ioctl(device, code, options)),
+      .action(async (device: string, code: string, options: IoctlOptions) => {
+        const { ioctl } = await import('./ioctl.ts');
+        await ioctl(device, code, options);
+      }),
   );
   program.addCommand(
     askCommand('reload', 'not in this version').action(() => {
@@ -116,20 +119,29 @@ async function main(): Promise<void> {
         [],
       )
       .option('--json', 'print JSON')
-      .action((input: string, options: ReplayOptions) => replay(input, options)),
+      .action(async (input: string, options: ReplayOptions) => {
+        const { replay } = await import('./replay.ts');
+        await replay(input, options);
+      }),
   );
   program.addCommand(
     new Command('doctor')
       .description('name what this machine lacks to run firehookd, and what to do')
       .option('-c, --config <file>', 'look at the interfaces and the user of this configuration too')
       .option('--json', 'print JSON')
-      .action((options: { config?: string; json?: boolean }) => doctor(options)),
+      .action(async (options: { config?: string; json?: boolean }) => {
+        const { doctor } = await import('./doctor.ts');
+        await doctor(options);
+      }),
   );
   program.addCommand(
     new Command('demo')
       .description('show the main job on live traffic, in network namespaces of its own')
       .option('--json', 'print JSON')
-      .action((options: { json?: boolean }) => demo(options)),
+      .action(async (options: { json?: boolean }) => {
+        const { demo } = await import('./demo.ts');
+        await demo(options);
+      }),
   );
   refuseWrongUsage(program, 'firehook');
   for (const command of program.commands) refuseWrongUsage(command, `firehook ${command.name()}`);
