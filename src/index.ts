@@ -30,7 +30,7 @@ export type {
 } from './hook/contract.ts';
 export { ACCEPT, HOOK_API_VERSION, HOOK_META } from './hook/contract.ts';
 export { defineHook } from './hook/define-hook.ts';
-export { formatAddress, parseAddress, parseCidr } from './wire/address.ts';
+export { formatAddress, type Prefix, parseAddress, parseCidr } from './wire/address.ts';
 export { updateChecksum16 } from './wire/checksum.ts';
 export { fillChecksums, updateTransportChecksum16 } from './wire/datagram.ts';
 export type { Interest } from './wire/interest.ts';

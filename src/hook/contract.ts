@@ -9,6 +9,7 @@
 
 import type { FORWARD_ACTION } from '../firewall/constants.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
+import type { Prefix } from '../wire/address.ts';
 import type { Interest } from '../wire/interest.ts';
 import type { OctetBuffer } from '../wire/octet-buffer.ts';
 
@@ -94,6 +95,8 @@ export interface Address {
   word(index: number): number;
   /** True when the octets are those of `other`. Never allocates. */
   equals(other: Uint8Array): boolean;
+  /** True when it is in this prefix, of its own family, as `parseCidr` gives it. Never allocates. Cost: O(length of the prefix). */
+  isIn(prefix: Prefix): boolean;
   /** A copy of the octets that outlives the call. */
   toBytes(): Uint8Array;
   /** Text form (RFC 5952 for IPv6). Makes a string: not for every packet. */

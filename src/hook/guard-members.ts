@@ -38,7 +38,7 @@ const CONTEXT: readonly string[] = [
   'timestamp',
   'timestampNs',
 ];
-const ADDRESS: readonly string[] = ['length', 'at', 'word', 'equals', 'toBytes', 'toString'];
+const ADDRESS: readonly string[] = ['length', 'at', 'word', 'equals', 'isIn', 'toBytes', 'toString'];
 
 /** What `await` and JSON ask of any object. */
 const ASKED_OF_ALL: readonly string[] = ['then', 'toJSON'];

@@ -17,7 +17,7 @@
 import { IPR_FLAG_CHECKSUM_OFFLOAD, NonPagedPool, SIZEOF_IPRCVBUF } from '../firewall/constants.ts';
 import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { TAG_KEPT } from '../firewall/pool-tag.ts';
-import { formatAddress } from '../wire/address.ts';
+import { formatAddress, type Prefix } from '../wire/address.ts';
 import { readU8, readU16, readU32 } from '../wire/bytes.ts';
 import { completeTransportChecksum } from '../wire/datagram.ts';
 import * as icmpv4 from '../wire/icmpv4.ts';
@@ -258,6 +258,18 @@ export class AddressView implements Address {
       if (other[index] !== bytes[offset + index]) return false;
     }
     return true;
+  }
+
+  isIn({ bytes: network, prefixLength }: Prefix): boolean {
+    const { bytes, offset, length } = this.#place;
+    if (network.length !== length || !(prefixLength >= 0 && prefixLength <= 8 * length)) return false;
+    const whole = prefixLength >>> 3;
+    for (let index = 0; index < whole; index++) {
+      if (network[index] !== bytes[offset + index]) return false;
+    }
+    const rest = 8 - (prefixLength & 7);
+    // The first octet of which some bits do not count; there is none behind the last one.
+    return rest === 8 || (network[whole] as number) >>> rest === (bytes[offset + whole] as number) >>> rest;
   }
 
   toBytes(): Uint8Array {

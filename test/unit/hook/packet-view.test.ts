@@ -10,6 +10,7 @@ import { IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
 import { PacketState } from '../../../src/hook/packet-state.ts';
 import { ContextState, ContextView, PacketView } from '../../../src/hook/packet-view.ts';
+import { parseAddress } from '../../../src/wire/address.ts';
 import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
 import { extension, fragment, icmpv4, icmpv6, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
 
@@ -147,6 +148,33 @@ describe('an address', () => {
     assert.equal(source.equals(Uint8Array.from([192, 0, 2, 2])), false);
     assert.equal(source.equals(Uint8Array.from([192, 0, 2])), false);
     assert.equal(source.equals(new Uint8Array(16)), false);
+  });
+
+  test('is in the prefixes that have its leading bits, of every length, and of its own family', () => {
+    for (const text of ['192.0.2.77', '255.255.255.255', '0.0.0.0', '2001:db8::8000:1', '::', 'ffff::ffff']) {
+      const own = parseAddress(text) ?? assert.fail(text);
+      const bits = 8 * own.length;
+      const { source } = viewOf(own.length === 4 ? ipv4({ source: text }, udp()) : ipv6({ source: text }, udp()));
+      for (let prefixLength = 0; prefixLength <= bits; prefixLength++) {
+        // What does not count may be anything.
+        for (const rest of [0, 0xff]) {
+          const bytes = own.map((octet, index) => {
+            const mask = 0xff >>> Math.max(0, Math.min(8, prefixLength - 8 * index));
+            return (octet & ~mask) | (rest & mask);
+          });
+          assert.equal(source.isIn({ bytes, prefixLength }), true, `${text}/${prefixLength}`);
+          for (let bit = 0; bit < prefixLength; bit++) {
+            const other = Uint8Array.from(bytes);
+            other[bit >>> 3] = (other[bit >>> 3] as number) ^ (0x80 >>> (bit & 7));
+            assert.equal(source.isIn({ bytes: other, prefixLength }), false, `${text}/${prefixLength}, bit ${bit}`);
+          }
+        }
+      }
+      assert.equal(source.isIn({ bytes: new Uint8Array(20 - own.length), prefixLength: 0 }), false, 'other family');
+      for (const prefixLength of [-1, bits + 1, Number.NaN]) {
+        assert.equal(source.isIn({ bytes: own, prefixLength }), false, `${prefixLength}`);
+      }
+    }
   });
 
   test('copies octets that outlive the packet', () => {
