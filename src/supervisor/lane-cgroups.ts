@@ -143,16 +143,23 @@ export function findOwnCgroup(
 function placeOf(own: string, mounts: string): string | null {
   let longest = -1;
   let folder: string | null = null;
-  for (const line of mounts.split('\n')) {
+  for (const { root, point } of cgroupMounts(mounts)) {
+    const base = root === '/' ? '' : root;
+    if (base.length <= longest || !(own === base || own.startsWith(`${base}/`))) continue;
+    longest = base.length;
+    folder = path.resolve(`${point}${own.slice(base.length)}`);
+  }
+  return folder;
+}
+
+/** Where cgroup v2 is mounted, and which cgroup is seen there, by the text of /proc/PID/mountinfo. */
+export function cgroupMounts(mounts: string): { readonly root: string; readonly point: string }[] {
+  return mounts.split('\n').flatMap((line) => {
     // proc_pid_mountinfo(5): id, parent, device, root, mount point, options, optional fields, a dash, type.
     const [, , , root = '', point = ''] = line.split(' ');
     const [type] = line.split(' - ')[1]?.split(' ') ?? [];
-    const base = root === '/' ? '' : root;
-    if (type !== 'cgroup2' || base.length <= longest || !(own === base || own.startsWith(`${base}/`))) continue;
-    longest = base.length;
-    folder = path.resolve(`${decodeMountPath(point)}${own.slice(base.length)}`);
-  }
-  return folder;
+    return type === 'cgroup2' ? [{ root, point: decodeMountPath(point) }] : [];
+  });
 }
 
 /** Blanks and backslashes stand there as three octal digits. */

@@ -16,6 +16,7 @@ import { isFirehookError } from '../../errors.ts';
 import { canNodeChange } from '../../native/identity.ts';
 import { loadNative } from '../../native/load-native.ts';
 import { noAnswerIn, TIMEOUT_MS, TRY_AGAIN } from '../../plumbing/run-tool.ts';
+import { cgroupMounts } from '../../supervisor/lane-cgroups.ts';
 import { findUser } from '../../supervisor/lane-user.ts';
 import { type Check, type CheckResult, fail, failure, ok, type Subject, warn } from './check.ts';
 
@@ -247,7 +248,7 @@ function checkUser({ loaded }: Subject): CheckResult[] {
 export function checkCgroups(mounts: string = readFileSync('/proc/self/mountinfo', 'utf8')): CheckResult {
   const name = 'cgroups';
   const lack = 'lanes have the limits of setrlimit(2) and seccomp only';
-  const folder = /^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2 /m.exec(mounts)?.[1];
+  const folder = cgroupMounts(mounts)[0]?.point;
   if (folder === undefined) return warn(name, `no cgroup v2 is mounted: ${lack}`, 'nothing to do, or mount cgroup v2');
   const there = readFileSync(path.join(folder, 'cgroup.controllers'), 'utf8').trim().split(' ');
   const missing = ['pids', 'memory'].filter((controller) => !there.includes(controller));
