@@ -18,18 +18,21 @@ export {
   IPFreeBuff,
 } from './firewall/ddk.ts';
 export { IPRcvBuf } from './firewall/ip-rcv-buf.ts';
+export type { DefinedHook, HookDefinition, HookNeeds, HookRuntime, Verdict } from './hook/contract.ts';
+export { ACCEPT, HOOK_API_VERSION, HOOK_META } from './hook/contract.ts';
+export { defineHook } from './hook/define-hook.ts';
 export type {
   Address,
   Context,
-  DefinedHook,
-  HookDefinition,
-  HookNeeds,
-  HookRuntime,
+  Icmp,
+  Ip,
+  Link,
   Packet,
-  Verdict,
-} from './hook/contract.ts';
-export { ACCEPT, HOOK_API_VERSION, HOOK_META } from './hook/contract.ts';
-export { defineHook } from './hook/define-hook.ts';
+  Payload,
+  Quoted,
+  Tcp,
+  Udp,
+} from './hook/packet/packet-contract.ts';
 export { formatAddress, type Prefix, parseAddress, parseCidr } from './wire/address.ts';
 export { updateChecksum16 } from './wire/checksum.ts';
 export { fillChecksums, updateTransportChecksum16 } from './wire/datagram.ts';

@@ -21,14 +21,13 @@
  * @module
  */
 
-import { readU8, readU16 } from '../wire/bytes.ts';
+import { readU8, readU16, readWord } from '../wire/bytes.ts';
 import * as icmpv4 from '../wire/icmpv4.ts';
 import * as icmpv6 from '../wire/icmpv6.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 import { halfSipHash } from './half-sip-hash.ts';
-import { readWord } from './read-word.ts';
 
 /** Words of a key. */
 export const KEY_WORDS = 11;

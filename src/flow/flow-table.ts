@@ -22,6 +22,7 @@
  * @module
  */
 
+import { readWord } from '../wire/bytes.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
@@ -47,7 +48,6 @@ import { RECORD_WORDS } from './flow-records.ts';
 import type { Column, ColumnType } from './flow-store.ts';
 import { FlowStore, randomSeed, storeOctetsFor } from './flow-store.ts';
 import { FragmentTable, fragmentedAt, fragmentOctetsFor } from './fragment-table.ts';
-import { readWord } from './read-word.ts';
 import { SEGMENT_BASE, SEGMENT_FLAGS, TcpSegment } from './tcp-segment.ts';
 import { CHANGED, IGNORED, RESTART, RESTART_REMEMBERED, TcpTracker } from './tcp-tracker.ts';
 import type { FlowTimeouts } from './timeouts.ts';

@@ -16,11 +16,11 @@
  * @module
  */
 
+import { readWord } from '../wire/bytes.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 import { halfSipHash } from './half-sip-hash.ts';
-import { readWord } from './read-word.ts';
 
 /** How long a first fragment is remembered. */
 export const FRAGMENT_MS = 30_000;

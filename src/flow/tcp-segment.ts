@@ -11,10 +11,9 @@
  * @module
  */
 
-import { readU8, readU16 } from '../wire/bytes.ts';
+import { readU8, readU16, readWord } from '../wire/bytes.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
 import * as tcp from '../wire/tcp.ts';
-import { readWord } from './read-word.ts';
 
 /** Word: sequence number of the first octet. */
 export const SEGMENT_SEQUENCE = 0;

@@ -13,7 +13,7 @@ import type { FIREWALL_CONTEXT_T, IPPacketFirewallPtr, Ref } from '../firewall/c
 import { IP_RECEIVE, SIZEOF_FIREWALL_CONTEXT_T } from '../firewall/constants.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import type { Verdict } from './contract.ts';
-import type { ContextState } from './packet-view.ts';
+import type { ContextState } from './packet/context-view.ts';
 
 /** One callback and its cells. */
 export class CallbackDoor {

@@ -10,7 +10,8 @@
  * @module
  */
 
-import type { Context, DefinedHook, Packet, Verdict } from './contract.ts';
+import type { DefinedHook, Verdict } from './contract.ts';
+import type { Context, Packet } from './packet/packet-contract.ts';
 
 /** Calls hook number `index`. What the hook throws comes through; what it returns may be no verdict. */
 export type CallHook = (index: number, packet: Packet, context: Context) => Verdict;

@@ -8,119 +8,14 @@
  */
 
 import type { FORWARD_ACTION } from '../firewall/constants.ts';
-import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
-import type { Prefix } from '../wire/address.ts';
 import type { Interest } from '../wire/interest.ts';
-import type { OctetBuffer } from '../wire/octet-buffer.ts';
+import type { Context, Packet } from './packet/packet-contract.ts';
 
 /** Verdict of a hook made with `defineHook`: the packet goes on, and no later hook sees it. Not one of Windows. */
 export const ACCEPT = 3;
 
 /** FORWARD 0, DROP 1, ICMP_ON_DROP 2 or ACCEPT 3. Anything else, a promise included, is a hook fault. */
 export type Verdict = FORWARD_ACTION | typeof ACCEPT;
-
-/**
- * One IP datagram, from the IP header on, as a hook sees it.
- *
- * Ownership: borrowed, valid during `onPacket` only. The same object is used for every packet; fields are read from the
- * datagram when they are asked for, so a change made through {@link Packet.bytes} shows at once.
- */
-export interface Packet {
-  /** 4 or 6. */
-  readonly version: 4 | 6;
-  /** Protocol number of the transport header (IPv6: after the extension headers), for example 6 for TCP. */
-  readonly protocol: number;
-  /** Octets from the start of the datagram to its end, link padding excluded. */
-  readonly length: number;
-  /** Octet in {@link Packet.bytes} where the transport header starts. */
-  readonly transportOffset: number;
-  /** True for any fragment, the first included. */
-  readonly isFragment: boolean;
-  /** Offset of this fragment in the original payload, in octets; 0 for whole datagrams and first fragments. */
-  readonly fragmentOffset: number;
-  /** Source address. */
-  readonly source: Address;
-  /** Destination address. */
-  readonly destination: Address;
-  /** 0-65535; -1 where there is none (other protocols, later fragments). */
-  readonly sourcePort: number;
-  /** 0-65535; -1 where there is none (other protocols, later fragments). */
-  readonly destinationPort: number;
-  /** The flags octet of the TCP header (FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32); -1 where there is none. */
-  readonly tcpFlags: number;
-  /** Octet in {@link Packet.bytes} where the payload after the transport header starts. */
-  readonly payloadOffset: number;
-  /** View of the payload after the transport header. Makes one small object at each read: not for every packet. */
-  readonly payload: OctetBuffer;
-  /**
-   * The datagram, writable in place. Valid are the first {@link Packet.length} octets; the buffer itself may be longer.
-   * After a change the checksums are the hook's business: `updateTransportChecksum16` and its kin do it.
-   *
-   * It is a copy, made when the first hook asks for it: about 150 ns a packet with the look whether something was changed. The
-   * fields of the packet cost nothing of it. A view that is kept is dead, with length 0, when the batch ends.
-   */
-  readonly bytes: OctetBuffer;
-  /** The datagram as a chain of buffers, the Windows way. */
-  readonly chain: IPRcvBuf;
-  /**
-   * Lets another chain take this packet's place. Has effect with a FORWARD verdict; later hooks see the new chain.
-   *
-   * Ownership: takes `chain`, whatever the verdict; the runtime frees both.
-   */
-  replace(chain: IPRcvBuf): void;
-  /**
-   * A copy of the datagram for a hook that wants it beyond its call: what {@link Packet.bytes} shows now, in one buffer
-   * of the pool. Checksum offload: the copy's transport checksum is completed, so that it is a valid datagram by itself;
-   * where that cannot be (a fragment, a packet that the capture cut) `ipr_flags` keeps `IPR_FLAG_CHECKSUM_OFFLOAD`.
-   *
-   * To be called from within `onPacket` only. Cost: a descriptor, and O(length) for the copy and its checksum.
-   *
-   * Ownership: returns owned, booked on the hook under the tag `'peeK'`, shown `Keep`. Free it with `IPFreeBuff`, or
-   * hand it over with {@link Packet.replace} of this packet or a later one.
-   * @returns null when the pool is exhausted, or for a super-frame longer than 65,535 octets
-   */
-  keep(): IPRcvBuf | null;
-}
-
-/** An address inside a packet: comparable octets, and text on demand. Borrowed like the packet. */
-export interface Address {
-  /** 4 or 16. */
-  readonly length: 4 | 16;
-  /** The octet at `index`, 0 to `length` - 1. */
-  at(index: number): number;
-  /**
-   * 32-bit word number `index` as an unsigned number; IPv4 has word 0, IPv6 words 0 to 3. From 2^31 on it may take 16 octets of
-   * heap, where V8 does not put the call in line; `at` never does.
-   */
-  word(index: number): number;
-  /** True when the octets are those of `other`. Never allocates. */
-  equals(other: Uint8Array): boolean;
-  /** True when it is in this prefix, of its own family, as `parseCidr` gives it. Never allocates. Cost: O(length of the prefix). */
-  isIn(prefix: Prefix): boolean;
-  /** A copy of the octets that outlives the call. */
-  toBytes(): Uint8Array;
-  /** Text form (RFC 5952 for IPv6). Makes a string: not for every packet. */
-  toString(): string;
-}
-
-/** Where a packet was met. Borrowed like the packet. */
-export interface Context {
-  /** IP_TRANSMIT 0 or IP_RECEIVE 1. */
-  readonly direction: 0 | 1;
-  /** Index of the interface of arrival; LOCAL_IF_INDEX for packets this host sends. */
-  readonly recvInterfaceIndex: number;
-  /** Index of the interface it will leave by; INVALID_IF_INDEX for packets to this host. A bridge port may be set. */
-  sendInterfaceIndex: number;
-  /** DEST_LOCAL, DEST_REMOTE and their kin. */
-  destinationType: number;
-  /**
-   * When the kernel saw the packet: milliseconds since 1970 with a fraction, CLOCK_REALTIME. In replay, the file's; 0 where
-   * the file has none (a simple packet block of pcapng).
-   */
-  readonly timestamp: number;
-  /** The same, exact, in nanoseconds. Makes a bigint: not for every packet. */
-  readonly timestampNs: bigint;
-}
 
 /** What the runtime offers to a hook outside the packet. */
 export interface HookRuntime {

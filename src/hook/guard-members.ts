@@ -9,45 +9,14 @@
  */
 
 import { closestKey } from '../config/closest-key.ts';
-import { AddressView, ContextView, PacketView } from './packet-view.ts';
-
-const PACKET: readonly string[] = [
-  'version',
-  'protocol',
-  'length',
-  'transportOffset',
-  'isFragment',
-  'fragmentOffset',
-  'source',
-  'destination',
-  'sourcePort',
-  'destinationPort',
-  'tcpFlags',
-  'payloadOffset',
-  'payload',
-  'bytes',
-  'chain',
-  'replace',
-  'keep',
-];
-const CONTEXT: readonly string[] = [
-  'direction',
-  'recvInterfaceIndex',
-  'sendInterfaceIndex',
-  'destinationType',
-  'timestamp',
-  'timestampNs',
-];
-const ADDRESS: readonly string[] = ['length', 'at', 'word', 'equals', 'isIn', 'toBytes', 'toString'];
+import { VIEWS, type View } from './packet/packet-view.ts';
 
 /** What `await` and JSON ask of any object. */
 const ASKED_OF_ALL: readonly string[] = ['then', 'toJSON'];
 
 /** From now on, in this process. To be called before a hook is loaded. */
 export function guardMembers(): void {
-  guard(PacketView.prototype, 'a packet', PACKET);
-  guard(ContextView.prototype, 'the context', CONTEXT);
-  guard(AddressView.prototype, 'an address', ADDRESS);
+  for (const view of VIEWS) guard(view);
 }
 
 /** Least letters of a name that others are made short to. */
@@ -65,7 +34,8 @@ function shortenedMember(name: string, members: readonly string[]): string | und
   return members.filter(isIn).sort((a, b) => a.length - b.length)[0];
 }
 
-function guard(prototype: object, what: string, members: readonly string[]): void {
+function guard({ prototype, what, fields }: View): void {
+  const members = [...fields, ...Object.getOwnPropertyNames(prototype).filter((name) => name !== 'constructor')];
   const refuse = (name: string): never => {
     const near = closestKey(name, members) ?? shortenedMember(name, members);
     const hint = near === undefined ? `it has ${members.join(', ')}` : `did you mean ${near}?`;

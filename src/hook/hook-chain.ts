@@ -20,7 +20,6 @@ import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
 import type { Pool } from '../firewall/pool.ts';
 import { columnOf, HOOK_COUNTERS } from '../telemetry/counters.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
-import type { Arrival, DatagramBuffer } from './arrival.ts';
 import type { CallbackDoor } from './callback-door.ts';
 import { ChainEntries, type ChainEntry } from './chain-entries.ts';
 import { type CallHook, compileCalls } from './compile-calls.ts';
@@ -28,8 +27,10 @@ import { compileFilters, type MatchFilter } from './compile-filters.ts';
 import { ACCEPT, type DefinedHook, type Verdict } from './contract.ts';
 import { noVerdict } from './fault-text.ts';
 import type { LoadedHook } from './load-hook.ts';
-import { PacketState } from './packet-state.ts';
-import { ContextState, ContextView, freezeViews, PacketView } from './packet-view.ts';
+import type { Arrival, DatagramBuffer } from './packet/arrival.ts';
+import { ContextState, ContextView } from './packet/context-view.ts';
+import { PacketState } from './packet/packet-state.ts';
+import { freezeViews, PacketView } from './packet/packet-view.ts';
 import { isChecksumPartial, MAX_DATAGRAM, Replacement } from './replacement.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -161,6 +162,7 @@ export class HookChain {
     packet.begin(lent, bytes, layout);
     if (this.context !== context) {
       this.context = context;
+      packet.context = context;
       this.#contextView = new ContextView(context);
     }
     const contextView = this.#contextView;
@@ -378,6 +380,7 @@ export class HookChain {
         : this.#takeChain(row, accept, candidate, lent, bytes, layout);
     // Last, because what the hook left lying may share descriptors with what was taken.
     for (const abandoned of packet.abandoned) this.#discard(abandoned);
+    if (packet.isStanding && packet.chain !== this.current) this.#reload();
     packet.clearReplacement();
     this.#discard(this.#spare);
     this.#discard(tail);
@@ -421,6 +424,12 @@ export class HookChain {
     this.#isStandIn = false;
     count(this.counters, row + REPLACED);
     this.#load(chain);
+  }
+
+  /** The hook saw what did not come to stand for the packet: the next one sees what does. */
+  #reload(): void {
+    if (this.replaced && this.current !== null) this.#load(this.current);
+    else this.#packet.goBack();
   }
 
   #load(chain: IPRcvBuf): void {

@@ -17,7 +17,7 @@ import { type Driver, portOf } from '../drivers/contract.ts';
 import type { RefusalSink } from '../drivers/queued-sender.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
-import type { Arrival } from '../hook/arrival.ts';
+import type { Arrival } from '../hook/packet/arrival.ts';
 import { isChecksumPartial } from '../hook/replacement.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';

@@ -19,10 +19,10 @@ import { portOf } from '../drivers/contract.ts';
 import { FRAME_SEGMENT, type Frame, type FrameBuffer } from '../drivers/frame.ts';
 import { DEST_LOCAL, DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
 import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
-import { type DatagramBuffer, MAX_QUOTED } from '../hook/arrival.ts';
 import type { Verdict } from '../hook/contract.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
-import { ContextState } from '../hook/packet-view.ts';
+import { type DatagramBuffer, MAX_QUOTED } from '../hook/packet/arrival.ts';
+import { ContextState } from '../hook/packet/context-view.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { CUT, NOT_IP, unreadableType } from '../wire/frame-kind.ts';
 import { parseIpLayout } from '../wire/ip-layout.ts';
@@ -264,6 +264,7 @@ export class Lane implements FrameSink {
     context.link = octets;
     context.linkLength = linktype === LINKTYPE_ETHERNET ? offset : 0;
     context.originalLength = originalLength - offset;
+    context.isSuper = packet.isSuper;
 
     const chain = this.#chain;
     const verdict = chain.run(lent, bytes, layout, context, this.#otherIndexOfPort[port] as number);

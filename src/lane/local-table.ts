@@ -19,7 +19,7 @@ import {
   DEST_REMOTE,
   DEST_SN_BCAST,
 } from '../firewall/constants.ts';
-import { readU8, readU32 } from '../wire/bytes.ts';
+import { readU8, readWord } from '../wire/bytes.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 
@@ -98,15 +98,15 @@ export class LocalTable {
    */
   forbidsAnswer(bytes: Uint8Array, version: number, isFromOutside: boolean): boolean {
     if (version === 4) {
-      const source = this.#look(readU32(bytes, ipv4.SOURCE_OFFSET) | 0);
-      const destination = this.#look(readU32(bytes, ipv4.DESTINATION_OFFSET) | 0);
+      const source = this.#look(readWord(bytes, ipv4.SOURCE_OFFSET));
+      const destination = this.#look(readWord(bytes, ipv4.DESTINATION_OFFSET));
       return isNetBroadcast(destination) || isNetBroadcast(source) || (isFromOutside && source === DEST_LOCAL);
     }
     return isFromOutside && this.#lookIpv6(bytes, ipv6.SOURCE_OFFSET) === DEST_LOCAL;
   }
 
   #typeOfIpv4(bytes: Uint8Array, isForHost: boolean, isLinkBroadcast: boolean): number {
-    const word = readU32(bytes, ipv4.DESTINATION_OFFSET) | 0;
+    const word = readWord(bytes, ipv4.DESTINATION_OFFSET);
     // The old form of the limited broadcast is all zeros (RFC 1122 3.2.1.3 a).
     if (word === LIMITED_BROADCAST || word === 0) return isForHost ? DEST_BCAST : DEST_REM_BCAST;
     if (word >>> 28 === 0xe) return isForHost ? DEST_MCAST : DEST_REM_MCAST;
@@ -145,7 +145,7 @@ export class LocalTable {
 
   /** The type of the IPv6 address at `offset`; DEST_REMOTE for what is in no table. */
   #lookIpv6(bytes: Uint8Array, offset: number): number {
-    const last = readU32(bytes, offset + 12) | 0;
+    const last = readWord(bytes, offset + 12);
     for (const prefix of this.#ipv6.get(last) ?? NONE) if (isWithin(bytes, offset, prefix)) return prefix.type;
     for (const prefix of this.#prefixes)
       if (prefix.version === 6 && isWithin(bytes, offset, prefix)) return prefix.type;
@@ -157,7 +157,7 @@ const NONE: readonly Prefix[] = [];
 
 function isWithin(bytes: Uint8Array, offset: number, { words, masks }: Prefix): boolean {
   for (let i = 0; i < 4; i++) {
-    const word = readU32(bytes, offset + 4 * i) | 0;
+    const word = readWord(bytes, offset + 4 * i);
     if (((word ^ (words[i] as number)) & (masks[i] as number)) !== 0) return false;
   }
   return true;

@@ -12,7 +12,7 @@
  */
 
 import { FRAME_CHECKSUM_PARTIAL, FRAME_SUPER, Frame } from '../drivers/frame.ts';
-import type { DatagramBuffer } from '../hook/arrival.ts';
+import type { DatagramBuffer } from '../hook/packet/arrival.ts';
 import { IpLayout } from '../wire/ip-layout.ts';
 import type { Way } from './way.ts';
 

@@ -40,7 +40,8 @@ export const PROTOCOL_UDPLITE = 136;
 const DONT_FRAGMENT = 0x4000;
 const MORE_FRAGMENTS = 0x2000;
 const FRAGMENT_OFFSET_MASK = 0x1fff;
-const CHECKSUM_OFFSET = 10;
+/** Octet of the checksum within the header. */
+export const CHECKSUM_OFFSET = 10;
 
 /** What {@link emit} writes. The checksum is zero until `fillChecksum`. */
 export interface Ipv4Fields {

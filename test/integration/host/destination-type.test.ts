@@ -28,7 +28,7 @@ const HOOK = `
     setup(_, runtime) { log = runtime.log; },
     onPacket(packet, { direction, destinationType }) {
       if (packet.destinationPort !== 9) return FORWARD;
-      log('info', 'met ' + packet.payload[0] + ' ' + direction + ' ' + destinationType);
+      log('info', 'met ' + packet.payload.u8(0) + ' ' + direction + ' ' + destinationType);
       return FORWARD;
     },
   });`;

@@ -11,8 +11,9 @@ import { systemPool } from '../../../src/firewall/ddk.ts';
 import { compileCalls } from '../../../src/hook/compile-calls.ts';
 import type { DefinedHook } from '../../../src/hook/contract.ts';
 import { defineHook } from '../../../src/hook/define-hook.ts';
-import { PacketState } from '../../../src/hook/packet-state.ts';
-import { ContextState, ContextView, PacketView } from '../../../src/hook/packet-view.ts';
+import { ContextState, ContextView } from '../../../src/hook/packet/context-view.ts';
+import { PacketState } from '../../../src/hook/packet/packet-state.ts';
+import { PacketView } from '../../../src/hook/packet/packet-view.ts';
 
 const packet = new PacketView(new PacketState(systemPool));
 const context = new ContextView(new ContextState());

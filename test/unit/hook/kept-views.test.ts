@@ -10,7 +10,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { DROP, FORWARD, ICMP_ON_DROP } from '../../../src/firewall/constants.ts';
 import type { IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
-import type { Packet } from '../../../src/hook/contract.ts';
+import type { Packet } from '../../../src/hook/packet/packet-contract.ts';
 import { ethernet, ipv4, ipv6, tcp, udp } from '../../support/packet-builder.ts';
 import { callback, hook, layRig } from '../lane/lane-rig.ts';
 
@@ -21,7 +21,6 @@ const SECOND = framed('number two, as long as the frame before it, and not a jot
 /** Each way to get at octets, with the octets that it gives. */
 const WAYS: readonly (readonly [string, (packet: Packet) => Buffer])[] = [
   ['bytes', (packet) => packet.bytes],
-  ['payload', (packet) => packet.payload],
   ['chain', (packet) => packet.chain.ipr_buffer as Buffer],
   ['a part of bytes', (packet) => packet.bytes.subarray(4, 12)],
   ['a DataView', ({ bytes }) => Buffer.from(new DataView(bytes.buffer as ArrayBuffer, bytes.byteOffset, 8).buffer)],

@@ -8,8 +8,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
-import { PacketState } from '../../../src/hook/packet-state.ts';
-import { ContextState, ContextView, PacketView } from '../../../src/hook/packet-view.ts';
+import { ContextState, ContextView } from '../../../src/hook/packet/context-view.ts';
+import { PacketState } from '../../../src/hook/packet/packet-state.ts';
+import { PacketView } from '../../../src/hook/packet/packet-view.ts';
 import { parseAddress } from '../../../src/wire/address.ts';
 import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
 import { extension, fragment, icmpv4, icmpv6, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
@@ -56,7 +57,7 @@ describe('PacketView', () => {
     assert.equal(view.destinationPort, 443);
     assert.equal(view.tcpFlags, 18);
     assert.equal(view.payloadOffset, 44);
-    assert.equal(view.payload.toString(), 'payload');
+    assert.equal(view.payload.text(), 'payload');
   });
 
   test('shows the fields of UDP behind IPv6 extension headers', () => {
@@ -66,15 +67,15 @@ describe('PacketView', () => {
     assert.equal(view.transportOffset, 56);
     assert.equal(view.destinationPort, 53);
     assert.equal(view.tcpFlags, -1);
-    assert.equal(view.payload.toString(), 'payload');
+    assert.equal(view.payload.text(), 'payload');
   });
 
   test('finds the payload of ICMP, and of what it does not know after the IP header', () => {
-    assert.equal(viewOf(ipv4({}, icmpv4({}, DATA))).payload.toString(), 'payload');
-    assert.equal(viewOf(ipv6({}, icmpv6({}, DATA))).payload.toString(), 'payload');
-    assert.equal(viewOf(ipv4({}, octets(47, DATA))).payload.toString(), 'payload');
-    assert.equal(viewOf(ipv4({}, octets(58, DATA))).payload.toString(), 'payload', 'ICMPv6 is none in IPv4');
-    assert.equal(viewOf(ipv6({}, octets(1, DATA))).payload.toString(), 'payload', 'ICMP is none in IPv6');
+    assert.equal(viewOf(ipv4({}, icmpv4({}, DATA))).payload.text(), 'payload');
+    assert.equal(viewOf(ipv6({}, icmpv6({}, DATA))).payload.text(), 'payload');
+    assert.equal(viewOf(ipv4({}, octets(47, DATA))).payload.text(), 'payload');
+    assert.equal(viewOf(ipv4({}, octets(58, DATA))).payload.text(), 'payload', 'ICMPv6 is none in IPv4');
+    assert.equal(viewOf(ipv6({}, octets(1, DATA))).payload.text(), 'payload', 'ICMP is none in IPv6');
     assert.equal(viewOf(ipv4({}, icmpv4())).sourcePort, -1);
   });
 

@@ -12,9 +12,11 @@ import path from 'node:path';
 import { IP_RECEIVE } from '../../../src/firewall/constants.ts';
 import { systemPool } from '../../../src/firewall/ddk.ts';
 import { chainLength, gatherChain, IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
-import type { DefinedHook, HookRuntime, Packet, Verdict } from '../../../src/hook/contract.ts';
-import { PacketState } from '../../../src/hook/packet-state.ts';
-import { ContextState, ContextView, PacketView } from '../../../src/hook/packet-view.ts';
+import type { DefinedHook, HookRuntime, Verdict } from '../../../src/hook/contract.ts';
+import { ContextState, ContextView } from '../../../src/hook/packet/context-view.ts';
+import type { Packet } from '../../../src/hook/packet/packet-contract.ts';
+import { PacketState } from '../../../src/hook/packet/packet-state.ts';
+import { PacketView } from '../../../src/hook/packet/packet-view.ts';
 import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
 
 /** Octets behind every datagram that no hook may touch. */

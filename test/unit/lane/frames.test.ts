@@ -77,7 +77,7 @@ describe('a frame with IP', () => {
   test('shows a hook the datagram of a session, and its ports', async (t) => {
     const seen: unknown[] = [];
     const look = hook('look', (packet) => {
-      seen.push([packet.version, packet.length, packet.destinationPort, packet.payload.toString()]);
+      seen.push([packet.version, packet.length, packet.destinationPort, packet.payload.text()]);
       return FORWARD;
     });
     const rig = layRig(t, { hooks: () => [look] });

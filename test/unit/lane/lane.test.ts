@@ -317,7 +317,7 @@ describe('ICMP_ON_DROP', () => {
     };
     const editors: Record<string, (pool: Pool) => LoadedHook> = {
       bytes: () => hook('edit', (packet) => scribble(packet.bytes, 8, packet.length)),
-      payload: () => hook('edit', (packet) => scribble(packet.payload, 0, packet.payload.length)),
+      payload: () => hook('edit', (packet) => scribble(packet.bytes, packet.payloadOffset, packet.payload.length)),
       chain: () => hook('edit', ({ chain }) => scribble(chain.ipr_buffer, 8, chain.ipr_size)),
       callback: () => callback('edit', (pData) => scribble(pData.value?.ipr_buffer, 8, pData.value?.ipr_size ?? 0)),
       replacement: (pool) =>

@@ -3,30 +3,27 @@
  *
  * ```
  *   begin(packet of the driver) ─> view: fields ─> open(): a hook asks for octets ─> settle() ─> next packet ... ─> endBatch()
+ *                     │                        └─> edit(): a setter writes a field where it stands
  *                     └─ load(chain of the pool): a replacement ─ goBack() ─┘
  * ```
- * Rule: hooks are handed the memory of the pool, or a copy; never the driver's.
+ * Rule: hooks are handed the memory of the pool, or a copy; never the driver's. Only setters, which are the runtime's code, write there.
  *
  * @module
  */
 
-import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
-import type { Pool } from '../firewall/pool.ts';
-import { IpLayout } from '../wire/ip-layout.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import * as ipv6 from '../wire/ipv6.ts';
+import { NonPagedPool, SIZEOF_IPRCVBUF } from '../../firewall/constants.ts';
+import { IPRcvBuf } from '../../firewall/ip-rcv-buf.ts';
+import type { Pool } from '../../firewall/pool.ts';
+import { TAG_KEPT } from '../../firewall/pool-tag.ts';
+import { IpLayout } from '../../wire/ip-layout.ts';
+import { isChecksumPartial } from '../replacement.ts';
 import { Arrival, type DatagramBuffer } from './arrival.ts';
+import { ContextState } from './context-view.ts';
+import { Datagram, type OctetsOwner } from './datagram.ts';
 import { PacketCopy } from './packet-copy.ts';
 
-/** Where an address stands. */
-export interface AddressPlace {
-  bytes: Buffer;
-  offset: number;
-  length: 4 | 16;
-}
-
 /** One packet after the other. */
-export class PacketState {
+export class PacketState implements OctetsOwner {
   /** The packet as it came. */
   readonly arrival = new Arrival();
   /** What `packet.keep` allocates from, on the account of `pool.owner`. */
@@ -39,16 +36,20 @@ export class PacketState {
   readonly abandoned: IPRcvBuf[] = [];
   /** The chain that a hook last put in this packet's place, its own included; null when none has. The runtime's. */
   replacement: IPRcvBuf | null = null;
+  /** The hook that runs sees what {@link PacketState.stand} was given, which the runtime has not taken yet. */
+  isStanding = false;
   /** What stands for the packet. */
   chain: IPRcvBuf | null = null;
   /** Its octets, to be read by the runtime only while not {@link PacketState.isOpen}. */
   bytes: Buffer;
   /** Of what stands for the packet. */
   layout = new IpLayout();
-  readonly source: AddressPlace;
-  readonly destination: AddressPlace;
+  /** The same with its setters. */
+  readonly datagram = new Datagram(this, this.layout, null);
   /** Hooks may be handed `bytes` and `chain` as they are. */
   isOpen = true;
+  /** Where it was met. */
+  context = new ContextState();
 
   readonly #copy = new PacketCopy();
   #lent: IPRcvBuf | null = null;
@@ -61,8 +62,6 @@ export class PacketState {
     this.pool = pool;
     this.bytes = this.#copy.bytes;
     this.#original = this.bytes;
-    this.source = { bytes: this.bytes, offset: ipv4.SOURCE_OFFSET, length: 4 };
-    this.destination = { bytes: this.bytes, offset: ipv4.DESTINATION_OFFSET, length: 4 };
   }
 
   /**
@@ -92,20 +91,9 @@ export class PacketState {
     this.chain = chain;
     this.bytes = bytes;
     this.layout = layout;
+    this.datagram.layout = layout;
     this.replacement = null;
     this.isOpen = true;
-    const { source, destination } = this;
-    source.bytes = bytes;
-    destination.bytes = bytes;
-    if (layout.version === 4) {
-      source.offset = ipv4.SOURCE_OFFSET;
-      destination.offset = ipv4.DESTINATION_OFFSET;
-      source.length = destination.length = 4;
-    } else {
-      source.offset = ipv6.SOURCE_OFFSET;
-      destination.offset = ipv6.DESTINATION_OFFSET;
-      source.length = destination.length = 16;
-    }
   }
 
   /** To be called before a hook is handed octets. Cost: a copy of the packet, once. */
@@ -114,9 +102,61 @@ export class PacketState {
     this.isOpen = true;
     this.#isCopied = true;
     this.bytes = this.#copy.open(this.#original, this.#originalLayout.length);
-    this.source.bytes = this.bytes;
-    this.destination.bytes = this.bytes;
     (this.#lent as IPRcvBuf).ipr_buffer = this.bytes;
+  }
+
+  /** To be written into. Cost: a copy of the head of the packet, once, where it stands in the memory of the driver. */
+  edit(): Buffer {
+    if (!this.isOpen) this.arrival.keep();
+    return this.bytes;
+  }
+
+  /** {@inheritDoc OctetsOwner.isPartial} */
+  get isPartial(): boolean {
+    return isChecksumPartial(this.chain as IPRcvBuf);
+  }
+
+  /**
+   * A chain takes this packet's place, once the hook says FORWARD.
+   *
+   * Ownership: takes `chain`.
+   */
+  replaceBy(chain: IPRcvBuf): void {
+    const earlier = this.replacement;
+    if (chain === earlier) return;
+    if (earlier !== null) this.abandoned.push(earlier);
+    // A hook may come back to an earlier one: each chain ends up in one place only, or it would be freed twice.
+    const index = this.abandoned.indexOf(chain);
+    if (index !== -1) this.abandoned.splice(index, 1);
+    this.replacement = chain;
+  }
+
+  /**
+   * A chain of one buffer that the runtime made for the hook that runs takes this packet's place, and is what the hook sees from now on.
+   *
+   * Ownership: takes `chain`, which is booked on the hook.
+   */
+  stand(chain: IPRcvBuf, bytes: Buffer, layout: IpLayout): void {
+    const { replacement } = this;
+    this.load(chain, bytes, layout);
+    this.isStanding = true;
+    this.replacement = replacement;
+    this.replaceBy(chain);
+  }
+
+  /**
+   * One buffer of the pool, on the account of the hook that runs.
+   *
+   * Ownership: returns owned.
+   * @returns null when the pool is exhausted
+   */
+  allocate(octets: number): IPRcvBuf | null {
+    const { pool } = this;
+    const chain = pool.allocate(NonPagedPool, SIZEOF_IPRCVBUF, TAG_KEPT);
+    if (!(chain instanceof IPRcvBuf)) return null;
+    if (pool.allocateBuffer(chain, octets) === 1 && chain.ipr_buffer !== null) return chain;
+    pool.free(chain);
+    return null;
   }
 
   /** False when a hook gave away the memory of the copy: nothing is left that could be forwarded. */
@@ -158,6 +198,7 @@ export class PacketState {
   /** Forgets the replacement and what was abandoned, once the runtime has taken or freed them. */
   clearReplacement(): void {
     this.replacement = null;
+    this.isStanding = false;
     this.abandoned.length = 0;
   }
 }

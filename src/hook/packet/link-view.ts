@@ -1,0 +1,45 @@
+/**
+ * What the frame of a packet says, as hooks see it.
+ *
+ * Rule: it is read and not written. The link header goes out as it came, or turned.
+ *
+ * @module
+ */
+
+import { readU8, readU16 } from '../../wire/bytes.ts';
+import type { Link } from './packet-contract.ts';
+import type { PacketState } from './packet-state.ts';
+
+const MAC = 6;
+const TYPE_OFFSET = 12;
+const TAG_OFFSET = 14;
+const VLAN_MASK = 0x0fff;
+const TAG_8021Q = 0x8100;
+const TAG_8021AD = 0x88a8;
+
+/** One link header. */
+export class LinkView implements Link {
+  readonly #state: PacketState;
+
+  constructor(state: PacketState) {
+    this.#state = state;
+    Object.freeze(this);
+  }
+
+  get isEthernet(): boolean {
+    return this.#state.context.linkLength > TYPE_OFFSET;
+  }
+
+  get vlan(): number {
+    const { link, linkLength } = this.#state.context;
+    if (linkLength < TAG_OFFSET + 2) return -1;
+    const type = readU16(link, TYPE_OFFSET);
+    return type === TAG_8021Q || type === TAG_8021AD ? readU16(link, TAG_OFFSET) & VLAN_MASK : -1;
+  }
+
+  mac(end: 'source' | 'destination', index: number): number {
+    const { link, linkLength } = this.#state.context;
+    if (linkLength <= TYPE_OFFSET || !(index >= 0 && index < MAC)) return -1;
+    return readU8(link, end === 'source' ? MAC + index : index);
+  }
+}

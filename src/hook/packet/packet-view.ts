@@ -1,0 +1,195 @@
+/**
+ * The packet as hooks see it: a view over the datagram a lane holds, made once and used for every packet.
+ *
+ * ```
+ *   lane: parseIpLayout ─> state.begin(lent, bytes, layout) ─> hook.onPacket(view, context) ─> state.replacement
+ * ```
+ * Rule: getters read the datagram when they are asked and allocate nothing, those excepted whose contract says so. The
+ * layout is that of the packet as it was loaded; a hook that writes other lengths into the header moves no offset. Objects and
+ * prototypes are frozen, and hold no way to the state: all hooks of a lane get the same ones.
+ *
+ * @see packet-contract.ts
+ * @see packet-state.ts
+ * @module
+ */
+
+import { IPR_FLAG_CHECKSUM_OFFLOAD } from '../../firewall/constants.ts';
+import type { IPRcvBuf } from '../../firewall/ip-rcv-buf.ts';
+import { readU16 } from '../../wire/bytes.ts';
+import { completeTransportChecksum, fillChecksums } from '../../wire/datagram.ts';
+import * as ipv4 from '../../wire/ipv4.ts';
+import * as ipv6 from '../../wire/ipv6.ts';
+import * as tcp from '../../wire/tcp.ts';
+import * as udp from '../../wire/udp.ts';
+import { AddressView } from './address-view.ts';
+import { ContextView } from './context-view.ts';
+import { IcmpView, QuotedView } from './icmp-view.ts';
+import { IpView } from './ip-view.ts';
+import { LinkView } from './link-view.ts';
+import type { Address, Icmp, Packet, Tcp, Udp } from './packet-contract.ts';
+import type { PacketState } from './packet-state.ts';
+import { payloadStart } from './payload-bounds.ts';
+import { PayloadView } from './payload-view.ts';
+import { TcpView, UdpView } from './transport-views.ts';
+
+/** One datagram, of what the state says. A lane has one instance, which hooks cannot change. */
+export class PacketView implements Packet {
+  readonly link: LinkView;
+  readonly ip: IpView;
+  readonly payload: PayloadView;
+  readonly source: Address;
+  readonly destination: Address;
+  readonly #state: PacketState;
+  readonly #tcp: TcpView;
+  readonly #udp: UdpView;
+  readonly #icmp: IcmpView;
+
+  constructor(state: PacketState) {
+    const { datagram } = state;
+    this.#state = state;
+    this.#tcp = new TcpView(datagram);
+    this.#udp = new UdpView(datagram);
+    this.#icmp = new IcmpView(datagram, state);
+    this.link = new LinkView(state);
+    this.ip = new IpView(datagram);
+    this.payload = new PayloadView(state);
+    this.source = this.ip.source;
+    this.destination = this.ip.destination;
+    Object.freeze(this);
+  }
+
+  fillChecksums(): boolean {
+    const { layout } = this.#state;
+    if (layout.isFragment || layout.truncated) return false;
+    this.#state.open();
+    const { bytes } = this.#state;
+    if (!this.#state.isPartial) return fillChecksums(bytes, layout.length);
+    if (layout.version === 4) ipv4.fillChecksum(bytes, 0);
+    return true;
+  }
+
+  replace(chain: IPRcvBuf): void {
+    this.#state.replaceBy(chain);
+  }
+
+  keep(): IPRcvBuf | null {
+    const state = this.#state;
+    const { length } = state.layout;
+    const kept = state.allocate(length);
+    if (kept === null || kept.ipr_buffer === null) return null;
+    state.bytes.copy(kept.ipr_buffer, 0, 0, length);
+    // The next hook may let the packet go with its checksum still open, and the device completes it; nobody does for a copy.
+    if (state.isPartial && !completeTransportChecksum(kept.ipr_buffer, length))
+      kept.ipr_flags = IPR_FLAG_CHECKSUM_OFFLOAD;
+    return kept;
+  }
+
+  get version(): 4 | 6 {
+    return this.#state.layout.version === 4 ? 4 : 6;
+  }
+
+  get protocol(): number {
+    return this.#state.layout.protocol;
+  }
+
+  get length(): number {
+    return this.#state.layout.length;
+  }
+
+  get transportOffset(): number {
+    return this.#state.layout.transportOffset;
+  }
+
+  get isFragment(): boolean {
+    return this.#state.layout.isFragment;
+  }
+
+  get fragmentOffset(): number {
+    return this.#state.layout.fragmentOffset;
+  }
+
+  get tcp(): Tcp | null {
+    return this.#has(ipv4.PROTOCOL_TCP, tcp.HEADER_LENGTH) ? this.#tcp : null;
+  }
+
+  get udp(): Udp | null {
+    return this.#has(ipv4.PROTOCOL_UDP, udp.HEADER_LENGTH) ? this.#udp : null;
+  }
+
+  get icmp(): Icmp | null {
+    const protocol = this.#state.layout.version === 4 ? ipv4.PROTOCOL_ICMP : ipv6.NEXT_ICMPV6;
+    return this.#has(protocol, ICMP_LENGTH) ? this.#icmp : null;
+  }
+
+  get sourcePort(): number {
+    return this.#state.layout.hasPorts ? readU16(this.#state.bytes, this.#state.layout.transportOffset) : -1;
+  }
+
+  get destinationPort(): number {
+    return this.#state.layout.hasPorts ? readU16(this.#state.bytes, this.#state.layout.transportOffset + 2) : -1;
+  }
+
+  get tcpFlags(): number {
+    const { bytes, layout } = this.#state;
+    const hasFlags = this.#has(ipv4.PROTOCOL_TCP, tcp.FLAGS_OFFSET + 1);
+    return hasFlags ? tcp.flags(bytes, layout.transportOffset) : -1;
+  }
+
+  get payloadOffset(): number {
+    return payloadStart(this.#state.bytes, this.#state.layout);
+  }
+
+  get bytes(): Buffer {
+    this.#state.open();
+    return this.#state.bytes;
+  }
+
+  get chain(): IPRcvBuf {
+    this.#state.open();
+    // Null only before the first `load`, when no hook has the view yet.
+    return this.#state.chain as IPRcvBuf;
+  }
+
+  /** Whether these octets of the header of a protocol are there. */
+  #has(protocol: number, octets: number): boolean {
+    const { layout } = this.#state;
+    return (
+      layout.protocol === protocol && layout.fragmentOffset === 0 && layout.transportOffset + octets <= layout.length
+    );
+  }
+}
+
+/** Type, code and checksum. */
+const ICMP_LENGTH = 4;
+
+/** A class whose instances hooks are handed. */
+export interface View {
+  readonly prototype: object;
+  /** What an instance is called. */
+  readonly what: string;
+  /** What instances have beside what stands on the prototype. */
+  readonly fields: readonly string[];
+}
+
+/** All of them. */
+export const VIEWS: readonly View[] = [
+  {
+    prototype: PacketView.prototype,
+    what: 'a packet',
+    fields: ['link', 'ip', 'payload', 'source', 'destination'],
+  },
+  { prototype: ContextView.prototype, what: 'the context', fields: [] },
+  { prototype: AddressView.prototype, what: 'an address', fields: [] },
+  { prototype: LinkView.prototype, what: 'a link header', fields: [] },
+  { prototype: IpView.prototype, what: 'an IP header', fields: ['source', 'destination'] },
+  { prototype: TcpView.prototype, what: 'a TCP header', fields: [] },
+  { prototype: UdpView.prototype, what: 'a UDP header', fields: [] },
+  { prototype: IcmpView.prototype, what: 'an ICMP header', fields: [] },
+  { prototype: QuotedView.prototype, what: 'a quoted datagram', fields: ['ip'] },
+  { prototype: PayloadView.prototype, what: 'a payload', fields: [] },
+];
+
+/** From now on no hook changes what the next one reads through them. */
+export function freezeViews(): void {
+  for (const { prototype } of VIEWS) Object.freeze(prototype);
+}
