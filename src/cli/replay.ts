@@ -221,6 +221,8 @@ async function collectHooks(
 ): Promise<HookSource[]> {
   const named = files.map((file) => ({
     module: path.resolve(file),
+    name: undefined,
+    places: undefined,
     priority: undefined,
     options: undefined,
     allow: NO_GRANT,
@@ -231,8 +233,8 @@ async function collectHooks(
     modules: hooks.map(({ module }) => module),
     isRequired: settings.lane.confine === 'required',
   });
-  return hooks.flatMap(({ priority, options, allow }, index) =>
-    (bundles[index] ?? []).map((bundle) => ({ bundle: withoutFiles(bundle), priority, options, allow })),
+  return hooks.flatMap(({ name, priority, options, places, allow }, index) =>
+    (bundles[index] ?? []).map((bundle) => ({ bundle: withoutFiles(bundle), name, priority, options, places, allow })),
   );
 }
 

@@ -15,6 +15,7 @@ import path from 'node:path';
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type * as z from 'zod';
 import { type ErrorCode, FirehookError } from '../errors.ts';
+import { optionPlaces } from './option-places.ts';
 import { fileId, OtherWriters, writersError } from './other-writers.ts';
 import { type Config, configSchema } from './schema.ts';
 
@@ -107,8 +108,9 @@ export function parseConfig(text: string, baseFolder: string, fileName: string):
     const [firstProblem = 'not valid', ...otherProblems] = new Set(problems);
     throw new ConfigError('FIREHOOK_CONFIG_INVALID', fileName, [firstProblem, ...otherProblems]);
   }
-  const hooks = result.data.hooks.map((hook) => ({
+  const hooks = result.data.hooks.map((hook, index) => ({
     ...hook,
+    ...(hook.options === undefined ? {} : { places: optionPlaces(document, lines, index, fileName) }),
     module: path.resolve(baseFolder, hook.module),
     allow: { ...hook.allow, files: hook.allow.files.map((file) => path.resolve(baseFolder, file)) },
   }));

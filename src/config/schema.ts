@@ -11,6 +11,7 @@
 import * as z from 'zod';
 import { closestKey } from './closest-key.ts';
 import { driversWith, LIVE_DRIVER_NAMES, liveDriver } from './live-drivers.ts';
+import type { OptionPlaces } from './option-places.ts';
 import { parseServer, SERVER_EXAMPLE } from './server-address.ts';
 
 /** Longest value that is quoted whole in a message, in characters. */
@@ -79,6 +80,13 @@ const hook = object({
     .string(expected('the path of a hook module or of a folder of them'))
     .min(1, expected('the path of a hook module or of a folder of them'))
     .describe('Path of a hook module or of a folder of them, relative to the configuration file.'),
+  name: z
+    .string(expected('1 to 64 letters, digits and dashes'))
+    .regex(/^[A-Za-z0-9-]{1,64}$/, expected('1 to 64 letters, digits and dashes'))
+    .optional()
+    .describe(
+      'What it is called in logs and counters; wins over the name the module gives itself. For a module that stands here twice.',
+    ),
   priority: z
     .int(expected('a whole number'))
     .optional()
@@ -86,7 +94,7 @@ const hook = object({
   options: z
     .record(z.string(), z.unknown(), expected('a mapping of option names to values'))
     .optional()
-    .describe("Handed to the hook's setup, which checks it."),
+    .describe("The hook's own, which it checks."),
   allow: object({
     files: z
       .array(path('a file or folder'), expected('a list of files and folders'))
@@ -277,7 +285,10 @@ export const configSchema = object({
 });
 
 /** The configuration, checked, with every default filled in. In the loaded form the module paths are absolute. */
-export type Config = z.output<typeof configSchema>;
+export type Config = Omit<z.output<typeof configSchema>, 'hooks'> & { readonly hooks: readonly HookEntry[] };
+
+/** An entry of `hooks`, with where its options stand in the file. */
+export type HookEntry = z.output<typeof hook> & { readonly places?: OptionPlaces | undefined };
 
 /** The parts of a configuration that hooks and their lane live by. */
 export type Settings = Pick<Config, 'policy' | 'icmp' | 'lane' | 'log' | 'pool' | 'verifier'>;

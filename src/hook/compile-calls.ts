@@ -10,7 +10,7 @@
  * @module
  */
 
-import type { DefinedHook, Verdict } from './contract.ts';
+import type { Handlers, Verdict } from './contract.ts';
 import type { Context, Packet } from './packet/packet-contract.ts';
 
 /** Calls hook number `index`. What the hook throws comes through; what it returns may be no verdict. */
@@ -19,13 +19,13 @@ export type CallHook = (index: number, packet: Packet, context: Context) => Verd
 /**
  * The function for these hooks. Generated once a chain.
  *
- * @param definitions - null where the hook is of another kind, which must not be called through this function
+ * @param handlers - null where the hook is of another kind, which must not be called through this function
  */
-export function compileCalls(definitions: readonly (DefinedHook | null)[]): CallHook {
-  const hooks = definitions.map((_, index) => `hook${index} = definitions[${index}]`);
-  const cases = definitions.map((_, index) => `case ${index}: return hook${index}.onPacket(packet, context);`);
+export function compileCalls(handlers: readonly (Handlers | null)[]): CallHook {
+  const hooks = handlers.map((_, index) => `hook${index} = handlers[${index}]`);
+  const cases = handlers.map((_, index) => `case ${index}: return hook${index}.onPacket(packet, context);`);
   const declarations = hooks.length === 0 ? '' : `const ${hooks.join(', ')};`;
   const body = `${declarations} return (index, packet, context) => { switch (index) { ${cases.join(' ')} } };`;
-  const compile = new Function('definitions', body) as (hooks: readonly (DefinedHook | null)[]) => CallHook;
-  return compile(definitions);
+  const compile = new Function('handlers', body) as (hooks: readonly (Handlers | null)[]) => CallHook;
+  return compile(handlers);
 }

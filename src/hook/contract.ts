@@ -53,9 +53,44 @@ export interface HookNeeds {
   readonly network?: readonly string[];
 }
 
-/** What `defineHook` takes. `Options` is the type of the `options` of the config, checked by `setup`. */
-export interface HookDefinition<Options = unknown> {
-  /** Letters, digits and dashes; unique within the chain. */
+/**
+ * A schema of options, of whichever library has the interface Standard Schema, version 1: zod, valibot, arktype and others.
+ *
+ * @see https://standardschema.dev
+ */
+export interface StandardSchema<Output> {
+  readonly '~standard': {
+    readonly version: 1;
+    readonly vendor: string;
+    /** What TypeScript knows of it. */
+    readonly types?: { readonly input: unknown; readonly output: Output } | undefined;
+    /** The value, with defaults filled in, or what is wrong with it. */
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+  };
+}
+
+/** What a schema says about a value: it has `issues` where the value is refused. */
+export type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] };
+
+/** What is wrong with a value, and where in it. */
+export interface SchemaIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/** What the runtime calls. */
+export interface Handlers {
+  /** The verdict on one packet. Synchronous: a promise is a hook fault. */
+  onPacket(packet: Packet, context: Context): Verdict;
+  /** Called once after the last packet. */
+  teardown?(): void;
+}
+
+/** What every hook says of itself. */
+export interface HookHead<Options> {
+  /** Letters, digits and dashes; unique within the chain. The `name` of the config wins. */
   readonly name: string;
   /** Larger runs first. The `priority` of the config wins. Default 0. */
   readonly priority?: number;
@@ -75,19 +110,43 @@ export interface HookDefinition<Options = unknown> {
    */
   readonly interest?: Interest | readonly Interest[];
   /**
+   * What the `options` of the config have to be. They are checked before anything else of the hook is called, `{}` where the config has none;
+   * an error names file, line, hook and key.
+   *
+   * @defaultValue they are passed on as they are, and `setup` checks them
+   */
+  readonly options?: StandardSchema<Options>;
+  /**
    * What it uses beside packets, fixed or by its options. The configuration has to grant it (`allow`), or the hook is refused by
    * name; what is not granted the kernel refuses.
    *
    * @defaultValue nothing
    */
   readonly needs?: HookNeeds | ((options: Options) => HookNeeds);
-  /** Called once before the first packet. May read the files that were granted. A throw refuses the hook. */
-  setup?(options: Options, runtime: HookRuntime): void | Promise<void>;
-  /** The verdict on one packet. Synchronous: a promise is a hook fault. */
-  onPacket(packet: Packet, context: Context): Verdict;
-  /** Called once after the last packet. */
-  teardown?(): void;
+  /**
+   * Whether `setup` may be called where no packet will follow but those of a trial: by `--check`, and before each start.
+   *
+   * @defaultValue true, and false where it needs the network
+   */
+  readonly checkable?: boolean;
 }
+
+/** A hook whose handlers `setup` makes: what they share stands in its scope, and one module can be in the configuration twice. */
+export interface InstanceHook<Options> extends HookHead<Options> {
+  /** Called once before the first packet, in each lane. May read the files that were granted. A throw refuses the hook. */
+  setup(options: Options, runtime: HookRuntime): Handlers | Promise<Handlers>;
+  readonly onPacket?: never;
+  readonly teardown?: never;
+}
+
+/** A hook that needs no state, or has it in its module. */
+export interface PlainHook<Options> extends HookHead<Options>, Handlers {
+  /** As above, without handlers. */
+  setup?(options: Options, runtime: HookRuntime): void | Promise<void>;
+}
+
+/** What `defineHook` takes. `Options` is the type of the `options` of the config, which `options` or `setup` check. */
+export type HookDefinition<Options = unknown> = InstanceHook<Options> | PlainHook<Options>;
 
 /** Symbol under which a defined hook carries its contract version, so that a module needs no import of the host. */
 export const HOOK_META: unique symbol = Symbol.for('firehook.hook') as never;

@@ -34,8 +34,17 @@ function shortenedMember(name: string, members: readonly string[]): string | und
   return members.filter(isIn).sort((a, b) => a.length - b.length)[0];
 }
 
+/** What is read before what is called. */
+function membersOf(prototype: object, fields: readonly string[]): string[] {
+  const named = Object.entries(Object.getOwnPropertyDescriptors(prototype)).filter(([name]) => name !== 'constructor');
+  const isRead = ([, { get }]: (typeof named)[number]): boolean => get !== undefined;
+  const read = named.filter(isRead).map(([name]) => name);
+  const called = named.filter((one) => !isRead(one)).map(([name]) => name);
+  return [...read, ...fields, ...called];
+}
+
 function guard({ prototype, what, fields }: View): void {
-  const members = [...fields, ...Object.getOwnPropertyNames(prototype).filter((name) => name !== 'constructor')];
+  const members = membersOf(prototype, fields);
   const refuse = (name: string): never => {
     const near = closestKey(name, members) ?? shortenedMember(name, members);
     const hint = near === undefined ? `it has ${members.join(', ')}` : `did you mean ${near}?`;

@@ -24,7 +24,7 @@ import type { CallbackDoor } from './callback-door.ts';
 import { ChainEntries, type ChainEntry } from './chain-entries.ts';
 import { type CallHook, compileCalls } from './compile-calls.ts';
 import { compileFilters, type MatchFilter } from './compile-filters.ts';
-import { ACCEPT, type DefinedHook, type Verdict } from './contract.ts';
+import { ACCEPT, type Verdict } from './contract.ts';
 import { noVerdict } from './fault-text.ts';
 import type { LoadedHook } from './load-hook.ts';
 import type { Arrival, DatagramBuffer } from './packet/arrival.ts';
@@ -88,7 +88,6 @@ export class HookChain {
   /** Of the packet that is among the hooks, or was last; null before the first. */
   context: ContextState | null = null;
 
-  readonly #definitions: (DefinedHook | null)[];
   readonly #callHook: CallHook;
   readonly #matchFilter: MatchFilter;
   readonly #pool: Pool;
@@ -117,9 +116,10 @@ export class HookChain {
   constructor(options: HookChainOptions) {
     this.hooks = sortByPriority(options.hooks);
     this.owners = this.hooks.map(({ owner }, index) => owner ?? index);
-    this.#definitions = this.hooks.map((hook) => (hook.kind === 'defined' ? hook.definition : null));
-    this.#callHook = compileCalls(this.#definitions);
-    this.#matchFilter = compileFilters(this.#definitions.map((definition) => definition?.filter ?? null));
+    this.#callHook = compileCalls(this.hooks.map((hook) => (hook.kind === 'defined' ? hook.handlers : null)));
+    this.#matchFilter = compileFilters(
+      this.hooks.map((hook) => (hook.kind === 'defined' ? (hook.definition.filter ?? null) : null)),
+    );
     this.entries = new ChainEntries(this.hooks, HOOK_WIDTH);
     this.counters = new Float64Array(this.hooks.length * HOOK_WIDTH);
     this.#pool = options.pool;

@@ -15,34 +15,19 @@
 
 import { createRequire, isBuiltin, SourceMap, type SourceMapPayload } from 'node:module';
 import path from 'node:path';
-import { inspect } from 'node:util';
 import vm from 'node:vm';
 import { closestKey } from '../config/closest-key.ts';
-import { FirehookError } from '../errors.ts';
-import { FilterError } from '../filter/filter-error.ts';
-import { compileFilter } from '../filter/to-js.ts';
 import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
 import type { HookBundle } from './bundle-hook.ts';
 import { missingName } from './bundle-message.ts';
-import { HOOK_PACKETS } from './compile-filters.ts';
-import { type DefinedHook, HOOK_API_VERSION, HOOK_META, type HookModules } from './contract.ts';
+import { checkDefinition, checkName, checkPriority, checkSynchronous, refuseHook, shown } from './check-definition.ts';
+import { type DefinedHook, type Handlers, HOOK_META, type HookModules } from './contract.ts';
 import { freezeModule } from './freeze-realm.ts';
-import { interestProblem } from './interest.ts';
-
-/** Longest name of a hook, in characters: names are column heads and metric labels. */
-const MAX_NAME_LENGTH = 64;
-
-const HOOK_NAME = /^[A-Za-z0-9-]+$/;
-
-/** Characters of a wrong filter that its error shows. */
-const MOST_SHOWN = 200;
 
 /** Parameters of the Windows callback. */
 const CALLBACK_PARAMETERS = 7;
 /** Parameters of `DriverEntry`. */
 const ENTRY_PARAMETERS = 2;
-
-const DEFINITION_KEYS = ['name', 'priority', 'filter', 'interest', 'needs', 'setup', 'onPacket', 'teardown'];
 
 /** Parsed when the first error of a bundle is described; gone with the bundle. */
 const sourceMaps = new WeakMap<HookBundle, SourceMap>();
@@ -58,6 +43,8 @@ export type LoadedHook =
       /** Its number in the books of the pool; the place among the hooks where there is none. */
       readonly owner?: number;
       readonly definition: DefinedHook;
+      /** What the chain calls: the definition itself, or what `setup` returned; null until then. */
+      readonly handlers: Handlers | null;
     }
   | {
       readonly kind: 'callback';
@@ -105,22 +92,27 @@ export function loadHook(bundle: HookBundle, modules: HookModules): LoadedHook {
   const byDefault: unknown = isMarked ? exported : exported.default;
   const callback = exported.firewallHook;
   if (byDefault !== undefined && callback !== undefined) {
-    refuse(bundle, 'exports both a default and firewallHook; one module is one hook');
+    refuseHook(bundle, 'exports both a default and firewallHook; one module is one hook');
   }
   if (exported.DriverEntry !== undefined) {
     if (byDefault !== undefined || callback !== undefined) {
-      refuse(bundle, 'exports DriverEntry and a default or firewallHook as well; one module is one hook');
+      refuseHook(bundle, 'exports DriverEntry and a default or firewallHook as well; one module is one hook');
     }
     return checkDriver(bundle, exported.DriverEntry);
   }
   if (callback !== undefined) return checkCallback(bundle, callback, exported.firewallHookPriority);
-  if (byDefault !== undefined) return checkDefinition(bundle, byDefault);
+  if (byDefault !== undefined) {
+    const definition = checkDefinition(bundle, byDefault);
+    const { name, priority, onPacket } = definition;
+    const handlers = onPacket === undefined ? null : (definition as Handlers);
+    return { kind: 'defined', name, path: bundle.path, priority, definition, handlers };
+  }
   const names = Object.keys(exported);
   const near = names
     .map((name) => closestKey(name, ['firewallHook', 'DriverEntry', 'default']))
     .find((name) => name !== undefined);
   const hint = near === undefined ? '' : `; did you mean ${near}?`;
-  return refuse(
+  return refuseHook(
     bundle,
     `has no default export made with defineHook and no export firewallHook or DriverEntry (exports: ${names.join(', ') || 'none'})${hint}`,
   );
@@ -135,7 +127,11 @@ export function assertUniqueNames(hooks: readonly Pick<LoadedHook, 'name' | 'pat
   const pathOf = new Map<string, string>();
   for (const hook of hooks) {
     const first = pathOf.get(hook.name);
-    if (first !== undefined) refuse(hook, `name: "${hook.name}" is also the name of ${first}`);
+    if (first !== undefined)
+      refuseHook(
+        hook,
+        `name: "${hook.name}" is also the name of ${first}; give one of them another in the configuration, as name:`,
+      );
     pathOf.set(hook.name, hook.path);
   }
 }
@@ -177,7 +173,7 @@ function evaluate(bundle: HookBundle, modules: HookModules): ModuleExports {
       unknown
     >;
   } catch (cause) {
-    return refuse(bundle, `throws when it is loaded: ${describeHookError(cause, bundle)}`, cause);
+    return refuseHook(bundle, `throws when it is loaded: ${describeHookError(cause, bundle)}`, cause);
   }
 }
 
@@ -197,51 +193,10 @@ function guarded(module: string, exported: Readonly<Record<string, unknown>>): o
   return Object.freeze(Object.assign(Object.create(missing) as object, exported));
 }
 
-function checkDefinition(bundle: HookBundle, value: unknown): LoadedHook {
-  if (typeof value === 'function') {
-    const what = /^class\b/.test(Function.prototype.toString.call(value)) ? 'class' : 'function';
-    refuse(bundle, `the default export is a ${what}; it has to be what defineHook returns`);
-  }
-  if (typeof value !== 'object' || value === null) {
-    refuse(bundle, `the default export is ${shown(value)}; it has to be what defineHook returns`);
-  }
-  if (value instanceof Promise) {
-    refuse(bundle, 'the default export is a promise; it has to be what defineHook returns, and setup may be async');
-  }
-  if (!(HOOK_META in value)) refuse(bundle, 'the default export is a plain object; wrap it in defineHook');
-  const definition = value as DefinedHook;
-  // Whatever carries the mark may have been made by hand.
-  const apiVersion = (value[HOOK_META] as { apiVersion?: unknown } | undefined)?.apiVersion;
-  if (apiVersion !== HOOK_API_VERSION) {
-    refuse(
-      bundle,
-      `made for version ${shown(apiVersion)} of the hook contract; this firehook speaks version ${HOOK_API_VERSION}`,
-    );
-  }
-  for (const key of Object.keys(definition)) checkKey(bundle, key);
-  const { name, priority, filter, interest, needs } = definition;
-  checkName(bundle, name);
-  checkPriority(bundle, 'priority', priority);
-  const problem = interest === undefined ? '' : interestProblem(interest);
-  if (problem !== '') refuse(bundle, problem);
-  if (filter !== undefined) checkFilter(bundle, filter);
-  if (filter !== undefined && interest !== undefined)
-    refuse(bundle, 'interest: stands beside a filter, which says it already');
-  if (needs !== undefined && typeof needs !== 'function' && (typeof needs !== 'object' || needs === null))
-    refuse(bundle, 'needs: is neither an object nor a function');
-  if (definition.onPacket === undefined) refuse(bundle, 'onPacket: is missing');
-  checkSynchronous(bundle, 'onPacket', definition.onPacket);
-  for (const key of ['setup', 'teardown'] as const) {
-    const method: unknown = definition[key];
-    if (method !== undefined && typeof method !== 'function') refuse(bundle, `${key}: is not a function`);
-  }
-  return { kind: 'defined', name, path: bundle.path, priority, definition };
-}
-
 function checkCallback(bundle: HookBundle, value: unknown, priority: unknown): LoadedHook {
   checkSynchronous(bundle, 'firewallHook', value);
   if (value.length > CALLBACK_PARAMETERS) {
-    refuse(bundle, `firewallHook: has ${value.length} parameters; it is called with ${CALLBACK_PARAMETERS}`);
+    refuseHook(bundle, `firewallHook: has ${value.length} parameters; it is called with ${CALLBACK_PARAMETERS}`);
   }
   checkPriority(bundle, 'firewallHookPriority', priority);
   const name = nameOfFile(bundle);
@@ -251,7 +206,7 @@ function checkCallback(bundle: HookBundle, value: unknown, priority: unknown): L
 function checkDriver(bundle: HookBundle, value: unknown): LoadedHook {
   checkSynchronous(bundle, 'DriverEntry', value);
   if (value.length > ENTRY_PARAMETERS) {
-    refuse(bundle, `DriverEntry: has ${value.length} parameters; it is called with ${ENTRY_PARAMETERS}`);
+    refuseHook(bundle, `DriverEntry: has ${value.length} parameters; it is called with ${ENTRY_PARAMETERS}`);
   }
   return { kind: 'driver', name: nameOfFile(bundle), path: bundle.path, priority: undefined, entry: value };
 }
@@ -262,39 +217,6 @@ function nameOfFile(bundle: HookBundle): string {
   const name = (base === 'index' ? path.basename(path.dirname(bundle.path)) : base).replace(/[^A-Za-z0-9-]/g, '-');
   checkName(bundle, name);
   return name;
-}
-
-function checkKey(bundle: HookBundle, key: string): void {
-  if (DEFINITION_KEYS.includes(key)) return;
-  const near = closestKey(key, DEFINITION_KEYS);
-  refuse(
-    bundle,
-    `${key}: ${near === undefined ? `unknown key; expected ${DEFINITION_KEYS.join(', ')}` : `did you mean ${near}?`}`,
-  );
-}
-
-function checkName(bundle: HookBundle, name: unknown): void {
-  if (name === undefined) refuse(bundle, 'name: is missing');
-  if (typeof name !== 'string' || !HOOK_NAME.test(name) || name.length > MAX_NAME_LENGTH) {
-    refuse(bundle, `name: ${shown(name)} is not valid; expected 1 to ${MAX_NAME_LENGTH} letters, digits and dashes`);
-  }
-}
-
-function checkPriority(bundle: HookBundle, key: string, priority: unknown): asserts priority is number | undefined {
-  if (priority !== undefined && !Number.isSafeInteger(priority)) {
-    refuse(bundle, `${key}: ${shown(priority)} is not valid; expected a whole number`);
-  }
-}
-
-type AnyFunction = (...parameters: never[]) => unknown;
-
-/** A promise cannot be a verdict. A function that returns one without being async is found out at its first packet. */
-function checkSynchronous(bundle: HookBundle, key: string, value: unknown): asserts value is AnyFunction {
-  if (typeof value !== 'function') refuse(bundle, `${key}: is not a function`);
-  const kind = Object.prototype.toString.call(value).slice('[object '.length, -1);
-  if (kind === 'Function') return;
-  const what = kind === 'AsyncFunction' ? 'an async function' : 'a generator';
-  refuse(bundle, `${key}: is ${what}; a verdict is returned at once, a promise is none`);
 }
 
 /**
@@ -308,7 +230,8 @@ export function placeOfVerdict(
   bundle: HookBundle,
   pointer: IPPacketFirewallPtr | null,
 ): string | undefined {
-  const own = hook.kind === 'defined' ? hook.definition.onPacket : hook.kind === 'callback' ? hook.callback : null;
+  const own =
+    hook.kind === 'defined' ? (hook.handlers?.onPacket ?? null) : hook.kind === 'callback' ? hook.callback : null;
   const verdict = pointer ?? own;
   if (verdict === null) return undefined;
   const text = Function.prototype.toString.call(verdict);
@@ -341,24 +264,4 @@ function sourceMapOf(bundle: HookBundle): SourceMap {
     sourceMaps.set(bundle, map);
   }
   return map;
-}
-
-/** A value in one line, whatever it is. */
-function shown(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : inspect(value, { depth: 0, breakLength: Infinity });
-}
-
-function checkFilter(bundle: HookBundle, filter: unknown): void {
-  if (typeof filter !== 'string') refuse(bundle, 'filter: is not a text in the language of pcap-filter(7)');
-  try {
-    compileFilter(filter, HOOK_PACKETS);
-  } catch (error) {
-    if (!(error instanceof FilterError)) throw error;
-    const shown = filter.length > MOST_SHOWN ? `${filter.slice(0, MOST_SHOWN)}...` : filter;
-    refuse(bundle, `filter: column ${error.column} of ${JSON.stringify(shown)}: ${error.problem}`, error);
-  }
-}
-
-function refuse(hook: Pick<LoadedHook, 'path'>, reason: string, cause?: unknown): never {
-  throw new FirehookError('FIREHOOK_HOOK_INVALID', `${hook.path}: ${reason}`, { cause, hook: hook.path });
 }

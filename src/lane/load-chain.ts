@@ -7,20 +7,17 @@
  * @module
  */
 
-import { userInfo } from 'node:os';
 import path from 'node:path';
-import { isSameServer, parseServer, SERVER_EXAMPLE } from '../config/server-address.ts';
 import { createDriverDoor } from '../ddk/door.ts';
 import type { DriverDoor } from '../ddk/host.ts';
-import { FirehookError, isFirehookError } from '../errors.ts';
-import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
+import { FirehookError } from '../errors.ts';
+import { FORWARD, type IPPacketFirewallPtr } from '../firewall/constants.ts';
 import { type PoolFunctions, poolFunctions, setPoolLimit, systemPool } from '../firewall/ddk.ts';
 import { asOwner } from '../hook/async-owner.ts';
-import type { HookModules, HookRuntime } from '../hook/contract.ts';
+import type { Handlers, HookModules, HookRuntime } from '../hook/contract.ts';
 import { HookChain } from '../hook/hook-chain.ts';
 import { chainInterests } from '../hook/interest.ts';
 import { assertUniqueNames, describeHookError, type LoadedHook, loadHook, placeOfVerdict } from '../hook/load-hook.ts';
-import { noteRunning, restoreRunning } from '../hook/running-hook.ts';
 import { isVerifying, NO_VERIFIER, Verifier, type VerifierSettings } from '../hook/verifier.ts';
 import { HOOK_MODULES } from '../hook-modules.ts';
 import { lookUpRoute } from '../netlink/look-up-route.ts';
@@ -28,7 +25,8 @@ import { NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
 import type { Interest } from '../wire/interest.ts';
 import { LaneDriverHost } from './driver-host.ts';
 import { type HookClock, LiveClock } from './hook-clock.ts';
-import type { HookGrant, HookInfo, HookSource } from './messages.ts';
+import type { HookInfo, HookSource } from './messages.ts';
+import { setUpHook } from './set-up-hook.ts';
 
 /** Writes one line of a hook, or about a hook; a message that costs something to make is made only if it is written. */
 export type HookLog = (
@@ -123,15 +121,16 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     systemPool.nameOwner(owner, source.bundle.path);
     const driver = new Driver(owner, source, settings, options);
     const hook = asOwner(owner, 'its module', () => loadHook(source.bundle, driver.modules));
-    systemPool.nameOwner(owner, hook.name);
-    driver.name = hook.name;
-    driver.onFault = (reason, error) => fault(hook.name, () => describe(hook, reason, error));
-    loaded.push({ ...hook, owner, priority: source.priority ?? hook.priority });
-    sourceOf.set(hook.name, source);
-    if (hook.kind === 'driver') driverOf.set(hook.name, driver);
+    const name = source.name ?? hook.name;
+    systemPool.nameOwner(owner, name);
+    driver.name = name;
+    driver.onFault = (reason, error) => fault(name, () => describe(hook, reason, error));
+    loaded.push({ ...hook, owner, name, priority: source.priority ?? hook.priority });
+    sourceOf.set(name, source);
+    if (hook.kind === 'driver') driverOf.set(name, driver);
   }
   assertUniqueNames(loaded);
-  for (const hook of loaded) await setUp(hook, sourceOf.get(hook.name), options);
+  for (const [index, hook] of loaded.entries()) loaded[index] = await setUp(hook, options);
   const chain = new HookChain({
     hooks: loaded,
     onHookError: options.onHookError,
@@ -260,116 +259,40 @@ function ownRoutes(): () => NetlinkSocket {
   };
 }
 
-/** What a hook says that it needs. A function of the hook sees options that nobody has checked yet, and may throw. */
-function needsOf(
-  hook: LoadedHook & { kind: 'defined' },
-  hookOptions: unknown,
-): Partial<Record<keyof HookGrant, unknown>> {
-  const { needs } = hook.definition;
-  let wanted: unknown;
-  try {
-    wanted = typeof needs === 'function' ? asOwner(hook.owner ?? -1, 'setup', () => needs(hookOptions)) : needs;
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: needs threw: ${reason.replaceAll('\n', ' ')}`, {
-      cause,
-      hook: hook.name,
-    });
-  }
-  // A promise would be taken for a hook that needs nothing.
-  if (typeof (wanted ?? {}) === 'object' && !(wanted instanceof Promise)) return wanted ?? {};
-  const detail = `${hook.path}: needs: returned no { files, network }, which is to be known at once`;
-  throw new FirehookError('FIREHOOK_HOOK_INVALID', detail, { hook: hook.name });
-}
-
-/** Refuses a hook that asks for more than the configuration grants it. */
-function checkGrants(
-  hook: LoadedHook & { kind: 'defined' },
-  hookOptions: unknown,
-  granted: HookGrant,
-  folder: string,
-): void {
-  const wanted = needsOf(hook, hookOptions);
-  for (const file of listOf(hook, 'files', wanted.files)) {
-    const full = path.resolve(folder, file);
-    if (granted.files.some((grant) => full === grant || full.startsWith(`${grant.replace(/\/$/, '')}/`))) continue;
-    refuseNeed(hook, 'read', 'files', file);
-  }
-  const servers = granted.network.map(parseServer);
-  for (const text of listOf(hook, 'network', wanted.network)) {
-    const server = parseServer(text);
-    if (server === null) {
-      const detail = `${hook.path}: needs.network: ${JSON.stringify(text)} is not valid; expected ${SERVER_EXAMPLE}`;
-      throw new FirehookError('FIREHOOK_HOOK_INVALID', detail, { hook: hook.name });
-    }
-    if (servers.some((grant) => grant !== null && isSameServer(grant, server))) continue;
-    refuseNeed(hook, 'speak to', 'network', text);
-  }
-}
-
-function listOf(hook: LoadedHook, key: keyof HookGrant, wanted: unknown): readonly string[] {
-  if (wanted === undefined) return [];
-  if (Array.isArray(wanted) && wanted.every((one) => typeof one === 'string')) return wanted;
-  const what = key === 'files' ? 'paths' : 'servers';
-  throw new FirehookError('FIREHOOK_HOOK_INVALID', `${hook.path}: needs.${key}: is no list of ${what}`, {
-    hook: hook.name,
-  });
-}
-
-function refuseNeed(hook: LoadedHook, verb: string, key: keyof HookGrant, what: string): never {
-  const quoted = JSON.stringify(what);
-  throw new FirehookError('FIREHOOK_HOOK_RIGHTS', `${hook.path}: hook ${hook.name} wants to ${verb} ${quoted}`, {
-    hook: hook.name,
-    advice: `if it may, write in its entry of hooks: allow: { ${key}: [${quoted}] }`,
-  });
-}
-
-async function setUp(hook: LoadedHook, source: HookSource | undefined, options: LoadChainOptions): Promise<void> {
-  const hookOptions = source?.options;
-  if (hook.kind === 'driver' || source === undefined) return;
+/** The hook with its handlers; those of Windows have none, and take their options otherwise or not at all. */
+async function setUp(hook: LoadedHook, options: LoadChainOptions): Promise<LoadedHook> {
+  const source = options.hooks[hook.owner ?? -1];
+  if (hook.kind === 'driver' || source === undefined) return hook;
   if (hook.kind === 'callback') {
-    if (hookOptions !== undefined)
-      throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: a firewallHook takes no options`, {
-        hook: hook.name,
-      });
-    return;
+    if (source.options === undefined) return hook;
+    const detail = `${hook.path}: a firewallHook takes no options`;
+    throw new FirehookError('FIREHOOK_HOOK_SETUP', detail, { hook: hook.name });
   }
-  const runtime: HookRuntime = {
-    name: hook.name,
+  const { folder, user } = options;
+  const runtime = runtimeFor(hook.name, options);
+  const handlers = await setUpHook(hook, { source, runtime, folder, ...(user === undefined ? {} : { user }) });
+  if (handlers !== null) return { ...hook, handlers };
+  options.log(
+    'info',
+    hook.name,
+    'was loaded and not tried, because its setup speaks to servers; checkable: true lets it',
+  );
+  return { ...hook, handlers: LOADED_ONLY };
+}
+
+/** Of a hook that a check does not set up. */
+const LOADED_ONLY: Handlers = { onPacket: () => FORWARD };
+
+function runtimeFor(name: string, options: LoadChainOptions): HookRuntime {
+  return {
+    name,
     mode: options.mode ?? 'live',
     lane: options.lane ?? 0,
     lanes: options.lanes ?? 1,
     resolvePath: (file) => path.resolve(options.folder, file),
-    log: (level, message) => options.log(level, hook.name, message),
-    send: (datagram) => options.send(datagram, hook.name),
+    log: (level, message) => options.log(level, name, message),
+    send: (datagram) => options.send(datagram, name),
   };
-  checkGrants(hook, hookOptions, source.allow, options.folder);
-  // Also of a promise that is never settled it can be said whose it is.
-  const before = noteRunning(hook.owner, 'setup');
-  try {
-    await asOwner(hook.owner ?? -1, 'setup', () => hook.definition.setup?.(hookOptions, runtime));
-  } catch (cause) {
-    if (isFirehookError(cause) && cause.op !== 'pool') throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: ${reason.replaceAll('\n', ' ')}`, {
-      cause,
-      hook: hook.name,
-      ...(reason.includes('EACCES') ? { advice: `make it readable by ${userName(options.user)}: chmod o+r` } : {}),
-    });
-  } finally {
-    restoreRunning(before);
-  }
-}
-
-/** Whom hooks run as: `lane.user` in a daemon, where the system's list of users cannot be read any more. */
-function userName(user: string | undefined): string {
-  if (user !== undefined) return `the user ${user}`;
-  try {
-    return `the user ${userInfo().username}`;
-  } catch {
-    // A container may run with a number that has no name.
-    return `user ${process.getuid?.()}`;
-  }
 }
 
 function tearDown(hooks: readonly LoadedHook[], drivers: ReadonlyMap<string, Driver>, log: HookLog): void {
@@ -377,7 +300,7 @@ function tearDown(hooks: readonly LoadedHook[], drivers: ReadonlyMap<string, Dri
     const door = drivers.get(hook.name)?.door;
     try {
       asOwner(hook.owner ?? -1, 'teardown', () => {
-        if (hook.kind === 'defined') hook.definition.teardown?.();
+        if (hook.kind === 'defined') hook.handlers?.teardown?.();
         else door?.unload();
       });
     } catch (error) {

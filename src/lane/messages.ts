@@ -17,6 +17,7 @@
  */
 
 import type { LiveDriverName } from '../config/live-drivers.ts';
+import type { OptionPlaces } from '../config/option-places.ts';
 import type { AfpacketSockets, RingOptions } from '../drivers/afpacket-sockets.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import type { DatagramSockets } from '../drivers/queued-sender.ts';
@@ -30,8 +31,12 @@ import type { Way } from './way.ts';
 /** One bundle with what the config says about it. */
 export interface HookSource {
   readonly bundle: HookBundle;
+  /** What the configuration calls it; undefined: as its module does. */
+  readonly name?: string | undefined;
   readonly priority: number | undefined;
   readonly options: unknown;
+  /** Where the options stand; undefined where they are from no file. */
+  readonly places?: OptionPlaces | undefined;
   /** What the configuration lets it use beside packets. */
   readonly allow: HookGrant;
 }

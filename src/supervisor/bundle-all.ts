@@ -25,8 +25,8 @@ export async function bundleAll(config: Config, user: LaneUser | null): Promise<
   const modules = config.hooks.map(({ module }) => module);
   const bundled = await bundleAs({ user, modules, isRequired: user !== null && isConfinementRequired(config) });
   if (process.geteuid?.() === 0 && !config.trustWritable) refuseOtherWriters(modules, bundled);
-  return config.hooks.flatMap(({ priority, options, allow }, index) =>
-    (bundled[index] ?? []).map((bundle) => ({ bundle: withoutFiles(bundle), priority, options, allow })),
+  return config.hooks.flatMap(({ name, priority, options, places, allow }, index) =>
+    (bundled[index] ?? []).map((bundle) => ({ bundle: withoutFiles(bundle), name, priority, options, places, allow })),
   );
 }
 

@@ -23,7 +23,6 @@ import { openSavefile } from '../../src/drivers/savefile.ts';
 import { DEST_REMOTE, IP_RECEIVE } from '../../src/firewall/constants.ts';
 import { setPoolLimit, systemPool } from '../../src/firewall/ddk.ts';
 import type { DefinedHook } from '../../src/hook/contract.ts';
-import { defineHook } from '../../src/hook/define-hook.ts';
 import { HookChain } from '../../src/hook/hook-chain.ts';
 import type { LoadedHook } from '../../src/hook/load-hook.ts';
 import { Lane } from '../../src/lane/lane.ts';
@@ -32,6 +31,7 @@ import type { Way } from '../../src/lane/way.ts';
 import { frameOf } from '../support/frame-of.ts';
 import { icmpSettings } from '../support/icmp-settings.ts';
 import { llc, mpls, pppoe, probe } from '../support/links.ts';
+import { handlersOf, loadedHook } from '../support/loaded-hook.ts';
 import {
   ethernet,
   extension,
@@ -199,8 +199,9 @@ function layBench(hooks: LoadedHook[], onHookError: 'drop' | 'forward', live: bo
 }
 
 async function setUp<Options>(hook: DefinedHook<Options>, options: unknown, priority: number): Promise<LoadedHook> {
-  await hook.setup?.(options as Options, quietRuntime(hook.name));
-  return { kind: 'defined', name: hook.name, path: hook.name, priority, definition: hook as DefinedHook };
+  const definition = hook as DefinedHook;
+  const handlers = (await hook.setup?.(options as Options, quietRuntime(hook.name))) ?? handlersOf(definition);
+  return { kind: 'defined', name: hook.name, path: hook.name, priority, definition, handlers };
 }
 
 async function stockHooks(): Promise<LoadedHook[]> {
@@ -332,7 +333,7 @@ test('a million random and mutated frames change only counters', async (t) => {
   const door = { name: 'wrong', path: 'wrong', priority: 4 };
   const wrong: LoadedHook[] = [
     { ...door, kind: 'callback', callback: misbehaving.firewallHook },
-    { ...door, kind: 'defined', definition: defineHook({ name: 'wrong', onPacket: misbehaving.onPacket }) },
+    loadedHook({ name: 'wrong', onPacket: misbehaving.onPacket }, 4),
     { ...door, kind: 'callback', callback: misbehaving.firewallHook, priority: -1 },
   ];
   const good = layBench(stock, 'drop', true, random);

@@ -26,7 +26,7 @@ import {
   systemPool,
 } from '../../src/firewall/ddk.ts';
 import { IPRcvBuf } from '../../src/firewall/ip-rcv-buf.ts';
-import type { HookDefinition } from '../../src/hook/contract.ts';
+import type { OnPacket } from '../support/loaded-hook.ts';
 
 /** Numbers below `bound`, the same for the same seed. */
 export type Random = (bound: number) => number;
@@ -54,7 +54,7 @@ const INDEXES: readonly unknown[] = [1, 2, 0, 99, 0xffffffff, -1, Number.NaN, 'e
 
 /** The hooks, and what they leave lying about. */
 export interface Misbehaving {
-  readonly onPacket: HookDefinition['onPacket'];
+  readonly onPacket: OnPacket;
   readonly firewallHook: IPPacketFirewallPtr;
   /** Frees what the hooks allocated and neither freed nor handed over. */
   cleanUp(): void;

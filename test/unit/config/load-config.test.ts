@@ -79,6 +79,7 @@ driver: pcap
 lanes: 1
 hooks:
   - module: hooks/a.ts
+    name: first
     priority: -5
     options: { ports: [23, "6000-6063"], deep: { list: [null, true] } }
     allow: { files: [list.txt, /srv/lists], network: ['tcp://192.0.2.7:443', 'udp://[2001:db8::53]:53'] }
@@ -100,8 +101,22 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
       hooks: [
         {
           module: '/etc/firehook/hooks/a.ts',
+          name: 'first',
           priority: -5,
           options: { ports: [23, '6000-6063'], deep: { list: [null, true] } },
+          places: {
+            file: 'firehook.yaml',
+            lines: {
+              '[]': 9,
+              '["ports"]': 12,
+              '["ports","0"]': 12,
+              '["ports","1"]': 12,
+              '["deep"]': 12,
+              '["deep","list"]': 12,
+              '["deep","list","0"]': 12,
+              '["deep","list","1"]': 12,
+            },
+          },
           allow: {
             files: ['/etc/firehook/list.txt', '/srv/lists'],
             network: ['tcp://192.0.2.7:443', 'udp://[2001:db8::53]:53'],
@@ -221,17 +236,17 @@ describe('a bad configuration', () => {
     [`${BRIDGE}lanes: "1"`, 'lanes: "1" is not valid; expected a whole number, from 1 to 64 (line 3)'],
     [
       `${BRIDGE}hooks:\n  - ./a.ts`,
-      'hooks[0]: "./a.ts" is not valid; expected a mapping with module, priority, options, allow (line 4)',
+      'hooks[0]: "./a.ts" is not valid; expected a mapping with module, name, priority, options, allow (line 4)',
     ],
     [
       `${BRIDGE}hooks:\n  - priority: 1`,
       'hooks[0].module: is missing; expected the path of a hook module or of a folder of them (line 4)',
     ],
     [
-      `${BRIDGE}hooks:\n  - module: a.ts\n    priority: high\n    options: [1]\n    name: x`,
+      `${BRIDGE}hooks:\n  - module: a.ts\n    priority: high\n    options: [1]\n    nam: x`,
       'hooks[0].priority: "high" is not valid; expected a whole number (line 5)',
       'hooks[0].options: [1] is not valid; expected a mapping of option names to values (line 6)',
-      'hooks[0].name: unknown key; expected module, priority, options, allow (line 7)',
+      'hooks[0].nam: unknown key; did you mean name? (line 7)',
     ],
     [`${BRIDGE}policy:\n  onDown: "maybe"`, 'policy.onDown: "maybe" is not valid; expected drop or forward (line 4)'],
     [

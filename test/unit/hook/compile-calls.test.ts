@@ -9,11 +9,12 @@ import { describe, it } from 'node:test';
 import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
 import { systemPool } from '../../../src/firewall/ddk.ts';
 import { compileCalls } from '../../../src/hook/compile-calls.ts';
-import type { DefinedHook } from '../../../src/hook/contract.ts';
+import type { Handlers, Verdict } from '../../../src/hook/contract.ts';
 import { defineHook } from '../../../src/hook/define-hook.ts';
 import { ContextState, ContextView } from '../../../src/hook/packet/context-view.ts';
 import { PacketState } from '../../../src/hook/packet/packet-state.ts';
 import { PacketView } from '../../../src/hook/packet/packet-view.ts';
+import { handlersOf } from '../../support/loaded-hook.ts';
 
 const packet = new PacketView(new PacketState(systemPool));
 const context = new ContextView(new ContextState());
@@ -21,15 +22,12 @@ const context = new ContextView(new ContextState());
 describe('compileCalls', () => {
   it('calls the hook of the index and no other, with the packet and the context it was given', () => {
     const calls: unknown[][] = [];
-    const hooks = Array.from({ length: 30 }, (_, number) =>
-      defineHook({
-        name: `hook-${number}`,
-        onPacket: (...args) => {
-          calls.push([number, ...args]);
-          return number % 2 === 0 ? FORWARD : DROP;
-        },
-      }),
-    );
+    const hooks = Array.from({ length: 30 }, (_, number) => ({
+      onPacket: (...args: unknown[]) => {
+        calls.push([number, ...args]);
+        return number % 2 === 0 ? FORWARD : DROP;
+      },
+    }));
     const call = compileCalls(hooks);
     for (const number of [29, 0, 17, 4]) assert.equal(call(number, packet, context), number % 2 === 0 ? FORWARD : DROP);
     assert.deepEqual(
@@ -44,19 +42,18 @@ describe('compileCalls', () => {
   });
 
   it('keeps the index where a hook of another kind stands between', () => {
-    const hook = defineHook({ name: 'second', onPacket: () => DROP });
+    const hook = handlersOf(defineHook({ name: 'second', onPacket: () => DROP }));
     assert.equal(compileCalls([null, hook])(1, packet, context), DROP);
   });
 
   it('calls a hook as a method of its definition, so that it can use this', () => {
-    const definition = defineHook({
-      name: 'stateful',
-      onPacket(this: { seen: number }) {
+    const stateful = {
+      seen: 0,
+      onPacket(this: { seen: number }): Verdict {
         this.seen += 1;
         return FORWARD;
       },
-    });
-    const stateful = { ...definition, seen: 0 };
+    };
     const call = compileCalls([stateful]);
     call(0, packet, context);
     call(0, packet, context);
@@ -65,17 +62,19 @@ describe('compileCalls', () => {
 
   it('lets through what a hook throws', () => {
     const failure = new Error('on purpose');
-    const hook = defineHook({
-      name: 'thrower',
+    const hook = {
       onPacket: () => {
         throw failure;
       },
-    });
+    };
     assert.throws(() => compileCalls([hook])(0, packet, context), failure);
   });
 
   it('makes nothing of a name that looks like code', () => {
-    const hook: DefinedHook = { ...defineHook({ name: 'x', onPacket: () => DROP }), name: '} }; process.exit(9); //' };
+    const hook: Handlers = {
+      ...handlersOf(defineHook({ name: 'x', onPacket: () => DROP })),
+      ...{ name: '} }; process.exit(9); //' },
+    };
     assert.equal(compileCalls([hook])(0, packet, context), DROP);
   });
 

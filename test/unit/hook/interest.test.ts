@@ -7,10 +7,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FORWARD } from '../../../src/firewall/constants.ts';
-import { defineHook } from '../../../src/hook/define-hook.ts';
 import { chainInterests, interestProblem } from '../../../src/hook/interest.ts';
 import type { LoadedHook } from '../../../src/hook/load-hook.ts';
 import type { Interest } from '../../../src/wire/interest.ts';
+import { loadedHook } from '../../support/loaded-hook.ts';
 import { callback, filtered } from '../lane/lane-rig.ts';
 
 const HAVING = '6, 17, 33, 132, 136';
@@ -53,13 +53,8 @@ describe('an interest', () => {
 });
 
 describe('a chain', () => {
-  const hook = (name: string, interest?: Interest | readonly Interest[]): LoadedHook => ({
-    kind: 'defined',
-    name,
-    path: `/hooks/${name}.ts`,
-    priority: 0,
-    definition: defineHook({ name, onPacket: () => FORWARD, ...(interest === undefined ? {} : { interest }) }),
-  });
+  const hook = (name: string, interest?: Interest | readonly Interest[]): LoadedHook =>
+    loadedHook({ name, onPacket: () => FORWARD, ...(interest === undefined ? {} : { interest }) });
 
   test('is interested in what any of its hooks is', () => {
     const hooks = [hook('a', { protocols: [6] }), hook('b', [{ versions: [6] }, { protocols: [17], ports: [53] }])];

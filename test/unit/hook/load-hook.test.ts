@@ -14,6 +14,7 @@ import { bundleHooks, type HookBundle } from '../../../src/hook/bundle-hook.ts';
 import { assertUniqueNames, describeHookError, type LoadedHook, loadHook } from '../../../src/hook/load-hook.ts';
 import { HOOK_MODULE_NAMES, HOOK_MODULES } from '../../../src/hook-modules.ts';
 import * as firehook from '../../../src/index.ts';
+import { handlersOf } from '../../support/loaded-hook.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/hooks/', import.meta.url));
 
@@ -35,7 +36,7 @@ describe('a good module', () => {
     assert.equal(hook.path, path.join(FIXTURES, 'good/drop-telnet.ts'));
     assert.equal(hook.priority, 10);
     const packet = { destinationPort: 23 } as firehook.Packet;
-    assert.equal(hook.definition.onPacket(packet, {} as firehook.Context), firehook.DROP);
+    assert.equal(hook.handlers?.onPacket(packet, {} as firehook.Context), firehook.DROP);
   });
 
   test('with the callback of the Windows interface is loaded as it stands, named after its file', async () => {
@@ -108,7 +109,7 @@ describe('a bad module', () => {
     'throws-at-load':
       "throws when it is loaded: TypeError: Cannot read properties of null (reading 'length') (FILE:3:27)",
     'unknown-key':
-      'onConnection: unknown key; expected name, priority, filter, interest, needs, setup, onPacket, teardown',
+      'onConnection: unknown key; expected name, priority, filter, interest, options, needs, checkable, setup, onPacket, teardown',
   };
 
   test('is in the table, each of them', () => {
@@ -142,7 +143,8 @@ test('two hooks of one name are refused, both files named', () => {
   assert.doesNotThrow(() => assertUniqueNames(hooks.slice(0, 2)));
   assert.throws(() => assertUniqueNames(hooks), {
     code: 'FIREHOOK_HOOK_INVALID',
-    message: 'not a hook: /other/a.ts: name: "a" is also the name of /hooks/a.ts',
+    message:
+      'not a hook: /other/a.ts: name: "a" is also the name of /hooks/a.ts; give one of them another in the configuration, as name:',
   });
 });
 
@@ -151,7 +153,7 @@ describe('an error that comes out of a hook', () => {
     const bundle = await bundleOf('good/several-files');
     const hook = loadHook(bundle, HOOK_MODULES);
     assert.ok(hook.kind === 'defined');
-    const { onPacket } = hook.definition;
+    const { onPacket } = handlersOf(hook.definition);
     assert.throws(
       () => onPacket({ protocol: 255 } as firehook.Packet, {} as firehook.Context),
       (error) => {

@@ -17,6 +17,7 @@ import { HookChain } from '../../../src/hook/hook-chain.ts';
 import { ROOT } from '../../support/documents.ts';
 import { frameOf } from '../../support/frame-of.ts';
 import { heapGrowth, SMALLEST_LEAK } from '../../support/heap-growth.ts';
+import { handlersOf } from '../../support/loaded-hook.ts';
 import { ethernet, ipv4, ipv6, tcp, udp } from '../../support/packet-builder.ts';
 import { hook, quietLane } from '../lane/lane-rig.ts';
 import { quietRuntime } from './drive-hook.ts';
@@ -58,10 +59,10 @@ test('every stock hook is looked at', () => {
 for (const [name, options] of Object.entries(OPTIONS)) {
   test(`${name} leaves nothing on the heap`, async () => {
     const { default: stock } = (await import(path.join(ROOT, `hooks/${name}.ts`))) as { default: DefinedHook };
-    await stock.setup?.(options, quietRuntime(name));
+    const { onPacket } = (await stock.setup?.(options, quietRuntime(name))) ?? handlersOf(stock);
     const chain = new HookChain({
       // What the lane does about a rejected packet is not the hook's.
-      hooks: [hook(name, (packet, context) => (stock.onPacket(packet, context) === FORWARD ? FORWARD : DROP))],
+      hooks: [hook(name, (packet, context) => (onPacket(packet, context) === FORWARD ? FORWARD : DROP))],
       onHookError: 'drop',
       pool: new Pool(1 << 20),
       onFault: (_hook, reason) => assert.fail(reason),

@@ -18,6 +18,7 @@ import type { Packet } from '../../../src/hook/packet/packet-contract.ts';
 import { PacketState } from '../../../src/hook/packet/packet-state.ts';
 import { PacketView } from '../../../src/hook/packet/packet-view.ts';
 import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
+import { handlersOf } from '../../support/loaded-hook.ts';
 
 /** Octets behind every datagram that no hook may touch. */
 const SLACK = 64;
@@ -80,7 +81,7 @@ export async function driveHook<Options>(
     resolvePath: (name) => path.resolve(folder, name),
     log: (level, message) => log.push(`${level}: ${message}`),
   };
-  await hook.setup?.(options as Options, runtime);
+  const handlers = (await hook.setup?.(options as Options, runtime)) ?? handlersOf(hook as DefinedHook);
   const context = new ContextState();
   const contextView = new ContextView(context);
   const state = new PacketState(systemPool);
@@ -103,7 +104,7 @@ export async function driveHook<Options>(
     context.seconds = Math.floor(timestampMs / 1000);
     context.nanoseconds = Math.round((timestampMs - context.seconds * 1000) * 1e6);
     const { bytesInUse, faultsTotal } = systemPool.totals();
-    const verdict = hook.onPacket(packet, contextView);
+    const verdict = handlers.onPacket(packet, contextView);
     const { replacement } = state;
     state.settle();
     const passage = {

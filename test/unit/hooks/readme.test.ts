@@ -5,7 +5,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -33,6 +33,7 @@ describe('hooks/README.md', () => {
 
   before(() => {
     cpSync(HOOKS, folder, { recursive: true });
+    symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
     writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
     for (const [index, file] of files.entries()) writeFileSync(file, hookBlocks[index] ?? '');
     writeFileSync(path.join(folder, 'blocked.txt'), listBlock);

@@ -20,8 +20,6 @@ import type { IPPacketFirewallPtr } from '../../../src/firewall/constants.ts';
 import { DEST_REMOTE, FORWARD, IP_RECEIVE, NonPagedPool, SIZEOF_IPRCVBUF } from '../../../src/firewall/constants.ts';
 import { IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
-import type { HookDefinition } from '../../../src/hook/contract.ts';
-import { defineHook } from '../../../src/hook/define-hook.ts';
 import { HOOK_WIDTH, HookChain } from '../../../src/hook/hook-chain.ts';
 import type { LoadedHook } from '../../../src/hook/load-hook.ts';
 import type { DatagramSender } from '../../../src/lane/egress.ts';
@@ -30,6 +28,7 @@ import { checkRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../../../src/lane
 import type { Way } from '../../../src/lane/way.ts';
 import { HOOK_COUNTERS, type HookChainCounter, type Row, rowFrom } from '../../../src/telemetry/counters.ts';
 import { icmpSettings } from '../../support/icmp-settings.ts';
+import { loadedHook, type OnPacket } from '../../support/loaded-hook.ts';
 
 /** Indexes of the two interfaces of {@link bridgeWay}. */
 export const INDEX_A = 11;
@@ -111,23 +110,13 @@ export function bridgeWay(changes: Partial<Way> = {}): Way {
 }
 
 /** A hook through the idiomatic door. */
-export function hook(name: string, onPacket: HookDefinition['onPacket'], priority?: number): LoadedHook {
-  return { kind: 'defined', name, path: `/hooks/${name}.ts`, priority, definition: defineHook({ name, onPacket }) };
+export function hook(name: string, onPacket: OnPacket, priority?: number): LoadedHook {
+  return loadedHook({ name, onPacket }, priority);
 }
 
 /** The same with a filter. */
-export function filtered(
-  name: string,
-  filter: string,
-  onPacket: HookDefinition['onPacket'] = () => FORWARD,
-): LoadedHook {
-  return {
-    kind: 'defined',
-    name,
-    path: `/hooks/${name}.ts`,
-    priority: 0,
-    definition: defineHook({ name, filter, onPacket }),
-  };
+export function filtered(name: string, filter: string, onPacket: OnPacket = () => FORWARD): LoadedHook {
+  return loadedHook({ name, filter, onPacket }, 0);
 }
 
 /** A lane over a driver that sends nothing, successfully: for what a packet costs. */

@@ -1,0 +1,182 @@
+/**
+ * Checks what a module says of its hook, and the handlers that its `setup` returns.
+ *
+ * Floor 2. Rule: whatever is not exactly right is refused, with the path of the module, the key and what is expected, before the hook has
+ * seen a packet. Nothing of the hook is called here.
+ *
+ * @module
+ */
+
+import { inspect } from 'node:util';
+import { closestKey } from '../config/closest-key.ts';
+import { FirehookError } from '../errors.ts';
+import { FilterError } from '../filter/filter-error.ts';
+import { compileFilter } from '../filter/to-js.ts';
+import { HOOK_PACKETS } from './compile-filters.ts';
+import { type DefinedHook, type Handlers, HOOK_API_VERSION, HOOK_META } from './contract.ts';
+import { interestProblem } from './interest.ts';
+
+/** Longest name of a hook, in characters: names are column heads and metric labels. */
+const MAX_NAME_LENGTH = 64;
+
+const HOOK_NAME = /^[A-Za-z0-9-]+$/;
+
+/** Characters of a wrong filter that its error shows. */
+const MOST_SHOWN = 200;
+
+const HEAD_KEYS = ['name', 'priority', 'filter', 'interest', 'options', 'needs', 'checkable', 'setup'];
+const HANDLER_KEYS = ['onPacket', 'teardown'];
+
+/** A module of a hook, by its path. */
+interface Module {
+  readonly path: string;
+}
+
+/**
+ * Checks the default export of a module.
+ *
+ * @throws {@link FirehookError} FIREHOOK_HOOK_INVALID with the exact reason
+ */
+export function checkDefinition(module: Module, value: unknown): DefinedHook {
+  const definition = checkMark(module, value);
+  for (const key of Object.keys(definition)) checkKey(module, key, [...HEAD_KEYS, ...HANDLER_KEYS], '');
+  const { name, priority, filter, interest, needs, options, checkable } = definition;
+  checkName(module, name);
+  checkPriority(module, 'priority', priority);
+  const problem = interest === undefined ? '' : interestProblem(interest);
+  if (problem !== '') refuseHook(module, problem);
+  if (filter !== undefined) checkFilter(module, filter);
+  if (filter !== undefined && interest !== undefined)
+    refuseHook(module, 'interest: stands beside a filter, which says it already');
+  if (needs !== undefined && typeof needs !== 'function' && (typeof needs !== 'object' || needs === null))
+    refuseHook(module, 'needs: is neither an object nor a function');
+  if (options !== undefined) checkSchema(module, options);
+  if (checkable !== undefined && typeof checkable !== 'boolean')
+    refuseHook(module, `checkable: ${shown(checkable)} is not valid; expected true or false`);
+  if (definition.setup !== undefined && typeof definition.setup !== 'function')
+    refuseHook(module, 'setup: is not a function');
+  if (definition.onPacket !== undefined) checkHandlerTypes(module, definition as Handlers, '');
+  else if (definition.setup === undefined || definition.teardown !== undefined)
+    refuseHook(module, 'onPacket: is missing');
+  return definition;
+}
+
+/**
+ * Checks what `setup` returned.
+ *
+ * @returns null for a hook that has its handlers in its definition
+ * @throws {@link FirehookError} FIREHOOK_HOOK_INVALID with the exact reason
+ */
+export function checkHandlers(module: Module, definition: DefinedHook, returned: unknown): Handlers | null {
+  const isPlain = definition.onPacket !== undefined;
+  if (isPlain && returned !== undefined)
+    refuseHook(module, 'setup: returned something, and onPacket stands in the definition; handlers stand in one place');
+  if (isPlain) return null;
+  if (typeof returned !== 'object' || returned === null)
+    refuseHook(
+      module,
+      `setup: returned ${shown(returned)}; expected handlers, as there is no onPacket in the definition`,
+    );
+  // An instance of a class has its state beside them.
+  const isPlainObject = Object.getPrototypeOf(returned) === Object.prototype;
+  if (isPlainObject) for (const key of Object.keys(returned)) checkKey(module, key, HANDLER_KEYS, 'setup: returned ');
+  const handlers = returned as Handlers;
+  if (handlers.onPacket === undefined) refuseHook(module, 'setup: returned handlers without onPacket');
+  checkHandlerTypes(module, handlers, 'setup: returned ');
+  return handlers;
+}
+
+/** Refuses a name that is none. */
+export function checkName(module: Module, name: unknown): void {
+  if (name === undefined) refuseHook(module, 'name: is missing');
+  if (typeof name !== 'string' || !HOOK_NAME.test(name) || name.length > MAX_NAME_LENGTH) {
+    refuseHook(
+      module,
+      `name: ${shown(name)} is not valid; expected 1 to ${MAX_NAME_LENGTH} letters, digits and dashes`,
+    );
+  }
+}
+
+/** Refuses a priority that is none. @param key - what it is called */
+export function checkPriority(module: Module, key: string, priority: unknown): asserts priority is number | undefined {
+  if (priority !== undefined && !Number.isSafeInteger(priority)) {
+    refuseHook(module, `${key}: ${shown(priority)} is not valid; expected a whole number`);
+  }
+}
+
+type AnyFunction = (...parameters: never[]) => unknown;
+
+/** A promise cannot be a verdict. A function that returns one without being async is found out at its first packet. */
+export function checkSynchronous(module: Module, key: string, value: unknown): asserts value is AnyFunction {
+  if (typeof value !== 'function') refuseHook(module, `${key}: is not a function`);
+  const kind = Object.prototype.toString.call(value).slice('[object '.length, -1);
+  if (kind === 'Function') return;
+  const what = kind === 'AsyncFunction' ? 'an async function' : 'a generator';
+  refuseHook(module, `${key}: is ${what}; a verdict is returned at once, a promise is none`);
+}
+
+/** A value in one line, whatever it is. */
+export function shown(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : inspect(value, { depth: 0, breakLength: Infinity });
+}
+
+/** Throws FIREHOOK_HOOK_INVALID about a module. */
+export function refuseHook(module: Module, reason: string, cause?: unknown): never {
+  throw new FirehookError('FIREHOOK_HOOK_INVALID', `${module.path}: ${reason}`, { cause, hook: module.path });
+}
+
+function checkMark(module: Module, value: unknown): DefinedHook {
+  if (typeof value === 'function') {
+    const what = /^class\b/.test(Function.prototype.toString.call(value)) ? 'class' : 'function';
+    refuseHook(module, `the default export is a ${what}; it has to be what defineHook returns`);
+  }
+  if (typeof value !== 'object' || value === null) {
+    refuseHook(module, `the default export is ${shown(value)}; it has to be what defineHook returns`);
+  }
+  if (value instanceof Promise) {
+    refuseHook(module, 'the default export is a promise; it has to be what defineHook returns, and setup may be async');
+  }
+  if (!(HOOK_META in value)) refuseHook(module, 'the default export is a plain object; wrap it in defineHook');
+  // Whatever carries the mark may have been made by hand.
+  const apiVersion = (value[HOOK_META] as { apiVersion?: unknown } | undefined)?.apiVersion;
+  if (apiVersion !== HOOK_API_VERSION) {
+    refuseHook(
+      module,
+      `made for version ${shown(apiVersion)} of the hook contract; this firehook speaks version ${HOOK_API_VERSION}`,
+    );
+  }
+  return value as DefinedHook;
+}
+
+function checkKey(module: Module, key: string, known: readonly string[], prefix: string): void {
+  if (known.includes(key)) return;
+  const near = closestKey(key, known);
+  const hint = near === undefined ? `unknown key; expected ${known.join(', ')}` : `did you mean ${near}?`;
+  refuseHook(module, `${prefix}${key}: ${hint}`);
+}
+
+function checkHandlerTypes(module: Module, handlers: Handlers, prefix: string): void {
+  checkSynchronous(module, `${prefix}onPacket`, handlers.onPacket);
+  if (handlers.teardown !== undefined && typeof handlers.teardown !== 'function')
+    refuseHook(module, `${prefix}teardown: is not a function`);
+}
+
+/** Of whichever library: what counts is the interface. */
+function checkSchema(module: Module, schema: unknown): void {
+  const isObject = (typeof schema === 'object' && schema !== null) || typeof schema === 'function';
+  const standard: unknown = isObject ? (schema as Record<string, unknown>)['~standard'] : undefined;
+  const { version, validate } = (standard ?? {}) as { version?: unknown; validate?: unknown };
+  if (version === 1 && typeof validate === 'function') return;
+  refuseHook(module, 'options: is no schema with the interface Standard Schema, version 1 (zod, valibot, arktype)');
+}
+
+function checkFilter(module: Module, filter: unknown): void {
+  if (typeof filter !== 'string') refuseHook(module, 'filter: is not a text in the language of pcap-filter(7)');
+  try {
+    compileFilter(filter, HOOK_PACKETS);
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    const text = filter.length > MOST_SHOWN ? `${filter.slice(0, MOST_SHOWN)}...` : filter;
+    refuseHook(module, `filter: column ${error.column} of ${JSON.stringify(text)}: ${error.problem}`, error);
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * A hook as the loader hands it to the chain, out of a definition that needs no set-up.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import type { DefinedHook, Handlers, PlainHook } from '../../src/hook/contract.ts';
+import { defineHook } from '../../src/hook/define-hook.ts';
+import type { LoadedHook } from '../../src/hook/load-hook.ts';
+
+/** The verdict function of a hook. */
+export type OnPacket = Handlers['onPacket'];
+
+/** The handlers in a definition. */
+export function handlersOf(definition: DefinedHook): Handlers {
+  assert.ok(definition.onPacket !== undefined, 'has its handlers in its definition');
+  return definition;
+}
+
+/** A hook that has been loaded. */
+export function loadedHook(head: PlainHook<unknown>, priority?: number): LoadedHook {
+  const definition = defineHook(head);
+  const { name } = definition;
+  return {
+    kind: 'defined',
+    name,
+    path: `/hooks/${name}.ts`,
+    priority,
+    definition,
+    handlers: handlersOf(definition),
+  };
+}
