@@ -22,6 +22,7 @@ import { columnOf, HOOK_COUNTERS } from '../telemetry/counters.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
 import type { CallbackDoor } from './callback-door.ts';
 import { ChainEntries, type ChainEntry } from './chain-entries.ts';
+import type { ChainFlows } from './chain-flows.ts';
 import { type CallHook, compileCalls } from './compile-calls.ts';
 import { compileFilters, type MatchFilter } from './compile-filters.ts';
 import { ACCEPT, type Verdict } from './contract.ts';
@@ -29,6 +30,7 @@ import { noVerdict } from './fault-text.ts';
 import type { LoadedHook } from './load-hook.ts';
 import type { Arrival, DatagramBuffer } from './packet/arrival.ts';
 import { ContextState, ContextView } from './packet/context-view.ts';
+import { EndedFlowView } from './packet/flow-view.ts';
 import { PacketState } from './packet/packet-state.ts';
 import { freezeViews, PacketView } from './packet/packet-view.ts';
 import { isChecksumPartial, MAX_DATAGRAM, Replacement } from './replacement.ts';
@@ -39,6 +41,7 @@ export const HOOK_WIDTH: number = HOOK_COUNTERS.length;
 
 const SEEN = columnOf(HOOK_COUNTERS, 'seen');
 const FILTERED = columnOf(HOOK_COUNTERS, 'filtered');
+const SETTLED = columnOf(HOOK_COUNTERS, 'settled');
 const FORWARDED = columnOf(HOOK_COUNTERS, 'forwarded');
 const ACCEPTED = columnOf(HOOK_COUNTERS, 'accepted');
 const DROPPED = columnOf(HOOK_COUNTERS, 'dropped');
@@ -47,6 +50,9 @@ const REPLACED = columnOf(HOOK_COUNTERS, 'replaced');
 /** Counted only where the chain tracks changes (replay, tap): it costs a copy of each packet. */
 const CHANGED = columnOf(HOOK_COUNTERS, 'changed');
 const FAULTS = columnOf(HOOK_COUNTERS, 'faults');
+
+/** Flows that end at once: more wait for the next batch. */
+const ENDED_AT_ONCE = 64;
 
 /** What decides a packet when a hook is at fault. */
 export type OnHookError = 'drop' | 'forward';
@@ -63,6 +69,8 @@ export interface HookChainOptions {
   readonly trackChanges?: boolean;
   /** Null where nothing is made to happen. */
   readonly verifier?: Verifier | null;
+  /** Null where no hook asks for flows. */
+  readonly flows?: ChainFlows | null;
 }
 
 /** The hooks of a lane in running order, and the state of the packet that is among them. */
@@ -88,6 +96,8 @@ export class HookChain {
   /** Of the packet that is among the hooks, or was last; null before the first. */
   context: ContextState | null = null;
 
+  readonly #flows: ChainFlows | null;
+  readonly #endedFlow: EndedFlowView | null;
   readonly #callHook: CallHook;
   readonly #matchFilter: MatchFilter;
   readonly #pool: Pool;
@@ -124,7 +134,11 @@ export class HookChain {
     this.counters = new Float64Array(this.hooks.length * HOOK_WIDTH);
     this.#pool = options.pool;
     freezeViews();
-    this.#packet = new PacketState(options.pool);
+    const flows = options.flows ?? null;
+    this.#flows = flows;
+    this.#endedFlow = flows === null ? null : new EndedFlowView(flows);
+    if (flows !== null) flows.onEnd = () => this.#endFlow();
+    this.#packet = new PacketState(options.pool, flows);
     this.#packetView = new PacketView(this.#packet);
     this.#replacement = new Replacement(options.pool);
     this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
@@ -146,6 +160,46 @@ export class HookChain {
    * @param otherIndex - the second interface index that `sendInterfaceIndex` may be set to
    */
   run(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextState, otherIndex: number): Verdict {
+    const flows = this.#flows;
+    if (flows === null) return this.#walk(lent, bytes, layout, context, otherIndex);
+    flows.begin(bytes, layout, context.zone);
+    const verdict = this.#walk(lent, bytes, layout, context, otherIndex);
+    flows.end(verdict === FORWARD);
+    return verdict;
+  }
+
+  /**
+   * Says what time it is for the flows, once a batch, and ends some of those that are over.
+   *
+   * @param nowMs - milliseconds on a clock that never jumps back; in replay that of the file
+   */
+  tick(nowMs: number): void {
+    this.#flows?.table.expire(nowMs, ENDED_AT_ONCE);
+  }
+
+  /** A flow ends: the hooks that want to know are told. What one of them does wrong is its fault. */
+  #endFlow(): void {
+    const pool = this.#pool;
+    const { owner } = pool;
+    for (const entry of this.entries.list) {
+      const { onFlowEnd } = entry;
+      if (onFlowEnd === null) continue;
+      pool.owner = entry.owner;
+      try {
+        onFlowEnd.call(entry.handlers, this.#endedFlow as EndedFlowView);
+      } catch (error) {
+        this.countFault(entry.hook);
+        this.#onFault(this.hooks[entry.hook] as LoadedHook, 'threw in onFlowEnd', error, null);
+      }
+      pool.owner = owner;
+    }
+  }
+
+  #walk(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextState, otherIndex: number): Verdict {
+    const flows = this.#flows;
+    const isFresh = flows?.isFresh ?? true;
+    const forwards = flows?.forwards ?? 0;
+    const drops = flows?.drops ?? 0;
     const entries = this.entries.list;
     const call = this.#callHook;
     const counters = this.counters;
@@ -177,6 +231,13 @@ export class HookChain {
           return this.#poolExhausted();
       }
       if (callback === null && this.replaced && !this.#linearise()) return this.#poolExhausted();
+      if (((forwards | drops) & entry.bit) !== 0 || (entry.isForFresh && !isFresh)) {
+        count(counters, row + SETTLED);
+        if ((drops & entry.bit) === 0) continue;
+        this.decidedBy = i;
+        count(counters, row + DROPPED);
+        return DROP;
+      }
       if (entry.isFiltered && !this.#isWanted(i, context)) {
         count(counters, row + FILTERED);
         continue;
@@ -190,8 +251,9 @@ export class HookChain {
       let reason = '';
       let error: unknown;
       pool.owner = entry.owner;
+      if (flows !== null) flows.hook = i;
       try {
-        if (isDefined) verdict = call(i, packetView, contextView);
+        if (isDefined) verdict = call(i, packetView, contextView, isFresh);
         else verdict = this.#callDriver(entry, layout, context);
       } catch (thrown) {
         verdict = FORWARD;

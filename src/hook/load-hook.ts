@@ -20,7 +20,15 @@ import { closestKey } from '../config/closest-key.ts';
 import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
 import type { HookBundle } from './bundle-hook.ts';
 import { missingName } from './bundle-message.ts';
-import { checkDefinition, checkName, checkPriority, checkSynchronous, refuseHook, shown } from './check-definition.ts';
+import {
+  checkDefinition,
+  checkName,
+  checkPriority,
+  checkSynchronous,
+  isPlainHook,
+  refuseHook,
+  shown,
+} from './check-definition.ts';
 import { type DefinedHook, type Handlers, HOOK_META, type HookModules } from './contract.ts';
 import { freezeModule } from './freeze-realm.ts';
 
@@ -103,8 +111,8 @@ export function loadHook(bundle: HookBundle, modules: HookModules): LoadedHook {
   if (callback !== undefined) return checkCallback(bundle, callback, exported.firewallHookPriority);
   if (byDefault !== undefined) {
     const definition = checkDefinition(bundle, byDefault);
-    const { name, priority, onPacket } = definition;
-    const handlers = onPacket === undefined ? null : (definition as Handlers);
+    const { name, priority } = definition;
+    const handlers = isPlainHook(definition) ? (definition as Handlers) : null;
     return { kind: 'defined', name, path: bundle.path, priority, definition, handlers };
   }
   const names = Object.keys(exported);
@@ -231,7 +239,11 @@ export function placeOfVerdict(
   pointer: IPPacketFirewallPtr | null,
 ): string | undefined {
   const own =
-    hook.kind === 'defined' ? (hook.handlers?.onPacket ?? null) : hook.kind === 'callback' ? hook.callback : null;
+    hook.kind === 'defined'
+      ? (hook.handlers?.onPacket ?? hook.handlers?.onFlow ?? null)
+      : hook.kind === 'callback'
+        ? hook.callback
+        : null;
   const verdict = pointer ?? own;
   if (verdict === null) return undefined;
   const text = Function.prototype.toString.call(verdict);

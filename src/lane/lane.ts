@@ -23,6 +23,7 @@ import type { Verdict } from '../hook/contract.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { type DatagramBuffer, MAX_QUOTED } from '../hook/packet/arrival.ts';
 import { ContextState } from '../hook/packet/context-view.ts';
+import { readU16 } from '../wire/bytes.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { CUT, NOT_IP, unreadableType } from '../wire/frame-kind.ts';
 import { parseIpLayout } from '../wire/ip-layout.ts';
@@ -83,6 +84,13 @@ export interface LaneOptions {
 
 /** Packets between two looks at whether a snapshot of the progress file is due. */
 const PROGRESS_EVERY = 64;
+
+const ETHERNET_HEADER = 14;
+const TAG_8021Q = 0x8100;
+const TAG_8021AD = 0x88a8;
+const VLAN_MASK = 0x0fff;
+/** More than there are VLANs. */
+const ZONE_FACTOR = 4099;
 
 /** Ports a lane can have: a driver port id is an index. */
 const NO_WAY = null;
@@ -194,6 +202,8 @@ export class Lane implements FrameSink {
   /** {@inheritDoc FrameSink.onFrame} */
   onFrame(frame: Frame): void {
     this.packets += 1;
+    // A file has no batches of one moment.
+    if (!this.#isInBatch || !this.#isLive) this.#chain.tick(this.#now());
     this.#isInBatch = true;
     const { port, length } = frame;
     const way = this.#wayOfPort[port] ?? NO_WAY;
@@ -212,6 +222,11 @@ export class Lane implements FrameSink {
     this.#handle(packet);
     if (this.#progress !== null && this.packets % PROGRESS_EVERY === 0)
       this.#progress.writeWhenDue(this.packets, this.#now());
+  }
+
+  /** To be called now and then while no frames come: what waits for time to pass goes on. */
+  onIdle(): void {
+    if (!this.#isInBatch) this.#chain.tick(this.#now());
   }
 
   /** {@inheritDoc FrameSink.onBatchEnd} */
@@ -255,6 +270,10 @@ export class Lane implements FrameSink {
     lent.ipr_flags = packet.isPartial ? IPR_FLAG_CHECKSUM_OFFLOAD : 0;
     const context = this.#context;
     context.direction = way.direction;
+    context.from = way.from;
+    context.to = way.to;
+    context.side = way.side;
+    context.zone = offset === ETHERNET_HEADER ? way.zone : zoneOf(octets, offset, linktype, way.zone);
     context.recvInterfaceIndex = way.recvInterfaceIndex;
     context.sendInterfaceIndex = way.sendInterfaceIndex;
     const isForHost = way.unicastType === DEST_LOCAL;
@@ -362,6 +381,18 @@ export class Lane implements FrameSink {
     this.#linktypeOfPort[port] = linktype;
     return linktype;
   }
+}
+
+/** The zone of a packet with VLAN tags: the same addresses in another VLAN are another flow. */
+function zoneOf(frame: Uint8Array, offset: number, linktype: number, zone: number): number {
+  let tagged = zone;
+  if (linktype !== LINKTYPE_ETHERNET) return tagged;
+  for (let at = ETHERNET_HEADER - 2; at + 4 < offset; at += 4) {
+    const type = readU16(frame, at);
+    if (type !== TAG_8021Q && type !== TAG_8021AD) break;
+    tagged = (Math.imul(tagged, ZONE_FACTOR) + 1 + (readU16(frame, at + 2) & VLAN_MASK)) | 0;
+  }
+  return tagged;
 }
 
 /** The view of `frame` from `offset` on. A driver hands the same buffers again and again: they keep their views. */

@@ -163,6 +163,13 @@ export const WAY_SUMS: readonly CounterSum[] = [
 export const HOOK_COUNTERS = [
   counter('seen', 'seen', 0, 'always', 'Packets that the hook was called with.'),
   counter('filtered', 'filtered', 0, 'counted', 'Packets outside of its filter, which went on without it.'),
+  counter(
+    'settled',
+    'settled',
+    0,
+    'counted',
+    'Packets of flows that it had decided about, for which it was not called.',
+  ),
   counter('forwarded', 'forwarded', 0, 'always', 'Packets that it let go on.'),
   counter('accepted', 'accepted', 0, 'counted', 'Packets that it let go on, past the hooks behind it.'),
   counter('dropped', 'dropped', 0, 'always', 'Packets that ended with it, by its verdict or by its fault.'),
