@@ -25,7 +25,7 @@ import { ChainEntries, type ChainEntry } from './chain-entries.ts';
 import type { ChainFlows } from './chain-flows.ts';
 import { type CallHook, compileCalls } from './compile-calls.ts';
 import { compileFilters, type MatchFilter } from './compile-filters.ts';
-import { ACCEPT, type Verdict } from './contract.ts';
+import { ACCEPT, REPLY, RESET, type Verdict } from './contract.ts';
 import { noVerdict } from './fault-text.ts';
 import type { LoadedHook } from './load-hook.ts';
 import type { Arrival, DatagramBuffer } from './packet/arrival.ts';
@@ -46,6 +46,8 @@ const FORWARDED = columnOf(HOOK_COUNTERS, 'forwarded');
 const ACCEPTED = columnOf(HOOK_COUNTERS, 'accepted');
 const DROPPED = columnOf(HOOK_COUNTERS, 'dropped');
 const REJECTED = columnOf(HOOK_COUNTERS, 'rejected');
+const REPLIED = columnOf(HOOK_COUNTERS, 'replied');
+const RESET_PACKETS = columnOf(HOOK_COUNTERS, 'reset');
 const REPLACED = columnOf(HOOK_COUNTERS, 'replaced');
 /** Counted only where the chain tracks changes (replay, tap): it costs a copy of each packet. */
 const CHANGED = columnOf(HOOK_COUNTERS, 'changed');
@@ -270,7 +272,9 @@ export class HookChain {
         this.#collectCells(callback);
       }
       if (reason === '') {
-        if (verdict !== FORWARD && verdict !== DROP && verdict !== ICMP_ON_DROP) {
+        // Windows has three; the others are for hooks made with defineHook.
+        const isKnown = verdict === FORWARD || verdict === DROP || verdict === ICMP_ON_DROP;
+        if (!isKnown && !(isDefined && (verdict === REPLY || verdict === RESET))) {
           reason = noVerdict(verdict);
           verdict = FORWARD;
         } else if (pool.faultsTotal !== poolFaults) {
@@ -290,7 +294,7 @@ export class HookChain {
       }
       const standing: IPRcvBuf | null = this.current;
       if (this.#handedOver !== null || packet.replacement !== null || this.#isReshaped(lent, layout)) {
-        const refusal = this.#takeOver(row, reason === '' && verdict === FORWARD, lent, layout);
+        const refusal = this.#takeOver(row, reason === '' && (verdict === FORWARD || verdict === REPLY), lent, layout);
         if (this.decidedBy === POOL_EXHAUSTED) return DROP;
         if (reason === '') reason = refusal;
       }
@@ -304,6 +308,8 @@ export class HookChain {
         context.sendInterfaceIndex = sendIndex;
         context.destinationType = destinationType;
         this.#onFault(this.hooks[i] as LoadedHook, reason, error, entry.pointer);
+        // What it made of the packet is not to be sent to anybody.
+        if (verdict === REPLY) verdict = FORWARD;
         if (verdict === FORWARD) {
           if (this.#faultVerdict === FORWARD) continue;
           this.byFault = true;
@@ -322,7 +328,8 @@ export class HookChain {
         break;
       }
       this.decidedBy = i;
-      count(counters, row + (verdict === DROP ? DROPPED : REJECTED));
+      count(counters, row + columnOfVerdict(verdict));
+      if (verdict === REPLY && !this.replaced) packet.settle();
       return verdict;
     }
     if (this.#isStandIn) this.#putBack(bytes, layout);
@@ -376,6 +383,11 @@ export class HookChain {
   /** To be called when the packets of a batch are through: what a hook kept of them is dead. */
   endBatch(): void {
     this.#packet.endBatch();
+  }
+
+  /** The packet as the hooks have left it, to be read, until the next {@link HookChain.run}. */
+  get standing(): { readonly bytes: Buffer; readonly layout: IpLayout } {
+    return this.#packet;
   }
 
   /** The packet as it came, whatever the hooks made of it, until the next {@link HookChain.run}. */
@@ -621,6 +633,19 @@ function sortByPriority(hooks: readonly LoadedHook[]): LoadedHook[] {
     .map((hook, order) => ({ hook, order }))
     .sort((a, b) => (b.hook.priority ?? 0) - (a.hook.priority ?? 0) || a.order - b.order)
     .map(({ hook }) => hook);
+}
+
+function columnOfVerdict(verdict: Verdict): number {
+  switch (verdict) {
+    case REPLY:
+      return REPLIED;
+    case RESET:
+      return RESET_PACKETS;
+    case ICMP_ON_DROP:
+      return REJECTED;
+    default:
+      return DROPPED;
+  }
 }
 
 function count(counters: Float64Array, index: number): void {

@@ -19,7 +19,7 @@ import { portOf } from '../drivers/contract.ts';
 import { FRAME_SEGMENT, type Frame, type FrameBuffer } from '../drivers/frame.ts';
 import { DEST_LOCAL, DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
 import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
-import type { Verdict } from '../hook/contract.ts';
+import { REPLY, RESET, type Verdict } from '../hook/contract.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { type DatagramBuffer, MAX_QUOTED } from '../hook/packet/arrival.ts';
 import { ContextState } from '../hook/packet/context-view.ts';
@@ -57,6 +57,7 @@ import { type LocalRoute, LocalTable } from './local-table.ts';
 import { NO_DATAGRAM, PacketInHand } from './packet-in-hand.ts';
 import { isProbe, PROBES_PER_SECOND } from './probe.ts';
 import type { ProgressWriter } from './progress.ts';
+import { Returns } from './returns.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { UnreadableTypes } from './unreadable-types.ts';
 import type { Way } from './way.ts';
@@ -106,6 +107,7 @@ export class Lane implements FrameSink {
   readonly #driver: Driver;
   readonly #chain: HookChain;
   readonly #egress: Egress;
+  readonly #returns: Returns;
   /** Row that packets made by hooks are booked on: they belong to no way, but in a row of `tap` nothing may be sent. */
   readonly #injectBase: number;
   readonly #isLive: boolean;
@@ -159,6 +161,13 @@ export class Lane implements FrameSink {
       arrival: options.chain.arrival,
       locals: this.#locals,
       onDenied: options.onDenied ?? (() => undefined),
+    });
+    this.#returns = new Returns({
+      egress: this.#egress,
+      ledger: this.ledger,
+      chain: options.chain,
+      perSecond: options.icmp.ratePerSecond,
+      now: options.now,
     });
   }
 
@@ -370,7 +379,9 @@ export class Lane implements FrameSink {
       add(ledger, base + LOST_POOL, 1);
     } else if (verdict === DROP) {
       drop(ledger, base, chain.byFault ? DROPPED_BY_FAULT : DROPPED_BY_HOOK);
-    } else {
+    } else if (verdict === REPLY) this.#returns.reply(packet, chain.replaced ? chain.current : null);
+    else if (verdict === RESET) this.#returns.reset(packet);
+    else {
       add(ledger, base + REJECTED, 1);
       this.#egress.reject(packet);
     }

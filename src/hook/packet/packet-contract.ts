@@ -16,10 +16,12 @@
  * @module
  */
 
+import type { DROP } from '../../firewall/constants.ts';
 import type { IPRcvBuf } from '../../firewall/ip-rcv-buf.ts';
 import type { FlowEnds } from '../../flow/flow-ends.ts';
 import type { Prefix } from '../../wire/address.ts';
 import type { OctetBuffer } from '../../wire/octet-buffer.ts';
+import type { REPLY } from '../contract.ts';
 
 /**
  * One IP datagram, from the IP header on, as a hook sees it.
@@ -90,6 +92,17 @@ export interface Packet {
    * @returns false, with nothing changed, for a fragment and for a packet that the capture cut
    */
   fillChecksums(): boolean;
+  /**
+   * Writes the answer to a UDP datagram over it: another payload, addresses and ports exchanged, a TTL of 64. What it returns is to be returned.
+   * Cost: O(length) and a descriptor of the pool.
+   *
+   * @returns REPLY; DROP where {@link Payload.splice} refuses the payload
+   * @example
+   * ```ts
+   * return packet.replyUdp(answer);
+   * ```
+   */
+  replyUdp(payload: Uint8Array): typeof REPLY | typeof DROP;
   /**
    * Lets another chain take this packet's place. Has effect with a FORWARD verdict; later hooks see the new chain.
    *

@@ -13,7 +13,7 @@
  * @module
  */
 
-import { IPR_FLAG_CHECKSUM_OFFLOAD } from '../../firewall/constants.ts';
+import { DROP, IPR_FLAG_CHECKSUM_OFFLOAD } from '../../firewall/constants.ts';
 import type { IPRcvBuf } from '../../firewall/ip-rcv-buf.ts';
 import { readU16 } from '../../wire/bytes.ts';
 import { completeTransportChecksum, fillChecksums } from '../../wire/datagram.ts';
@@ -22,6 +22,7 @@ import * as ipv6 from '../../wire/ipv6.ts';
 import * as tcp from '../../wire/tcp.ts';
 import * as udp from '../../wire/udp.ts';
 import { type ChainFlows, NO_FLOW } from '../chain-flows.ts';
+import { REPLY } from '../contract.ts';
 import { AddressView } from './address-view.ts';
 import { ContextView } from './context-view.ts';
 import { ColumnView, EndedFlowView, FlowView, flowStateOf, RecordView } from './flow-view.ts';
@@ -70,6 +71,17 @@ export class PacketView implements Packet {
     if (!this.#state.isPartial) return fillChecksums(bytes, layout.length);
     if (layout.version === 4) ipv4.fillChecksum(bytes, 0);
     return true;
+  }
+
+  replyUdp(payload: Uint8Array): typeof REPLY | typeof DROP {
+    if (!this.payload.splice(0, this.payload.length, payload)) return DROP;
+    const layer = this.#udp;
+    const { sourcePort } = layer;
+    layer.sourcePort = layer.destinationPort;
+    layer.destinationPort = sourcePort;
+    this.ip.swap();
+    this.ip.ttl = REPLY_HOPS;
+    return REPLY;
   }
 
   replace(chain: IPRcvBuf): void {
@@ -177,6 +189,8 @@ export class PacketView implements Packet {
   }
 }
 
+/** TTL of an answer: as if it came from the end that was asked. */
+const REPLY_HOPS = 64;
 /** Type, code and checksum. */
 const ICMP_LENGTH = 4;
 

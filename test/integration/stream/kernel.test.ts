@@ -227,7 +227,8 @@ function read(datagrams: readonly Buffer[], onOverlap: OverlapRule = 'reset'): M
   const opened = new Map<number, number>();
   for (const datagram of datagrams) {
     assert.ok(parseIpLayout(datagram, 0, datagram.length, datagram.length, layout, true), datagram.toString('hex'));
-    const flow = flows.track(datagram, layout, layout.declaredLength, 0, 0);
+    flows.tick(0);
+    const flow = flows.track(datagram, layout, layout.declaredLength, 0);
     if (flow < 0 || flows.isInvalid === 1 || !segment.read(datagram, layout)) continue;
     const generation = flows.records.generationOf(flow);
     if (flows.direction === 1) {
