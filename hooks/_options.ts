@@ -7,6 +7,46 @@
  * @module
  */
 
+import type { StandardSchema } from 'firehook';
+
+/** What is wrong with one option. */
+class OptionError extends Error {
+  readonly key: string;
+  readonly problem: string;
+
+  constructor(key: string, problem: string) {
+    super(`${key}: ${problem}`);
+    this.key = key;
+    this.problem = problem;
+  }
+}
+
+/**
+ * A schema of options, for `options` of a definition: the keys that are known, and what makes the values of them.
+ *
+ * @param known - every key
+ * @param read - throws what {@link optionError} makes
+ */
+export function optionsOf<Key extends string, Values>(
+  known: readonly Key[],
+  read: (values: OptionValues<Key>) => Values,
+): StandardSchema<Values> {
+  return {
+    '~standard': {
+      version: 1,
+      vendor: 'firehook',
+      validate: (options) => {
+        try {
+          return { value: read(readOptions(options, known)) };
+        } catch (error) {
+          if (!(error instanceof OptionError)) throw error;
+          return { issues: [{ message: error.problem, path: [error.key] }] };
+        }
+      },
+    },
+  };
+}
+
 /** The options of a hook after their keys were checked; the values are not checked yet. */
 export type OptionValues<Key extends string> = Readonly<Partial<Record<Key, unknown>>>;
 
@@ -15,12 +55,12 @@ export type OptionValues<Key extends string> = Readonly<Partial<Record<Key, unkn
  *
  * @throws Error when `options` is something else or has a key that is not in `known`
  */
-export function readOptions<Key extends string>(options: unknown, known: readonly Key[]): OptionValues<Key> {
+function readOptions<Key extends string>(options: unknown, known: readonly Key[]): OptionValues<Key> {
   const values = options ?? {};
   if (typeof values !== 'object' || Array.isArray(values)) throw optionError('options', values, 'a mapping');
   for (const key of Object.keys(values)) {
     if (known.some((name) => name === key)) continue;
-    throw new Error(`${key}: unknown option; expected ${known.length === 0 ? 'none' : known.join(', ')}`);
+    throw wrongOption(key, `unknown option; expected ${known.length === 0 ? 'none' : known.join(', ')}`);
   }
   return values as OptionValues<Key>;
 }
@@ -28,7 +68,12 @@ export function readOptions<Key extends string>(options: unknown, known: readonl
 /** The error for a bad or missing value, in one line: the key, the value and what was expected. */
 export function optionError(key: string, value: unknown, expected: string): Error {
   const problem = value === undefined ? 'is missing' : `${JSON.stringify(value)} is not valid`;
-  return new Error(`${key}: ${problem}; expected ${expected}`);
+  return wrongOption(key, `${problem}; expected ${expected}`);
+}
+
+/** The error for an option that is wrong for another reason than its value alone. */
+export function wrongOption(key: string, problem: string): Error {
+  return new OptionError(key, problem);
 }
 
 /**

@@ -7,8 +7,8 @@
  * @module
  */
 
-import type { Interest, Packet } from 'firehook';
-import { type OptionValues, optionError, readChoice } from './_options.ts';
+import type { Interest, Packet, StandardSchema } from 'firehook';
+import { type OptionValues, optionError, optionsOf, readChoice } from './_options.ts';
 
 /** Options of `drop-port` and `reject-port`. */
 export interface PortRuleOptions {
@@ -75,3 +75,9 @@ export class PortRule {
     }
   }
 }
+
+/** The options of a hook that has a rule and nothing else. */
+export const portRule: StandardSchema<PortRule> = optionsOf(
+  ['protocol', 'ports', 'direction'],
+  (values) => new PortRule(values),
+);

@@ -9,9 +9,8 @@
  */
 
 import { readFileSync, statSync } from 'node:fs';
-import type { Address, Packet } from 'firehook';
 import { DROP, defineHook, FORWARD, ICMP_ON_DROP, parseAddress, parseCidr } from 'firehook';
-import { readChoice, readFlag, readOptions, readText } from './_options.ts';
+import { optionsOf, readChoice, readFlag, readText } from './_options.ts';
 import { type Prefix, PrefixSet } from './_prefix-set.ts';
 
 /** Options of `block-list`. */
@@ -32,40 +31,32 @@ export interface BlockListOptions {
   readonly reject?: boolean;
 }
 
-let atSource = true;
-let atDestination = true;
-let blocked: typeof DROP | typeof ICMP_ON_DROP = DROP;
-let ipv4 = new PrefixSet([]);
-let ipv6 = new PrefixSet([]);
-
-export default defineHook<BlockListOptions>({
+export default defineHook({
   name: 'block-list',
-  needs: (options) => ({ files: typeof options?.file === 'string' ? [options.file] : [] }),
-  setup(options, runtime) {
-    const values = readOptions(options, ['file', 'match', 'reject']);
-    const file = readText('file', values.file);
-    const match = readChoice('match', values.match, ['source', 'destination', 'either'], 'either');
-    atSource = match !== 'destination';
-    atDestination = match !== 'source';
-    blocked = readFlag('reject', values.reject) ? ICMP_ON_DROP : DROP;
-    const prefixes = parseList(readList(file, runtime.resolvePath(file)), file);
-    ipv4 = new PrefixSet(prefixes.filter((prefix) => prefix.bytes.length === 4));
-    ipv6 = new PrefixSet(prefixes.filter((prefix) => prefix.bytes.length === 16));
-    runtime.log(
+  options: optionsOf(['file', 'match', 'reject'], ({ file, match, reject }) => ({
+    file: readText('file', file),
+    match: readChoice('match', match, ['source', 'destination', 'either'], 'either'),
+    blocked: readFlag('reject', reject) ? ICMP_ON_DROP : DROP,
+  })),
+  needs: ({ file }) => ({ files: [file] }),
+  setup({ file, match, blocked }, { resolvePath, log }) {
+    const atSource = match !== 'destination';
+    const atDestination = match !== 'source';
+    const prefixes = parseList(readList(file, resolvePath(file)), file);
+    const ipv4 = new PrefixSet(prefixes.filter((prefix) => prefix.bytes.length === 4));
+    const ipv6 = new PrefixSet(prefixes.filter((prefix) => prefix.bytes.length === 16));
+    log(
       prefixes.length === 0 ? 'warn' : 'info',
       `${file}: ${prefixes.length} entries, ${ipv4.size} IPv4 and ${ipv6.size} IPv6 ranges.`,
     );
-  },
-  onPacket(packet) {
-    return (atSource && has(packet, packet.source)) || (atDestination && has(packet, packet.destination))
-      ? blocked
-      : FORWARD;
+    return {
+      onPacket({ version, source, destination }) {
+        const set = version === 4 ? ipv4 : ipv6;
+        return (atSource && set.has(source)) || (atDestination && set.has(destination)) ? blocked : FORWARD;
+      },
+    };
   },
 });
-
-function has(packet: Packet, address: Address): boolean {
-  return packet.version === 4 ? ipv4.has(address) : ipv6.has(address);
-}
 
 function readList(file: string, path: string): string {
   try {

@@ -8,7 +8,7 @@
  */
 
 import { defineHook, FORWARD } from 'firehook';
-import { readInteger, readOptions } from './_options.ts';
+import { optionsOf, readInteger } from './_options.ts';
 
 /** Options of `clamp-mss`. */
 export interface ClampMssOptions {
@@ -19,18 +19,16 @@ export interface ClampMssOptions {
 const PROTOCOL_TCP = 6;
 const TCP_SYN = 2;
 
-let maximum = 65_535;
-
-export default defineHook<ClampMssOptions>({
+export default defineHook({
   name: 'clamp-mss',
   interest: { protocols: [PROTOCOL_TCP] },
-  setup(options) {
-    // 88 is the smallest value Linux takes for itself; less than that and a connection hardly moves.
-    maximum = readInteger('mss', readOptions(options, ['mss']).mss, 88, 65_535);
-  },
-  onPacket({ tcp, isFragment }) {
-    if (tcp === null || isFragment || !tcp.has(TCP_SYN)) return FORWARD;
-    if (tcp.mss > maximum) tcp.mss = maximum;
-    return FORWARD;
-  },
+  // 88 is the smallest value Linux takes for itself; less than that and a connection hardly moves.
+  options: optionsOf(['mss'], ({ mss }) => readInteger('mss', mss, 88, 65_535)),
+  setup: (maximum) => ({
+    onPacket({ tcp, isFragment }) {
+      if (tcp === null || isFragment || !tcp.has(TCP_SYN)) return FORWARD;
+      if (tcp.mss > maximum) tcp.mss = maximum;
+      return FORWARD;
+    },
+  }),
 });

@@ -8,18 +8,11 @@
  */
 
 import { DROP, defineHook, FORWARD } from 'firehook';
-import { readOptions } from './_options.ts';
-import { PORT_RULE_INTEREST, PortRule, type PortRuleOptions } from './_port-rule.ts';
+import { PORT_RULE_INTEREST, portRule } from './_port-rule.ts';
 
-let rule: PortRule | undefined;
-
-export default defineHook<PortRuleOptions>({
+export default defineHook({
   name: 'drop-port',
   interest: PORT_RULE_INTEREST,
-  setup(options) {
-    rule = new PortRule(readOptions(options, ['protocol', 'ports', 'direction']));
-  },
-  onPacket(packet) {
-    return rule?.matches(packet) ? DROP : FORWARD;
-  },
+  options: portRule,
+  setup: (rule) => ({ onPacket: (packet) => (rule.matches(packet) ? DROP : FORWARD) }),
 });

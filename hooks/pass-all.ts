@@ -7,13 +7,11 @@
  */
 
 import { defineHook, FORWARD } from 'firehook';
-import { readOptions } from './_options.ts';
+import { optionsOf } from './_options.ts';
 
 export default defineHook({
   name: 'pass-all',
-  setup(options) {
-    readOptions(options, []);
-  },
+  options: optionsOf([], () => undefined),
   onPacket() {
     return FORWARD;
   },

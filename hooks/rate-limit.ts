@@ -26,7 +26,15 @@ import { randomBytes } from 'node:crypto';
 import type { Packet } from 'firehook';
 import { DROP, defineHook, FORWARD, ICMP_ON_DROP, IP_TRANSMIT } from 'firehook';
 import { wordOf } from './_address-word.ts';
-import { optionError, readChoice, readFlag, readInteger, readOptions } from './_options.ts';
+import {
+  type OptionValues,
+  optionError,
+  optionsOf,
+  readChoice,
+  readFlag,
+  readInteger,
+  wrongOption,
+} from './_options.ts';
 import { PortRule, PROTOCOL_NUMBERS } from './_port-rule.ts';
 
 /** Options of `rate-limit`. */
@@ -79,8 +87,6 @@ const PACKET_OCTETS = 1500;
 
 const TCP_SYN = 2;
 const TCP_ACK = 16;
-const PROTOCOL_ICMPV6 = 58;
-const HOP_LIMIT = 7;
 /** Nobody beyond the link can send it (RFC 4861). */
 const ON_LINK = 255;
 const FIRST_ND_TYPE = 133;
@@ -95,63 +101,66 @@ const BASE = 0;
 const LATEST = 1;
 const NOW = 2;
 
-let protocol = 0;
-let ports: PortRule | undefined;
-let isForConnections = false;
-let includesOwn = false;
-let refused: typeof DROP | typeof ICMP_ON_DROP = DROP;
-let buckets: SourceBuckets | undefined;
+const OPTIONS = [
+  'packetsPerSecond',
+  'burst',
+  'sources',
+  'protocol',
+  'ports',
+  'newConnections',
+  'includeOwn',
+  'reject',
+] as const;
 
-export default defineHook<RateLimitOptions>({
+/** The options, checked. */
+function readLimits(values: OptionValues<(typeof OPTIONS)[number]>) {
+  const rate = readRate(values.packetsPerSecond);
+  const protocol =
+    values.protocol === undefined ? 0 : PROTOCOL_NUMBERS[readChoice('protocol', values.protocol, ['tcp', 'udp'])];
+  if (values.ports !== undefined && protocol === 0) throw wrongOption('ports', 'needs protocol; expected tcp or udp');
+  const newConnections = readFlag('newConnections', values.newConnections);
+  if (newConnections && protocol !== PROTOCOL_NUMBERS.tcp) {
+    throw wrongOption('newConnections', 'needs protocol: tcp; no other protocol says in a packet that it begins');
+  }
+  return {
+    intervalMs: 1000 / rate,
+    burst: readInteger('burst', values.burst ?? Math.ceil(rate), 1, 1_000_000),
+    sources: readInteger('sources', values.sources ?? 65_536, WAYS, 4_194_304),
+    protocol,
+    ports: values.ports === undefined ? null : new PortRule({ protocol: values.protocol, ports: values.ports }),
+    newConnections,
+    includeOwn: readFlag('includeOwn', values.includeOwn),
+    refused: readFlag('reject', values.reject) ? ICMP_ON_DROP : DROP,
+  };
+}
+
+export default defineHook({
   name: 'rate-limit',
-  setup(options, runtime) {
-    const values = readOptions(options, [
-      'packetsPerSecond',
-      'burst',
-      'sources',
-      'protocol',
-      'ports',
-      'newConnections',
-      'includeOwn',
-      'reject',
-    ]);
-    const rate = readRate(values.packetsPerSecond);
-    const burst = readInteger('burst', values.burst ?? Math.ceil(rate), 1, 1_000_000);
-    const sources = readInteger('sources', values.sources ?? 65_536, WAYS, 4_194_304);
-    protocol = 0;
-    if (values.protocol !== undefined) {
-      protocol = PROTOCOL_NUMBERS[readChoice('protocol', values.protocol, ['tcp', 'udp'])];
-    }
-    if (values.ports !== undefined && protocol === 0) throw new Error('ports: needs protocol; expected tcp or udp');
-    ports = values.ports === undefined ? undefined : new PortRule({ protocol: values.protocol, ports: values.ports });
-    isForConnections = readFlag('newConnections', values.newConnections);
-    if (isForConnections && protocol !== PROTOCOL_NUMBERS.tcp) {
-      throw new Error('newConnections: needs protocol: tcp; no other protocol says in a packet that it begins');
-    }
-    includesOwn = readFlag('includeOwn', values.includeOwn);
-    refused = readFlag('reject', values.reject) ? ICMP_ON_DROP : DROP;
-    buckets = new SourceBuckets(sources, 1000 / rate, burst, () =>
-      runtime.log('warn', 'More sources than slots: buckets that were not full are given up; raise sources.'),
+  options: optionsOf(OPTIONS, readLimits),
+  setup({ intervalMs, burst, sources, protocol, ports, newConnections, includeOwn, refused }, { log }) {
+    const buckets = new SourceBuckets(sources, intervalMs, burst, () =>
+      log('warn', 'More sources than slots: buckets that were not full are given up; raise sources.'),
     );
-  },
-  onPacket(packet, context) {
-    if (context.direction === IP_TRANSMIT && !includesOwn) return FORWARD;
-    if (protocol !== 0 && packet.protocol !== protocol) return FORWARD;
-    if (ports !== undefined && !ports.matches(packet)) return FORWARD;
-    if (isForConnections && !opensConnection(packet)) return FORWARD;
-    if (isNeighbourDiscovery(packet)) return FORWARD;
-    const { source, version } = packet;
-    const first = wordOf(source, 0);
-    const isLinkLocal = version === 6 && (first & LINK_LOCAL_MASK) === LINK_LOCAL;
-    if (buckets === undefined) return FORWARD;
-    buckets.clock[NOW] = context.timestamp;
-    const isWithin = buckets.take(
-      isLinkLocal ? FAMILY_LINK_LOCAL : version,
-      isLinkLocal ? wordOf(source, 2) : first,
-      version === 4 ? 0 : wordOf(source, isLinkLocal ? 3 : 1),
-      ((packet.length + PACKET_OCTETS - 1) / PACKET_OCTETS) | 0,
-    );
-    return isWithin ? FORWARD : refused;
+    return {
+      onPacket(packet, context) {
+        if (context.direction === IP_TRANSMIT && !includeOwn) return FORWARD;
+        if (protocol !== 0 && packet.protocol !== protocol) return FORWARD;
+        if (ports !== null && !ports.matches(packet)) return FORWARD;
+        if (newConnections && !opensConnection(packet)) return FORWARD;
+        if (isNeighbourDiscovery(packet)) return FORWARD;
+        const { source, version } = packet;
+        const first = wordOf(source, 0);
+        const isLinkLocal = version === 6 && (first & LINK_LOCAL_MASK) === LINK_LOCAL;
+        buckets.clock[NOW] = context.timestamp;
+        const isWithin = buckets.take(
+          isLinkLocal ? FAMILY_LINK_LOCAL : version,
+          isLinkLocal ? wordOf(source, 2) : first,
+          version === 4 ? 0 : wordOf(source, isLinkLocal ? 3 : 1),
+          ((packet.length + PACKET_OCTETS - 1) / PACKET_OCTETS) | 0,
+        );
+        return isWithin ? FORWARD : refused;
+      },
+    };
   },
 });
 
@@ -161,13 +170,10 @@ function opensConnection({ tcpFlags }: Packet): boolean {
 }
 
 /** True for solicitations, advertisements and redirects that come from the link itself. */
-function isNeighbourDiscovery(packet: Packet): boolean {
-  if (packet.protocol !== PROTOCOL_ICMPV6 || packet.version !== 6 || packet.isFragment) return false;
-  const { bytes, transportOffset } = packet;
-  const type = bytes[transportOffset] ?? 0;
-  return (
-    bytes[HOP_LIMIT] === ON_LINK && transportOffset < packet.length && type >= FIRST_ND_TYPE && type <= LAST_ND_TYPE
-  );
+function isNeighbourDiscovery({ icmp, version, ip, isFragment }: Packet): boolean {
+  if (icmp === null || version !== 6 || isFragment || ip.ttl !== ON_LINK) return false;
+  const { type } = icmp;
+  return type >= FIRST_ND_TYPE && type <= LAST_ND_TYPE;
 }
 
 function readRate(value: unknown): number {

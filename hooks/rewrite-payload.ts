@@ -24,7 +24,15 @@ import {
   NonPagedPool,
   SIZEOF_IPRCVBUF,
 } from 'firehook';
-import { optionError, readChoice, readInteger, readOptions, readText } from './_options.ts';
+import {
+  type OptionValues,
+  optionError,
+  optionsOf,
+  readChoice,
+  readInteger,
+  readText,
+  wrongOption,
+} from './_options.ts';
 import { PORT_RULE_INTEREST, PortRule } from './_port-rule.ts';
 
 /** Options of `rewrite-payload`. */
@@ -55,44 +63,51 @@ const MAXIMUM_LENGTH = 65_535;
 
 /** The new datagram is put together here, in one piece: checksums run over both buffers of the chain. */
 const scratch = Buffer.alloc(MAXIMUM_LENGTH);
-/** For each octet, how far the search may move on when that octet is the last one compared (Horspool, 1980). */
-const skips = new Uint32Array(256);
+/** What is looked for and what takes its place. */
+interface Rewrite {
+  readonly rule: PortRule;
+  readonly needle: Buffer;
+  readonly substitute: Buffer;
+  /** For each octet, how far the search may move on when that octet is the last one compared (Horspool, 1980). */
+  readonly skips: Uint32Array;
+}
 
-let rule: PortRule | undefined;
-let needle = Buffer.alloc(0);
-let substitute = Buffer.alloc(0);
+function readRewrite(values: OptionValues<'protocol' | 'port' | 'find' | 'replace' | 'encoding'>): Rewrite {
+  const port = readInteger('port', values.port, 0, 65_535);
+  const rule = new PortRule({ protocol: values.protocol, ports: port, direction: 'either' });
+  const encoding = readChoice('encoding', values.encoding, ['utf8', 'hex'], 'utf8');
+  const needle = readOctets('find', readText('find', values.find), encoding);
+  // An empty replacement takes the string out.
+  const substitute = readOctets('replace', values.replace, encoding);
+  if (values.protocol === 'tcp' && needle.length !== substitute.length) {
+    throw wrongOption(
+      'replace',
+      `${substitute.length} octets for ${needle.length}; expected the same length, TCP sequence numbers count octets`,
+    );
+  }
+  const skips = new Uint32Array(256).fill(needle.length);
+  for (const [index, octet] of needle.subarray(0, -1).entries()) skips[octet] = needle.length - 1 - index;
+  return { rule, needle, substitute, skips };
+}
 
-export default defineHook<RewritePayloadOptions>({
+export default defineHook({
   name: 'rewrite-payload',
   interest: PORT_RULE_INTEREST,
-  setup(options) {
-    const values = readOptions(options, ['protocol', 'port', 'find', 'replace', 'encoding']);
-    const port = readInteger('port', values.port, 0, 65_535);
-    rule = new PortRule({ protocol: values.protocol, ports: port, direction: 'either' });
-    const encoding = readChoice('encoding', values.encoding, ['utf8', 'hex'], 'utf8');
-    needle = readOctets('find', readText('find', values.find), encoding);
-    // An empty replacement takes the string out.
-    substitute = readOctets('replace', values.replace, encoding);
-    if (values.protocol === 'tcp' && needle.length !== substitute.length) {
-      throw new Error(
-        `replace: ${substitute.length} octets for ${needle.length}; expected the same length, TCP sequence numbers count octets`,
-      );
-    }
-    skips.fill(needle.length);
-    for (const [index, octet] of needle.subarray(0, -1).entries()) skips[octet] = needle.length - 1 - index;
-  },
-  onPacket(packet) {
-    if (!rule?.matches(packet) || packet.isFragment || isCut(packet)) return FORWARD;
-    const end = payloadEnd(packet);
-    const found = indexOfNeedle(packet.bytes, packet.payloadOffset, end);
-    if (found === -1) return FORWARD;
-    const length = compose(packet, found, end);
-    if (length === -1) return DROP;
-    const chain = buildChain(packet.payloadOffset, length);
-    if (chain === null) return DROP;
-    packet.replace(chain);
-    return FORWARD;
-  },
+  options: optionsOf(['protocol', 'port', 'find', 'replace', 'encoding'], readRewrite),
+  setup: (rewrite) => ({
+    onPacket(packet) {
+      if (!rewrite.rule.matches(packet) || packet.isFragment || isCut(packet)) return FORWARD;
+      const end = packet.payloadOffset + packet.payload.length;
+      const found = indexOfNeedle(rewrite, packet.bytes, packet.payloadOffset, end);
+      if (found === -1) return FORWARD;
+      const length = compose(rewrite, packet, found, end);
+      if (length === -1) return DROP;
+      const chain = buildChain(packet.payloadOffset, length);
+      if (chain === null) return DROP;
+      packet.replace(chain);
+      return FORWARD;
+    },
+  }),
 });
 
 function readOctets(key: string, value: unknown, encoding: 'utf8' | 'hex'): Buffer<ArrayBuffer> {
@@ -112,15 +127,8 @@ function isCut(packet: Packet): boolean {
   return declared > packet.length;
 }
 
-/** Where the data ends: octets behind the UDP length (RFC 9868) are not part of it. */
-function payloadEnd(packet: Packet): number {
-  if (packet.protocol !== PROTOCOL_UDP) return packet.length;
-  const udpLength = packet.bytes.readUInt16BE(packet.transportOffset + UDP_LENGTH);
-  return udpLength === 0 ? packet.length : Math.min(packet.length, packet.transportOffset + udpLength);
-}
-
 /** First octet of the needle in `bytes` from `from` on, all of it before `end`; -1 when it is not there. */
-function indexOfNeedle(bytes: Buffer, from: number, end: number): number {
+function indexOfNeedle({ needle, skips }: Rewrite, bytes: Buffer, from: number, end: number): number {
   const last = needle.length - 1;
   let at = from;
   while (at + last < end) {
@@ -137,11 +145,12 @@ function indexOfNeedle(bytes: Buffer, from: number, end: number): number {
  *
  * @returns its length in octets; -1 when it would be longer than a replacement may be
  */
-function compose(packet: Packet, firstFound: number, end: number): number {
+function compose(rewrite: Rewrite, packet: Packet, firstFound: number, end: number): number {
+  const { needle, substitute } = rewrite;
   const { bytes, transportOffset, version } = packet;
   let read = 0;
   let written = 0;
-  for (let found = firstFound; found !== -1; found = indexOfNeedle(bytes, read, end)) {
+  for (let found = firstFound; found !== -1; found = indexOfNeedle(rewrite, bytes, read, end)) {
     if (written + (found - read) + substitute.length > MAXIMUM_LENGTH) return -1;
     written += bytes.copy(scratch, written, read, found);
     written += substitute.copy(scratch, written);

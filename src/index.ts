@@ -18,12 +18,25 @@ export {
   IPFreeBuff,
 } from './firewall/ddk.ts';
 export { IPRcvBuf } from './firewall/ip-rcv-buf.ts';
-export type { DefinedHook, HookDefinition, HookNeeds, HookRuntime, Verdict } from './hook/contract.ts';
+export type {
+  DefinedHook,
+  Handlers,
+  HookDefinition,
+  HookNeeds,
+  HookRuntime,
+  StandardSchema,
+  Verdict,
+} from './hook/contract.ts';
 export { ACCEPT, HOOK_API_VERSION, HOOK_META, REPLY, RESET } from './hook/contract.ts';
 export { defineHook } from './hook/define-hook.ts';
 export type {
   Address,
+  Column,
   Context,
+  EndedFlow,
+  Flow,
+  FlowRecord,
+  FlowState,
   Icmp,
   Ip,
   Link,

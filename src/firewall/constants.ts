@@ -24,11 +24,11 @@ export const IP_RECEIVE = 1;
 export type DIRECTION_E = typeof IP_TRANSMIT | typeof IP_RECEIVE;
 
 /** Verdict: the packet passes on. */
-export const FORWARD = 0;
+export const FORWARD: 0 = 0;
 /** Verdict: the packet is discarded in silence. */
-export const DROP = 1;
+export const DROP: 1 = 1;
 /** Verdict: the packet is discarded and its sender is told by an ICMP error. */
-export const ICMP_ON_DROP = 2;
+export const ICMP_ON_DROP: 2 = 2;
 /** What a firewall hook returns. Not the `PF_` numbers of the filter hook, where 2 means pass. */
 export type FORWARD_ACTION = typeof FORWARD | typeof DROP | typeof ICMP_ON_DROP;
 

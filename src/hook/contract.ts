@@ -13,19 +13,19 @@ import type { Interest } from '../wire/interest.ts';
 import type { Column, Context, EndedFlow, Packet } from './packet/packet-contract.ts';
 
 /** Verdict of a hook made with `defineHook`: the packet goes on, and no later hook sees it. Not one of Windows. */
-export const ACCEPT = 3;
+export const ACCEPT: 3 = 3;
 
 /**
  * Verdict of a hook made with `defineHook`: the packet is dropped, and both ends of its TCP connection get a reset with the right numbers. It is
  * limited in rate as ICMP errors are. What is not TCP is answered as by ICMP_ON_DROP.
  */
-export const RESET = 4;
+export const RESET: 4 = 4;
 
 /**
  * Verdict of a hook made with `defineHook`: the packet, as the hooks have written it, goes back to who sent it. MAC addresses are exchanged by the
  * runtime; addresses and ports are the hook's business (`packet.ip.swap()`, {@link Packet.replyUdp}).
  */
-export const REPLY = 5;
+export const REPLY: 5 = 5;
 
 /** FORWARD 0, DROP 1, ICMP_ON_DROP 2, ACCEPT 3, RESET 4 or REPLY 5. Anything else, a promise included, is a hook fault. */
 export type Verdict = FORWARD_ACTION | typeof ACCEPT | typeof RESET | typeof REPLY;

@@ -44,7 +44,7 @@ import {
   tcp,
   udp,
 } from '../support/packet-builder.ts';
-import { quietRuntime } from '../unit/hooks/drive-hook.ts';
+import { checked, quietRuntime } from '../unit/hooks/drive-hook.ts';
 import { createMisbehaving, type Random } from './misbehaving-hooks.ts';
 
 const { FUZZ_SEED } = process.env;
@@ -204,7 +204,8 @@ function layBench(hooks: LoadedHook[], onHookError: 'drop' | 'forward', live: bo
 
 async function setUp<Options>(hook: DefinedHook<Options>, options: unknown, priority: number): Promise<LoadedHook> {
   const definition = hook as DefinedHook;
-  const handlers = (await hook.setup?.(options as Options, quietRuntime(hook.name))) ?? handlersOf(definition);
+  const handlers =
+    (await hook.setup?.(await checked(hook, options), quietRuntime(hook.name))) ?? handlersOf(definition);
   return { kind: 'defined', name: hook.name, path: hook.name, priority, definition, handlers };
 }
 

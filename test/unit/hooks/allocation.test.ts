@@ -20,7 +20,7 @@ import { heapGrowth, SMALLEST_LEAK } from '../../support/heap-growth.ts';
 import { handlersOf } from '../../support/loaded-hook.ts';
 import { ethernet, ipv4, ipv6, tcp, udp } from '../../support/packet-builder.ts';
 import { hook, quietLane } from '../lane/lane-rig.ts';
-import { quietRuntime } from './drive-hook.ts';
+import { checked, quietRuntime } from './drive-hook.ts';
 
 const SYN = 2;
 const folder = mkdtempSync(path.join(tmpdir(), 'firehook-allocation-'));
@@ -59,7 +59,8 @@ test('every stock hook is looked at', () => {
 for (const [name, options] of Object.entries(OPTIONS)) {
   test(`${name} leaves nothing on the heap`, async () => {
     const { default: stock } = (await import(path.join(ROOT, `hooks/${name}.ts`))) as { default: DefinedHook };
-    const { onPacket = () => FORWARD } = (await stock.setup?.(options, quietRuntime(name))) ?? handlersOf(stock);
+    const { onPacket = () => FORWARD } =
+      (await stock.setup?.(await checked(stock, options), quietRuntime(name))) ?? handlersOf(stock);
     const chain = new HookChain({
       // What the lane does about a rejected packet is not the hook's.
       hooks: [hook(name, (packet, context) => (onPacket(packet, context) === FORWARD ? FORWARD : DROP))],

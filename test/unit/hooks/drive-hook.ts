@@ -85,7 +85,8 @@ export async function driveHook<Options>(
     resolvePath: (name) => path.resolve(folder, name),
     log: (level, message) => log.push(`${level}: ${message}`),
   };
-  const handlers = (await hook.setup?.(options as Options, runtime)) ?? handlersOf(hook as DefinedHook);
+  const values = await checked(hook, options);
+  const handlers = (await hook.setup?.(values, runtime)) ?? handlersOf(hook as DefinedHook);
   const onPacket: OnPacket = handlers.onPacket?.bind(handlers) ?? (() => FORWARD);
   const context = new ContextState();
   const contextView = new ContextView(context);
@@ -132,6 +133,15 @@ export async function driveHook<Options>(
     pass,
     verdict: (datagram, timestampMs, direction) => pass(datagram, timestampMs, 0, direction).verdict,
   };
+}
+
+/** The options as a lane hands them over: what the schema of the hook made of them. */
+export async function checked<Options>({ options: schema }: DefinedHook<Options>, options: unknown): Promise<Options> {
+  if (schema === undefined) return options as Options;
+  const result = await schema['~standard'].validate(options ?? {});
+  if (result.issues === undefined) return result.value;
+  const [{ message, path: steps = [] } = { message: '' }] = result.issues;
+  throw new Error(`${steps.join('.')}: ${message}`);
 }
 
 /** The message that setting a hook up with bad options ends with. */
