@@ -29,6 +29,7 @@ export interface PacketFilterOptions {
 
 let filter: RuleFilter | undefined;
 let log: HookRuntime['log'] = () => undefined;
+let isCounted = true;
 
 export default defineHook<PacketFilterOptions>({
   name: 'packet-filter',
@@ -42,6 +43,8 @@ export default defineHook<PacketFilterOptions>({
     const file = parseRules(text, name);
     filter = new RuleFilter(file, { interfaceIndex, noStates: NO_STATES });
     log = runtime.log;
+    // What is counted while a configuration is tried, is of made-up packets.
+    isCounted = runtime.mode !== 'check';
     const [ipv4, ipv6] = filter.sizes;
     const kib = Math.ceil(filter.octets / 1024);
     log('info', `${name}: ${file.rules.length} rules, ${ipv4} for IPv4 and ${ipv6} for IPv6, vectors of ${kib} KiB.`);
@@ -50,7 +53,7 @@ export default defineHook<PacketFilterOptions>({
     return filter === undefined ? FORWARD : filter.judge(packet, context);
   },
   teardown() {
-    if (filter !== undefined) showCounters(filter.counters, (line) => log('info', line));
+    if (filter !== undefined && isCounted) showCounters(filter.counters, (line) => log('info', line));
   },
 });
 

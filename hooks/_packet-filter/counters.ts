@@ -6,8 +6,8 @@
  * @module
  */
 
-/** Most names in one line of the log. */
-const NAMES_A_LINE = 50;
+/** Most characters of a line of the log; a lane's lines are cut not far beyond. */
+const MAX_LINE = 3_000;
 
 /** Packets and octets of each counter. */
 export class Counters {
@@ -30,10 +30,14 @@ export class Counters {
 
 /** Writes the counters down, in lines that a person and a script can read: `ssh 12 packets 720 octets, ...`. */
 export function showCounters({ names, packets, octets }: Counters, write: (line: string) => void): void {
-  for (let first = 0; first < names.length; first += NAMES_A_LINE) {
-    const shown = names
-      .slice(first, first + NAMES_A_LINE)
-      .map((name, index) => `${name} ${packets[first + index]} packets ${octets[first + index]} octets`);
-    write(`Counted: ${shown.join(', ')}.`);
+  let line = '';
+  for (const [index, name] of names.entries()) {
+    const shown = `${name} ${packets[index]} packets ${octets[index]} octets`;
+    if (line.length + shown.length > MAX_LINE) {
+      write(`Counted: ${line}.`);
+      line = '';
+    }
+    line += line === '' ? shown : `, ${shown}`;
   }
+  if (line !== '') write(`Counted: ${line}.`);
 }

@@ -136,6 +136,18 @@ describe('packet-filter', () => {
     ]);
   });
 
+  test('says what many counters counted in lines that the log takes', async () => {
+    const names = Array.from({ length: 200 }, (_, index) => `${'n'.repeat(60)}${index}`);
+    const hook = await drive(...names.map((name, index) => `drop udp to port ${index} count ${name}`));
+    for (const index of names.keys()) hook.verdict(ipv4({}, udp({ destinationPort: index })));
+    packetFilter.teardown?.();
+    const lines = hook.log.slice(1);
+    assert.ok(lines.length > 1);
+    for (const line of lines) assert.match(line, /^info: Counted: (?:n+\d+ 1 packets 28 octets(?:, |\.$)){5,}/);
+    for (const line of lines) assert.ok(line.length < 3_100, `${line.length}`);
+    assert.equal(lines.join(' ').match(/ 1 packets/g)?.length, names.length);
+  });
+
   test('reads its rules from a file that it needs a grant for', async () => {
     writeFileSync(path.join(folder, 'rules.txt'), 'drop tcp # a comment\r\n\r\ndefault reject\r\n');
     const hook = await driveHook(packetFilter, { file: 'rules.txt' }, folder);

@@ -24,6 +24,9 @@ export function compile(text: string): RuleFilter {
   return new RuleFilter(file, { interfaceIndex: (name) => INTERFACES[name] ?? -1, noStates: '' });
 }
 
+/** Said of a packet that is of no interface; one object for all of them, so that none is made for a packet. */
+const NOWHERE: Partial<PacketSpec> = {};
+
 /** One packet after the other, as a hook sees it. */
 export class Viewer {
   readonly packet: Packet;
@@ -39,7 +42,7 @@ export class Viewer {
   }
 
   /** Shows a datagram. @param bytes - borrowed until the next one */
-  show(bytes: Buffer, { arrival, departure, direction }: Partial<PacketSpec> = {}): void {
+  show(bytes: Buffer, { arrival, departure, direction }: Partial<PacketSpec> = NOWHERE): void {
     // The layout is that of the packet before until then.
     this.#state.settle();
     const isSound = parseIpLayout(bytes, 0, bytes.length, bytes.length, this.#layout);
