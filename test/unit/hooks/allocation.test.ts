@@ -36,6 +36,16 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
   'block-list': { file: list },
   'rate-limit': { packetsPerSecond: 10, reject: true },
   'clamp-mss': { mss: 1400 },
+  'packet-filter': {
+    rules: [
+      'drop udp from 203.0.113.9 to port 53 count blocked',
+      'reject tcp syn from any to 2001:db8::/32',
+      'pass icmp type 8',
+      'drop ip6 udp from fd00:ffff::1 port 1-60000 count blocked',
+      'pass tcp from 203.0.113.0/24 out',
+      'default pass count rest',
+    ],
+  },
   'rewrite-payload': { protocol: 'udp', port: 53, find: 'telnet', replace: 'secret' },
 };
 

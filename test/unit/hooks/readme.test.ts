@@ -24,7 +24,7 @@ const stockHooks = readdirSync(HOOKS)
   .filter((name) => /^[^_].*\.ts$/.test(name))
   .map((name) => path.parse(name).name);
 const hookBlocks = codeBlocks(README, 'ts').filter((code) => /defineHook|firewallHook/.test(code));
-const listBlock = codeBlocks(README, 'text')[0] ?? '';
+const [listBlock = '', rulesBlock = ''] = codeBlocks(README, 'text');
 
 describe('hooks/README.md', () => {
   // A folder beside the stock hooks' copies, so that the examples import them as an author would.
@@ -37,6 +37,7 @@ describe('hooks/README.md', () => {
     writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
     for (const [index, file] of files.entries()) writeFileSync(file, hookBlocks[index] ?? '');
     writeFileSync(path.join(folder, 'blocked.txt'), listBlock);
+    writeFileSync(path.join(folder, 'rules.txt'), rulesBlock);
   });
   after(() => rmSync(folder, { recursive: true }));
 

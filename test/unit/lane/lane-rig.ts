@@ -126,7 +126,7 @@ export function filtered(name: string, filter: string, onPacket: OnPacket = () =
 }
 
 /** A lane over a driver that sends nothing, successfully: for what a packet costs. */
-export function quietLane(chain: HookChain): Lane {
+export function quietLane(chain: HookChain, ways: readonly Way[] = [bridgeWay()]): Lane {
   const driver: Driver = {
     name: 'null',
     capabilities: { live: true, sharesPort: false, offloads: false },
@@ -138,7 +138,7 @@ export function quietLane(chain: HookChain): Lane {
   };
   return new Lane({
     driver,
-    ways: [bridgeWay()],
+    ways,
     chain,
     nonIp: 'forward',
     unreadable: 'forward',

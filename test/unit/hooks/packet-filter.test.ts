@@ -1,0 +1,202 @@
+/**
+ * Promises of the stock hook `packet-filter`: its options, and what it does with packets. Its language, and which rule is found, have
+ * tests of their own in `packet-filter/`.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, describe, test } from 'node:test';
+import packetFilter from '../../../hooks/packet-filter.ts';
+import { DROP, FORWARD, ICMP_ON_DROP, IP_TRANSMIT } from '../../../src/firewall/constants.ts';
+import { ACCEPT } from '../../../src/hook/contract.ts';
+import { extension, fragment, icmpv4, icmpv6, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
+import { driveHook, refusal } from './drive-hook.ts';
+
+const SYN = 2;
+const ACK = 16;
+const folder = mkdtempSync(path.join(tmpdir(), 'firehook-packet-filter-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function drive(...rules: string[]) {
+  return driveHook(packetFilter, { rules }, folder);
+}
+
+describe('packet-filter', () => {
+  test('does what the first rule says that a packet matches', async () => {
+    const hook = await drive(
+      'accept tcp from 192.0.2.9 to any port 22',
+      'drop tcp to port 22',
+      'reject udp from 192.0.2.0/24',
+      'pass udp',
+      'default drop',
+    );
+    assert.equal(hook.verdict(ipv4({ source: '192.0.2.9' }, tcp({ destinationPort: 22 }))), ACCEPT);
+    assert.equal(hook.verdict(ipv4({ source: '192.0.2.8' }, tcp({ destinationPort: 22 }))), DROP);
+    assert.equal(hook.verdict(ipv6({}, tcp({ destinationPort: 22 }))), DROP);
+    assert.equal(hook.verdict(ipv4({ source: '192.0.2.8' }, udp())), ICMP_ON_DROP);
+    assert.equal(hook.verdict(ipv4({ source: '192.0.3.8' }, udp())), FORWARD);
+    assert.equal(hook.verdict(ipv4({ source: '192.0.3.8' }, tcp({ destinationPort: 23 }))), DROP);
+  });
+
+  test('passes what no rule is about, unless default says otherwise', async () => {
+    const hook = await drive('drop tcp');
+    assert.equal(hook.verdict(ipv4({}, udp())), FORWARD);
+    assert.equal(hook.verdict(ipv6({}, octets(99, Buffer.alloc(8)))), FORWARD);
+    const none = await drive();
+    assert.equal(none.verdict(ipv4({}, tcp())), FORWARD);
+  });
+
+  test('finds ports behind IPv6 extension headers and in first fragments, and none in later ones', async () => {
+    const hook = await drive('drop tcp to port 80');
+    const to80 = tcp({ destinationPort: 80 }, Buffer.alloc(8));
+    assert.equal(hook.verdict(ipv6({ extensions: [extension(0), extension(60)] }, to80)), DROP);
+    assert.equal(hook.verdict(ipv6({ extensions: [fragment(0, true)] }, to80)), DROP);
+    assert.equal(hook.verdict(ipv4({ moreFragments: true }, to80)), DROP);
+    assert.equal(hook.verdict(ipv4({ fragmentOffset: 800 }, octets(6, Buffer.alloc(20, 80)))), FORWARD);
+    assert.equal(hook.verdict(ipv6({ extensions: [fragment(800, false)] }, octets(6, Buffer.alloc(20, 80)))), FORWARD);
+  });
+
+  test('has no port in a packet that a capture cut before it, and its addresses all the same', async () => {
+    const hook = await drive('drop tcp to port not 22', 'reject from 192.0.2.1');
+    const packet = ipv4({ source: '192.0.2.1' }, tcp());
+    assert.equal(hook.pass(packet).verdict, DROP);
+    assert.equal(hook.pass(packet, 0, 18).verdict, ICMP_ON_DROP);
+  });
+
+  test('tells the flags of TCP: syn opens a connection', async () => {
+    const hook = await drive('drop tcp syn', 'reject tcp flags none/all');
+    for (const [flags, verdict] of [
+      [SYN, DROP],
+      [SYN | 64 | 128, DROP],
+      [SYN | ACK, FORWARD],
+      [ACK, FORWARD],
+      [0, ICMP_ON_DROP],
+    ] as const) {
+      assert.equal(hook.verdict(ipv4({}, tcp({ flags }))), verdict, `${flags}`);
+    }
+  });
+
+  test('tells types and codes of ICMP, each in its own IP version', async () => {
+    const hook = await drive(
+      'drop icmp type echo-request',
+      'drop icmp type 3 code 4',
+      'drop icmpv6 type 128',
+      'reject icmp',
+      'pass proto 58',
+    );
+    assert.equal(hook.verdict(ipv4({}, icmpv4({ type: 8, code: 9 }))), DROP);
+    assert.equal(hook.verdict(ipv4({}, icmpv4({ type: 3, code: 4 }))), DROP);
+    assert.equal(hook.verdict(ipv4({}, icmpv4({ type: 3, code: 3 }))), ICMP_ON_DROP);
+    assert.equal(hook.verdict(ipv6({}, icmpv6({ type: 128 }))), DROP);
+    assert.equal(hook.verdict(ipv6({}, icmpv6({ type: 8 }))), FORWARD);
+    // The number of the other version, with octets that would be the type.
+    assert.equal(hook.verdict(ipv4({}, octets(58, Buffer.alloc(8, 128)))), FORWARD);
+    assert.equal(hook.verdict(ipv6({}, octets(1, Buffer.alloc(8, 8)))), FORWARD);
+    assert.equal(hook.verdict(ipv4({ fragmentOffset: 8 }, octets(1, Buffer.alloc(8, 8)))), ICMP_ON_DROP);
+  });
+
+  test('changes no packet, whose octets it looks at only for a type of ICMP', async () => {
+    const hook = await drive('drop icmp type 9', 'drop tcp to port 99');
+    for (const packet of [ipv4({}, icmpv4()), ipv4({}, tcp()), ipv6({}, udp())]) {
+      const { datagram, replacement } = hook.pass(packet);
+      assert.deepEqual([datagram, replacement], [packet, []]);
+    }
+  });
+
+  test('tells packets that leave this host from those that arrive', async () => {
+    const hook = await drive('drop out tcp', 'reject in udp');
+    assert.equal(hook.verdict(ipv4({}, tcp())), FORWARD);
+    assert.equal(hook.verdict(ipv4({}, tcp()), 0, IP_TRANSMIT), DROP);
+    assert.equal(hook.verdict(ipv4({}, udp())), ICMP_ON_DROP);
+    assert.equal(hook.verdict(ipv4({}, udp()), 0, IP_TRANSMIT), FORWARD);
+  });
+
+  test('counts by name, and says at the end what it counted', async () => {
+    const hook = await drive(
+      'group bad = { 192.0.2.0/25 }',
+      'drop from @bad count bad',
+      'drop udp count bad',
+      'pass icmp',
+      'default pass count rest',
+    );
+    const packet = ipv4({ source: '192.0.2.1' }, tcp());
+    hook.verdict(packet);
+    hook.verdict(packet);
+    hook.verdict(ipv4({ source: '192.0.2.129' }, udp()));
+    hook.verdict(ipv6({}, tcp()));
+    hook.verdict(ipv4({ source: '192.0.2.129' }, icmpv4()));
+    packetFilter.teardown?.();
+    assert.deepEqual(hook.log, [
+      'info: rules: 3 rules, 3 for IPv4 and 1 for IPv6, vectors of 1 KiB.',
+      `info: Counted: bad 3 packets ${2 * packet.length + 28} octets, rest 1 packets 60 octets.`,
+    ]);
+  });
+
+  test('says what many counters counted in lines that the log takes', async () => {
+    const names = Array.from({ length: 200 }, (_, index) => `${'n'.repeat(60)}${index}`);
+    const hook = await drive(...names.map((name, index) => `drop udp to port ${index} count ${name}`));
+    for (const index of names.keys()) hook.verdict(ipv4({}, udp({ destinationPort: index })));
+    packetFilter.teardown?.();
+    const lines = hook.log.slice(1);
+    assert.ok(lines.length > 1);
+    for (const line of lines) assert.match(line, /^info: Counted: (?:n+\d+ 1 packets 28 octets(?:, |\.$)){5,}/);
+    for (const line of lines) assert.ok(line.length < 3_100, `${line.length}`);
+    assert.equal(lines.join(' ').match(/ 1 packets/g)?.length, names.length);
+  });
+
+  test('reads its rules from a file that it needs a grant for', async () => {
+    writeFileSync(path.join(folder, 'rules.txt'), 'drop tcp # a comment\r\n\r\ndefault reject\r\n');
+    const hook = await driveHook(packetFilter, { file: 'rules.txt' }, folder);
+    assert.equal(hook.verdict(ipv4({}, tcp())), DROP);
+    assert.equal(hook.verdict(ipv4({}, udp())), ICMP_ON_DROP);
+    const needs = packetFilter.needs as (options: unknown) => { files: string[] };
+    assert.deepEqual(needs({ file: 'rules.txt' }), { files: ['rules.txt'] });
+    assert.deepEqual(needs({ rules: [] }), { files: [] });
+    assert.deepEqual(needs(undefined), { files: [] });
+  });
+
+  test('refuses a file that is wrong, with file, line and column', async () => {
+    writeFileSync(path.join(folder, 'bad.txt'), 'drop tcp\n\n  drop tcq to port 22\n');
+    const message = 'bad.txt:3:8: "tcq" cannot stand here; did you mean tcp?';
+    assert.equal(await refusal(packetFilter, { file: 'bad.txt' }, folder), message);
+    const inOptions = { rules: ['drop tcp', 'drop tcp port 22'] };
+    assert.equal(
+      await refusal(packetFilter, inOptions),
+      'rules:2:10: "port" cannot stand here; expected it behind from or to, as in: to port 22',
+    );
+  });
+
+  test('refuses states and names of interfaces while nobody tells hooks of them', async () => {
+    assert.match(
+      await refusal(packetFilter, { rules: ['pass state new'] }),
+      /^rules:1:6: "state" cannot be asked for: /,
+    );
+    assert.match(
+      await refusal(packetFilter, { rules: ['pass on lan0'] }),
+      /^rules:1:9: the interface "lan0" is not known: /,
+    );
+  });
+
+  for (const [options, message] of [
+    [undefined, 'file: is missing; expected a string that is not empty'],
+    [{ file: 7 }, 'file: 7 is not valid; expected a string that is not empty'],
+    [{ file: 'a', rules: [] }, 'rules: cannot be there beside file; expected one of them'],
+    [{ rules: 'drop' }, 'rules: "drop" is not valid; expected a list of lines'],
+    [{ rules: ['drop', 7] }, 'rules: ["drop",7] is not valid; expected a list of lines'],
+    [{ rules: ['drop\ndrop'] }, 'rules: ["drop\\ndrop"] is not valid; expected a list of lines'],
+    [{ rule: [] }, 'rule: unknown option; expected file, rules'],
+  ] as const) {
+    test(`refuses ${JSON.stringify(options)} with one exact line`, async () => {
+      assert.equal(await refusal(packetFilter, options, folder), message);
+    });
+  }
+
+  test('refuses a file that it cannot read, and says why', async () => {
+    assert.match(await refusal(packetFilter, { file: 'none.txt' }, folder), /^file: cannot read "none\.txt": ENOENT/);
+    assert.equal(await refusal(packetFilter, { file: '.' }, folder), 'file: cannot read ".": not a regular file');
+  });
+});
