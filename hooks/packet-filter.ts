@@ -12,11 +12,10 @@
  */
 
 import { readFileSync, statSync } from 'node:fs';
-import { defineHook, FORWARD, type HookRuntime } from 'firehook';
-import { optionError, readOptions, readText } from './_options.ts';
+import { defineHook } from 'firehook';
+import { optionError, optionsOf, readText, wrongOption } from './_options.ts';
 import { RuleFilter } from './_packet-filter/compile.ts';
 import { showCounters } from './_packet-filter/counters.ts';
-import { interfaceIndex, NO_STATES } from './_packet-filter/packet-reads.ts';
 import { parseRules } from './_packet-filter/parse.ts';
 
 /** Options of `packet-filter`: one of the two. */
@@ -27,33 +26,34 @@ export interface PacketFilterOptions {
   readonly rules?: readonly string[];
 }
 
-let filter: RuleFilter | undefined;
-let log: HookRuntime['log'] = () => undefined;
-let isCounted = true;
-
-export default defineHook<PacketFilterOptions>({
+export default defineHook({
   name: 'packet-filter',
-  needs: (options) => ({ files: typeof options?.file === 'string' ? [options.file] : [] }),
-  setup(options, runtime) {
-    const values = readOptions(options, ['file', 'rules']);
-    if (values.file !== undefined && values.rules !== undefined)
-      throw new Error('rules: cannot be there beside file; expected one of them');
-    const name = values.rules === undefined ? readText('file', values.file) : 'rules';
-    const text = values.rules === undefined ? readRules(name, runtime.resolvePath(name)) : joined(values.rules);
-    const file = parseRules(text, name);
-    filter = new RuleFilter(file, { interfaceIndex, noStates: NO_STATES });
-    log = runtime.log;
-    // What is counted while a configuration is tried, is of made-up packets.
-    isCounted = runtime.mode !== 'check';
+  flows: true,
+  options: optionsOf(['file', 'rules'], ({ file, rules }) => {
+    if (file !== undefined && rules !== undefined)
+      throw wrongOption('rules', 'cannot be there beside file; expected one of them');
+    return rules === undefined ? { file: readText('file', file) } : { rules: joined(rules) };
+  }),
+  needs: ({ file }) => ({ files: file === undefined ? [] : [file] }),
+  setup({ file, rules }, { interfaces, log, mode, resolvePath }) {
+    const name = file ?? 'rules';
+    const parsed = parseRules(rules ?? readRules(name, resolvePath(name)), name);
+    const filter = new RuleFilter(parsed, {
+      interfaceIndex: (wanted) => interfaces.get(wanted) ?? null,
+      interfaces: [...interfaces.keys()].join(', ') || 'none',
+    });
     const [ipv4, ipv6] = filter.sizes;
     const kib = Math.ceil(filter.octets / 1024);
-    log('info', `${name}: ${file.rules.length} rules, ${ipv4} for IPv4 and ${ipv6} for IPv6, vectors of ${kib} KiB.`);
-  },
-  onPacket(packet, context) {
-    return filter === undefined ? FORWARD : filter.judge(packet, context);
-  },
-  teardown() {
-    if (filter !== undefined && isCounted) showCounters(filter.counters, (line) => log('info', line));
+    log('info', `${name}: ${parsed.rules.length} rules, ${ipv4} for IPv4 and ${ipv6} for IPv6, vectors of ${kib} KiB.`);
+    return {
+      onPacket: (packet, context) => filter.judge(packet, context),
+      teardown() {
+        // What is counted while a configuration is tried, is of made-up packets.
+        if (mode !== 'check') showCounters(filter.counters, (line) => log('info', line));
+      },
+      // Without a rule that asks for the state of a flow there need be no table.
+      ...(filter.hasStates ? {} : { flows: false as const }),
+    };
   },
 });
 

@@ -14,7 +14,6 @@ import { Counters } from './counters.ts';
 import { FieldSets, type RuleSets } from './fields.ts';
 import { NO_RULE } from './layout.ts';
 import { MAX_NODES, NodeStore, TooLarge } from './node-store.ts';
-import { NO_INTERFACE } from './packet-reads.ts';
 import type { RuleFile } from './rule.ts';
 import { RuleIndex } from './rule-index.ts';
 import { RuleError, show } from './words.ts';
@@ -25,10 +24,10 @@ const MIB = 1024 * 1024;
 
 /** What a compiled file needs from its surroundings. */
 export interface Surroundings {
-  /** Index of an interface; -1 where it is not known. */
-  interfaceIndex(name: string): number;
-  /** Why rules with `state` cannot be; '' where they can. */
-  readonly noStates: string;
+  /** Index of an interface; null where it is not known. */
+  interfaceIndex(name: string): number | null;
+  /** The names of those that are known, for people. */
+  readonly interfaces: string;
 }
 
 /** Rules that judge packets. */
@@ -38,6 +37,8 @@ export class RuleFilter {
   readonly sizes: readonly [ipv4: number, ipv6: number];
   /** Octets of the tables. */
   readonly octets: number;
+  /** A rule asks for the state of a flow. */
+  readonly hasStates: boolean;
   readonly #ipv4: RuleIndex;
   readonly #ipv6: RuleIndex;
   /** By number of the rule; the last one is what `default` says. */
@@ -52,15 +53,15 @@ export class RuleFilter {
    */
   constructor(file: RuleFile, surroundings: Surroundings, limit = MAX_NODES) {
     const { rules, name, counters, otherwise, otherwiseCounter } = file;
-    refuseStates(file, surroundings);
+    this.hasStates = rules.some(({ states }) => states !== null);
     const interfaces = interfacesOf(file, surroundings);
     this.counters = new Counters(counters);
     this.#verdicts = Uint8Array.from([...rules, { verdict: otherwise }], ({ verdict }) => verdict);
     this.#countersOf = Int32Array.from([...rules, { counter: otherwiseCounter }], ({ counter }) => counter);
     const nodes = new NodeStore(limit);
     try {
-      const ipv4 = indexOf(4, file, interfaces, nodes);
-      const ipv6 = indexOf(6, file, interfaces, nodes);
+      const ipv4 = indexOf(4, file, interfaces, this.hasStates, nodes);
+      const ipv6 = indexOf(6, file, interfaces, this.hasStates, nodes);
       const memory = nodes.finish();
       for (const { index } of [ipv4, ipv6]) index.useMemory(memory);
       this.#ipv4 = ipv4.index;
@@ -101,6 +102,7 @@ function indexOf(
   version: 4 | 6,
   { rules }: RuleFile,
   { names, indexes }: NamedInterfaces,
+  hasStates: boolean,
   nodes: NodeStore,
 ): { index: RuleIndex; size: number } {
   const fields = new FieldSets(version, names);
@@ -118,14 +120,8 @@ function indexOf(
     all.push(sets);
     numbers.push(number);
   }
-  const options = { version, rules: all, numbers, otherwise, sizes: fields.sizes, interfaces: indexes };
+  const options = { version, rules: all, numbers, otherwise, sizes: fields.sizes, interfaces: indexes, hasStates };
   return { index: new RuleIndex(options, nodes), size: all.length + (otherwise === NO_RULE ? 0 : 1) };
-}
-
-function refuseStates({ rules, name }: RuleFile, { noStates }: Surroundings): void {
-  if (noStates === '') return;
-  for (const { states } of rules)
-    if (states !== null) throw new RuleError(name, states, `"state" cannot be asked for: ${noStates}`);
 }
 
 /** @throws {@link RuleError} at an interface that nobody knows */
@@ -136,7 +132,8 @@ function interfacesOf({ rules, name }: RuleFile, surroundings: Surroundings): Na
       if (indexes.has(named.name)) continue;
       const shown = show({ text: named.name });
       const index = surroundings.interfaceIndex(named.name);
-      if (index < 0) throw new RuleError(name, named, `the interface ${shown} is not known: ${NO_INTERFACE}`);
+      if (index === null)
+        throw new RuleError(name, named, `the interface ${shown} is not known; expected ${surroundings.interfaces}`);
       if (indexes.size === MAX_INTERFACES)
         throw new RuleError(name, named, `the rules name more than ${MAX_INTERFACES} interfaces`);
       indexes.set(named.name, index);

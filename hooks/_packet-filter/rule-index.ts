@@ -64,12 +64,15 @@ export interface IndexOptions {
   readonly sizes: readonly Value[];
   /** Indexes of the interfaces that rules name. */
   readonly interfaces: Int32Array;
+  /** A rule asks for the state of a flow. */
+  readonly hasStates: boolean;
 }
 
 /** An immutable index. One packet at a time: the numbers of the packet at hand are in its memory. */
 export class RuleIndex {
   readonly #icmp: number;
   readonly #asksForIcmp: boolean;
+  readonly #asksForStates: boolean;
   readonly #interfaces: Int32Array;
   readonly #otherwise: number;
   readonly #order: Int32Array;
@@ -124,6 +127,7 @@ export class RuleIndex {
     this.#kinds = table(KIND);
     this.#ways = table(WAY);
     this.#departures = table(DEPARTURE);
+    this.#asksForStates = options.hasStates;
     this.#asksForIcmp = axes[UPPER]?.starts.some((start) => start >= FIRST_ICMP) ?? false;
     this.#summaries = Math.ceil(layout.chunkFields.length / SUMMARY_CHUNKS);
     this.#free = freeChunks(layout, this.#summaries);
@@ -269,7 +273,11 @@ export class RuleIndex {
       ] as number;
     }
     if (this.#ways.length > 0) {
-      const way = wayOf(this.#slotOf(context.recvInterfaceIndex), stateOf(packet), context.direction);
+      const way = wayOf(
+        this.#slotOf(context.recvInterfaceIndex),
+        this.#asksForStates ? stateOf(packet) : 0,
+        context.direction,
+      );
       records[WAY] = this.#ways[way] as number;
     }
     if (this.#departures.length > 0)

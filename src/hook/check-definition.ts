@@ -81,11 +81,18 @@ export function checkHandlers(module: Module, definition: DefinedHook, returned:
     );
   // An instance of a class has its state beside them.
   const isPlainObject = Object.getPrototypeOf(returned) === Object.prototype;
-  if (isPlainObject) for (const key of Object.keys(returned)) checkKey(module, key, HANDLER_KEYS, 'setup: returned ');
+  if (isPlainObject)
+    for (const key of Object.keys(returned)) checkKey(module, key, [...HANDLER_KEYS, 'flows'], 'setup: returned ');
   const handlers = returned as Handlers;
   if ((handlers.onFlow ?? handlers.onFlowEnd) !== undefined && !asksForFlows(definition))
     refuseHook(module, 'setup: returned onFlow or onFlowEnd; say flows: true in the definition');
   checkHandlerTypes(module, handlers, 'setup: returned ');
+  const { flows } = handlers as { flows?: unknown };
+  if (flows !== undefined && flows !== false)
+    refuseHook(
+      module,
+      `setup: returned flows: ${shown(flows)} is not valid; expected false, where the definition asks for them`,
+    );
   return handlers;
 }
 

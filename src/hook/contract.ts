@@ -39,6 +39,11 @@ export interface HookRuntime {
   /** Number of the lane that the hook runs in, from 0; a lane that replaces another one has its number. */
   readonly lane: number;
   /**
+   * The interfaces that packets come from and go to, by name, with the index that the context has; this host itself is `local`. In a check the
+   * indexes are none of the system's; in replay only the interfaces of the file have packets, and those of the configuration are there without.
+   */
+  readonly interfaces: ReadonlyMap<string, number>;
+  /**
    * How many lanes there are. Each has a hook of its own, which sees a part of the flows: both directions of one, but not all of a source.
    */
   readonly lanes: number;
@@ -125,6 +130,8 @@ export interface Handlers {
   onFlowEnd?(flow: EndedFlow): void;
   /** Called once after the last packet. */
   teardown?(): void;
+  /** `false`: the definition asks for flows, and with these options the hook needs none. Where no hook needs them they cost nothing. */
+  readonly flows?: false;
 }
 
 /** What every hook says of itself. */
@@ -188,7 +195,7 @@ export interface InstanceHook<Options> extends HookHead<Options> {
 }
 
 /** A hook that needs no state, or has it in its module. */
-export interface PlainHook<Options> extends HookHead<Options>, Handlers {
+export interface PlainHook<Options> extends HookHead<Options>, Omit<Handlers, 'flows'> {
   /** As above, without handlers. */
   setup?(options: Options, runtime: HookRuntime): void | Promise<void>;
 }

@@ -44,6 +44,7 @@ import { ProgressWriter, progressOctets, sharedOctets } from './progress.ts';
 import type { FromLane } from './read-message.ts';
 import { FaultNotes, tryOnSamples } from './trial.ts';
 import { unreadableLine } from './unreadable-types.ts';
+import type { Way } from './way.ts';
 
 /** Descriptor of the progress file, as the supervisor arranges it. */
 const PROGRESS_FD = 3;
@@ -120,6 +121,7 @@ async function run(spec: LaneSpec): Promise<void> {
     onHookError: spec.policy.onHookError,
     poolLimitMiB: spec.poolLimitMiB,
     flows: spec.flows,
+    interfaces: { ...spec.interfaces, ...interfacesOf(spec.ways) },
     mode: spec.mode === 'run' ? 'live' : 'check',
     lane: spec.lane,
     lanes: spec.lanes,
@@ -198,6 +200,16 @@ async function endTrial(spec: LaneSpec, loaded: LoadedChain, notes: FaultNotes):
   const trial = await tryOnSamples(loaded, spec, notes);
   loaded.teardown();
   tell({ type: 'tried', ...trial }, () => process.exit(0));
+}
+
+/** The indexes of interfaces by name, as the context of their packets has them. */
+function interfacesOf(ways: readonly Way[]): Record<string, number> {
+  return Object.fromEntries(
+    ways.flatMap(({ from, to, recvInterfaceIndex, sendInterfaceIndex }) => [
+      [from, recvInterfaceIndex],
+      [to, sendInterfaceIndex],
+    ]),
+  );
 }
 
 /** From here on it can be seen from outside which hook runs. */

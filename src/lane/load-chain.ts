@@ -23,7 +23,7 @@ import {
   type FlowSettings,
   flowsOf,
 } from '../hook/chain-flows.ts';
-import { columnsOf } from '../hook/check-definition.ts';
+import { asksForFlows, columnsOf } from '../hook/check-definition.ts';
 import type { Handlers, HookModules, HookRuntime } from '../hook/contract.ts';
 import { HookChain } from '../hook/hook-chain.ts';
 import { chainInterests } from '../hook/interest.ts';
@@ -62,6 +62,8 @@ export interface LoadChainOptions {
   readonly lane?: number;
   /** How many lanes have these hooks. @defaultValue 1 */
   readonly lanes?: number;
+  /** Indexes of interfaces by name. @defaultValue none */
+  readonly interfaces?: Readonly<Record<string, number>>;
   /** @defaultValue nothing is made to happen */
   readonly verifier?: VerifierSettings;
   /** What drivers measure by and wait on. @defaultValue the time of the day */
@@ -159,7 +161,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     pool: systemPool,
     trackChanges: options.trackChanges,
     verifier,
-    flows,
+    flows: loaded.some(needsFlows) ? flows : null,
     onFault: (hook, reason, error, pointer) => fault(hook.name, () => describe(hook, reason, error, pointer)),
   });
   blame = (hook, error) => {
@@ -318,6 +320,11 @@ async function setUp(
 /** Of a hook that a check does not set up. */
 const LOADED_ONLY: Handlers = { onPacket: () => FORWARD };
 
+/** Whether a hook that asked for flows still wants them, now that it knows its options. */
+function needsFlows(hook: LoadedHook): boolean {
+  return hook.kind === 'defined' && asksForFlows(hook.definition) && hook.handlers?.flows !== false;
+}
+
 /** The flow table, where a hook asks for one. */
 function makeFlows(hooks: readonly LoadedHook[], { flows = DEFAULT_FLOWS }: LoadChainOptions): ChainFlows | null {
   const columns = columnsOfChain(hooks);
@@ -345,6 +352,7 @@ function runtimeFor(
     mode: options.mode ?? 'live',
     lane: options.lane ?? 0,
     lanes: options.lanes ?? 1,
+    interfaces: new Map(Object.entries(options.interfaces ?? {})),
     resolvePath: (file) => path.resolve(options.folder, file),
     after: (ms, run) => timers.after(ms, run),
     every: (ms, run) => timers.every(ms, run),

@@ -82,6 +82,8 @@ export interface LaneSpec {
   readonly ways: readonly Way[];
   /** The host's own addresses and broadcasts when the lane is started. */
   readonly locals: readonly LocalRoute[];
+  /** Interfaces of the configuration by name; their indexes are those of the ways, where there are any. */
+  readonly interfaces: Readonly<Record<string, number>>;
   readonly hooks: readonly HookSource[];
   readonly configFolder: string;
   readonly policy: {

@@ -9,11 +9,12 @@
 
 import { randomInt } from 'node:crypto';
 import { LIVE_DRIVER_NAMES } from '../config/live-drivers.ts';
-import type { Settings } from '../config/schema.ts';
+import { type AttachConfig, attachInterfaces, type Settings } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
 import { flowSettings } from '../lane/flow-settings.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
 import type { LaneTried } from '../lane/read-message.ts';
+import { LOCAL_NAME } from '../lane/way.ts';
 import { loadNative } from '../native/load-native.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { LaneChild } from './lane-child.ts';
@@ -28,9 +29,18 @@ export function isConfinementRequired({ lane }: Settings): boolean {
   return (lane.confine ?? (loadNative().landlockVersion() > 0 ? 'required' : 'best')) === 'required';
 }
 
+/** Settings, and the attaches where they are known. */
+type LaneSettings = Settings & { readonly attach?: readonly AttachConfig[] };
+
+/** Interfaces that have no index here: each has a number that no packet has. */
+export function namesOf(attaches: readonly AttachConfig[]): Record<string, number> {
+  const names = [LOCAL_NAME, ...attaches.flatMap(attachInterfaces)];
+  return Object.fromEntries(names.map((name, place) => [name, place - names.length - 1]));
+}
+
 /** What a lane is told, for a config; without ports it can only load the hooks. */
 export function laneSpec(
-  settings: Settings,
+  settings: LaneSettings,
   configFolder: string,
   user: LaneUser | null,
   hooks: readonly HookSource[],
@@ -48,6 +58,7 @@ export function laneSpec(
     lane: 0,
     lanes,
     locals: [],
+    interfaces: namesOf(settings.attach ?? []),
     hooks,
     configFolder,
     policy: { onHookError: policy.onHookError, nonIp: policy.nonIp, unreadable: policy.unreadable },
@@ -79,7 +90,7 @@ export interface HookTrial {
  * @throws {@link FirehookError} what a hook was refused for
  */
 export async function tryHooks(
-  settings: Settings,
+  settings: LaneSettings,
   configFolder: string,
   user: LaneUser | null,
   hooks: readonly HookSource[],
@@ -95,7 +106,7 @@ export async function tryHooks(
  * @throws {@link FirehookError} what a hook was refused for, and the hook that did not return
  */
 export async function tryWithPackets(
-  settings: Settings,
+  settings: LaneSettings,
   configFolder: string,
   user: LaneUser | null,
   hooks: readonly HookSource[],

@@ -194,7 +194,7 @@ for (const [kind, make] of Object.entries(KINDS)) {
     const rules = Array.from({ length: size }, (_, index) => make(random, index, size));
     const text = rules.map((rule) => ruleText(rule)).join('\n');
     const start = process.cpuUsage();
-    const filter = new RuleFilter(parseRules(text, 'rules'), { interfaceIndex: () => -1, noStates: '' });
+    const filter = new RuleFilter(parseRules(text, 'rules'), { interfaceIndex: () => null, interfaces: '' });
     notes.push(
       `${size} rules: set-up ${Math.round(process.cpuUsage(start).user / 1000)} ms, ${(filter.octets / 2 ** 20).toFixed(1)} MiB`,
     );

@@ -12,7 +12,7 @@ import {
   ENDED_REPLACED,
   MISSING_FRAGMENT,
   MISSING_FULL,
-  MISSING_UNTRACKED,
+  MISSING_INVALID,
 } from '../../flow/flow-counters.ts';
 import { endsOf, type FlowEnds } from '../../flow/flow-ends.ts';
 import type { Column as NumbersOfFlows } from '../../flow/flow-store.ts';
@@ -27,14 +27,14 @@ export function flowStateOf({ table, index }: ChainFlows): FlowState {
   if (table.isInvalid === 1) return 'invalid';
   if (index === NO_FLOW) {
     switch (table.missing) {
-      case MISSING_UNTRACKED:
-        return 'untracked';
       case MISSING_FRAGMENT:
         return 'fragment';
       case MISSING_FULL:
         return 'full';
-      default:
+      case MISSING_INVALID:
         return 'invalid';
+      default:
+        return 'untracked';
     }
   }
   return table.isRelated === 1 ? 'related' : (STATES[table.records.stateOf(index)] as FlowState);

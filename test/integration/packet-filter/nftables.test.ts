@@ -142,8 +142,8 @@ async function askKernel(
 function askHook(rules: readonly RuleSpec[], sent: readonly Sent[]): number[] {
   const text = rules.map((rule) => ruleText(rule)).join('\n');
   const filter = new RuleFilter(parseRules(text, 'rules'), {
-    interfaceIndex: (name) => INTERFACES[name] ?? -1,
-    noStates: '',
+    interfaceIndex: (name) => INTERFACES[name] ?? null,
+    interfaces: 'those of the test',
   });
   const found: number[] = [];
   const chain = new HookChain({

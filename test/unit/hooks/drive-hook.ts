@@ -46,6 +46,8 @@ export interface DrivenHook {
    * @param direction - `IP_RECEIVE` when left out
    */
   pass(datagram: Uint8Array, timestampMs?: number, missing?: number, direction?: 0 | 1): Passage;
+  /** Ends the hook. */
+  teardown(): void;
   /** The verdict alone. */
   verdict(datagram: Uint8Array, timestampMs?: number, direction?: 0 | 1): Verdict;
 }
@@ -59,6 +61,7 @@ export function quietRuntime(name: string): HookRuntime {
     after: () => 0,
     every: () => 0,
     cancel: () => undefined,
+    interfaces: new Map(),
     lane: 0,
     lanes: 1,
     resolvePath: (file) => file,
@@ -131,6 +134,7 @@ export async function driveHook<Options>(
   return {
     log,
     pass,
+    teardown: () => handlers.teardown?.(),
     verdict: (datagram, timestampMs, direction) => pass(datagram, timestampMs, 0, direction).verdict,
   };
 }

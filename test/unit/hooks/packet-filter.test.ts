@@ -13,8 +13,22 @@ import { after, describe, test } from 'node:test';
 import packetFilter from '../../../hooks/packet-filter.ts';
 import { DROP, FORWARD, ICMP_ON_DROP, IP_TRANSMIT } from '../../../src/firewall/constants.ts';
 import { ACCEPT } from '../../../src/hook/contract.ts';
-import { extension, fragment, icmpv4, icmpv6, ipv4, ipv6, octets, tcp, udp } from '../../support/packet-builder.ts';
-import { driveHook, refusal } from './drive-hook.ts';
+import type { LoadedHook } from '../../../src/hook/load-hook.ts';
+import { loadedHook } from '../../support/loaded-hook.ts';
+import {
+  ethernet,
+  extension,
+  fragment,
+  icmpv4,
+  icmpv6,
+  ipv4,
+  ipv6,
+  octets,
+  tcp,
+  udp,
+} from '../../support/packet-builder.ts';
+import { bridgeWay, INDEX_A, INDEX_B, layRig } from '../lane/lane-rig.ts';
+import { checked, driveHook, quietRuntime, refusal } from './drive-hook.ts';
 
 const SYN = 2;
 const ACK = 16;
@@ -129,7 +143,7 @@ describe('packet-filter', () => {
     hook.verdict(ipv4({ source: '192.0.2.129' }, udp()));
     hook.verdict(ipv6({}, tcp()));
     hook.verdict(ipv4({ source: '192.0.2.129' }, icmpv4()));
-    packetFilter.teardown?.();
+    hook.teardown();
     assert.deepEqual(hook.log, [
       'info: rules: 3 rules, 3 for IPv4 and 1 for IPv6, vectors of 1 KiB.',
       `info: Counted: bad 3 packets ${2 * packet.length + 28} octets, rest 1 packets 60 octets.`,
@@ -140,7 +154,7 @@ describe('packet-filter', () => {
     const names = Array.from({ length: 200 }, (_, index) => `${'n'.repeat(60)}${index}`);
     const hook = await drive(...names.map((name, index) => `drop udp to port ${index} count ${name}`));
     for (const index of names.keys()) hook.verdict(ipv4({}, udp({ destinationPort: index })));
-    packetFilter.teardown?.();
+    hook.teardown();
     const lines = hook.log.slice(1);
     assert.ok(lines.length > 1);
     for (const line of lines) assert.match(line, /^info: Counted: (?:n+\d+ 1 packets 28 octets(?:, |\.$)){5,}/);
@@ -153,10 +167,10 @@ describe('packet-filter', () => {
     const hook = await driveHook(packetFilter, { file: 'rules.txt' }, folder);
     assert.equal(hook.verdict(ipv4({}, tcp())), DROP);
     assert.equal(hook.verdict(ipv4({}, udp())), ICMP_ON_DROP);
-    const needs = packetFilter.needs as (options: unknown) => { files: string[] };
+    const { needs } = packetFilter;
+    assert.ok(typeof needs === 'function');
     assert.deepEqual(needs({ file: 'rules.txt' }), { files: ['rules.txt'] });
-    assert.deepEqual(needs({ rules: [] }), { files: [] });
-    assert.deepEqual(needs(undefined), { files: [] });
+    assert.deepEqual(needs({ rules: '' }), { files: [] });
   });
 
   test('refuses a file that is wrong, with file, line and column', async () => {
@@ -170,15 +184,62 @@ describe('packet-filter', () => {
     );
   });
 
-  test('refuses states and names of interfaces while nobody tells hooks of them', async () => {
-    assert.match(
-      await refusal(packetFilter, { rules: ['pass state new'] }),
-      /^rules:1:6: "state" cannot be asked for: /,
-    );
-    assert.match(
+  test('refuses the name of an interface that is not there', async () => {
+    assert.equal(
       await refusal(packetFilter, { rules: ['pass on lan0'] }),
-      /^rules:1:9: the interface "lan0" is not known: /,
+      'rules:1:9: the interface "lan0" is not known; expected none',
     );
+  });
+
+  test('asks for the states of flows, and for the names of interfaces, of a lane', async (t) => {
+    const rules = [
+      'drop state invalid',
+      'pass state established, related',
+      'drop udp on b to port 7',
+      'pass state new on a',
+      'default drop',
+    ];
+    const interfaces = new Map([
+      ['a', INDEX_A],
+      ['b', INDEX_B],
+    ]);
+    const runtime = { ...quietRuntime('packet-filter'), interfaces };
+    const handlers = await packetFilter.setup?.(await checked(packetFilter, { rules }), runtime);
+    assert.ok(handlers);
+    const back = bridgeWay({
+      name: 'b > a',
+      inPort: 1,
+      outPort: 0,
+      otherPort: 1,
+      rejectPort: 1,
+      recvInterfaceIndex: INDEX_B,
+      sendInterfaceIndex: INDEX_A,
+      otherIndex: INDEX_B,
+    });
+    const rig = layRig(t, {
+      ways: [bridgeWay(), back],
+      hooks: () => [
+        { ...loadedHook({ name: 'packet-filter', flows: true, onPacket: () => FORWARD }), handlers } as LoadedHook,
+      ],
+    });
+    const question = udp({ sourcePort: 1000, destinationPort: 53 });
+    const answer = udp({ sourcePort: 53, destinationPort: 1000 });
+    const [own, other] = ['192.0.2.1', '198.51.100.2'];
+    const from = (port: number, datagram: Buffer) => ({ port, bytes: ethernet({}, datagram) });
+    await rig.pass(
+      from(1, ipv4({ source: other, destination: own }, answer)),
+      from(0, ipv4({ source: own, destination: other }, question)),
+      from(1, ipv4({ source: other, destination: own }, answer)),
+      from(1, ipv4({ source: other, destination: own }, udp({ destinationPort: 7 }))),
+      from(0, ipv4({ source: own, destination: other }, tcp({ flags: 0 }))),
+    );
+    assert.deepEqual([rig.row(0).forwarded, rig.row(0).dropped], [1, 1]);
+    assert.deepEqual([rig.row(1).forwarded, rig.row(1).dropped], [1, 2]);
+  });
+
+  test('has no table of flows where no rule asks for a state', async () => {
+    const handlers = await packetFilter.setup?.({ rules: 'drop in tcp' }, quietRuntime('packet-filter'));
+    assert.equal(handlers?.flows, false);
   });
 
   for (const [options, message] of [

@@ -8,7 +8,16 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { AddressIndex } from '../../../../hooks/_packet-filter/address-index.ts';
-import { AddressView } from '../../../../src/hook/packet-view.ts';
+import { AddressView } from '../../../../src/hook/packet/address-view.ts';
+import { Datagram, type OctetsOwner } from '../../../../src/hook/packet/datagram.ts';
+import { IpLayout } from '../../../../src/wire/ip-layout.ts';
+import * as ipv4 from '../../../../src/wire/ipv4.ts';
+import * as ipv6 from '../../../../src/wire/ipv6.ts';
+
+/** A datagram of which nothing is there but its source. */
+const place: OctetsOwner & { bytes: Buffer } = { bytes: Buffer.alloc(0), isPartial: false, edit: () => place.bytes };
+const datagram = new Datagram(place, new IpLayout(), null);
+const view = new AddressView(datagram, true);
 
 function bytesOf(number: bigint, length: number): Buffer {
   return Buffer.from(number.toString(16).padStart(2 * length, '0'), 'hex');
@@ -37,9 +46,11 @@ describe('an address has the answer of its interval', () => {
           const last = (1n << BigInt(8 * length)) - 1n;
           for (const address of starts.flatMap((start) => [start - 1n, start, start + 1n, start ^ 0x10000n])) {
             if (address < 0n || address > last) continue;
-            const place = { bytes: bytesOf(address, length), offset: 0, length };
+            place.bytes = bytesOf(address, length);
+            datagram.layout.version = length === 4 ? 4 : 6;
+            datagram.start = length === 4 ? -ipv4.SOURCE_OFFSET : -ipv6.SOURCE_OFFSET;
             const interval = starts.findLastIndex((start) => start <= address);
-            assert.equal(index.find(new AddressView(place)), values[interval], address.toString(16));
+            assert.equal(index.find(view), values[interval], address.toString(16));
           }
         }),
         { numRuns: 1_000 },

@@ -12,16 +12,18 @@ import { parseRules } from '../../../../hooks/_packet-filter/parse.ts';
 import { IP_RECEIVE, IP_TRANSMIT } from '../../../../src/firewall/constants.ts';
 import { systemPool } from '../../../../src/firewall/ddk.ts';
 import { IPRcvBuf } from '../../../../src/firewall/ip-rcv-buf.ts';
-import type { Context, Packet } from '../../../../src/hook/contract.ts';
-import { PacketState } from '../../../../src/hook/packet-state.ts';
-import { ContextState, ContextView, PacketView } from '../../../../src/hook/packet-view.ts';
+import { ChainFlows } from '../../../../src/hook/chain-flows.ts';
+import { ContextState, ContextView } from '../../../../src/hook/packet/context-view.ts';
+import type { Context, Packet } from '../../../../src/hook/packet/packet-contract.ts';
+import { PacketState } from '../../../../src/hook/packet/packet-state.ts';
+import { PacketView } from '../../../../src/hook/packet/packet-view.ts';
 import { IpLayout, parseIpLayout } from '../../../../src/wire/ip-layout.ts';
 import { INTERFACES, type PacketSpec } from '../../../support/rule-sets.ts';
 
 /** Compiles a text, with the interfaces of {@link INTERFACES}; states are taken, and no packet has one. */
 export function compile(text: string): RuleFilter {
   const file = parseRules(text, 'rules.txt');
-  return new RuleFilter(file, { interfaceIndex: (name) => INTERFACES[name] ?? -1, noStates: '' });
+  return new RuleFilter(file, { interfaceIndex: (name) => INTERFACES[name] ?? null, interfaces: 'those of the test' });
 }
 
 /** Said of a packet that is of no interface; one object for all of them, so that none is made for a packet. */
@@ -31,7 +33,7 @@ const NOWHERE: Partial<PacketSpec> = {};
 export class Viewer {
   readonly packet: Packet;
   readonly context: Context;
-  readonly #state = new PacketState(systemPool);
+  readonly #state = new PacketState(systemPool, new ChainFlows({ most: 1, timeouts: {} }, {}));
   readonly #context = new ContextState();
   readonly #layout = new IpLayout();
   readonly #lent = new IPRcvBuf();
