@@ -41,7 +41,7 @@ export class LabClock implements HookClock {
 
   /** Milliseconds since 1970. Makes nothing while time stands still. */
   get ms(): number {
-    return this.#isMoving ? Number(this.#clock.now()) / NANOSECONDS_PER_MS : this.#ms;
+    return this.#isMoving ? msOf(this.#clock.now()) : this.#ms;
   }
 
   /** The same in parts, as frames have it. */
@@ -62,9 +62,15 @@ export class LabClock implements HookClock {
       }
     } finally {
       this.#isMoving = false;
-      this.#ms = Number(this.#clock.now()) / NANOSECONDS_PER_MS;
+      this.#ms = msOf(this.#clock.now());
     }
   }
+}
+
+/** Not divided as a number: nanoseconds since 1970 are more than a double holds exactly. */
+function msOf(nanoseconds: bigint): number {
+  const whole = nanoseconds / BigInt(NANOSECONDS_PER_MS);
+  return Number(whole) + Number(nanoseconds % BigInt(NANOSECONDS_PER_MS)) / NANOSECONDS_PER_MS;
 }
 
 /** Milliseconds as whole nanoseconds. */

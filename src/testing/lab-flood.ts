@@ -37,6 +37,8 @@ export interface FloodParts {
 export class Flood {
   readonly lane: Lane;
   readonly #clock: LabClock;
+  /** The time of a flood. The null makes it an array of references: out of a field the number would be boxed for every packet. */
+  readonly #nowMs: (number | null)[] = [null];
 
   constructor({ chain, attachment, ports, clock, locals, nonIp, unreadable, icmp }: FloodParts) {
     const driver: Driver = {
@@ -57,7 +59,7 @@ export class Flood {
       unreadable,
       icmp: { ...icmp, ...NONE, tooBig: NONE },
       sender: null,
-      now: () => 0,
+      now: () => this.#nowMs[0] as number,
     });
     this.lane.setLocals(locals);
     this.#clock = clock;
@@ -66,6 +68,7 @@ export class Flood {
   /** Sends so many packets, in turn, a microsecond apart; afterwards it is so much later. */
   run(count: number, port: number, packets: readonly Prepared[], frame: Frame): void {
     const { lane } = this;
+    this.#nowMs[0] = this.#clock.ms;
     let { seconds, nanoseconds } = this.#clock.frameTime;
     frame.port = port;
     for (let index = 0; index < count; index++) {

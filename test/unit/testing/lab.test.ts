@@ -6,6 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import {
   ACCEPT,
   type Context,
@@ -467,5 +468,24 @@ test('octets and sides that are none are refused in words', () =>
     await assert.rejects(
       lab.send(ipv4({}, transport(1, '')), { from: 'in' }),
       /from: in is no side of this lab; it has a and b/,
+    );
+  }));
+
+test('whatever octets come, each packet has one end, and the lab closes clean', () =>
+  inLab(byPort, { attach: 'host' }, async (lab) => {
+    const octets = fc.uint8Array({ maxLength: 120 });
+    const framed = fc.tuple(fc.constantFrom(0x0800, 0x86dd, 0x8100, 0x8847, 0x0806), octets);
+    await fc.assert(
+      fc.asyncProperty(framed, fc.constantFrom('in' as const, 'out' as const), async ([etherType, content], from) => {
+        const head = ipv4({}, transport(content[0] ?? 0, content.subarray(1)));
+        const frame = ethernet({ etherType }, etherType === 0x0800 ? head : content);
+        const before = lab.ledger(from);
+        const outcome = await lab.send(frame, { frame: true, from });
+        const after = lab.ledger(from);
+        assert.equal(after.received, before.received + 1);
+        assert.equal(after[outcome.verdict], before[outcome.verdict] + 1);
+        assert.equal(outcome.departures.length, after.sent - before.sent);
+      }),
+      { seed: 20_260_102, numRuns: 500 },
     );
   }));
