@@ -13,7 +13,7 @@
  */
 
 import type { SavefileDriver } from '../drivers/savefile.ts';
-import { ICMP_ERROR } from '../lane/answers.ts';
+import { ICMP_ERROR, INJECTION, KINDS, REPLY_DATAGRAM, RESET_DATAGRAM } from '../lane/answers.ts';
 import type { DatagramSender } from '../lane/egress.ts';
 import type { Way } from '../lane/way.ts';
 import { DESTINATION_OFFSET as IPV4_DESTINATION, HEADER_LENGTH as IPV4_HEADER } from '../wire/ipv4.ts';
@@ -26,6 +26,13 @@ import { announceVersion, turnLinkHeader } from '../wire/turn-link-header.ts';
 const LINK_ROOM = 128;
 const MAX_DATAGRAM = 65_535;
 const LONGEST_ADDRESS = 16;
+
+/** What goes back, by its kind. */
+const ANSWERS: Readonly<Record<number, string>> = {
+  [ICMP_ERROR]: 'ICMP error',
+  [REPLY_DATAGRAM]: 'reply',
+  [RESET_DATAGRAM]: 'TCP reset',
+};
 
 /** Writes datagrams that hooks or the lane made. */
 export class ReplaySender implements DatagramSender {
@@ -71,7 +78,8 @@ export class ReplaySender implements DatagramSender {
     if (way === null || headerLength > LINK_ROOM || length > MAX_DATAGRAM) return false;
     // What the kernel would refuse.
     if ((version !== 4 && version !== 6) || length < (version === 4 ? IPV4_HEADER : IPV6_HEADER)) return false;
-    const isAnswer = (tag & 1) === ICMP_ERROR;
+    const kind = tag % KINDS;
+    const isAnswer = kind !== INJECTION;
     const isOnward = !isAnswer && this.#isForSame(datagram, version);
     const frame = this.#frame;
     const linktype = this.#linktype;
@@ -89,7 +97,7 @@ export class ReplaySender implements DatagramSender {
     }
     datagram.copy(frame, headerLength, 0, length);
     const comment = isAnswer
-      ? `firehook: ICMP error in answer to packet ${this.#packet}`
+      ? `firehook: ${ANSWERS[kind] ?? 'answer'} in answer to packet ${this.#packet}`
       : `firehook: sent by hook ${this.hook}`;
     return this.#driver.insert(isOnward ? way.outPort : way.inPort, frame, headerLength + length, comment);
   }

@@ -25,7 +25,7 @@ import {
   LOCAL_IF_INDEX,
 } from '../firewall/constants.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
-import type { Way } from '../lane/way.ts';
+import { LOCAL_NAME, type Way } from '../lane/way.ts';
 import { type Prefix, parseCidr } from '../wire/address.ts';
 import { SOURCE_OFFSET as IPV4_SOURCE } from '../wire/ipv4.ts';
 import { SOURCE_OFFSET as IPV6_SOURCE } from '../wire/ipv6.ts';
@@ -94,6 +94,10 @@ export class ReplayWays {
     const index = port + 1;
     const way: Way = {
       name: `interface ${port}`,
+      from: `interface ${port}`,
+      to: LOCAL_NAME,
+      side: 'in',
+      zone: 0,
       inPort: port,
       outPort: port,
       otherPort: -1,
@@ -108,6 +112,9 @@ export class ReplayWays {
     if (kind === 'out')
       return {
         ...way,
+        from: LOCAL_NAME,
+        to: way.from,
+        side: 'out',
         direction: IP_TRANSMIT,
         recvInterfaceIndex: LOCAL_IF_INDEX,
         sendInterfaceIndex: index,
@@ -115,7 +122,9 @@ export class ReplayWays {
       };
     if (kind !== 'bridge') return way;
     const outPort = 1 - port;
-    return { ...way, outPort, otherPort: port, sendInterfaceIndex: outPort + 1, otherIndex: index };
+    const to = `interface ${outPort}`;
+    const side = port === 0 ? 'out' : 'in';
+    return { ...way, to, side, outPort, otherPort: port, sendInterfaceIndex: outPort + 1, otherIndex: index };
   }
 
   #isFromLocal(frame: Uint8Array, offset: number): boolean {

@@ -28,6 +28,7 @@ import { isStandardOutput } from '../drivers/savefile-output.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { HOOK_WIDTH, type HookChain } from '../hook/hook-chain.ts';
 import { becomeUser } from '../lane/become-user.ts';
+import { flowSettings } from '../lane/flow-settings.ts';
 import { FileClock } from '../lane/hook-clock.ts';
 import { Lane } from '../lane/lane.ts';
 import { hookLine, type LoadedChain, loadChain } from '../lane/load-chain.ts';
@@ -254,6 +255,7 @@ function loadHooks(
     clock,
     onHookError: settings.policy.onHookError,
     poolLimitMiB: settings.pool.limitMiB,
+    flows: flowSettings(settings.flows),
     verifier: settings.verifier,
     trackChanges: true,
     log: (level, hook, message) => log(level, () => hookLine(hook, message)),

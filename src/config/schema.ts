@@ -242,6 +242,25 @@ export const configSchema = object({
   })
     .prefault({})
     .describe('The buffer pool behind IPAllocBuff and ExAllocatePoolWithTag, one for each lane.'),
+  flows: object({
+    most: integer(1, 4_194_304)
+      .default(65_536)
+      .describe('Most flows that a lane keeps at a time: about 200 octets each.'),
+    timeouts: object({
+      tcpNew: seconds().describe('A TCP connection whose handshake is not complete. Default: 120.'),
+      tcpEstablished: seconds().describe('A TCP connection that is open. Default: 7440.'),
+      tcpClosing: seconds().describe('A TCP connection that one end has closed. Default: 120.'),
+      tcpClosed: seconds().describe('A TCP connection that is closed. Default: 10.'),
+      udpNew: seconds().describe('UDP without an answer. Default: 30.'),
+      udpEstablished: seconds().describe('UDP with an answer. Default: 120.'),
+      icmp: seconds().describe('A query of ICMP. Default: 30.'),
+      other: seconds().describe('Any other protocol. Default: 600.'),
+    })
+      .prefault({})
+      .describe('Seconds without a packet after which a flow ends.'),
+  })
+    .prefault({})
+    .describe('The table of flows of a lane; there is one where a hook asks for it.'),
   verifier: object({
     chains: oneOf('whole', 'header', 'random', 'octets')
       .default('whole')
@@ -291,17 +310,18 @@ export type Config = Omit<z.output<typeof configSchema>, 'hooks'> & { readonly h
 export type HookEntry = z.output<typeof hook> & { readonly places?: OptionPlaces | undefined };
 
 /** The parts of a configuration that hooks and their lane live by. */
-export type Settings = Pick<Config, 'policy' | 'icmp' | 'lane' | 'log' | 'pool' | 'verifier'>;
+export type Settings = Pick<Config, 'policy' | 'icmp' | 'lane' | 'log' | 'pool' | 'flows' | 'verifier'>;
 
 /** The settings of a configuration that says nothing of them: for `firehook replay` without one. */
 export function defaultSettings(): Settings {
-  const { policy, icmp, lane, log, pool, verifier } = configSchema.shape;
+  const { policy, icmp, lane, log, pool, flows, verifier } = configSchema.shape;
   return {
     policy: policy.parse(undefined),
     icmp: icmp.parse(undefined),
     lane: lane.parse(undefined),
     log: log.parse(undefined),
     pool: pool.parse(undefined),
+    flows: flows.parse(undefined),
     verifier: verifier.parse(undefined),
   };
 }
@@ -348,6 +368,11 @@ function integer(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
   const range = maximum === Number.MAX_SAFE_INTEGER ? `${minimum} or more` : `from ${minimum} to ${maximum}`;
   const words = expected(`a whole number, ${range}`);
   return z.int(words).min(minimum, words).max(maximum, words);
+}
+
+/** Up to ten days. */
+function seconds() {
+  return integer(1, 864_000).optional();
 }
 
 function oneOf<const Value extends string>(...values: readonly [Value, ...Value[]]) {

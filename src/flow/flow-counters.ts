@@ -66,5 +66,19 @@ export const INVALID_QUOTE = 7;
 /** Why a packet is invalid, by number; 0 when it is not. */
 export type InvalidReason = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
+/** The packet has a flow. */
+export const MISSING_NOT = 0;
+/** It is no part of a flow by its kind: neighbour and router discovery, multicast listeners. */
+export const MISSING_UNTRACKED = 1;
+/** A later fragment whose first one was not seen, or is forgotten. */
+export const MISSING_FRAGMENT = 2;
+/** It would have started a flow and the table is full of flows in use. */
+export const MISSING_FULL = 3;
+/** It is invalid, and no flow is known that it could belong to. */
+export const MISSING_INVALID = 4;
+
+/** Why a packet has no flow, by number. */
+export type MissingReason = 0 | 1 | 2 | 3 | 4;
+
 /** Places in all. */
 export const COUNTERS = COUNT_INVALID + INVALID_QUOTE + 1;

@@ -3,7 +3,7 @@
  *
  * ```
  *   octet 0    | key 11 words | status | older | newer | used (a double)                  |   look-up, timeout list
- *         64   | packets 2, octets 2, first, last: doubles | hash | generation | 8 spare  |   books
+ *         64   | packets 2, octets 2, first, last: doubles | hash | generation | settled 2 words | books
  *         128  | 16 words of TCP, see tcp-tracker.ts                                      |
  * ```
  * Floor 1. Words and doubles are two views of the same block, so a flow lies within one or two pages. The system gives
@@ -37,6 +37,10 @@ export const OLDER = 12;
 export const NEWER = 13;
 /** Word: goes up by one when the flow ends. */
 export const GENERATION = 29;
+/** Word: bit `decider` is set where that decider lets the packets of the flow go on. */
+export const SETTLED_FORWARDS = 30;
+/** Word: bit `decider` is set where that decider drops them. */
+export const SETTLED_DROPS = 31;
 /** First word of TCP. */
 export const TCP_WORDS = 32;
 
@@ -52,10 +56,6 @@ export const SWAPPED = 1 << 4;
 export const ANSWERED = 1 << 5;
 /** Status bit: the record holds a flow. */
 export const IN_USE = 1 << 6;
-/** Status bits 7-8: the settled verdict and one, 0 for none. */
-export const SETTLED_SHIFT = 7;
-/** The settled verdict in place. */
-export const SETTLED_MASK = 3 << SETTLED_SHIFT;
 
 /** Double: packets of direction 0; those of direction 1 follow. */
 export const PACKETS = 8;
@@ -70,6 +70,9 @@ export const USED_MS = 7;
 
 /** Most flows a table can be made for. */
 export const MOST_FLOWS = 1 << 24;
+
+/** Deciders whose verdicts are remembered: a bit each. */
+export const MOST_DECIDERS = 32;
 
 /** No verdict is settled. */
 export const UNSETTLED = -1;
@@ -134,18 +137,38 @@ export class FlowRecords {
   }
 
   /**
-   * Settles what becomes of the packets of a flow; {@link UNSETTLED} takes it back. It holds until the flow ends, and a
+   * Remembers what a decider does with the packets of a flow; {@link UNSETTLED} takes it back. It holds until the flow ends, and a
    * new flow between the same ends starts without. Invalid packets are not part of what was decided.
+   *
+   * @param decider - 0 to {@link MOST_DECIDERS} - 1; of another one nothing is remembered
    */
-  settle(index: number, verdict: SettledVerdict): void {
-    const at = index * RECORD_WORDS + STATUS;
-    this.words[at] = ((this.words[at] as number) & ~SETTLED_MASK) | ((verdict + 1) << SETTLED_SHIFT);
+  settle(index: number, decider: number, verdict: SettledVerdict): void {
+    if (!isDecider(decider)) return;
+    const bit = 1 << decider;
+    const forwards = index * RECORD_WORDS + SETTLED_FORWARDS;
+    const drops = index * RECORD_WORDS + SETTLED_DROPS;
+    const { words } = this;
+    words[forwards] =
+      verdict === SETTLED_FORWARD ? (words[forwards] as number) | bit : (words[forwards] as number) & ~bit;
+    words[drops] = verdict === SETTLED_DROP ? (words[drops] as number) | bit : (words[drops] as number) & ~bit;
   }
 
-  /** The settled verdict of a flow. */
-  settledOf(index: number): SettledVerdict {
-    const status = this.words[index * RECORD_WORDS + STATUS] as number;
-    return (((status & SETTLED_MASK) >> SETTLED_SHIFT) - 1) as SettledVerdict;
+  /** The settled verdict of a decider about a flow. */
+  settledOf(index: number, decider: number): SettledVerdict {
+    if (!isDecider(decider)) return UNSETTLED;
+    const bit = 1 << decider;
+    if ((this.forwardsOf(index) & bit) !== 0) return SETTLED_FORWARD;
+    return (this.dropsOf(index) & bit) === 0 ? UNSETTLED : SETTLED_DROP;
+  }
+
+  /** The deciders that let the packets of a flow go on: a bit each. */
+  forwardsOf(index: number): number {
+    return this.words[index * RECORD_WORDS + SETTLED_FORWARDS] as number;
+  }
+
+  /** The deciders that drop the packets of a flow: a bit each. */
+  dropsOf(index: number): number {
+    return this.words[index * RECORD_WORDS + SETTLED_DROPS] as number;
   }
 
   /** Packets of a direction. */
@@ -182,4 +205,8 @@ export class FlowRecords {
     const at = index * RECORD_WORDS + STATUS;
     this.words[at] = (this.words[at] as number) | ANSWERED;
   }
+}
+
+function isDecider(decider: number): boolean {
+  return Number.isInteger(decider) && decider >= 0 && decider < MOST_DECIDERS;
 }

@@ -53,6 +53,8 @@ import {
   RECORD_DOUBLES,
   RECORD_OCTETS,
   RECORD_WORDS,
+  SETTLED_DROPS,
+  SETTLED_FORWARDS,
   STATE_MASK,
   STATUS,
   SWAPPED,
@@ -205,6 +207,8 @@ export class FlowStore {
     }
     const ofClass = (kind << KIND_SHIFT) | STATE_NEW;
     words[base + HASH] = hash;
+    words[base + SETTLED_FORWARDS] = 0;
+    words[base + SETTLED_DROPS] = 0;
     words[base + STATUS] = ofClass | IN_USE | (opener === 0 ? 0 : SWAPPED);
     const doubles = this.#doubles;
     const books = index * RECORD_DOUBLES;

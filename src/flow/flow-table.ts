@@ -27,7 +27,7 @@ import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 import { ACK } from '../wire/tcp.ts';
-import type { EndReason, InvalidReason } from './flow-counters.ts';
+import type { EndReason, InvalidReason, MissingReason } from './flow-counters.ts';
 import {
   COUNT_FRAGMENTS,
   COUNT_FRAGMENTS_LOST,
@@ -40,6 +40,11 @@ import {
   INVALID_HEADER,
   INVALID_QUOTE,
   INVALID_STATE,
+  MISSING_FRAGMENT,
+  MISSING_FULL,
+  MISSING_INVALID,
+  MISSING_NOT,
+  MISSING_UNTRACKED,
   VALID,
 } from './flow-counters.ts';
 import { FlowKey, KEYED, QUOTES, UNTRACKED } from './flow-key.ts';
@@ -108,6 +113,8 @@ export class FlowTable {
   isInvalid: 0 | 1 = 0;
   /** Of the last packet: why it is invalid. */
   invalidReason: InvalidReason = VALID;
+  /** Of the last packet: why it has no flow. */
+  missing: MissingReason = MISSING_NOT;
   /** What is known of each flow. */
   readonly records: FlowRecords;
   /** What happened, by the places of flow-counters.ts. */
@@ -150,17 +157,25 @@ export class FlowTable {
   }
 
   /**
+   * Says what time it is, until the next call. Once a batch is enough: a number that is no small integer is an object to
+   * the engine.
+   *
+   * @param nowMs - milliseconds on the caller's clock
+   */
+  tick(nowMs: number): void {
+    this.#store.clock.set(nowMs);
+  }
+
+  /**
    * Takes a packet to its flow, makes the flow if it may, and judges the packet. Cost: O(1), no allocation.
    *
    * @param bytes - the datagram, at octet 0
    * @param layout - its layout, which `parseIpLayout` found well formed
    * @param length - octets to count for the flow
    * @param zone - 32 bits that keep apart what only looks alike
-   * @param nowMs - milliseconds on the caller's clock. A caller that reads it once a batch makes one number a batch
-   * @returns index of the flow; -1 when there is none
+   * @returns index of the flow; -1 when there is none, and {@link FlowTable.missing} says why
    */
-  track(bytes: Uint8Array, layout: IpLayout, length: number, zone: number, nowMs: number): number {
-    this.#store.clock.set(nowMs);
+  track(bytes: Uint8Array, layout: IpLayout, length: number, zone: number): number {
     this.#clear();
     if (layout.fragmentOffset !== 0) return this.#trackLater(bytes, layout, length, zone);
     const key = this.#key;
@@ -279,6 +294,7 @@ export class FlowTable {
   #insert(hash: number, kind: number, opener: number): number {
     const index = this.#store.insert(this.#key, hash, kind, opener);
     if (index >= 0) this.isNew = 1;
+    else this.missing = MISSING_FULL;
     return index;
   }
 
@@ -286,6 +302,7 @@ export class FlowTable {
     if (kind === QUOTES) return this.#trackQuoted(bytes, layout, zone);
     if (kind !== UNTRACKED) return this.#refuse(NONE, INVALID_HEADER);
     this.#add(COUNT_UNTRACKED);
+    this.missing = MISSING_UNTRACKED;
     return NONE;
   }
 
@@ -325,6 +342,7 @@ export class FlowTable {
     const index = entry < 0 ? NONE : fragments.flowOf(entry);
     if (index < 0 || !this.#store.isLive(index, fragments.generationOf(entry))) {
       this.#add(COUNT_FRAGMENTS_LOST);
+      this.missing = MISSING_FRAGMENT;
       return NONE;
     }
     this.direction = fragments.directionOf(entry);
@@ -354,6 +372,7 @@ export class FlowTable {
   #refuse(index: number, reason: InvalidReason): number {
     this.isInvalid = 1;
     this.invalidReason = reason;
+    if (index < 0) this.missing = MISSING_INVALID;
     this.#add(COUNT_INVALID + reason);
     return index;
   }
@@ -368,6 +387,7 @@ export class FlowTable {
     this.isRelated = 0;
     this.isInvalid = 0;
     this.invalidReason = VALID;
+    this.missing = MISSING_NOT;
   }
 }
 

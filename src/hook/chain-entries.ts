@@ -14,12 +14,16 @@
 import type { DriverDoor, Ipv6Call } from '../ddk/host.ts';
 import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
 import { STATUS_INVALID_PARAMETER, STATUS_SUCCESS } from '../firewall/constants.ts';
+import { MOST_DECIDERS } from '../flow/flow-records.ts';
 import { CallbackDoor } from './callback-door.ts';
+import type { Handlers } from './contract.ts';
 import type { LoadedHook } from './load-hook.ts';
+import type { EndedFlow } from './packet/packet-contract.ts';
 
 /** What one call of a walk is made of: exactly one of `isDefined`, `callback` and `ipv6` is there. */
 interface EntryParts {
   readonly isDefined?: boolean;
+  readonly handlers?: Handlers | null;
   readonly isFiltered?: boolean;
   readonly callback?: CallbackDoor | null;
   readonly ipv6?: Ipv6Call | null;
@@ -39,6 +43,14 @@ export class ChainEntry {
   readonly isDefined: boolean;
   /** It has a filter. */
   readonly isFiltered: boolean;
+  /** Of a hook made with `defineHook`. */
+  readonly handlers: Handlers | null;
+  /** It is called for packets that start a flow or have none, and no others. */
+  readonly isForFresh: boolean;
+  /** Of its handlers. */
+  readonly onFlowEnd: ((flow: EndedFlow) => void) | null;
+  /** Its bit among the hooks that settle flows; 0 where it has none. */
+  readonly bit: number;
   readonly callback: CallbackDoor | null;
   readonly ipv6: Ipv6Call | null;
   /** The driver whose callback it is. */
@@ -65,6 +77,11 @@ export class ChainEntry {
     this.owner = owner;
     this.isDefined = parts.isDefined ?? false;
     this.isFiltered = parts.isFiltered ?? false;
+    const handlers = parts.handlers ?? null;
+    this.handlers = handlers;
+    this.isForFresh = handlers !== null && handlers.onPacket === undefined;
+    this.onFlowEnd = handlers?.onFlowEnd ?? null;
+    this.bit = handlers !== null && hook < MOST_DECIDERS ? 1 << hook : 0;
     this.callback = parts.callback ?? null;
     this.ipv6 = parts.ipv6 ?? null;
     this.driver = parts.driver ?? null;
@@ -96,7 +113,8 @@ export class ChainEntries {
       if (hook.kind === 'driver') return [];
       const callback = hook.kind === 'callback' ? new CallbackDoor(hook.callback) : null;
       const isFiltered = hook.kind === 'defined' && hook.definition.filter !== undefined;
-      return [this.#make(index, 0, { isDefined: callback === null, isFiltered, callback })];
+      const handlers = hook.kind === 'defined' ? hook.handlers : null;
+      return [this.#make(index, 0, { isDefined: callback === null, isFiltered, handlers, callback })];
     });
     this.#list = this.#all;
   }

@@ -12,6 +12,7 @@ import { closestKey } from '../config/closest-key.ts';
 import { FirehookError } from '../errors.ts';
 import { FilterError } from '../filter/filter-error.ts';
 import { compileFilter } from '../filter/to-js.ts';
+import type { ColumnType } from '../flow/flow-store.ts';
 import { HOOK_PACKETS } from './compile-filters.ts';
 import { type DefinedHook, type Handlers, HOOK_API_VERSION, HOOK_META } from './contract.ts';
 import { interestProblem } from './interest.ts';
@@ -24,8 +25,8 @@ const HOOK_NAME = /^[A-Za-z0-9-]+$/;
 /** Characters of a wrong filter that its error shows. */
 const MOST_SHOWN = 200;
 
-const HEAD_KEYS = ['name', 'priority', 'filter', 'interest', 'options', 'needs', 'checkable', 'setup'];
-const HANDLER_KEYS = ['onPacket', 'teardown'];
+const HEAD_KEYS = ['name', 'priority', 'filter', 'interest', 'flows', 'options', 'needs', 'checkable', 'setup'];
+const HANDLER_KEYS = ['onPacket', 'onFlow', 'onFlowEnd', 'teardown'];
 
 /** A module of a hook, by its path. */
 interface Module {
@@ -55,9 +56,10 @@ export function checkDefinition(module: Module, value: unknown): DefinedHook {
     refuseHook(module, `checkable: ${shown(checkable)} is not valid; expected true or false`);
   if (definition.setup !== undefined && typeof definition.setup !== 'function')
     refuseHook(module, 'setup: is not a function');
-  if (definition.onPacket !== undefined) checkHandlerTypes(module, definition as Handlers, '');
-  else if (definition.setup === undefined || definition.teardown !== undefined)
-    refuseHook(module, 'onPacket: is missing');
+  checkFlows(module, definition.flows);
+  const isPlain = HANDLER_KEYS.some((key) => Object.hasOwn(definition, key));
+  if (isPlain) checkHandlerTypes(module, definition as Handlers, '');
+  else if (definition.setup === undefined) refuseHook(module, 'onPacket: is missing');
   return definition;
 }
 
@@ -68,7 +70,7 @@ export function checkDefinition(module: Module, value: unknown): DefinedHook {
  * @throws {@link FirehookError} FIREHOOK_HOOK_INVALID with the exact reason
  */
 export function checkHandlers(module: Module, definition: DefinedHook, returned: unknown): Handlers | null {
-  const isPlain = definition.onPacket !== undefined;
+  const isPlain = isPlainHook(definition);
   if (isPlain && returned !== undefined)
     refuseHook(module, 'setup: returned something, and onPacket stands in the definition; handlers stand in one place');
   if (isPlain) return null;
@@ -81,9 +83,25 @@ export function checkHandlers(module: Module, definition: DefinedHook, returned:
   const isPlainObject = Object.getPrototypeOf(returned) === Object.prototype;
   if (isPlainObject) for (const key of Object.keys(returned)) checkKey(module, key, HANDLER_KEYS, 'setup: returned ');
   const handlers = returned as Handlers;
-  if (handlers.onPacket === undefined) refuseHook(module, 'setup: returned handlers without onPacket');
+  if ((handlers.onFlow ?? handlers.onFlowEnd) !== undefined && !asksForFlows(definition))
+    refuseHook(module, 'setup: returned onFlow or onFlowEnd; say flows: true in the definition');
   checkHandlerTypes(module, handlers, 'setup: returned ');
   return handlers;
+}
+
+/** True for a hook that has its handlers in its definition. */
+export function isPlainHook(definition: DefinedHook): boolean {
+  return (definition.onPacket ?? definition.onFlow) !== undefined;
+}
+
+/** True for a hook that wants a flow table. */
+export function asksForFlows({ flows, onFlow, onFlowEnd }: DefinedHook): boolean {
+  return flows === undefined ? (onFlow ?? onFlowEnd) !== undefined : flows !== false;
+}
+
+/** The columns that a hook declares. */
+export function columnsOf({ flows }: DefinedHook): Readonly<Record<string, ColumnType>> {
+  return typeof flows === 'object' ? (flows.columns ?? {}) : {};
 }
 
 /** Refuses a name that is none. */
@@ -156,9 +174,25 @@ function checkKey(module: Module, key: string, known: readonly string[], prefix:
 }
 
 function checkHandlerTypes(module: Module, handlers: Handlers, prefix: string): void {
-  checkSynchronous(module, `${prefix}onPacket`, handlers.onPacket);
+  const { onPacket, onFlow, onFlowEnd } = handlers;
+  if ((onPacket ?? onFlow) === undefined) refuseHook(module, `${prefix}onPacket: is missing`);
+  if (onPacket !== undefined) checkSynchronous(module, `${prefix}onPacket`, onPacket);
+  if (onFlow !== undefined) checkSynchronous(module, `${prefix}onFlow`, onFlow);
+  if (onFlowEnd !== undefined) checkSynchronous(module, `${prefix}onFlowEnd`, onFlowEnd);
   if (handlers.teardown !== undefined && typeof handlers.teardown !== 'function')
     refuseHook(module, `${prefix}teardown: is not a function`);
+}
+
+function checkFlows(module: Module, flows: unknown): void {
+  if (flows === undefined || typeof flows === 'boolean') return;
+  if (typeof flows !== 'object' || flows === null)
+    refuseHook(module, `flows: ${shown(flows)} is not valid; expected true or { columns }`);
+  for (const key of Object.keys(flows)) checkKey(module, key, ['columns'], 'flows.');
+  const columns: unknown = (flows as { columns?: unknown }).columns ?? {};
+  if (typeof columns !== 'object' || columns === null) refuseHook(module, 'flows.columns: is no object');
+  for (const [name, type] of Object.entries(columns))
+    if (type !== 'int32' && type !== 'float64')
+      refuseHook(module, `flows.columns.${name}: ${shown(type)} is not valid; expected int32 or float64`);
 }
 
 /** Of whichever library: what counts is the interface. */

@@ -3,6 +3,9 @@
  *
  * ```
  *   switch (index) { case 0: return hook0.onPacket(packet, context); case 1: return hook1.onPacket(packet, context); ... }
+ *
+ *   with onFlow as well, for a packet of no flow that was judged before:
+ *     case 2: if (isFresh) { const verdict = hook2.onFlow(packet, context); if (verdict !== FORWARD) return verdict; } return hook2.onPacket(...);
  * ```
  * A loop has one call site for all hooks: from the fifth on V8 looks every call up anew and puts none in line. Rule: the
  * generated text holds numbers only; no name, path or option of a hook becomes part of it.
@@ -10,11 +13,16 @@
  * @module
  */
 
+import { FORWARD } from '../firewall/constants.ts';
 import type { Handlers, Verdict } from './contract.ts';
 import type { Context, Packet } from './packet/packet-contract.ts';
 
-/** Calls hook number `index`. What the hook throws comes through; what it returns may be no verdict. */
-export type CallHook = (index: number, packet: Packet, context: Context) => Verdict;
+/**
+ * Calls hook number `index`. What the hook throws comes through; what it returns may be no verdict.
+ *
+ * @param isFresh - the packet starts a flow, or belongs to none
+ */
+export type CallHook = (index: number, packet: Packet, context: Context, isFresh: boolean) => Verdict;
 
 /**
  * The function for these hooks. Generated once a chain.
@@ -23,9 +31,17 @@ export type CallHook = (index: number, packet: Packet, context: Context) => Verd
  */
 export function compileCalls(handlers: readonly (Handlers | null)[]): CallHook {
   const hooks = handlers.map((_, index) => `hook${index} = handlers[${index}]`);
-  const cases = handlers.map((_, index) => `case ${index}: return hook${index}.onPacket(packet, context);`);
+  const cases = handlers.map((one, index) => `case ${index}: ${callOf(one, index)}`);
   const declarations = hooks.length === 0 ? '' : `const ${hooks.join(', ')};`;
-  const body = `${declarations} return (index, packet, context) => { switch (index) { ${cases.join(' ')} } };`;
+  const body = `${declarations} return (index, packet, context, isFresh) => { switch (index) { ${cases.join(' ')} } };`;
   const compile = new Function('handlers', body) as (hooks: readonly (Handlers | null)[]) => CallHook;
   return compile(handlers);
+}
+
+function callOf(handlers: Handlers | null, index: number): string {
+  const onPacket = `return hook${index}.onPacket(packet, context);`;
+  if (handlers?.onFlow === undefined) return onPacket;
+  const onFlow = `hook${index}.onFlow(packet, context)`;
+  if (handlers.onPacket === undefined) return `return isFresh ? ${onFlow} : ${FORWARD};`;
+  return `if (isFresh) { const verdict${index} = ${onFlow}; if (verdict${index} !== ${FORWARD}) return verdict${index}; } ${onPacket}`;
 }

@@ -8,14 +8,27 @@
  */
 
 import type { FORWARD_ACTION } from '../firewall/constants.ts';
+import type { ColumnType } from '../flow/flow-store.ts';
 import type { Interest } from '../wire/interest.ts';
-import type { Context, Packet } from './packet/packet-contract.ts';
+import type { Column, Context, EndedFlow, Packet } from './packet/packet-contract.ts';
 
 /** Verdict of a hook made with `defineHook`: the packet goes on, and no later hook sees it. Not one of Windows. */
 export const ACCEPT = 3;
 
-/** FORWARD 0, DROP 1, ICMP_ON_DROP 2 or ACCEPT 3. Anything else, a promise included, is a hook fault. */
-export type Verdict = FORWARD_ACTION | typeof ACCEPT;
+/**
+ * Verdict of a hook made with `defineHook`: the packet is dropped, and both ends of its TCP connection get a reset with the right numbers. It is
+ * limited in rate as ICMP errors are. What is not TCP is answered as by ICMP_ON_DROP.
+ */
+export const RESET = 4;
+
+/**
+ * Verdict of a hook made with `defineHook`: the packet, as the hooks have written it, goes back to who sent it. MAC addresses are exchanged by the
+ * runtime; addresses and ports are the hook's business (`packet.ip.swap()`, {@link Packet.replyUdp}).
+ */
+export const REPLY = 5;
+
+/** FORWARD 0, DROP 1, ICMP_ON_DROP 2, ACCEPT 3, RESET 4 or REPLY 5. Anything else, a promise included, is a hook fault. */
+export type Verdict = FORWARD_ACTION | typeof ACCEPT | typeof RESET | typeof REPLY;
 
 /** What the runtime offers to a hook outside the packet. */
 export interface HookRuntime {
@@ -31,6 +44,12 @@ export interface HookRuntime {
   readonly lanes: number;
   /** Resolves a path relative to the config file (replay with `--hook`: the current directory). */
   resolvePath(path: string): string;
+  /**
+   * The column that the definition declares under this name.
+   *
+   * @throws RangeError when it declares none
+   */
+  column(name: string): Column;
   /** Writes to the daemon's log, at a limited rate. */
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void;
   /**
@@ -80,10 +99,18 @@ export interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** What the runtime calls. */
+/** What the runtime calls: `onPacket` or `onFlow`, or both. Synchronous: a promise is a hook fault. */
 export interface Handlers {
-  /** The verdict on one packet. Synchronous: a promise is a hook fault. */
-  onPacket(packet: Packet, context: Context): Verdict;
+  /** The verdict on one packet. */
+  onPacket?(packet: Packet, context: Context): Verdict;
+  /**
+   * The verdict on a packet that starts a flow, **and on each packet that belongs to none**: `packet.flow` is null then, and `packet.flowState`
+   * says why. Called before `onPacket`, which follows where this one says FORWARD. A hook that has only this one lets the other packets of a
+   * flow go on without being called.
+   */
+  onFlow?(packet: Packet, context: Context): Verdict;
+  /** A flow ends; it may be any flow of the lane, also one whose packets a filter kept from the hook. */
+  onFlowEnd?(flow: EndedFlow): void;
   /** Called once after the last packet. */
   teardown?(): void;
 }
@@ -109,6 +136,13 @@ export interface HookHead<Options> {
    * @defaultValue everything
    */
   readonly interest?: Interest | readonly Interest[];
+  /**
+   * Asks for the flow table: `packet.flow` and `packet.flowState`. With `columns` the hook keeps numbers with each flow, `int32` in 4 octets or
+   * `float64` in 8, which `runtime.column` reads and writes. How many flows there are at a time says the configuration (`flows`).
+   *
+   * @defaultValue false, and true where there is an `onFlow` or `onFlowEnd` in the definition
+   */
+  readonly flows?: boolean | { readonly columns?: Readonly<Record<string, ColumnType>> };
   /**
    * What the `options` of the config have to be. They are checked before anything else of the hook is called, `{}` where the config has none;
    * an error names file, line, hook and key.
@@ -136,6 +170,8 @@ export interface InstanceHook<Options> extends HookHead<Options> {
   /** Called once before the first packet, in each lane. May read the files that were granted. A throw refuses the hook. */
   setup(options: Options, runtime: HookRuntime): Handlers | Promise<Handlers>;
   readonly onPacket?: never;
+  readonly onFlow?: never;
+  readonly onFlowEnd?: never;
   readonly teardown?: never;
 }
 

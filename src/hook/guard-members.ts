@@ -16,7 +16,8 @@ const ASKED_OF_ALL: readonly string[] = ['then', 'toJSON'];
 
 /** From now on, in this process. To be called before a hook is loaded. */
 export function guardMembers(): void {
-  for (const view of VIEWS) guard(view);
+  // What inherits from another view is guarded with that.
+  for (const view of VIEWS) if (Object.getPrototypeOf(view.prototype) === Object.prototype) guard(view);
 }
 
 /** Least letters of a name that others are made short to. */

@@ -22,13 +22,15 @@ import { columnOf, HOOK_COUNTERS } from '../telemetry/counters.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
 import type { CallbackDoor } from './callback-door.ts';
 import { ChainEntries, type ChainEntry } from './chain-entries.ts';
+import type { ChainFlows } from './chain-flows.ts';
 import { type CallHook, compileCalls } from './compile-calls.ts';
 import { compileFilters, type MatchFilter } from './compile-filters.ts';
-import { ACCEPT, type Verdict } from './contract.ts';
+import { ACCEPT, REPLY, RESET, type Verdict } from './contract.ts';
 import { noVerdict } from './fault-text.ts';
 import type { LoadedHook } from './load-hook.ts';
 import type { Arrival, DatagramBuffer } from './packet/arrival.ts';
 import { ContextState, ContextView } from './packet/context-view.ts';
+import { EndedFlowView } from './packet/flow-view.ts';
 import { PacketState } from './packet/packet-state.ts';
 import { freezeViews, PacketView } from './packet/packet-view.ts';
 import { isChecksumPartial, MAX_DATAGRAM, Replacement } from './replacement.ts';
@@ -39,14 +41,20 @@ export const HOOK_WIDTH: number = HOOK_COUNTERS.length;
 
 const SEEN = columnOf(HOOK_COUNTERS, 'seen');
 const FILTERED = columnOf(HOOK_COUNTERS, 'filtered');
+const SETTLED = columnOf(HOOK_COUNTERS, 'settled');
 const FORWARDED = columnOf(HOOK_COUNTERS, 'forwarded');
 const ACCEPTED = columnOf(HOOK_COUNTERS, 'accepted');
 const DROPPED = columnOf(HOOK_COUNTERS, 'dropped');
 const REJECTED = columnOf(HOOK_COUNTERS, 'rejected');
+const REPLIED = columnOf(HOOK_COUNTERS, 'replied');
+const RESET_PACKETS = columnOf(HOOK_COUNTERS, 'reset');
 const REPLACED = columnOf(HOOK_COUNTERS, 'replaced');
 /** Counted only where the chain tracks changes (replay, tap): it costs a copy of each packet. */
 const CHANGED = columnOf(HOOK_COUNTERS, 'changed');
 const FAULTS = columnOf(HOOK_COUNTERS, 'faults');
+
+/** Flows that end at once: more wait for the next batch. */
+const ENDED_AT_ONCE = 64;
 
 /** What decides a packet when a hook is at fault. */
 export type OnHookError = 'drop' | 'forward';
@@ -63,6 +71,8 @@ export interface HookChainOptions {
   readonly trackChanges?: boolean;
   /** Null where nothing is made to happen. */
   readonly verifier?: Verifier | null;
+  /** Null where no hook asks for flows. */
+  readonly flows?: ChainFlows | null;
 }
 
 /** The hooks of a lane in running order, and the state of the packet that is among them. */
@@ -88,6 +98,8 @@ export class HookChain {
   /** Of the packet that is among the hooks, or was last; null before the first. */
   context: ContextState | null = null;
 
+  readonly #flows: ChainFlows | null;
+  readonly #endedFlow: EndedFlowView | null;
   readonly #callHook: CallHook;
   readonly #matchFilter: MatchFilter;
   readonly #pool: Pool;
@@ -124,7 +136,11 @@ export class HookChain {
     this.counters = new Float64Array(this.hooks.length * HOOK_WIDTH);
     this.#pool = options.pool;
     freezeViews();
-    this.#packet = new PacketState(options.pool);
+    const flows = options.flows ?? null;
+    this.#flows = flows;
+    this.#endedFlow = flows === null ? null : new EndedFlowView(flows);
+    if (flows !== null) flows.onEnd = () => this.#endFlow();
+    this.#packet = new PacketState(options.pool, flows);
     this.#packetView = new PacketView(this.#packet);
     this.#replacement = new Replacement(options.pool);
     this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
@@ -146,6 +162,46 @@ export class HookChain {
    * @param otherIndex - the second interface index that `sendInterfaceIndex` may be set to
    */
   run(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextState, otherIndex: number): Verdict {
+    const flows = this.#flows;
+    if (flows === null) return this.#walk(lent, bytes, layout, context, otherIndex);
+    flows.begin(bytes, layout, context.zone);
+    const verdict = this.#walk(lent, bytes, layout, context, otherIndex);
+    flows.end(verdict === FORWARD);
+    return verdict;
+  }
+
+  /**
+   * Says what time it is for the flows, once a batch, and ends some of those that are over.
+   *
+   * @param nowMs - milliseconds on a clock that never jumps back; in replay that of the file
+   */
+  tick(nowMs: number): void {
+    this.#flows?.table.expire(nowMs, ENDED_AT_ONCE);
+  }
+
+  /** A flow ends: the hooks that want to know are told. What one of them does wrong is its fault. */
+  #endFlow(): void {
+    const pool = this.#pool;
+    const { owner } = pool;
+    for (const entry of this.entries.list) {
+      const { onFlowEnd } = entry;
+      if (onFlowEnd === null) continue;
+      pool.owner = entry.owner;
+      try {
+        onFlowEnd.call(entry.handlers, this.#endedFlow as EndedFlowView);
+      } catch (error) {
+        this.countFault(entry.hook);
+        this.#onFault(this.hooks[entry.hook] as LoadedHook, 'threw in onFlowEnd', error, null);
+      }
+      pool.owner = owner;
+    }
+  }
+
+  #walk(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextState, otherIndex: number): Verdict {
+    const flows = this.#flows;
+    const isFresh = flows?.isFresh ?? true;
+    const forwards = flows?.forwards ?? 0;
+    const drops = flows?.drops ?? 0;
     const entries = this.entries.list;
     const call = this.#callHook;
     const counters = this.counters;
@@ -177,6 +233,13 @@ export class HookChain {
           return this.#poolExhausted();
       }
       if (callback === null && this.replaced && !this.#linearise()) return this.#poolExhausted();
+      if (((forwards | drops) & entry.bit) !== 0 || (entry.isForFresh && !isFresh)) {
+        count(counters, row + SETTLED);
+        if ((drops & entry.bit) === 0) continue;
+        this.decidedBy = i;
+        count(counters, row + DROPPED);
+        return DROP;
+      }
       if (entry.isFiltered && !this.#isWanted(i, context)) {
         count(counters, row + FILTERED);
         continue;
@@ -190,8 +253,9 @@ export class HookChain {
       let reason = '';
       let error: unknown;
       pool.owner = entry.owner;
+      if (flows !== null) flows.hook = i;
       try {
-        if (isDefined) verdict = call(i, packetView, contextView);
+        if (isDefined) verdict = call(i, packetView, contextView, isFresh);
         else verdict = this.#callDriver(entry, layout, context);
       } catch (thrown) {
         verdict = FORWARD;
@@ -208,7 +272,9 @@ export class HookChain {
         this.#collectCells(callback);
       }
       if (reason === '') {
-        if (verdict !== FORWARD && verdict !== DROP && verdict !== ICMP_ON_DROP) {
+        // Windows has three; the others are for hooks made with defineHook.
+        const isKnown = verdict === FORWARD || verdict === DROP || verdict === ICMP_ON_DROP;
+        if (!isKnown && !(isDefined && (verdict === REPLY || verdict === RESET))) {
           reason = noVerdict(verdict);
           verdict = FORWARD;
         } else if (pool.faultsTotal !== poolFaults) {
@@ -228,7 +294,7 @@ export class HookChain {
       }
       const standing: IPRcvBuf | null = this.current;
       if (this.#handedOver !== null || packet.replacement !== null || this.#isReshaped(lent, layout)) {
-        const refusal = this.#takeOver(row, reason === '' && verdict === FORWARD, lent, layout);
+        const refusal = this.#takeOver(row, reason === '' && (verdict === FORWARD || verdict === REPLY), lent, layout);
         if (this.decidedBy === POOL_EXHAUSTED) return DROP;
         if (reason === '') reason = refusal;
       }
@@ -242,6 +308,8 @@ export class HookChain {
         context.sendInterfaceIndex = sendIndex;
         context.destinationType = destinationType;
         this.#onFault(this.hooks[i] as LoadedHook, reason, error, entry.pointer);
+        // What it made of the packet is not to be sent to anybody.
+        if (verdict === REPLY) verdict = FORWARD;
         if (verdict === FORWARD) {
           if (this.#faultVerdict === FORWARD) continue;
           this.byFault = true;
@@ -260,7 +328,8 @@ export class HookChain {
         break;
       }
       this.decidedBy = i;
-      count(counters, row + (verdict === DROP ? DROPPED : REJECTED));
+      count(counters, row + columnOfVerdict(verdict));
+      if (verdict === REPLY && !this.replaced) packet.settle();
       return verdict;
     }
     if (this.#isStandIn) this.#putBack(bytes, layout);
@@ -314,6 +383,11 @@ export class HookChain {
   /** To be called when the packets of a batch are through: what a hook kept of them is dead. */
   endBatch(): void {
     this.#packet.endBatch();
+  }
+
+  /** The packet as the hooks have left it, to be read, until the next {@link HookChain.run}. */
+  get standing(): { readonly bytes: Buffer; readonly layout: IpLayout } {
+    return this.#packet;
   }
 
   /** The packet as it came, whatever the hooks made of it, until the next {@link HookChain.run}. */
@@ -559,6 +633,19 @@ function sortByPriority(hooks: readonly LoadedHook[]): LoadedHook[] {
     .map((hook, order) => ({ hook, order }))
     .sort((a, b) => (b.hook.priority ?? 0) - (a.hook.priority ?? 0) || a.order - b.order)
     .map(({ hook }) => hook);
+}
+
+function columnOfVerdict(verdict: Verdict): number {
+  switch (verdict) {
+    case REPLY:
+      return REPLIED;
+    case RESET:
+      return RESET_PACKETS;
+    case ICMP_ON_DROP:
+      return REJECTED;
+    default:
+      return DROPPED;
+  }
 }
 
 function count(counters: Float64Array, index: number): void {

@@ -20,7 +20,15 @@ import { closestKey } from '../config/closest-key.ts';
 import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
 import type { HookBundle } from './bundle-hook.ts';
 import { missingName } from './bundle-message.ts';
-import { checkDefinition, checkName, checkPriority, checkSynchronous, refuseHook, shown } from './check-definition.ts';
+import {
+  checkDefinition,
+  checkName,
+  checkPriority,
+  checkSynchronous,
+  isPlainHook,
+  refuseHook,
+  shown,
+} from './check-definition.ts';
 import { type DefinedHook, type Handlers, HOOK_META, type HookModules } from './contract.ts';
 import { freezeModule } from './freeze-realm.ts';
 
@@ -121,8 +129,8 @@ export function loadHook(bundle: HookBundle, modules: HookModules): LoadedHook {
  */
 export function loadDefinition(module: { readonly path: string }, value: unknown): LoadedHook {
   const definition = checkDefinition(module, value);
-  const { name, priority, onPacket } = definition;
-  const handlers = onPacket === undefined ? null : (definition as Handlers);
+  const { name, priority } = definition;
+  const handlers = isPlainHook(definition) ? (definition as Handlers) : null;
   return { kind: 'defined', name, path: module.path, priority, definition, handlers };
 }
 
@@ -239,7 +247,11 @@ export function placeOfVerdict(
   pointer: IPPacketFirewallPtr | null,
 ): string | undefined {
   const own =
-    hook.kind === 'defined' ? (hook.handlers?.onPacket ?? null) : hook.kind === 'callback' ? hook.callback : null;
+    hook.kind === 'defined'
+      ? (hook.handlers?.onPacket ?? hook.handlers?.onFlow ?? null)
+      : hook.kind === 'callback'
+        ? hook.callback
+        : null;
   const verdict = pointer ?? own;
   if (verdict === null) return undefined;
   const text = Function.prototype.toString.call(verdict);

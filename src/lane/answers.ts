@@ -33,10 +33,16 @@ import {
 import type { LocalTable } from './local-table.ts';
 import type { PacketInHand } from './packet-in-hand.ts';
 
-/** Which of the two a datagram is: the lowest bit of its tag; above it the row that it is booked on. */
+/** What a datagram is: the lowest two bits of its tag; above them the row that it is booked on. */
 export const INJECTION = 0;
 /** See {@link INJECTION}. */
 export const ICMP_ERROR = 1;
+/** See {@link INJECTION}. */
+export const REPLY_DATAGRAM = 2;
+/** See {@link INJECTION}. */
+export const RESET_DATAGRAM = 3;
+/** Kinds of datagrams: what a row is multiplied with in a tag. */
+export const KINDS = 4;
 
 const { EPERM } = constants.errno;
 

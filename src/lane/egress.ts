@@ -25,7 +25,16 @@ import { hasLabels, LINKTYPE_ETHERNET, sessionHeader } from '../wire/link.ts';
 import * as pppoe from '../wire/pppoe.ts';
 import { settleChecksums } from '../wire/settle-checksums.ts';
 import { headerLength as tcpHeaderLength } from '../wire/tcp.ts';
-import { type AnswerOptions, Answers, ICMP_ERROR, INJECTION } from './answers.ts';
+import { turnLinkHeader } from '../wire/turn-link-header.ts';
+import {
+  type AnswerOptions,
+  Answers,
+  ICMP_ERROR,
+  INJECTION,
+  KINDS,
+  REPLY_DATAGRAM,
+  RESET_DATAGRAM,
+} from './answers.ts';
 import { forbidsFragments, fragmentPayload, writeFragment } from './fragment.ts';
 import { buildTooBig, buildUnreachable, MAX_ICMP_ERROR } from './icmp-error.ts';
 import {
@@ -37,6 +46,9 @@ import {
   LOST,
   LOST_SEND_ERROR,
   LOST_TOO_LONG,
+  REPLIED,
+  RESETS,
+  RESETS_REFUSED,
   SENT,
   SENT_OCTETS,
 } from './ledger.ts';
@@ -45,8 +57,6 @@ import { NO_DATAGRAM, type PacketInHand } from './packet-in-hand.ts';
 /** Room for the longest link header that is put back: a cooked header with three tags and 16 MPLS labels has 96 octets. */
 const LINK_ROOM = 128;
 const MAX_DATAGRAM = 65_535;
-const ETHERNET_HEADER = 14;
-const MAC = 6;
 const VLAN_TAG = 4;
 const TCP = 6;
 const UDP = 17;
@@ -60,13 +70,17 @@ const FORWARDED_PACKET = 0;
 const ANSWER = 1;
 const LATER_FRAGMENT = 2;
 const PROBE = 3;
+/** A packet that goes back as a hook wrote it. */
+export const REPLIED_PACKET = 4;
+/** A segment that resets a connection. */
+export const RESET_SEGMENT = 5;
 
 /** Sends IP datagrams out of the host by its routing table. Never throws. */
 export interface DatagramSender {
   /**
    * Borrows `datagram` during the call. False when it was not taken.
    *
-   * @param tag - the row times two, and {@link ICMP_ERROR} or {@link INJECTION}; handed back where one that was taken is not sent after all
+   * @param tag - the row times {@link KINDS}, and the kind of datagram; handed back where one that was taken is not sent after all
    */
   send(datagram: Buffer, length: number, tag: number): boolean;
   /** Why `send` returned false the last time: an errno, 0 where the kernel was not asked. */
@@ -102,8 +116,10 @@ export class Egress implements RefusalSink {
   readonly #datagram: Buffer = this.#gathered.subarray(LINK_ROOM);
   /** Fragments and ICMP errors, link header included. */
   readonly #made: Buffer = Buffer.alloc(LINK_ROOM + Math.max(MAX_DATAGRAM, MAX_ICMP_ERROR));
-  /** The datagrams among them. */
-  readonly #madeDatagram: Buffer = this.#made.subarray(LINK_ROOM);
+  /** Views of it that start with the link header, by the length of that header. */
+  readonly #madeFrom: (Buffer | undefined)[] = [];
+  /** The datagrams among them: what {@link Egress.sendBack} and {@link Egress.sendOn} send is written here. */
+  readonly made: Buffer = this.#made.subarray(LINK_ROOM);
   readonly #layout = new IpLayout();
 
   constructor(options: EgressOptions) {
@@ -206,6 +222,8 @@ export class Egress implements RefusalSink {
       this.#add(base + ICMP_ERRORS, -1);
       this.#add(base + ICMP_REFUSED, 1);
     } else if (purpose === LATER_FRAGMENT) this.#add(base + EXTRA_FRAGMENTS, -1);
+    else if (purpose === REPLIED_PACKET) this.#loseReply(base);
+    else if (purpose === RESET_SEGMENT) this.#refuseReset(base);
     else {
       this.#add(base + FORWARDED, -1);
       this.#lose(base, LOST_SEND_ERROR);
@@ -280,7 +298,7 @@ export class Egress implements RefusalSink {
     let sent = false;
     if (this.#sender !== null && length <= MAX_DATAGRAM) {
       this.#made.set(datagram, LINK_ROOM);
-      sent = this.#sender.send(this.#madeDatagram, length, base * 2 + INJECTION);
+      sent = this.#sender.send(this.made, length, base * KINDS + INJECTION);
     }
     if (!sent) {
       this.#answers.bookRefused(base, INJECTION, this.#sender?.refusal ?? 0);
@@ -291,6 +309,16 @@ export class Egress implements RefusalSink {
     return true;
   }
 
+  #loseReply(base: number): void {
+    this.#add(base + REPLIED, -1);
+    this.#lose(base, LOST_SEND_ERROR);
+  }
+
+  #refuseReset(base: number): void {
+    this.#add(base + RESETS, -1);
+    this.#add(base + RESETS_REFUSED, 1);
+  }
+
   /** Sends the datagrams that are queued, and returns how many of them were refused. */
   flush(): number {
     return this.#sender?.flush?.() ?? 0;
@@ -298,12 +326,16 @@ export class Egress implements RefusalSink {
 
   /** A datagram that the sender had taken did not go: what was booked for it is booked as refused instead. */
   onRefused(tag: number, length: number, errno: number): void {
-    const base = tag >>> 1;
-    const kind = tag & 1;
+    const base = Math.trunc(tag / KINDS);
+    const kind = tag % KINDS;
     this.#add(base + SENT, -1);
     this.#add(base + SENT_OCTETS, -length);
-    this.#add(base + (kind === ICMP_ERROR ? ICMP_ERRORS : INJECTED), -1);
-    this.#answers.bookRefused(base, kind, errno);
+    if (kind === REPLY_DATAGRAM) this.#loseReply(base);
+    else if (kind === RESET_DATAGRAM) this.#refuseReset(base);
+    else {
+      this.#add(base + (kind === ICMP_ERROR ? ICMP_ERRORS : INJECTED), -1);
+      this.#answers.bookRefused(base, kind, errno);
+    }
   }
 
   /** The datagram of `#datagram` does not fit the way out: fragments where IPv4 allows them, else an answer and the loss. */
@@ -372,26 +404,50 @@ export class Egress implements RefusalSink {
     return limit > offset ? limit - offset : MAX_ICMP_ERROR;
   }
 
-  /** Sends the ICMP error of `size` octets that stands at octet LINK_ROOM of `#made`. */
+  /** Sends the ICMP error of `size` octets that stands in {@link Egress.made}. */
   #answer(packet: PacketInHand, size: number): void {
-    const { way, base, frame, offset } = packet;
-    const { octets } = frame;
-    let sent: boolean;
-    if (way.reject !== 'link') {
-      sent = this.#sender?.send(this.#madeDatagram, size, base * 2 + ICMP_ERROR) ?? false;
-      if (sent) this.#countSent(base, size);
-    } else {
-      const start = LINK_ROOM - offset;
-      octets.copy(this.#made, start, 0, offset);
-      if (offset >= ETHERNET_HEADER) {
-        octets.copy(this.#made, start, MAC, 2 * MAC);
-        octets.copy(this.#made, start + MAC, 0, MAC);
-      }
-      this.#settleLength(packet, this.#made, start, size);
-      sent = this.#send(base, way.rejectPort, this.#made.subarray(start), offset + size, ANSWER);
-    }
-    if (sent) this.#add(base + ICMP_ERRORS, 1);
+    const { way, base } = packet;
+    if (this.sendBack(packet, size, ANSWER, ICMP_ERROR)) this.#add(base + ICMP_ERRORS, 1);
     else this.#answers.bookRefused(base, ICMP_ERROR, way.reject === 'link' ? 0 : (this.#sender?.refusal ?? 0));
+  }
+
+  /**
+   * Sends the datagram that stands in {@link Egress.made} to where the packet came from, and books the frame as sent.
+   *
+   * @param purpose - for a driver that could not send it after all
+   * @param kind - the same for a sender of datagrams
+   */
+  sendBack(packet: PacketInHand, size: number, purpose: number, kind: number): boolean {
+    const { way, base, frame, offset } = packet;
+    if (way.reject !== 'link') {
+      const isSent = this.#sender?.send(this.made, size, base * KINDS + kind) ?? false;
+      if (isSent) this.#countSent(base, size);
+      return isSent;
+    }
+    const made = this.#madeAt(offset);
+    frame.octets.copy(made, 0, 0, offset);
+    turnLinkHeader(made, this.#linktypeOf(way.inPort));
+    this.#settleLength(packet, made, 0, size);
+    return this.#send(base, way.rejectPort, made, offset + size, purpose);
+  }
+
+  /** Sends the datagram that stands in {@link Egress.made} to where the packet was to go, and books the frame as sent. */
+  sendOn(packet: PacketInHand, size: number, purpose: number): boolean {
+    const { way, base, frame, offset } = packet;
+    if (way.outPort < 0 || offset > LINK_ROOM) return false;
+    const made = this.#madeAt(offset);
+    frame.octets.copy(made, 0, 0, offset);
+    this.#settleLength(packet, made, 0, size);
+    return this.#send(base, way.outPort, made, offset + size, purpose);
+  }
+
+  /** Most octets of a datagram that goes back; 0 where nobody knows the way: labels lead one way only. */
+  roomBack(packet: PacketInHand): number {
+    const { way, frame, offset } = packet;
+    if (way.reject === 'raw') return MAX_DATAGRAM;
+    if (offset > LINK_ROOM || hasLabels(frame.octets, offset, this.#linktypeOf(way.inPort))) return 0;
+    const port = way.reject === 'link' ? way.rejectPort : way.inPort;
+    return Math.min(MAX_DATAGRAM, Math.max(0, this.#limitWith(packet, port) - offset));
   }
 
   /** Longest frame that `port` sends, in octets: a frame with an 802.1Q tag may be four octets longer. */
@@ -434,6 +490,15 @@ export class Egress implements RefusalSink {
     this.#limitOfPort[port] = limit;
     this.#readLinktype(port);
     return limit;
+  }
+
+  #madeAt(offset: number): Buffer {
+    let view = this.#madeFrom[offset];
+    if (view === undefined) {
+      view = this.#made.subarray(LINK_ROOM - offset);
+      this.#madeFrom[offset] = view;
+    }
+    return view;
   }
 
   #gatheredAt(offset: number): Buffer {

@@ -119,6 +119,7 @@ async function run(spec: LaneSpec): Promise<void> {
     folder: spec.configFolder,
     onHookError: spec.policy.onHookError,
     poolLimitMiB: spec.poolLimitMiB,
+    flows: spec.flows,
     mode: spec.mode === 'run' ? 'live' : 'check',
     lane: spec.lane,
     lanes: spec.lanes,
@@ -159,7 +160,10 @@ async function run(spec: LaneSpec): Promise<void> {
     pool: systemPool,
     driverStats: () => driver.stats(),
   });
-  const timer = setInterval(() => progress.writeAll(lane.packets), IDLE_PROGRESS_MS);
+  const timer = setInterval(() => {
+    lane.onIdle();
+    progress.writeAll(lane.packets);
+  }, IDLE_PROGRESS_MS);
   lane.reportTo(progress);
   if (verifier !== null)
     log.warn(`The verifier is on, which is for the development of hooks: seed ${spec.verifier.seed}.`);

@@ -19,10 +19,11 @@ import { portOf } from '../drivers/contract.ts';
 import { FRAME_SEGMENT, type Frame, type FrameBuffer } from '../drivers/frame.ts';
 import { DEST_LOCAL, DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
 import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
-import type { Verdict } from '../hook/contract.ts';
+import { REPLY, RESET, type Verdict } from '../hook/contract.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { type DatagramBuffer, MAX_QUOTED } from '../hook/packet/arrival.ts';
 import { ContextState } from '../hook/packet/context-view.ts';
+import { readU16 } from '../wire/bytes.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { CUT, NOT_IP, unreadableType } from '../wire/frame-kind.ts';
 import { parseIpLayout } from '../wire/ip-layout.ts';
@@ -56,6 +57,7 @@ import { type LocalRoute, LocalTable } from './local-table.ts';
 import { NO_DATAGRAM, PacketInHand } from './packet-in-hand.ts';
 import { isProbe, PROBES_PER_SECOND } from './probe.ts';
 import type { ProgressWriter } from './progress.ts';
+import { Returns } from './returns.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { UnreadableTypes } from './unreadable-types.ts';
 import type { Way } from './way.ts';
@@ -84,6 +86,13 @@ export interface LaneOptions {
 /** Packets between two looks at whether a snapshot of the progress file is due. */
 const PROGRESS_EVERY = 64;
 
+const ETHERNET_HEADER = 14;
+const TAG_8021Q = 0x8100;
+const TAG_8021AD = 0x88a8;
+const VLAN_MASK = 0x0fff;
+/** More than there are VLANs. */
+const ZONE_FACTOR = 4099;
+
 /** Ports a lane can have: a driver port id is an index. */
 const NO_WAY = null;
 
@@ -98,6 +107,7 @@ export class Lane implements FrameSink {
   readonly #driver: Driver;
   readonly #chain: HookChain;
   readonly #egress: Egress;
+  readonly #returns: Returns;
   /** Row that packets made by hooks are booked on: they belong to no way, but in a row of `tap` nothing may be sent. */
   readonly #injectBase: number;
   readonly #isLive: boolean;
@@ -152,6 +162,13 @@ export class Lane implements FrameSink {
       locals: this.#locals,
       onDenied: options.onDenied ?? (() => undefined),
     });
+    this.#returns = new Returns({
+      egress: this.#egress,
+      ledger: this.ledger,
+      chain: options.chain,
+      perSecond: options.icmp.ratePerSecond,
+      now: options.now,
+    });
   }
 
   /** Says what the host's own addresses and broadcasts are from the next packet on. */
@@ -194,6 +211,8 @@ export class Lane implements FrameSink {
   /** {@inheritDoc FrameSink.onFrame} */
   onFrame(frame: Frame): void {
     this.packets += 1;
+    // A file has no batches of one moment.
+    if (!this.#isInBatch || !this.#isLive) this.#chain.tick(this.#now());
     this.#isInBatch = true;
     const { port, length } = frame;
     const way = this.#wayOfPort[port] ?? NO_WAY;
@@ -212,6 +231,11 @@ export class Lane implements FrameSink {
     this.#handle(packet);
     if (this.#progress !== null && this.packets % PROGRESS_EVERY === 0)
       this.#progress.writeWhenDue(this.packets, this.#now());
+  }
+
+  /** To be called now and then while no frames come: what waits for time to pass goes on. */
+  onIdle(): void {
+    if (!this.#isInBatch) this.#chain.tick(this.#now());
   }
 
   /** {@inheritDoc FrameSink.onBatchEnd} */
@@ -255,6 +279,10 @@ export class Lane implements FrameSink {
     lent.ipr_flags = packet.isPartial ? IPR_FLAG_CHECKSUM_OFFLOAD : 0;
     const context = this.#context;
     context.direction = way.direction;
+    context.from = way.from;
+    context.to = way.to;
+    context.side = way.side;
+    context.zone = offset === ETHERNET_HEADER ? way.zone : zoneOf(octets, offset, linktype, way.zone);
     context.recvInterfaceIndex = way.recvInterfaceIndex;
     context.sendInterfaceIndex = way.sendInterfaceIndex;
     const isForHost = way.unicastType === DEST_LOCAL;
@@ -351,7 +379,9 @@ export class Lane implements FrameSink {
       add(ledger, base + LOST_POOL, 1);
     } else if (verdict === DROP) {
       drop(ledger, base, chain.byFault ? DROPPED_BY_FAULT : DROPPED_BY_HOOK);
-    } else {
+    } else if (verdict === REPLY) this.#returns.reply(packet, chain.replaced ? chain.current : null);
+    else if (verdict === RESET) this.#returns.reset(packet);
+    else {
       add(ledger, base + REJECTED, 1);
       this.#egress.reject(packet);
     }
@@ -362,6 +392,18 @@ export class Lane implements FrameSink {
     this.#linktypeOfPort[port] = linktype;
     return linktype;
   }
+}
+
+/** The zone of a packet with VLAN tags: the same addresses in another VLAN are another flow. */
+function zoneOf(frame: Uint8Array, offset: number, linktype: number, zone: number): number {
+  let tagged = zone;
+  if (linktype !== LINKTYPE_ETHERNET) return tagged;
+  for (let at = ETHERNET_HEADER - 2; at + 4 < offset; at += 4) {
+    const type = readU16(frame, at);
+    if (type !== TAG_8021Q && type !== TAG_8021AD) break;
+    tagged = (Math.imul(tagged, ZONE_FACTOR) + 1 + (readU16(frame, at + 2) & VLAN_MASK)) | 0;
+  }
+  return tagged;
 }
 
 /** The view of `frame` from `offset` on. A driver hands the same buffers again and again: they keep their views. */

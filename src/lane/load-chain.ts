@@ -13,11 +13,22 @@ import type { DriverDoor } from '../ddk/host.ts';
 import { FirehookError } from '../errors.ts';
 import { FORWARD, type IPPacketFirewallPtr } from '../firewall/constants.ts';
 import { type PoolFunctions, poolFunctions, setPoolLimit, systemPool } from '../firewall/ddk.ts';
+import { octetsFor } from '../flow/flow-table.ts';
 import { asOwner } from '../hook/async-owner.ts';
+import {
+  type ChainFlows,
+  columnKey,
+  columnsOfChain,
+  DEFAULT_FLOWS,
+  type FlowSettings,
+  flowsOf,
+} from '../hook/chain-flows.ts';
+import { columnsOf } from '../hook/check-definition.ts';
 import type { Handlers, HookModules, HookRuntime } from '../hook/contract.ts';
 import { HookChain } from '../hook/hook-chain.ts';
 import { chainInterests } from '../hook/interest.ts';
 import { assertUniqueNames, describeHookError, type LoadedHook, loadHook, placeOfVerdict } from '../hook/load-hook.ts';
+import { ColumnView } from '../hook/packet/flow-view.ts';
 import { isVerifying, NO_VERIFIER, Verifier, type VerifierSettings } from '../hook/verifier.ts';
 import { HOOK_MODULES } from '../hook-modules.ts';
 import { lookUpRoute } from '../netlink/look-up-route.ts';
@@ -26,7 +37,7 @@ import type { Interest } from '../wire/interest.ts';
 import { LaneDriverHost } from './driver-host.ts';
 import { type HookClock, LiveClock } from './hook-clock.ts';
 import type { HookInfo, HookSource } from './messages.ts';
-import { setUpHook } from './set-up-hook.ts';
+import { type DefinedLoaded, setUpHook } from './set-up-hook.ts';
 
 /** Writes one line of a hook, or about a hook; a message that costs something to make is made only if it is written. */
 export type HookLog = (
@@ -70,6 +81,8 @@ export interface LoadChainOptions {
   readonly clock?: HookClock;
   /** A socket of NETLINK_ROUTE, by which drivers look up routes. @defaultValue one that is opened when the first asks */
   readonly routes?: () => NetlinkSocket;
+  /** The table of flows, where a hook asks for one. @defaultValue {@link DEFAULT_FLOWS} */
+  readonly flows?: FlowSettings;
   /** Name of the user that this process has become. @defaultValue it is looked up */
   readonly user?: string;
   /** What `runtime.resolvePath` is relative to. */
@@ -144,13 +157,15 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     if (hook.kind === 'driver') driverOf.set(name, driver);
   }
   assertUniqueNames(loaded);
-  for (const [index, hook] of loaded.entries()) loaded[index] = await setUp(hook, options);
+  const flows = makeFlows(loaded, options);
+  for (const [index, hook] of loaded.entries()) loaded[index] = await setUp(hook, options, flows);
   const chain = new HookChain({
     hooks: loaded,
     onHookError: options.onHookError,
     pool: systemPool,
     trackChanges: options.trackChanges,
     verifier,
+    flows,
     onFault: (hook, reason, error, pointer) => fault(hook.name, () => describe(hook, reason, error, pointer)),
   });
   for (const [index, hook] of chain.hooks.entries()) {
@@ -274,7 +289,7 @@ function ownRoutes(): () => NetlinkSocket {
 }
 
 /** The hook with its handlers; those of Windows have none, and take their options otherwise or not at all. */
-async function setUp(hook: LoadedHook, options: LoadChainOptions): Promise<LoadedHook> {
+async function setUp(hook: LoadedHook, options: LoadChainOptions, flows: ChainFlows | null): Promise<LoadedHook> {
   const source = options.hooks[hook.owner ?? -1];
   if (hook.kind === 'driver' || source === undefined) return hook;
   if (hook.kind === 'callback') {
@@ -283,7 +298,7 @@ async function setUp(hook: LoadedHook, options: LoadChainOptions): Promise<Loade
     throw new FirehookError('FIREHOOK_HOOK_SETUP', detail, { hook: hook.name });
   }
   const { folder, user } = options;
-  const runtime = runtimeFor(hook.name, options);
+  const runtime = runtimeFor(hook, options, flows);
   const handlers = await setUpHook(hook, { source, runtime, folder, ...(user === undefined ? {} : { user }) });
   if (handlers !== null) return { ...hook, handlers };
   options.log(
@@ -297,13 +312,36 @@ async function setUp(hook: LoadedHook, options: LoadChainOptions): Promise<Loade
 /** Of a hook that a check does not set up. */
 const LOADED_ONLY: Handlers = { onPacket: () => FORWARD };
 
-function runtimeFor(name: string, options: LoadChainOptions): HookRuntime {
+/** The flow table, where a hook asks for one. */
+function makeFlows(hooks: readonly LoadedHook[], { flows = DEFAULT_FLOWS }: LoadChainOptions): ChainFlows | null {
+  const columns = columnsOfChain(hooks);
+  try {
+    return flowsOf(hooks, flows);
+  } catch (cause) {
+    const mib = Math.ceil(octetsFor(flows.most, columns) / MIB);
+    const detail = `there is no memory for ${flows.most} flows, which take ${mib} MiB`;
+    throw new FirehookError('FIREHOOK_HOOK_SETUP', detail, {
+      cause,
+      advice: 'make flows.most smaller, or lane.memoryMiB larger',
+    });
+  }
+}
+
+function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, flows: ChainFlows | null): HookRuntime {
+  const { name, definition } = hook;
   return {
     name,
     mode: options.mode ?? 'live',
     lane: options.lane ?? 0,
     lanes: options.lanes ?? 1,
     resolvePath: (file) => path.resolve(options.folder, file),
+    column: (column) => {
+      if (flows === null || !Object.hasOwn(columnsOf(definition), column))
+        throw new RangeError(
+          `column ${JSON.stringify(column)} is not declared; say flows: { columns: { ... } } in the definition`,
+        );
+      return new ColumnView(flows, columnKey(hook, column));
+    },
     log: (level, message) => options.log(level, name, message),
     send: (datagram) => options.send(datagram, name),
   };

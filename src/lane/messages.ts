@@ -22,6 +22,7 @@ import type { AfpacketSockets, RingOptions } from '../drivers/afpacket-sockets.t
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import type { DatagramSockets } from '../drivers/queued-sender.ts';
 import type { HookBundle } from '../hook/bundle-hook.ts';
+import type { FlowSettings } from '../hook/chain-flows.ts';
 import type { VerifierSettings } from '../hook/verifier.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
 import type { IcmpSettings } from './answer-budget.ts';
@@ -93,6 +94,7 @@ export interface LaneSpec {
   };
   readonly icmp: IcmpSettings;
   readonly poolLimitMiB: number;
+  readonly flows: FlowSettings;
   /** Most memory that the process may write to. */
   readonly memoryMiB: number;
   readonly verifier: VerifierSettings;

@@ -21,6 +21,10 @@ export const NO_DATAGRAM = -1;
 
 const NOWHERE: Way = {
   name: '',
+  from: '',
+  to: '',
+  side: 'in',
+  zone: 0,
   inPort: -1,
   outPort: -1,
   otherPort: -1,

@@ -24,7 +24,7 @@ import { Lane } from './lane.ts';
 import type { LoadedChain } from './load-chain.ts';
 import type { LaneSpec } from './messages.ts';
 import { sampleFrames } from './sample-frames.ts';
-import type { Way } from './way.ts';
+import { LOCAL_NAME, type Way } from './way.ts';
 
 /** What is said of one hook. */
 export interface TrialFault {
@@ -59,6 +59,10 @@ function way(name: string, direction: typeof IP_RECEIVE | typeof IP_TRANSMIT): W
   const sendInterfaceIndex = isIn ? INVALID_IF_INDEX : INTERFACE;
   return {
     name,
+    from: isIn ? 'eth0' : LOCAL_NAME,
+    to: isIn ? LOCAL_NAME : 'eth0',
+    side: isIn ? 'in' : 'out',
+    zone: 0,
     inPort: isIn ? 0 : 1,
     outPort: isIn ? 1 : 0,
     otherPort: -1,

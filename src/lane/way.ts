@@ -18,10 +18,21 @@ export type RejectRoute =
   /** Not at all: it is counted only (tap). */
   | 'count';
 
+/** What an interface is called that is this host itself. */
+export const LOCAL_NAME = 'local';
+
 /** One direction through an attach. */
 export interface Way {
   /** For reports: `lan0 > wan0`, `eth0 in`. */
   readonly name: string;
+  /** Name of the interface that its packets come from; `local` for this host. */
+  readonly from: string;
+  /** Name of the interface that they go to; `local` for this host. */
+  readonly to: string;
+  /** `out`: from this host, or from the first port of a bridge, which is the inside; `in`: the other way. */
+  readonly side: 'in' | 'out';
+  /** The same number for the ways of one attach: their packets can be of one flow. */
+  readonly zone: number;
   /** Driver port where its frames arrive. */
   readonly inPort: number;
   /** Driver port where they leave; -1 in `tap`. */

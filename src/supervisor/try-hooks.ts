@@ -11,6 +11,7 @@ import { randomInt } from 'node:crypto';
 import { LIVE_DRIVER_NAMES } from '../config/live-drivers.ts';
 import type { Settings } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
+import { flowSettings } from '../lane/flow-settings.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
 import type { LaneTried } from '../lane/read-message.ts';
 import { loadNative } from '../native/load-native.ts';
@@ -35,7 +36,7 @@ export function laneSpec(
   hooks: readonly HookSource[],
   lanes: number,
 ): LaneSpec {
-  const { policy, icmp, lane, pool, log, verifier } = settings;
+  const { policy, icmp, lane, pool, flows, log, verifier } = settings;
   return {
     mode: 'check',
     user,
@@ -52,6 +53,7 @@ export function laneSpec(
     policy: { onHookError: policy.onHookError, nonIp: policy.nonIp, unreadable: policy.unreadable },
     icmp,
     poolLimitMiB: pool.limitMiB,
+    flows: flowSettings(flows),
     memoryMiB: lane.memoryMiB,
     verifier: { ...verifier, seed: verifier.seed ?? randomInt(2 ** 32) },
     logLevel: log.level,

@@ -52,6 +52,8 @@ export const WAY_COUNTERS = [
   counter('droppedNonIp', 'not IP', 2, 'counted', 'Dropped by policy.nonIp.'),
   counter('droppedUnreadable', 'unreadable', 2, 'counted', 'Dropped by policy.unreadable.'),
   counter('rejected', 'rejected', 1, 'always', 'Packets that a hook rejected.'),
+  counter('replied', 'replied', 1, 'counted', 'Packets that a hook sent back to who had sent them.'),
+  counter('reset', 'reset', 1, 'counted', 'TCP segments whose connection a hook reset.'),
   counter('lost', 'lost', 1, 'always', 'Packets that were to go on and could not.'),
   counter('lostTooLong', 'too long', 2, 'counted', 'Lost because the way out takes no packet so long.'),
   counter('lostSendError', 'send error', 2, 'counted', 'Lost because the kernel did not take the frame.'),
@@ -79,6 +81,7 @@ export const WAY_COUNTERS = [
   counter('sentOctets', null, 0, 'counted', 'Their octets.'),
   counter('extraFragments', 'extra fragments', 1, 'counted', 'Of them, fragments of a packet but the first.'),
   counter('icmpErrors', 'ICMP errors', 1, 'counted', 'Of them, ICMP errors that answer a packet.'),
+  counter('resets', 'TCP resets', 1, 'counted', 'Of them, segments that reset a connection.'),
   counter('injected', 'made by hooks', 1, 'counted', 'Of them, packets that hooks made.'),
   counter('icmpDue', null, 0, 'counted', 'Packets that may be answered with an ICMP error.'),
   counter('icmpSuppressed', 'ICMP errors held back', 0, 'counted', 'ICMP errors that were due and were not sent.'),
@@ -118,6 +121,20 @@ export const WAY_COUNTERS = [
     'counted',
     'Of them, those that rules of this machine dropped.',
   ),
+  counter(
+    'resetsHeldBack',
+    'TCP resets held back',
+    0,
+    'counted',
+    'Connections that were to be reset, over the budget of the lane.',
+  ),
+  counter(
+    'resetsRefused',
+    'TCP resets refused',
+    0,
+    'counted',
+    'Segments that reset a connection and that the kernel did not take.',
+  ),
   counter('injectRefused', 'refused: made by hooks', 0, 'counted', 'Packets of hooks that the kernel did not take.'),
   counter(
     'injectDenied',
@@ -148,13 +165,17 @@ export interface CounterSum {
 
 /** The sums of a way. The counters of a part are shown below that of the whole. */
 export const WAY_SUMS: readonly CounterSum[] = [
-  { whole: 'received', parts: ['forwarded', 'dropped', 'rejected', 'lost'] },
+  { whole: 'received', parts: ['forwarded', 'dropped', 'rejected', 'replied', 'reset', 'lost'] },
   {
     whole: 'dropped',
     parts: ['droppedByHook', 'droppedByFault', 'droppedMalformed', 'droppedNonIp', 'droppedUnreadable'],
   },
   { whole: 'lost', parts: ['lostTooLong', 'lostSendError', 'lostPool', 'lostTruncated'] },
-  { whole: 'sent', parts: ['forwarded', 'extraFragments', 'icmpErrors', 'injected'], isOfSending: true },
+  {
+    whole: 'sent',
+    parts: ['forwarded', 'replied', 'extraFragments', 'icmpErrors', 'resets', 'injected'],
+    isOfSending: true,
+  },
   { whole: 'icmpDue', parts: ['icmpErrors', 'icmpSuppressed', 'icmpWouldBe', 'icmpRefused'] },
   { whole: 'icmpSuppressed', parts: ['icmpOverPrefix', 'icmpOverTotal', 'icmpOneWay'] },
 ];
@@ -163,10 +184,19 @@ export const WAY_SUMS: readonly CounterSum[] = [
 export const HOOK_COUNTERS = [
   counter('seen', 'seen', 0, 'always', 'Packets that the hook was called with.'),
   counter('filtered', 'filtered', 0, 'counted', 'Packets outside of its filter, which went on without it.'),
+  counter(
+    'settled',
+    'settled',
+    0,
+    'counted',
+    'Packets of flows that it had decided about, for which it was not called.',
+  ),
   counter('forwarded', 'forwarded', 0, 'always', 'Packets that it let go on.'),
   counter('accepted', 'accepted', 0, 'counted', 'Packets that it let go on, past the hooks behind it.'),
   counter('dropped', 'dropped', 0, 'always', 'Packets that ended with it, by its verdict or by its fault.'),
   counter('rejected', 'rejected', 0, 'always', 'Packets that it rejected.'),
+  counter('replied', 'replied', 0, 'counted', 'Packets that it sent back.'),
+  counter('reset', 'reset', 0, 'counted', 'TCP segments whose connection it reset.'),
   counter('replaced', 'replaced', 0, 'always', 'Packets in whose place it put others.'),
   counter('changed', 'changed', 0, 'always', 'Packets that it wrote into; counted in replay and in a tap.'),
   counter('faults', 'faults', 0, 'always', 'What it did wrong, with packets and outside of them.'),

@@ -10,6 +10,7 @@
  */
 
 import type { OctetBuffer } from '../wire/octet-buffer.ts';
+import { RST } from '../wire/tcp.ts';
 import type { PacketCheck } from './checks.ts';
 import { failWith, showPacket } from './fail.ts';
 import type { Fate, Outcome } from './lab-contract.ts';
@@ -69,6 +70,34 @@ export function assertRejected(outcome: Outcome, by?: string): void {
 }
 
 /**
+ * A hook sent the packet back (REPLY): one datagram went to where it came from, with right checksums, and passes the checks.
+ *
+ * @param by - which one; any when undefined
+ */
+export function assertReplied(outcome: Outcome, by?: string, ...checks: readonly PacketCheck[]): void {
+  assertFate(outcome, 'replied', assertReplied);
+  assertBy(outcome, by, assertReplied);
+  const [answer] = outcome.back;
+  if (answer === undefined || outcome.back.length > 1)
+    failWith(`${told(outcome)}: expected one datagram to go back, ${outcome.back.length} did`, assertReplied);
+  check(answer, [checksumsStay, ...checks], assertReplied);
+}
+
+/**
+ * A hook reset the TCP connection of the packet: whoever sent it was told. The other end is told where it can know of the connection.
+ *
+ * @param by - which one; any when left out
+ */
+export function assertReset(outcome: Outcome, by?: string): void {
+  assertFate(outcome, 'reset', assertReset);
+  assertBy(outcome, by, assertReset);
+  const [back] = outcome.back;
+  if (back === undefined || outcome.back.length > 1)
+    failWith(`${told(outcome)}: expected one reset to go back, ${outcome.back.length} did`, assertReset);
+  for (const datagram of [back, ...outcome.out]) check(datagram, [isReset], assertReset);
+}
+
+/**
  * The packet was to go on and could not.
  *
  * @param reason - the counter of the ledger that says why, `lostTooLong` for example; any when left out
@@ -103,6 +132,11 @@ function shown({ arrived }: Outcome): string {
 function check(datagram: OctetBuffer, checks: readonly PacketCheck[], at: AnyFunction): void {
   const problems = checks.flatMap((one) => one(datagram));
   if (problems.length > 0) failWith(`${problems.join('\n')}\n${showPacket(datagram)}`, at);
+}
+
+function isReset(datagram: OctetBuffer): string[] {
+  const flags = readPacket(datagram)?.tcp?.flags ?? 0;
+  return (flags & RST) === 0 ? ['expected a TCP reset'] : [];
 }
 
 function checksumsStay(datagram: OctetBuffer): string[] {

@@ -15,7 +15,15 @@
 export type { VlanTag } from '../wire/ethernet.ts';
 export { ACK, CWR, FIN, PSH, RST, SYN, URG } from '../wire/tcp.ts';
 export { allocationPerPacket, assertNoAllocation } from './allocation.ts';
-export { assertDropped, assertForwarded, assertLost, assertPacket, assertRejected } from './assertions.ts';
+export {
+  assertDropped,
+  assertForwarded,
+  assertLost,
+  assertPacket,
+  assertRejected,
+  assertReplied,
+  assertReset,
+} from './assertions.ts';
 export { differsOnlyIn, type FieldPattern, fields, type PacketCheck, sameAs } from './checks.ts';
 export { showPacket } from './fail.ts';
 export { fragments } from './fragments.ts';

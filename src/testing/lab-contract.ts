@@ -9,6 +9,7 @@
  * @module
  */
 
+import type { FlowTimeouts } from '../flow/timeouts.ts';
 import type { DefinedHook, HOOK_META } from '../hook/contract.ts';
 import type { HookCounter, WayCounter } from '../telemetry/counters.ts';
 import type { OctetBuffer } from '../wire/octet-buffer.ts';
@@ -62,6 +63,8 @@ export interface LabOptions {
   readonly poolLimitMiB?: number;
   /** What time it is for the packets, in milliseconds since 1970. @defaultValue the first moment of 2026 */
   readonly startMs?: number;
+  /** The table of flows, where a hook asks for one: how many at a time, and milliseconds until they end. @defaultValue as in a configuration */
+  readonly flows?: { readonly most?: number; readonly timeouts?: Partial<FlowTimeouts> };
 }
 
 /** Where a packet comes in: at a port of the bridge; or to the host (`in`), or from it (`out`). */
@@ -83,7 +86,7 @@ export interface SendOptions {
 }
 
 /** What becomes of a packet: each ends in exactly one of them. */
-export type Fate = 'forwarded' | 'dropped' | 'rejected' | 'lost';
+export type Fate = 'forwarded' | 'dropped' | 'rejected' | 'replied' | 'reset' | 'lost';
 
 /** A frame or a datagram that left. */
 export interface Departure {
@@ -124,13 +127,13 @@ export interface Outcome extends Passage {
   readonly verdict: Fate;
   /** The counter of the ledger that says why it was dropped or lost, for example `droppedByHook`, `droppedByFault`, `lostTooLong`; null otherwise. */
   readonly reason: WayCounter | null;
-  /** The hook that dropped, rejected or accepted it; null where none did. */
+  /** The hook that gave the verdict, if it was another one than FORWARD; null where none did. */
   readonly by: string | null;
   /** The datagram as it came in; null where it was none. */
   readonly arrived: OctetBuffer | null;
   /** Datagrams that left at the other side. */
   readonly out: readonly OctetBuffer[];
-  /** Datagrams that left where it came from: an ICMP error, an answer. */
+  /** Datagrams that left where it came from: an ICMP error, a reply, a TCP reset. */
   readonly back: readonly OctetBuffer[];
 }
 

@@ -11,7 +11,7 @@
  */
 
 import { MemoryDriver, type MemoryOptions } from '../drivers/memory.ts';
-import { INJECTION } from '../lane/answers.ts';
+import { INJECTION, KINDS } from '../lane/answers.ts';
 import type { DatagramSender } from '../lane/egress.ts';
 import { HEADER_LENGTH as IPV4_HEADER } from '../wire/ipv4.ts';
 import { HEADER_LENGTH as IPV6_HEADER } from '../wire/ipv6.ts';
@@ -87,7 +87,7 @@ export class LabSender implements DatagramSender {
     const version = (datagram[0] ?? 0) >>> 4;
     // What the kernel would refuse.
     if ((version !== 4 && version !== 6) || length < (version === 4 ? IPV4_HEADER : IPV6_HEADER)) return false;
-    this.#notes.note(-1, datagram, length, (tag & 1) === INJECTION);
+    this.#notes.note(-1, datagram, length, tag % KINDS === INJECTION);
     return true;
   }
 }

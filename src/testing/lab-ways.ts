@@ -16,7 +16,7 @@ import {
   IP_TRANSMIT,
   LOCAL_IF_INDEX,
 } from '../firewall/constants.ts';
-import type { Way } from '../lane/way.ts';
+import { LOCAL_NAME, type Way } from '../lane/way.ts';
 import type { From, LabOptions, To } from './lab-contract.ts';
 
 /** How a lab is attached. */
@@ -32,7 +32,7 @@ const FIRST = 2;
 const SECOND = 3;
 
 const BRIDGE: Attachment = {
-  ways: [bridgeWay('a > b', 0), bridgeWay('b > a', 1)],
+  ways: [bridgeWay('a', 'b', 0), bridgeWay('b', 'a', 1)],
   from: ['a', 'b'],
   to: ['a', 'b'],
 };
@@ -41,6 +41,10 @@ const HOST: Attachment = {
   ways: [
     {
       name: 'in',
+      from: 'network',
+      to: LOCAL_NAME,
+      side: 'in',
+      zone: 0,
       inPort: 0,
       outPort: 0,
       otherPort: -1,
@@ -54,6 +58,10 @@ const HOST: Attachment = {
     },
     {
       name: 'out',
+      from: LOCAL_NAME,
+      to: 'network',
+      side: 'out',
+      zone: 0,
       inPort: 1,
       outPort: 1,
       otherPort: -1,
@@ -75,10 +83,15 @@ export function attachmentOf(kind: NonNullable<LabOptions['attach']>): Attachmen
   return kind === 'bridge' ? BRIDGE : HOST;
 }
 
-function bridgeWay(name: string, inPort: 0 | 1): Way {
+function bridgeWay(from: string, to: string, inPort: 0 | 1): Way {
   const [own, other] = inPort === 0 ? [FIRST, SECOND] : [SECOND, FIRST];
   return {
-    name,
+    name: `${from} > ${to}`,
+    from,
+    to,
+    // The first port is the inside.
+    side: inPort === 0 ? 'out' : 'in',
+    zone: 0,
     inPort,
     outPort: 1 - inPort,
     otherPort: inPort,

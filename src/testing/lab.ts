@@ -49,6 +49,9 @@ export interface LabParts {
   readonly onClosed: () => void;
 }
 
+/** Turns of an idle lane after each step of the clock: 65,536 flows end in them. */
+const IDLE_TURNS = 1024;
+
 /** The lab that `openLab` gives out. */
 export class LaneLab implements Lab {
   readonly #parts: LabParts;
@@ -117,9 +120,11 @@ export class LaneLab implements Lab {
   /** {@inheritDoc Lab.tick} */
   async tick(ms: number): Promise<Passage> {
     this.#assertOpen();
-    const { clock, records } = this.#parts;
+    const { clock, records, lane } = this.#parts;
     const faults = records.faults.length;
     clock.advance(nanosecondsOf(ms));
+    // Flows that are over end a few at a time, as in a lane that has nothing else to do.
+    for (let turn = 0; turn < IDLE_TURNS; turn++) lane.onIdle();
     const departures = this.#collect();
     await nextTurn();
     departures.push(...this.#collect());
@@ -275,6 +280,11 @@ function fateOf(row: LedgerRow): { verdict: Fate; reason: WayCounter | null; isD
   const verdict = partOf('received') as Fate;
   const reason = verdict === 'dropped' || verdict === 'lost' ? partOf(verdict) : null;
   const isDecided =
-    verdict === 'rejected' || reason === 'droppedByHook' || reason === 'droppedByFault' || row.accepted > 0;
+    verdict === 'rejected' ||
+    verdict === 'replied' ||
+    verdict === 'reset' ||
+    reason === 'droppedByHook' ||
+    reason === 'droppedByFault' ||
+    row.accepted > 0;
   return { verdict, reason, isDecided };
 }

@@ -11,6 +11,7 @@
 
 import path from 'node:path';
 import { defaultSettings } from '../config/schema.ts';
+import { DEFAULT_FLOWS } from '../hook/chain-flows.ts';
 import { guardMembers } from '../hook/guard-members.ts';
 import { VIEWS } from '../hook/packet/packet-view.ts';
 import type { IcmpSettings } from '../lane/answer-budget.ts';
@@ -129,6 +130,7 @@ function loadHooks(
     ...(lane === undefined ? {} : { lane }),
     ...(lanes === undefined ? {} : { lanes }),
     clock,
+    flows: { ...DEFAULT_FLOWS, ...options.flows },
     folder,
     onHookError: options.onHookError ?? policy.onHookError,
     poolLimitMiB: options.poolLimitMiB ?? pool.limitMiB,

@@ -81,9 +81,11 @@ function udpWork(flows: number, order: Int32Array): Work[] {
   const six = datagram(ipv6({}, udp()));
   for (let flow = 0; flow < flows; flow++) {
     address(bytes, flow);
-    if (table.track(bytes, layout, 28, 0, 1) < 0) throw new Error('no flow');
+    table.tick(1);
+    if (table.track(bytes, layout, 28, 0) < 0) throw new Error('no flow');
     writeU32(six.bytes, SOURCE_IPV6, flow);
-    if (table6.track(six.bytes, six.layout, 48, 0, 1) < 0) throw new Error('no flow');
+    table6.tick(1);
+    if (table6.track(six.bytes, six.layout, 48, 0) < 0) throw new Error('no flow');
   }
   return [
     {
@@ -132,7 +134,8 @@ function udpWork(flows: number, order: Int32Array): Work[] {
       run(from, to) {
         for (let at = from; at < to; at++) {
           address(bytes, order[at % flows] as number);
-          if (table.track(bytes, layout, 28, 0, 1) < 0) throw new Error('no flow');
+          table.tick(1);
+          if (table.track(bytes, layout, 28, 0) < 0) throw new Error('no flow');
         }
       },
     },
@@ -155,7 +158,8 @@ function tcpWork(flows: number, order: Int32Array): Work[] {
     for (const [step, { bytes, layout }] of steps.entries()) {
       if (step === 1) addressBack(bytes, flow);
       else address(bytes, flow);
-      if (table.track(bytes, layout, 40, 0, 1) < 0 || table.isInvalid !== 0) throw new Error('no flow');
+      table.tick(1);
+      if (table.track(bytes, layout, 40, 0) < 0 || table.isInvalid !== 0) throw new Error('no flow');
     }
   }
   const sent = new Int32Array(flows);
@@ -179,7 +183,8 @@ function tcpWork(flows: number, order: Int32Array): Work[] {
       run(from, to) {
         for (let at = from; at < to; at++) {
           load(at);
-          table.track(data.bytes, data.layout, 1_040, 0, 1);
+          table.tick(1);
+          table.track(data.bytes, data.layout, 1_040, 0);
         }
         for (let counter = COUNT_INVALID; counter < COUNTERS; counter++) {
           if (table.counters[counter] !== 0) throw new Error(`invalid: ${counter - COUNT_INVALID}`);
@@ -192,7 +197,8 @@ function tcpWork(flows: number, order: Int32Array): Work[] {
       run(from, to) {
         for (let at = from; at < to; at++) {
           load(0);
-          table.track(data.bytes, data.layout, 1_040, 0, 1);
+          table.tick(1);
+          table.track(data.bytes, data.layout, 1_040, 0);
         }
       },
     },
@@ -206,7 +212,8 @@ function newWork(flows: number): Work[] {
   let next = 0;
   for (; next < flows; next++) {
     address(bytes, next);
-    table.track(bytes, layout, 28, 0, 1);
+    table.tick(1);
+    table.track(bytes, layout, 28, 0);
   }
   return [
     {
@@ -215,7 +222,8 @@ function newWork(flows: number): Work[] {
       run(from, to) {
         for (let at = from; at < to; at++) {
           address(bytes, next++);
-          table.track(bytes, layout, 28, 0, 1);
+          table.tick(1);
+          table.track(bytes, layout, 28, 0);
         }
       },
     },

@@ -60,6 +60,10 @@ class NullDriver implements Driver {
 
 const BRIDGE_WAY: Way = {
   name: 'lan0 > wan0',
+  from: 'lan0',
+  to: 'wan0',
+  side: 'out',
+  zone: 0,
   inPort: 0,
   outPort: 1,
   otherPort: 0,

@@ -142,6 +142,10 @@ function layWays(): Way[] {
     const reject = isTap ? 'count' : (REJECT[id % 3] ?? 'count');
     return {
       name: `${id}`,
+      from: 'a',
+      to: 'b',
+      side: 'in',
+      zone: 0,
       inPort: id,
       outPort: isTap ? -1 : id,
       otherPort: isTap ? -1 : (id + 4) % LINKTYPES.length,

@@ -10,13 +10,16 @@ import { defineHook } from '../../src/hook/define-hook.ts';
 import type { LoadedHook } from '../../src/hook/load-hook.ts';
 
 /** The verdict function of a hook. */
-export type OnPacket = Handlers['onPacket'];
+export type OnPacket = NonNullable<Handlers['onPacket']>;
 
 /** The handlers in a definition. */
-export function handlersOf(definition: DefinedHook): Handlers {
+export function handlersOf(definition: DefinedHook): PacketHandlers {
   assert.ok(definition.onPacket !== undefined, 'has its handlers in its definition');
-  return definition;
+  return definition as PacketHandlers;
 }
+
+/** Handlers that see every packet. */
+export type PacketHandlers = Handlers & { readonly onPacket: OnPacket };
 
 /** A hook that has been loaded. */
 export function loadedHook(head: PlainHook<unknown>, priority?: number): LoadedHook {
@@ -28,6 +31,6 @@ export function loadedHook(head: PlainHook<unknown>, priority?: number): LoadedH
     path: `/hooks/${name}.ts`,
     priority,
     definition,
-    handlers: handlersOf(definition),
+    handlers: definition as Handlers,
   };
 }

@@ -16,6 +16,9 @@ const NO_OCTETS = new Uint8Array(0);
 /** Where a packet was met. A lane has one instance and writes its fields before each packet. */
 export class ContextState {
   direction: 0 | 1 = 0;
+  from = '';
+  to = '';
+  side: 'in' | 'out' = 'in';
   recvInterfaceIndex = 0;
   sendInterfaceIndex = 0;
   destinationType = 0;
@@ -29,6 +32,8 @@ export class ContextState {
   linkLength = 0;
   /** Octets of the datagram that were on the wire, with what stands behind it. */
   originalLength = 0;
+  /** Keeps flows apart that only look alike: behind another attach, or in another VLAN. */
+  zone = 0;
   /** The frame is longer than the MTU, to be cut by whoever sends it. */
   isSuper = false;
 
@@ -53,6 +58,18 @@ export class ContextView implements Context {
 
   get direction(): 0 | 1 {
     return this.#state.direction;
+  }
+
+  get from(): string {
+    return this.#state.from;
+  }
+
+  get to(): string {
+    return this.#state.to;
+  }
+
+  get side(): 'in' | 'out' {
+    return this.#state.side;
   }
 
   get recvInterfaceIndex(): number {

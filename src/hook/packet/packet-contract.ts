@@ -16,9 +16,12 @@
  * @module
  */
 
+import type { DROP } from '../../firewall/constants.ts';
 import type { IPRcvBuf } from '../../firewall/ip-rcv-buf.ts';
+import type { FlowEnds } from '../../flow/flow-ends.ts';
 import type { Prefix } from '../../wire/address.ts';
 import type { OctetBuffer } from '../../wire/octet-buffer.ts';
+import type { REPLY } from '../contract.ts';
 
 /**
  * One IP datagram, from the IP header on, as a hook sees it.
@@ -51,6 +54,15 @@ export interface Packet {
   readonly icmp: Icmp | null;
   /** The octets behind the transport header. */
   readonly payload: Payload;
+  /**
+   * The flow that it belongs to, by the packet as it came; null where it belongs to none, and {@link Packet.flowState} says why. Later
+   * fragments belong to the flow of their first one, ICMP errors to that of the datagram that they quote.
+   *
+   * @throws TypeError where no hook of the chain says `flows` in its definition
+   */
+  readonly flow: Flow | null;
+  /** What the flow table says of the packet; see {@link FlowState}. @throws TypeError as above */
+  readonly flowState: FlowState;
   /** `ip.source`. */
   readonly source: Address;
   /** `ip.destination`. */
@@ -80,6 +92,17 @@ export interface Packet {
    * @returns false, with nothing changed, for a fragment and for a packet that the capture cut
    */
   fillChecksums(): boolean;
+  /**
+   * Writes the answer to a UDP datagram over it: another payload, addresses and ports exchanged, a TTL of 64. What it returns is to be returned.
+   * Cost: O(length) and a descriptor of the pool.
+   *
+   * @returns REPLY; DROP where {@link Payload.splice} refuses the payload
+   * @example
+   * ```ts
+   * return packet.replyUdp(answer);
+   * ```
+   */
+  replyUdp(payload: Uint8Array): typeof REPLY | typeof DROP;
   /**
    * Lets another chain take this packet's place. Has effect with a FORWARD verdict; later hooks see the new chain.
    *
@@ -250,10 +273,87 @@ export interface Payload {
   splice(at: number, remove: number, insert: Uint8Array): boolean;
 }
 
+/**
+ * What the flow table says of a packet.
+ *
+ * - `new`, `established`, `closing`, `closed`: the state of its flow, the packet included. Without TCP a flow is established by an answer.
+ * - `related`: an ICMP error about its flow.
+ * - `invalid`: it can belong to no flow: a TCP segment outside of the window, an answer to nothing, an ICMP error that quotes no datagram of a
+ *   flow, a header that is cut off.
+ * - `fragment`: a later fragment whose first one was not seen.
+ * - `untracked`: neighbour and router discovery and multicast listeners, which have no flows.
+ * - `full`: the table is full of flows in use.
+ */
+export type FlowState =
+  | 'new'
+  | 'established'
+  | 'closing'
+  | 'closed'
+  | 'related'
+  | 'invalid'
+  | 'fragment'
+  | 'untracked'
+  | 'full';
+
+/** The books of a flow: all datagrams between two ends of one protocol, in both directions. Borrowed like the packet. */
+export interface FlowRecord {
+  /** Packets in both directions, the one at hand included. */
+  readonly packets: number;
+  /** Their octets. */
+  readonly octets: number;
+  /** Packets in one direction: 0 as the first one went, 1 back. */
+  packetsOf(direction: 0 | 1): number;
+  /** Octets in one direction. */
+  octetsOf(direction: 0 | 1): number;
+  /** When it started: milliseconds on the clock of the flow table, which counts from the start of the lane; in replay those of the file. */
+  readonly startedAt: number;
+  /** When its last packet came, on the same clock. */
+  readonly lastAt: number;
+  /** Its ends, as the first packet went. Makes an object and text: not for every packet. */
+  ends(): FlowEnds;
+}
+
+/** The flow of a packet. */
+export interface Flow extends FlowRecord {
+  /** The packet at hand starts it. */
+  readonly isNew: boolean;
+  /** A packet came back. */
+  readonly isAnswered: boolean;
+  /** 0: the packet goes as the first one did; 1: back. */
+  readonly direction: 0 | 1;
+  /**
+   * What this hook does with the packets of the flow from the next one on, without being called: FORWARD or DROP. It holds until the flow ends.
+   * Invalid packets are none of its packets. The first 32 hooks of a chain can do that; of others nothing is remembered.
+   */
+  settle(verdict: 0 | 1): void;
+}
+
+/** A flow that ends. */
+export interface EndedFlow extends FlowRecord {
+  /** No packet came for its timeout; TCP was closed; a new connection took its place; the table was full. */
+  readonly reason: 'expired' | 'closed' | 'replaced' | 'evicted';
+}
+
+/** Numbers that a hook keeps with each flow: 0 in a new one. They are there as long as the flow is at hand. */
+export interface Column {
+  /** The number of the flow at hand. */
+  get(flow: FlowRecord): number;
+  /** Sets it; a column of `int32` keeps the low 32 bits. */
+  set(flow: FlowRecord, value: number): void;
+  /** Adds to it. */
+  add(flow: FlowRecord, value: number): void;
+}
+
 /** Where a packet was met. Borrowed like the packet. */
 export interface Context {
   /** IP_TRANSMIT 0 or IP_RECEIVE 1. */
   readonly direction: 0 | 1;
+  /** Name of the interface that the packet comes from; `local` for this host. In replay `interface N`, N its number in the file. */
+  readonly from: string;
+  /** Name of the interface that it goes to; `local` for this host. */
+  readonly to: string;
+  /** `out`: from this host, or on a bridge from the port that the configuration names first, which is the inside; `in`: the other way. */
+  readonly side: 'in' | 'out';
   /** Index of the interface of arrival; LOCAL_IF_INDEX for packets this host sends. */
   readonly recvInterfaceIndex: number;
   /** Index of the interface it will leave by; INVALID_IF_INDEX for packets to this host. A bridge port may be set. */

@@ -16,6 +16,7 @@ import { IPRcvBuf } from '../../firewall/ip-rcv-buf.ts';
 import type { Pool } from '../../firewall/pool.ts';
 import { TAG_KEPT } from '../../firewall/pool-tag.ts';
 import { IpLayout } from '../../wire/ip-layout.ts';
+import type { ChainFlows } from '../chain-flows.ts';
 import { isChecksumPartial } from '../replacement.ts';
 import { Arrival, type DatagramBuffer } from './arrival.ts';
 import { ContextState } from './context-view.ts';
@@ -48,6 +49,8 @@ export class PacketState implements OctetsOwner {
   readonly datagram = new Datagram(this, this.layout, null);
   /** Hooks may be handed `bytes` and `chain` as they are. */
   isOpen = true;
+  /** Of the chain; null where no hook asked for flows. */
+  readonly flows: ChainFlows | null;
   /** Where it was met. */
   context = new ContextState();
 
@@ -58,8 +61,9 @@ export class PacketState implements OctetsOwner {
   /** The packet itself was copied, and the lent descriptor has the copy. */
   #isCopied = false;
 
-  constructor(pool: Pool) {
+  constructor(pool: Pool, flows: ChainFlows | null = null) {
     this.pool = pool;
+    this.flows = flows;
     this.bytes = this.#copy.bytes;
     this.#original = this.bytes;
   }

@@ -13,7 +13,7 @@
  * @module
  */
 
-import { IPR_FLAG_CHECKSUM_OFFLOAD } from '../../firewall/constants.ts';
+import { DROP, IPR_FLAG_CHECKSUM_OFFLOAD } from '../../firewall/constants.ts';
 import type { IPRcvBuf } from '../../firewall/ip-rcv-buf.ts';
 import { readU16 } from '../../wire/bytes.ts';
 import { completeTransportChecksum, fillChecksums } from '../../wire/datagram.ts';
@@ -21,12 +21,15 @@ import * as ipv4 from '../../wire/ipv4.ts';
 import * as ipv6 from '../../wire/ipv6.ts';
 import * as tcp from '../../wire/tcp.ts';
 import * as udp from '../../wire/udp.ts';
+import { type ChainFlows, NO_FLOW } from '../chain-flows.ts';
+import { REPLY } from '../contract.ts';
 import { AddressView } from './address-view.ts';
 import { ContextView } from './context-view.ts';
+import { ColumnView, EndedFlowView, FlowView, flowStateOf, RecordView } from './flow-view.ts';
 import { IcmpView, QuotedView } from './icmp-view.ts';
 import { IpView } from './ip-view.ts';
 import { LinkView } from './link-view.ts';
-import type { Address, Icmp, Packet, Tcp, Udp } from './packet-contract.ts';
+import type { Address, Flow, FlowState, Icmp, Packet, Tcp, Udp } from './packet-contract.ts';
 import type { PacketState } from './packet-state.ts';
 import { payloadStart } from './payload-bounds.ts';
 import { PayloadView } from './payload-view.ts';
@@ -43,6 +46,7 @@ export class PacketView implements Packet {
   readonly #tcp: TcpView;
   readonly #udp: UdpView;
   readonly #icmp: IcmpView;
+  readonly #flow: FlowView | null;
 
   constructor(state: PacketState) {
     const { datagram } = state;
@@ -50,6 +54,7 @@ export class PacketView implements Packet {
     this.#tcp = new TcpView(datagram);
     this.#udp = new UdpView(datagram);
     this.#icmp = new IcmpView(datagram, state);
+    this.#flow = state.flows === null ? null : new FlowView(state.flows);
     this.link = new LinkView(state);
     this.ip = new IpView(datagram);
     this.payload = new PayloadView(state);
@@ -66,6 +71,17 @@ export class PacketView implements Packet {
     if (!this.#state.isPartial) return fillChecksums(bytes, layout.length);
     if (layout.version === 4) ipv4.fillChecksum(bytes, 0);
     return true;
+  }
+
+  replyUdp(payload: Uint8Array): typeof REPLY | typeof DROP {
+    if (!this.payload.splice(0, this.payload.length, payload)) return DROP;
+    const layer = this.#udp;
+    const { sourcePort } = layer;
+    layer.sourcePort = layer.destinationPort;
+    layer.destinationPort = sourcePort;
+    this.ip.swap();
+    this.ip.ttl = REPLY_HOPS;
+    return REPLY;
   }
 
   replace(chain: IPRcvBuf): void {
@@ -121,6 +137,14 @@ export class PacketView implements Packet {
     return this.#has(protocol, ICMP_LENGTH) ? this.#icmp : null;
   }
 
+  get flow(): Flow | null {
+    return this.#flowsAtHand().index === NO_FLOW ? null : this.#flow;
+  }
+
+  get flowState(): FlowState {
+    return flowStateOf(this.#flowsAtHand());
+  }
+
   get sourcePort(): number {
     return this.#state.layout.hasPorts ? readU16(this.#state.bytes, this.#state.layout.transportOffset) : -1;
   }
@@ -150,6 +174,12 @@ export class PacketView implements Packet {
     return this.#state.chain as IPRcvBuf;
   }
 
+  #flowsAtHand(): ChainFlows {
+    const { flows } = this.#state;
+    if (flows === null) throw new TypeError('there are no flows: say flows: true in the definition of the hook');
+    return flows;
+  }
+
   /** Whether these octets of the header of a protocol are there. */
   #has(protocol: number, octets: number): boolean {
     const { layout } = this.#state;
@@ -159,6 +189,8 @@ export class PacketView implements Packet {
   }
 }
 
+/** TTL of an answer: as if it came from the end that was asked. */
+const REPLY_HOPS = 64;
 /** Type, code and checksum. */
 const ICMP_LENGTH = 4;
 
@@ -187,6 +219,10 @@ export const VIEWS: readonly View[] = [
   { prototype: IcmpView.prototype, what: 'an ICMP header', fields: [] },
   { prototype: QuotedView.prototype, what: 'a quoted datagram', fields: ['ip'] },
   { prototype: PayloadView.prototype, what: 'a payload', fields: [] },
+  { prototype: RecordView.prototype, what: 'a flow', fields: ['isNew', 'isAnswered', 'direction', 'settle'] },
+  { prototype: FlowView.prototype, what: 'a flow', fields: [] },
+  { prototype: EndedFlowView.prototype, what: 'a flow', fields: [] },
+  { prototype: ColumnView.prototype, what: 'a column', fields: [] },
 ];
 
 /** From now on no hook changes what the next one reads through them. */

@@ -32,6 +32,10 @@ export function layOutBridge(
   });
   const way = (from: Link, to: Link, inPort: number, outPort: number): Way => ({
     name: `${from.name} > ${to.name}`,
+    from: from.name,
+    to: to.name,
+    side: from === a ? 'out' : 'in',
+    zone: first,
     inPort,
     outPort,
     otherPort: inPort,

@@ -12,6 +12,7 @@ import {
   IP_TRANSMIT,
   LOCAL_IF_INDEX,
 } from '../../firewall/constants.ts';
+import { LOCAL_NAME } from '../../lane/way.ts';
 import type { Link } from '../link.ts';
 import { STOLEN_MARK } from '../marks.ts';
 import { detourNames } from '../names.ts';
@@ -48,6 +49,10 @@ export function layOutHost(
     ways: [
       {
         name: `${link.name} in`,
+        from: link.name,
+        to: LOCAL_NAME,
+        side: 'in',
+        zone: first,
         inPort: first,
         outPort: first,
         otherPort: -1,
@@ -62,6 +67,10 @@ export function layOutHost(
       },
       {
         name: `${link.name} out`,
+        from: LOCAL_NAME,
+        to: link.name,
+        side: 'out',
+        zone: first,
         inPort: first + 1,
         outPort: first + 1,
         otherPort: -1,

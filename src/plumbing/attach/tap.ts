@@ -13,6 +13,7 @@ import {
   IP_TRANSMIT,
   LOCAL_IF_INDEX,
 } from '../../firewall/constants.ts';
+import { LOCAL_NAME } from '../../lane/way.ts';
 import type { Link } from '../link.ts';
 import { LONGEST_FRAME } from './detours.ts';
 import type { LaidOut } from './lay-out.ts';
@@ -35,6 +36,10 @@ export function layOutTap(link: Link, first: number): LaidOut {
       {
         ...way,
         name: `${link.name} in`,
+        from: link.name,
+        to: LOCAL_NAME,
+        side: 'in',
+        zone: first,
         inPort: first,
         direction: IP_RECEIVE,
         recvInterfaceIndex: link.ifindex,
@@ -45,6 +50,10 @@ export function layOutTap(link: Link, first: number): LaidOut {
       {
         ...way,
         name: `${link.name} out`,
+        from: LOCAL_NAME,
+        to: link.name,
+        side: 'out',
+        zone: first,
         inPort: first + 1,
         direction: IP_TRANSMIT,
         recvInterfaceIndex: LOCAL_IF_INDEX,

@@ -196,7 +196,8 @@ function judged(capture: Buffer): Packet[] {
     assert.ok(parseIpLayout(datagram, 0, datagram.length, datagram.length, layout, true), datagram.toString('hex'));
     const dscp = layout.version === 4 ? (datagram[1] ?? 0) >> 2 : (datagram.readUInt16BE(0) >> 6) & 0x3f;
     const kernel = STATES[dscp] ?? 'none';
-    const index = table.track(datagram, layout, layout.declaredLength, 0, high * 1_000 + low / 1_000);
+    table.tick(high * 1_000 + low / 1_000);
+    const index = table.track(datagram, layout, layout.declaredLength, 0);
     // The router's own neighbour discovery, which the kernel marks and no flow is made for.
     if (kernel === 'untracked' && index < 0) continue;
     packets.push({

@@ -91,7 +91,16 @@ describe('--json', () => {
       { received, forwarded, dropped, droppedByHook, rejected, lost, icmpErrors, nonIp },
       { received: 40, forwarded: 31, dropped: 3, droppedByHook: 3, rejected: 6, lost: 0, icmpErrors: 6, nonIp: 1 },
     );
-    const none = { filtered: 0, accepted: 0, replaced: 0, changed: 0, faults: 0, faultsOutside: 0, notFreed: 0 };
+    const none = {
+      filtered: 0,
+      settled: 0,
+      accepted: 0,
+      replaced: 0,
+      changed: 0,
+      faults: 0,
+      faultsOutside: 0,
+      notFreed: 0,
+    };
     assert.deepEqual(report.hooks, [
       { name: 'drop-port', priority: 2, seen: 39, forwarded: 36, dropped: 3, rejected: 0, ...none },
       { name: 'reject-port', priority: 1, seen: 36, forwarded: 30, dropped: 0, rejected: 6, ...none },

@@ -59,6 +59,7 @@ describe('a good configuration', () => {
       control: { socket: '/run/firehook/firehook.sock', mode: '0600', devices: false },
       log: { level: 'info' },
       pool: { limitMiB: 64 },
+      flows: { most: 65_536, timeouts: {} },
       verifier: { chains: 'whole', lowResources: 0, poison: false, oldChain: 'runtime', irql: true },
     });
   });
@@ -92,6 +93,7 @@ lane: { user: nobody, cpus: [1], memoryMiB: 512, confine: best }
 control: { socket: /tmp/x.sock, mode: "660", devices: true }
 log: { level: silent }
 pool: { limitMiB: 1 }
+flows: { most: 9, timeouts: { tcpNew: 1, tcpEstablished: 2, tcpClosing: 3, tcpClosed: 4, udpNew: 5, udpEstablished: 6, icmp: 7, other: 8 } }
 verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: hook, irql: false }
 `);
     assert.deepEqual(config, {
@@ -139,6 +141,19 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
       control: { socket: '/tmp/x.sock', mode: '660', devices: true },
       log: { level: 'silent' },
       pool: { limitMiB: 1 },
+      flows: {
+        most: 9,
+        timeouts: {
+          tcpNew: 1,
+          tcpEstablished: 2,
+          tcpClosing: 3,
+          tcpClosed: 4,
+          udpNew: 5,
+          udpEstablished: 6,
+          icmp: 7,
+          other: 8,
+        },
+      },
       verifier: { chains: 'octets', lowResources: 0.5, seed: 7, poison: true, oldChain: 'hook', irql: false },
     });
   });
@@ -157,7 +172,8 @@ describe('a bad configuration', () => {
   const anAttach = 'expected one of bridge: [a, b], host: name or tap: name';
   const attaches = 'expected a list with one or more of bridge: [a, b], host: name, tap: name';
   const aName = 'expected an interface name: 1 to 15 characters, no white space, none of / : * \\ and no quotes';
-  const keys = 'attach, driver, lanes, ring, hooks, trustWritable, policy, icmp, lane, control, log, pool, verifier';
+  const keys =
+    'attach, driver, lanes, ring, hooks, trustWritable, policy, icmp, lane, control, log, pool, flows, verifier';
   const refusals: readonly (readonly [text: string, ...problems: string[]])[] = [
     ['', `attach: is missing; ${attaches} (line 1)`],
     ['just text', `"just text" is not valid; expected a mapping with ${keys} (line 1)`],

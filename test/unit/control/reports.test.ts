@@ -149,6 +149,9 @@ test('status says of a daemon how it does, over all its lanes and those that hav
     rejected: 1,
     replaced: 0,
     changed: 0,
+    settled: 0,
+    replied: 0,
+    reset: 0,
     faults: 4,
   };
   const hook = { ...counters, outstanding: 0, outstandingBytes: 0, poolFaults: 0 };

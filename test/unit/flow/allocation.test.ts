@@ -47,7 +47,8 @@ test('packets of every kind, new flows, evictions and expiry leave nothing on th
         packet.bytes[20] = port >> 8;
         packet.bytes[21] = port;
       }
-      table.track(packet.bytes, packet.layout, packet.bytes.length, 0x7fff_0001, nowMs);
+      table.tick(nowMs);
+      table.track(packet.bytes, packet.layout, packet.bytes.length, 0x7fff_0001);
       if (index % 64 === 0) table.expire(nowMs, 8);
     }
   };

@@ -68,7 +68,8 @@ export class FlowRig {
   send(datagram: Uint8Array, zone = 0, original = datagram.length): Said {
     const { table } = this;
     const layout = this.layoutOf(datagram, original);
-    const index = table.track(datagram, layout, layout.declaredLength, zone, this.nowMs);
+    table.tick(this.nowMs);
+    const index = table.track(datagram, layout, layout.declaredLength, zone);
     const { direction, isNew, isRelated, isInvalid, invalidReason } = table;
     const state = index < 0 ? 'none' : (STATES[table.records.stateOf(index)] as Said['state']);
     return { index, direction, isNew, isRelated, isInvalid, reason: invalidReason, state };

@@ -196,7 +196,8 @@ function trackBoth(
   model.setNow(nowMs);
   const before = model.flows.get(sample.key);
   const flow = model.track(sample.key, sample.from, sample.kind);
-  const index = table.track(sample.bytes, sample.layout, sample.bytes.length, 0, nowMs);
+  table.tick(nowMs);
+  const index = table.track(sample.bytes, sample.layout, sample.bytes.length, 0);
   if (flow === undefined) {
     if (index !== -1) assert.fail(`step ${step}: a flow, and the model has no room`);
     return;

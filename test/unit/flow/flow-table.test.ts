@@ -283,7 +283,8 @@ describe('what a caller keeps with a flow', () => {
     });
     const rig = new FlowRig();
     const datagram = question(1);
-    const index = table.track(datagram, rig.layoutOf(datagram), 28, 0, 0);
+    table.tick(0);
+    const index = table.track(datagram, rig.layoutOf(datagram), 28, 0);
     table.column('score')[index] = 7;
     assert.equal(table.remove(index), true);
     assert.equal(table.remove(index), false);
@@ -301,10 +302,12 @@ describe('what a caller keeps with a flow', () => {
     });
     const rig = new FlowRig();
     const datagram = question(1);
-    table.track(datagram, rig.layoutOf(datagram), 28, 0, 0);
+    table.tick(0);
+    table.track(datagram, rig.layoutOf(datagram), 28, 0);
     assert.throws(() => table.remove(0), /of the caller/);
     assert.equal(table.size, 0);
-    assert.equal(table.track(datagram, rig.layoutOf(datagram), 28, 0, 0), 0);
+    table.tick(0);
+    assert.equal(table.track(datagram, rig.layoutOf(datagram), 28, 0), 0);
   });
 
   test('a settled verdict holds until the flow ends', () => {
@@ -312,16 +315,22 @@ describe('what a caller keeps with a flow', () => {
     const { records } = rig.table;
     const tcp = rig.connection();
     tcp.open();
-    assert.equal(records.settledOf(0), UNSETTLED);
-    for (const verdict of [SETTLED_DROP, UNSETTLED, SETTLED_FORWARD] as const) {
-      records.settle(0, verdict);
-      assert.equal(records.settledOf(0), verdict);
+    for (const decider of [0, 7, 31]) {
+      assert.equal(records.settledOf(0, decider), UNSETTLED);
+      for (const verdict of [SETTLED_DROP, UNSETTLED, SETTLED_FORWARD] as const) {
+        records.settle(0, decider, verdict);
+        assert.equal(records.settledOf(0, decider), verdict);
+      }
     }
+    records.settle(0, 7, SETTLED_DROP);
+    assert.deepEqual([records.forwardsOf(0), records.dropsOf(0)], [(1 << 31) | 1, 1 << 7]);
+    for (const none of [-1, 32, 1.5, Number.NaN]) records.settle(0, none, SETTLED_DROP);
+    assert.deepEqual([records.settledOf(0, 32), records.settledOf(0, -1)], [UNSETTLED, UNSETTLED]);
     assert.equal(tcp.client('FA', { seq: 1_001, ack: 5_001 }).state, 'closing');
-    assert.equal(records.settledOf(0), SETTLED_FORWARD);
+    assert.equal(records.settledOf(0, 0), SETTLED_FORWARD);
     tcp.server('R', { seq: 5_001 });
     tcp.client('S', { seq: 90_000 });
-    assert.equal(records.settledOf(0), UNSETTLED);
+    assert.deepEqual([records.forwardsOf(0), records.dropsOf(0)], [0, 0]);
   });
 
   test('a generation tells a flow from a later one with its index', () => {
@@ -351,7 +360,8 @@ describe('memory', () => {
     const rig = new FlowRig();
     for (let port = 0; port < 60_000; port++) {
       const datagram = question(port);
-      table.track(datagram, rig.layoutOf(datagram), 28, port >> 14, 0);
+      table.tick(0);
+      table.track(datagram, rig.layoutOf(datagram), 28, port >> 14);
     }
     assert.equal(table.size, 50_000);
     const sum = [0, 1, 2, 3, 4].reduce((ended, reason) => ended + (table.counters[COUNT_ENDED + reason] ?? 0), 0);
@@ -377,7 +387,8 @@ test('rows of the index stay short, however many flows have come and gone', () =
   const longest: number[] = [];
   for (let count = 0; count < 400_000; count++) {
     datagram.writeUInt32BE(0x0a00_0000 + count, 12);
-    rig.table.track(datagram, layout, 28, 0, rig.nowMs);
+    rig.table.tick(rig.nowMs);
+    rig.table.track(datagram, layout, 28, 0);
     if (count % 100_000 === 99_999) longest.push(rig.table.longestRow());
   }
   // Half of 8,192 slots taken: rows of more than 60 have a chance below one in a million.

@@ -29,7 +29,8 @@ describe('compileCalls', () => {
       },
     }));
     const call = compileCalls(hooks);
-    for (const number of [29, 0, 17, 4]) assert.equal(call(number, packet, context), number % 2 === 0 ? FORWARD : DROP);
+    for (const number of [29, 0, 17, 4])
+      assert.equal(call(number, packet, context, true), number % 2 === 0 ? FORWARD : DROP);
     assert.deepEqual(
       calls.map(([number]) => number),
       [29, 0, 17, 4],
@@ -43,7 +44,7 @@ describe('compileCalls', () => {
 
   it('keeps the index where a hook of another kind stands between', () => {
     const hook = handlersOf(defineHook({ name: 'second', onPacket: () => DROP }));
-    assert.equal(compileCalls([null, hook])(1, packet, context), DROP);
+    assert.equal(compileCalls([null, hook])(1, packet, context, true), DROP);
   });
 
   it('calls a hook as a method of its definition, so that it can use this', () => {
@@ -55,8 +56,8 @@ describe('compileCalls', () => {
       },
     };
     const call = compileCalls([stateful]);
-    call(0, packet, context);
-    call(0, packet, context);
+    call(0, packet, context, true);
+    call(0, packet, context, true);
     assert.equal(stateful.seen, 2);
   });
 
@@ -67,7 +68,7 @@ describe('compileCalls', () => {
         throw failure;
       },
     };
-    assert.throws(() => compileCalls([hook])(0, packet, context), failure);
+    assert.throws(() => compileCalls([hook])(0, packet, context, true), failure);
   });
 
   it('makes nothing of a name that looks like code', () => {
@@ -75,7 +76,7 @@ describe('compileCalls', () => {
       ...handlersOf(defineHook({ name: 'x', onPacket: () => DROP })),
       ...{ name: '} }; process.exit(9); //' },
     };
-    assert.equal(compileCalls([hook])(0, packet, context), DROP);
+    assert.equal(compileCalls([hook])(0, packet, context, true), DROP);
   });
 
   it('takes a chain without hooks', () => {

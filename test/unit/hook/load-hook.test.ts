@@ -36,7 +36,7 @@ describe('a good module', () => {
     assert.equal(hook.path, path.join(FIXTURES, 'good/drop-telnet.ts'));
     assert.equal(hook.priority, 10);
     const packet = { destinationPort: 23 } as firehook.Packet;
-    assert.equal(hook.handlers?.onPacket(packet, {} as firehook.Context), firehook.DROP);
+    assert.equal(hook.handlers?.onPacket?.(packet, {} as firehook.Context), firehook.DROP);
   });
 
   test('with the callback of the Windows interface is loaded as it stands, named after its file', async () => {
@@ -109,7 +109,7 @@ describe('a bad module', () => {
     'throws-at-load':
       "throws when it is loaded: TypeError: Cannot read properties of null (reading 'length') (FILE:3:27)",
     'unknown-key':
-      'onConnection: unknown key; expected name, priority, filter, interest, options, needs, checkable, setup, onPacket, teardown',
+      'onConnection: unknown key; expected name, priority, filter, interest, flows, options, needs, checkable, setup, onPacket, onFlow, onFlowEnd, teardown',
   };
 
   test('is in the table, each of them', () => {

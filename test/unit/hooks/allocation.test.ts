@@ -59,7 +59,7 @@ test('every stock hook is looked at', () => {
 for (const [name, options] of Object.entries(OPTIONS)) {
   test(`${name} leaves nothing on the heap`, async () => {
     const { default: stock } = (await import(path.join(ROOT, `hooks/${name}.ts`))) as { default: DefinedHook };
-    const { onPacket } = (await stock.setup?.(options, quietRuntime(name))) ?? handlersOf(stock);
+    const { onPacket = () => FORWARD } = (await stock.setup?.(options, quietRuntime(name))) ?? handlersOf(stock);
     const chain = new HookChain({
       // What the lane does about a rejected packet is not the hook's.
       hooks: [hook(name, (packet, context) => (onPacket(packet, context) === FORWARD ? FORWARD : DROP))],

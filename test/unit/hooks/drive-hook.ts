@@ -9,7 +9,7 @@
 
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { IP_RECEIVE } from '../../../src/firewall/constants.ts';
+import { FORWARD, IP_RECEIVE } from '../../../src/firewall/constants.ts';
 import { systemPool } from '../../../src/firewall/ddk.ts';
 import { chainLength, gatherChain, IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import type { DefinedHook, HookRuntime, Verdict } from '../../../src/hook/contract.ts';
@@ -18,7 +18,7 @@ import type { Packet } from '../../../src/hook/packet/packet-contract.ts';
 import { PacketState } from '../../../src/hook/packet/packet-state.ts';
 import { PacketView } from '../../../src/hook/packet/packet-view.ts';
 import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
-import { handlersOf } from '../../support/loaded-hook.ts';
+import { handlersOf, type OnPacket } from '../../support/loaded-hook.ts';
 
 /** Octets behind every datagram that no hook may touch. */
 const SLACK = 64;
@@ -55,6 +55,7 @@ export function quietRuntime(name: string): HookRuntime {
   return {
     name,
     mode: 'live',
+    column: () => ({ get: () => 0, set: () => undefined, add: () => undefined }),
     lane: 0,
     lanes: 1,
     resolvePath: (file) => file,
@@ -82,6 +83,7 @@ export async function driveHook<Options>(
     log: (level, message) => log.push(`${level}: ${message}`),
   };
   const handlers = (await hook.setup?.(options as Options, runtime)) ?? handlersOf(hook as DefinedHook);
+  const onPacket: OnPacket = handlers.onPacket?.bind(handlers) ?? (() => FORWARD);
   const context = new ContextState();
   const contextView = new ContextView(context);
   const state = new PacketState(systemPool);
@@ -104,7 +106,7 @@ export async function driveHook<Options>(
     context.seconds = Math.floor(timestampMs / 1000);
     context.nanoseconds = Math.round((timestampMs - context.seconds * 1000) * 1e6);
     const { bytesInUse, faultsTotal } = systemPool.totals();
-    const verdict = handlers.onPacket(packet, contextView);
+    const verdict = onPacket(packet, contextView);
     const { replacement } = state;
     state.settle();
     const passage = {

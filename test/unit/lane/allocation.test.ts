@@ -8,11 +8,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
+import { ChainFlows, DEFAULT_FLOWS } from '../../../src/hook/chain-flows.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
 import { frameOf } from '../../support/frame-of.ts';
 import { heapGrowth, SMALLEST_LEAK } from '../../support/heap-growth.ts';
 import { ethernet, ipv4, ipv6, udp } from '../../support/packet-builder.ts';
 import { callback, filtered, hook, quietLane } from './lane-rig.ts';
+
+const NEEDLE = Buffer.from('not there');
 
 test('an unchanged, a changed and a dropped packet leave nothing on the heap', () => {
   const chain = new HookChain({
@@ -22,9 +25,20 @@ test('an unchanged, a changed and a dropped packet leave nothing on the heap', (
         packet.bytes[8] = 63;
         return packet.source.at(0) === 0 ? DROP : FORWARD;
       }),
+      hook('flows', ({ flow, flowState }) => {
+        if (flow !== null && flow.packets > 1e9) flow.settle(FORWARD);
+        return flowState === 'invalid' ? DROP : FORWARD;
+      }),
+      hook('setters', ({ ip, udp: header, payload }) => {
+        ip.ttl = ip.ttl === 7 ? 8 : 7;
+        ip.source.setWord(0, 0xc0000000 | ip.ttl);
+        if (header !== null) header.sourcePort = 50_000 + ip.ttl;
+        return payload.indexOf(NEEDLE) >= 0 ? DROP : FORWARD;
+      }),
       filtered('filtered', 'tcp port 80 or vlan 7 or len > 1400'),
       callback('seven', (pData, recv, send) => (pData.value === null || recv === send.value ? DROP : FORWARD)),
     ],
+    flows: new ChainFlows(DEFAULT_FLOWS, {}),
     onHookError: 'drop',
     pool: new Pool(1 << 20),
     onFault: () => assert.fail('no hook is at fault'),

@@ -20,6 +20,7 @@ import type { IPPacketFirewallPtr } from '../../../src/firewall/constants.ts';
 import { DEST_REMOTE, FORWARD, IP_RECEIVE, NonPagedPool, SIZEOF_IPRCVBUF } from '../../../src/firewall/constants.ts';
 import { IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
+import { DEFAULT_FLOWS, type FlowSettings, flowsOf } from '../../../src/hook/chain-flows.ts';
 import { HOOK_WIDTH, HookChain } from '../../../src/hook/hook-chain.ts';
 import type { LoadedHook } from '../../../src/hook/load-hook.ts';
 import type { DatagramSender } from '../../../src/lane/egress.ts';
@@ -50,6 +51,7 @@ export interface RigOptions {
   readonly unreadable?: 'drop' | 'forward';
   readonly onUnreadable?: (etherType: number) => void;
   readonly onHookError?: 'drop' | 'forward';
+  readonly flows?: FlowSettings;
   readonly trackChanges?: boolean;
   readonly icmpPerSecond?: number;
   readonly onDenied?: LaneOptions['onDenied'];
@@ -95,6 +97,10 @@ export function ethernetPort(id: number, mtu = 1500): DriverPort {
 export function bridgeWay(changes: Partial<Way> = {}): Way {
   return {
     name: 'a > b',
+    from: 'a',
+    to: 'b',
+    side: 'out',
+    zone: 0,
     inPort: 0,
     outPort: 1,
     otherPort: 0,
@@ -182,8 +188,10 @@ export function layRig(t: TestContext, options: RigOptions = {}): Rig {
   const driver = options.isLive === true ? new LiveMemoryDriver(memory) : new MemoryDriver(memory);
   const pool = new Pool(options.poolBytes ?? 4 * 1024 * 1024);
   const faults: string[] = [];
+  const hooks = options.hooks?.(pool) ?? [];
   const chain = new HookChain({
-    hooks: options.hooks?.(pool) ?? [],
+    hooks,
+    flows: flowsOf(hooks, options.flows ?? DEFAULT_FLOWS),
     onHookError: options.onHookError ?? 'drop',
     pool,
     onFault: (faulty, reason) => faults.push(`${faulty.name}: ${reason}`),

@@ -13,12 +13,16 @@ import { parseConfig } from '../../../src/config/load-config.ts';
 import { bundleHooks } from '../../../src/hook/bundle-hook.ts';
 import { HOOK_MODULE_NAMES } from '../../../src/hook-modules.ts';
 import { type LoadedChain, loadChain } from '../../../src/lane/load-chain.ts';
+import { columnOf, HOOK_COUNTERS } from '../../../src/telemetry/counters.ts';
 import { ROOT } from '../../support/documents.ts';
 import { frameOf } from '../../support/frame-of.ts';
 import { ethernet, ipv4, udp } from '../../support/packet-builder.ts';
 import { quietLane } from './lane-rig.ts';
 
 const HEAD = `attach: [{ host: eth0 }]\nhooks:\n`;
+
+const FORWARDED = columnOf(HOOK_COUNTERS, 'forwarded');
+const DROPPED = columnOf(HOOK_COUNTERS, 'dropped');
 
 interface Given {
   /** Text of each module. */
@@ -97,7 +101,7 @@ describe('options', () => {
       const right = await load(t, { modules, config: '  - module: a.ts\n    options: { port: 53 }' });
       assert.deepEqual(right.lines, ['info meets: [53,[]]']);
       pass(right, [53, 80, 53]);
-      assert.deepEqual([right.chain.counters[0], right.chain.counters[2]], [3, 1]);
+      assert.deepEqual([right.chain.counters[0], right.chain.counters[FORWARDED]], [3, 1]);
       const config =
         '  - module: a.ts\n    name: named\n    options:\n      port: http\n      names:\n        - one\n        - 2';
       await assert.rejects(load(t, { modules, config }), ({ code, message }: NodeJS.ErrnoException) => {
@@ -137,6 +141,64 @@ describe('options', () => {
   });
 });
 
+describe('columns', () => {
+  const text = (columns: string): string => `export default defineHook({
+    name: 'counts', flows: { columns: ${columns} },
+    setup(options, { column, log }) {
+      const times = column('times'), last = column('last');
+      return {
+        onPacket({ flow, destinationPort }) {
+          if (flow === null) return DROP;
+          times.add(flow, 1);
+          log('info', [times.get(flow), last.get(flow)].join(' '));
+          last.set(flow, destinationPort + 0.5);
+          return FORWARD;
+        },
+        onFlowEnd: () => undefined,
+      };
+    },
+  });`;
+
+  test('are kept with each flow, of their type, for each hook by itself', async (t) => {
+    const modules = {
+      'a.ts': text("{ times: 'int32', last: 'float64' }"),
+      'b.ts': text("{ times: 'float64', last: 'int32' }"),
+    };
+    const loaded = await load(t, { modules, config: '  - module: a.ts\n  - module: b.ts\n    name: second' });
+    pass(loaded, [53, 53, 80]);
+    assert.deepEqual(
+      loaded.lines.filter((line) => line.includes('counts')).map((line) => line.split(': ')[1]),
+      ['1 0', '2 53.5', '1 0'],
+    );
+    assert.deepEqual(
+      loaded.lines.filter((line) => line.includes('second')).map((line) => line.split(': ')[1]),
+      ['1 0', '2 53', '1 0'],
+    );
+  });
+
+  for (const [definition, message] of [
+    [
+      "flows: { columns: { times: 'int32' } }, setup: (o, { column }) => column('other')",
+      /column "other" is not declared/,
+    ],
+    ["setup: (o, { column }) => column('times')", /column "times" is not declared; say flows/],
+    [
+      "flows: { columns: { times: 'int64' } }, onPacket: () => 0",
+      /flows\.columns\.times: "int64" is not valid; expected int32 or float64/,
+    ],
+    ['flows: 1, onPacket: () => 0', /flows: 1 is not valid; expected true or \{ columns \}/],
+    ['flows: { column: {} }, onPacket: () => 0', /flows\.column: did you mean columns\?/],
+    ['setup: () => ({ onFlow: () => 0 })', /returned onFlow or onFlowEnd; say flows: true/],
+    ['onFlow: async () => 0', /onFlow: is an async function/],
+    ['flows: true, onFlowEnd: () => 0', /onPacket: is missing/],
+  ] as const) {
+    test(`are refused: ${definition}`, async (t) => {
+      const modules = { 'a.ts': `export default defineHook({ name: 'x', ${definition} } as never);` };
+      await assert.rejects(load(t, { modules, config: '  - module: a.ts' }), { message });
+    });
+  }
+});
+
 describe('handlers that setup returns', () => {
   const COUNTER = `export default defineHook({
     name: 'counter',
@@ -169,7 +231,7 @@ describe('handlers that setup returns', () => {
       export default defineHook({ name: 'instance', setup: () => new Counter() });`;
     const loaded = await load(t, { modules: { 'a.ts': text }, config: '  - module: a.ts' });
     pass(loaded, [1, 2, 3]);
-    assert.equal(loaded.chain.counters[4], 2, 'dropped');
+    assert.equal(loaded.chain.counters[DROPPED], 2);
   });
 
   const refused: readonly (readonly [string, RegExp])[] = [

@@ -31,7 +31,18 @@ const LINKS = Object.keys(MTU_OF).map(
 );
 
 function way(name: string, inPort: number, recvInterfaceIndex: number, sendInterfaceIndex: number): Way {
-  const rest = { outPort: -1, otherPort: -1, direction: 1, unicastType: 0, reject: 'count', rejectPort: -1 } as const;
+  const rest = {
+    from: '',
+    to: '',
+    side: 'in',
+    zone: 0,
+    outPort: -1,
+    otherPort: -1,
+    direction: 1,
+    unicastType: 0,
+    reject: 'count',
+    rejectPort: -1,
+  } as const;
   return { ...rest, name, inPort, recvInterfaceIndex, sendInterfaceIndex, otherIndex: 0 };
 }
 
