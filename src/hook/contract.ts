@@ -42,6 +42,18 @@ export interface HookRuntime {
    * How many lanes there are. Each has a hook of its own, which sees a part of the flows: both directions of one, but not all of a source.
    */
   readonly lanes: number;
+  /**
+   * Calls back once, `ms` milliseconds from now, on the clock of the packets: in replay that of the file. Never within a packet. What it throws
+   * or rejects is a fault of this hook. After `teardown` it is not called.
+   *
+   * @returns a number for {@link HookRuntime.cancel}
+   * @throws RangeError for a time that is none, and when 10,000 wait
+   */
+  after(ms: number, run: () => void | Promise<void>): number;
+  /** The same every `ms` milliseconds, 1 at least. */
+  every(ms: number, run: () => void | Promise<void>): number;
+  /** The timer does not run any more. */
+  cancel(timer: number): void;
   /** Resolves a path relative to the config file (replay with `--hook`: the current directory). */
   resolvePath(path: string): string;
   /**

@@ -36,6 +36,7 @@ import { NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
 import type { Interest } from '../wire/interest.ts';
 import { LaneDriverHost } from './driver-host.ts';
 import { type HookClock, LiveClock } from './hook-clock.ts';
+import { HookTimers } from './hook-timers.ts';
 import type { HookInfo, HookSource } from './messages.ts';
 import { type DefinedLoaded, setUpHook } from './set-up-hook.ts';
 
@@ -158,7 +159,14 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   }
   assertUniqueNames(loaded);
   const flows = makeFlows(loaded, options);
-  for (const [index, hook] of loaded.entries()) loaded[index] = await setUp(hook, options, flows);
+  let blame = (hook: LoadedHook, error: unknown): void =>
+    fault(hook.name, () => describe(hook, 'threw in a timer', error));
+  const clock = options.clock ?? new LiveClock();
+  const timersOf = loaded.map(
+    (hook, owner) => new HookTimers({ clock, owner, onFault: (error) => blame(hook, error) }),
+  );
+  for (const [index, hook] of loaded.entries())
+    loaded[index] = await setUp(hook, options, flows, timersOf[index] as HookTimers);
   const chain = new HookChain({
     hooks: loaded,
     onHookError: options.onHookError,
@@ -168,6 +176,10 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     flows,
     onFault: (hook, reason, error, pointer) => fault(hook.name, () => describe(hook, reason, error, pointer)),
   });
+  blame = (hook, error) => {
+    chain.countFault(chain.hooks.findIndex(({ owner }) => owner === hook.owner));
+    fault(hook.name, () => describe(hook, 'threw in a timer', error));
+  };
   for (const [index, hook] of chain.hooks.entries()) {
     if (hook.kind === 'driver')
       asOwner(hook.owner ?? index, 'setup', () => driverOf.get(hook.name)?.start(hook, chain, index));
@@ -191,7 +203,10 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
       chain.countFault(index);
       fault(hook.name, () => describe(hook, 'threw outside onPacket', error));
     },
-    teardown: () => tearDown(chain.hooks, driverOf, options.log),
+    teardown: () => {
+      for (const timers of timersOf) timers.stop();
+      tearDown(chain.hooks, driverOf, options.log);
+    },
   };
 }
 
@@ -289,7 +304,12 @@ function ownRoutes(): () => NetlinkSocket {
 }
 
 /** The hook with its handlers; those of Windows have none, and take their options otherwise or not at all. */
-async function setUp(hook: LoadedHook, options: LoadChainOptions, flows: ChainFlows | null): Promise<LoadedHook> {
+async function setUp(
+  hook: LoadedHook,
+  options: LoadChainOptions,
+  flows: ChainFlows | null,
+  timers: HookTimers,
+): Promise<LoadedHook> {
   const source = options.hooks[hook.owner ?? -1];
   if (hook.kind === 'driver' || source === undefined) return hook;
   if (hook.kind === 'callback') {
@@ -298,7 +318,7 @@ async function setUp(hook: LoadedHook, options: LoadChainOptions, flows: ChainFl
     throw new FirehookError('FIREHOOK_HOOK_SETUP', detail, { hook: hook.name });
   }
   const { folder, user } = options;
-  const runtime = runtimeFor(hook, options, flows);
+  const runtime = runtimeFor(hook, options, flows, timers);
   const handlers = await setUpHook(hook, { source, runtime, folder, ...(user === undefined ? {} : { user }) });
   if (handlers !== null) return { ...hook, handlers };
   options.log(
@@ -327,7 +347,12 @@ function makeFlows(hooks: readonly LoadedHook[], { flows = DEFAULT_FLOWS }: Load
   }
 }
 
-function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, flows: ChainFlows | null): HookRuntime {
+function runtimeFor(
+  hook: DefinedLoaded,
+  options: LoadChainOptions,
+  flows: ChainFlows | null,
+  timers: HookTimers,
+): HookRuntime {
   const { name, definition } = hook;
   return {
     name,
@@ -335,6 +360,9 @@ function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, flows: Chain
     lane: options.lane ?? 0,
     lanes: options.lanes ?? 1,
     resolvePath: (file) => path.resolve(options.folder, file),
+    after: (ms, run) => timers.after(ms, run),
+    every: (ms, run) => timers.every(ms, run),
+    cancel: (timer) => timers.cancel(timer),
     column: (column) => {
       if (flows === null || !Object.hasOwn(columnsOf(definition), column))
         throw new RangeError(

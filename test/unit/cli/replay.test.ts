@@ -95,6 +95,8 @@ describe('--json', () => {
       filtered: 0,
       settled: 0,
       accepted: 0,
+      replied: 0,
+      reset: 0,
       replaced: 0,
       changed: 0,
       faults: 0,

@@ -20,7 +20,7 @@ test('an empty row and a right one add up', () => {
 
 test('each sum that does not add up is named with both of its sides', () => {
   for (const [counter, expected] of [
-    ['received', 'received = forwarded + dropped + rejected + lost: 1 against 0'],
+    ['received', 'received = forwarded + dropped + rejected + replied + reset + lost: 1 against 0'],
     [
       'droppedNonIp',
       'dropped = droppedByHook + droppedByFault + droppedMalformed + droppedNonIp + droppedUnreadable: 0 against 1',
@@ -32,7 +32,7 @@ test('each sum that does not add up is named with both of its sides', () => {
     ['lostTruncated', 'lost = lostTooLong + lostSendError + lostPool + lostTruncated: 0 against 1'],
     ['icmpRefused', 'icmpDue = icmpErrors + icmpSuppressed + icmpWouldBe + icmpRefused: 0 against 1'],
     ['icmpOneWay', 'icmpSuppressed = icmpOverPrefix + icmpOverTotal + icmpOneWay: 0 against 1'],
-    ['injected', 'sent = forwarded + extraFragments + icmpErrors + injected: 0 against 1'],
+    ['injected', 'sent = forwarded + replied + extraFragments + icmpErrors + resets + injected: 0 against 1'],
   ] as const) {
     assert.deepEqual(checkRow({ ...emptyRow(), [counter]: 1 }, true), [expected]);
   }

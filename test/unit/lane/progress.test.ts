@@ -79,10 +79,13 @@ describe('a snapshot', () => {
     assert.deepEqual(replace, {
       seen: 3,
       filtered: 0,
+      settled: 0,
       accepted: 0,
       forwarded: 3,
       dropped: 0,
       rejected: 0,
+      replied: 0,
+      reset: 0,
       replaced: 3,
       changed: 0,
       faults: 0,

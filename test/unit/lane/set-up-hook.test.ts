@@ -238,7 +238,7 @@ describe('handlers that setup returns', () => {
     ['{ name: "x", setup: () => 7 }', /setup: returned 7; expected handlers/],
     ['{ name: "x", setup: () => undefined }', /setup: returned undefined; expected handlers/],
     ['{ name: "x", setup: async () => null }', /setup: returned null; expected handlers/],
-    ['{ name: "x", setup: () => ({}) }', /setup: returned handlers without onPacket/],
+    ['{ name: "x", setup: () => ({}) }', /setup: returned onPacket: is missing/],
     [
       '{ name: "x", setup: () => ({ onPacket: () => 0, onPakcet: 1 }) }',
       /setup: returned onPakcet: did you mean onPacket\?/,
