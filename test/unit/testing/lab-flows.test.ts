@@ -96,3 +96,32 @@ test('flows and verdicts leave no garbage', async (t) => {
   t.after(() => lab.close());
   assertNoAllocation(lab, [ipv4({}, tcp({ destinationPort: 23, flags: ACK })), ipv6({}, udp({ destinationPort: 99 }))]);
 });
+
+test('timers of a hook run when time passes, and what they do wrong is its fault', async (t) => {
+  const beats = defineHook({
+    name: 'beats',
+    setup(_, { after, every, send }) {
+      let count = 0;
+      every(1000, () => {
+        count += 1;
+        send(ipv4({ id: count }, udp({}, 'beat')));
+      });
+      after(2500, () => {
+        throw new Error('no more');
+      });
+      return { onPacket: () => FORWARD };
+    },
+  });
+  const lab = await openLab(beats, { attach: 'host' });
+  t.after(() => lab.close());
+  assert.deepEqual((await lab.send(ipv4({}, udp()))).sent, []);
+  const { sent, faults } = await lab.tick(3000);
+  assert.deepEqual(
+    sent,
+    [1, 2, 3].map((id) => ipv4({ id }, udp({}, 'beat'))),
+  );
+  assert.equal(faults.length, 1);
+  assert.equal(lab.counters('beats').faults, 1);
+  lab.expectFaults(/^beats: threw in a timer: no more/);
+  assert.equal((await lab.tick(3_600_000)).sent.length, 3600);
+});
