@@ -43,11 +43,17 @@ export interface MemoryFrame {
    */
   readonly originalLength?: number;
   /**
-   * Bits, `FRAME_CHECKSUM_PARTIAL`.
+   * Bits, `FRAME_CHECKSUM_PARTIAL` and `FRAME_SUPER`.
    *
    * @defaultValue 0
    */
   readonly flags?: number;
+  /**
+   * Octets of payload in each segment of a super-frame.
+   *
+   * @defaultValue 0
+   */
+  readonly segmentSize?: number;
 }
 
 /** A frame that was transmitted. */
@@ -130,7 +136,10 @@ export class MemoryDriver implements Driver {
     this.#isStopped = true;
   }
 
-  #handOut(sink: FrameSink, { port, bytes, seconds, nanoseconds, originalLength, flags }: MemoryFrame): void {
+  #handOut(
+    sink: FrameSink,
+    { port, bytes, seconds, nanoseconds, originalLength, flags, segmentSize }: MemoryFrame,
+  ): void {
     if (bytes.length > this.#frame.length) {
       this.#frame = Buffer.alloc(2 * bytes.length);
     }
@@ -142,6 +151,7 @@ export class MemoryDriver implements Driver {
     handed.originalLength = originalLength ?? bytes.length;
     handed.port = port;
     handed.flags = flags ?? 0;
+    handed.segmentSize = segmentSize ?? 0;
     handed.seconds = seconds ?? 0;
     handed.nanoseconds = nanoseconds ?? 0;
     sink.onFrame(handed);

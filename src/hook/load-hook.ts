@@ -109,12 +109,7 @@ export function loadHook(bundle: HookBundle, modules: HookModules): LoadedHook {
     return checkDriver(bundle, exported.DriverEntry);
   }
   if (callback !== undefined) return checkCallback(bundle, callback, exported.firewallHookPriority);
-  if (byDefault !== undefined) {
-    const definition = checkDefinition(bundle, byDefault);
-    const { name, priority } = definition;
-    const handlers = isPlainHook(definition) ? (definition as Handlers) : null;
-    return { kind: 'defined', name, path: bundle.path, priority, definition, handlers };
-  }
+  if (byDefault !== undefined) return loadDefinition(bundle, byDefault);
   const names = Object.keys(exported);
   const near = names
     .map((name) => closestKey(name, ['firewallHook', 'DriverEntry', 'default']))
@@ -124,6 +119,19 @@ export function loadHook(bundle: HookBundle, modules: HookModules): LoadedHook {
     bundle,
     `has no default export made with defineHook and no export firewallHook or DriverEntry (exports: ${names.join(', ') || 'none'})${hint}`,
   );
+}
+
+/**
+ * Checks a definition, wherever its module was evaluated.
+ *
+ * @param module - the path that errors name
+ * @throws {@link FirehookError} FIREHOOK_HOOK_INVALID with the exact reason
+ */
+export function loadDefinition(module: { readonly path: string }, value: unknown): LoadedHook {
+  const definition = checkDefinition(module, value);
+  const { name, priority } = definition;
+  const handlers = isPlainHook(definition) ? (definition as Handlers) : null;
+  return { kind: 'defined', name, path: module.path, priority, definition, handlers };
 }
 
 /**

@@ -53,9 +53,23 @@ export function hookLine(hook: string, message: string | (() => string)): string
   return `Hook ${hook}: ${text.replace(/[.\s]+$/, '')}.`;
 }
 
+/** How a source becomes a hook, and what is said of an error that comes out of it. */
+export interface HookLoader {
+  /** @throws {@link FirehookError} FIREHOOK_HOOK_INVALID with the exact reason */
+  load(source: HookSource, modules: HookModules): LoadedHook;
+  describeError(error: unknown, source: HookSource): string;
+}
+
+const BUNDLES: HookLoader = {
+  load: ({ bundle }, modules) => loadHook(bundle, modules),
+  describeError: (error, { bundle }) => describeHookError(error, bundle),
+};
+
 /** What {@link loadChain} takes. */
 export interface LoadChainOptions {
   readonly hooks: readonly HookSource[];
+  /** @defaultValue their bundles are evaluated */
+  readonly loader?: HookLoader;
   /** What the hooks are told of it. @defaultValue `live` */
   readonly mode?: HookRuntime['mode'];
   /** Number of this lane. @defaultValue 0 */
@@ -115,7 +129,7 @@ const MIB = 1024 * 1024;
  */
 export async function loadChain(options: LoadChainOptions): Promise<LoadedChain> {
   setPoolLimit(options.poolLimitMiB * MIB);
-  const settings = options.verifier ?? NO_VERIFIER;
+  const { verifier: settings = NO_VERIFIER, loader = BUNDLES } = options;
   const verifier = isVerifying(settings) ? new Verifier(settings, systemPool) : null;
   const loaded: LoadedHook[] = [];
   const sourceOf = new Map<string, HookSource>();
@@ -127,16 +141,16 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     error: unknown,
     pointer: IPPacketFirewallPtr | null = null,
   ): string => {
-    const bundle = sourceOf.get(hook.name)?.bundle;
-    if (bundle === undefined) return reason;
-    if (error !== undefined) return `${reason}: ${describeHookError(error, bundle)}`;
-    const place = placeOfVerdict(hook, bundle, pointer);
+    const source = sourceOf.get(hook.name);
+    if (source === undefined) return reason;
+    if (error !== undefined) return `${reason}: ${loader.describeError(error, source)}`;
+    const place = placeOfVerdict(hook, source.bundle, pointer);
     return place === undefined ? reason : `${reason} (${place})`;
   };
   for (const [owner, source] of options.hooks.entries()) {
     systemPool.nameOwner(owner, source.bundle.path);
     const driver = new Driver(owner, source, settings, options);
-    const hook = asOwner(owner, 'its module', () => loadHook(source.bundle, driver.modules));
+    const hook = asOwner(owner, 'its module', () => loader.load(source, driver.modules));
     const name = source.name ?? hook.name;
     systemPool.nameOwner(owner, name);
     driver.name = name;

@@ -53,6 +53,9 @@ export interface HookGrant {
 /** Nothing but packets. */
 export const NO_GRANT: HookGrant = { files: [], network: [] };
 
+/** Whatever the hook asks for: for tests, whose process nobody confines. It is known by its identity, so no message grants it. */
+export const EVERY_GRANT: HookGrant = Object.freeze({ files: [], network: [] });
+
 /** The user a lane becomes before it loads a hook. */
 export interface LaneUser {
   readonly name: string;

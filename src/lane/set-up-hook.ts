@@ -20,7 +20,7 @@ import { checkHandlers } from '../hook/check-definition.ts';
 import type { Handlers, HookRuntime, SchemaIssue } from '../hook/contract.ts';
 import type { LoadedHook } from '../hook/load-hook.ts';
 import { noteRunning, restoreRunning } from '../hook/running-hook.ts';
-import type { HookGrant, HookSource } from './messages.ts';
+import { EVERY_GRANT, type HookGrant, type HookSource } from './messages.ts';
 
 /** A hook made with `defineHook`. */
 export type DefinedLoaded = LoadedHook & { readonly kind: 'defined' };
@@ -139,7 +139,11 @@ function needsOf(hook: DefinedLoaded, hookOptions: unknown): Wanted {
 function checkGrants(hook: DefinedLoaded, wanted: Wanted, granted: HookGrant, folder: string): void {
   for (const file of listOf(hook, 'files', wanted.files)) {
     const full = path.resolve(folder, file);
-    if (granted.files.some((grant) => full === grant || full.startsWith(`${grant.replace(/\/$/, '')}/`))) continue;
+    if (
+      granted === EVERY_GRANT ||
+      granted.files.some((grant) => full === grant || full.startsWith(`${grant.replace(/\/$/, '')}/`))
+    )
+      continue;
     refuseNeed(hook, 'read', 'files', file);
   }
   const servers = granted.network.map(parseServer);
@@ -149,7 +153,7 @@ function checkGrants(hook: DefinedLoaded, wanted: Wanted, granted: HookGrant, fo
       const detail = `${hook.path}: needs.network: ${JSON.stringify(text)} is not valid; expected ${SERVER_EXAMPLE}`;
       throw new FirehookError('FIREHOOK_HOOK_INVALID', detail, { hook: hook.name });
     }
-    if (servers.some((grant) => grant !== null && isSameServer(grant, server))) continue;
+    if (granted === EVERY_GRANT || servers.some((grant) => grant !== null && isSameServer(grant, server))) continue;
     refuseNeed(hook, 'speak to', 'network', text);
   }
 }

@@ -30,6 +30,8 @@ import { ETHERTYPE_PPPOE_SESSION } from './pppoe.ts';
 const GROUP_BIT = 1;
 /** Locally administered, and nobody's. */
 const NOBODY = Uint8Array.of(2, 0, 0, 0, 0, 0);
+/** Of the header at hand: a reply of a hook is turned for every packet. */
+const destination = new Uint8Array(ADDRESS_LENGTH);
 /** Packet types of a cooked header (packet(7)). */
 const PACKET_HOST = 0;
 const PACKET_OUTGOING = 4;
@@ -52,7 +54,7 @@ const PPP_IPV6 = 0x57;
 export function turnLinkHeader(header: Buffer, linktype: number): void {
   switch (linktype) {
     case LINKTYPE_ETHERNET: {
-      const destination = Buffer.from(header.subarray(DESTINATION_OFFSET, DESTINATION_OFFSET + ADDRESS_LENGTH));
+      for (let i = 0; i < ADDRESS_LENGTH; i++) destination[i] = header[DESTINATION_OFFSET + i] as number;
       header.copyWithin(DESTINATION_OFFSET, SOURCE_OFFSET, SOURCE_OFFSET + ADDRESS_LENGTH);
       header.set(((destination[0] ?? 0) & GROUP_BIT) === 0 ? destination : NOBODY, SOURCE_OFFSET);
       return;

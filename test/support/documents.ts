@@ -36,7 +36,11 @@ export function compilerProblems(files: readonly string[]): string[] {
     ...options,
     rootDir: '/',
     typeRoots: [path.join(ROOT, 'node_modules/@types')],
-    paths: { firehook: [path.join(ROOT, 'src/index.ts')], 'firehook/ddk': [path.join(ROOT, 'src/ddk/index.ts')] },
+    paths: {
+      firehook: [path.join(ROOT, 'src/index.ts')],
+      'firehook/ddk': [path.join(ROOT, 'src/ddk/index.ts')],
+      'firehook/testing': [path.join(ROOT, 'src/testing/index.ts')],
+    },
   });
   return files
     .map((file) => program.getSourceFile(file))

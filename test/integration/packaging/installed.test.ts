@@ -41,6 +41,19 @@ export default defineHook({
 });
 `;
 
+/** A test of it, as JavaScript: nothing of Node.js has to read types. */
+const HOOK_TEST = `import { defineHook, FORWARD, ICMP_ON_DROP } from 'firehook';
+import { assertForwarded, assertRejected, ipv4, ipv6, openLab, tcp } from 'firehook/testing';
+
+const mine = defineHook({ name: 'mine', onPacket: ({ tcp }) => (tcp?.destinationPort === 23 ? ICMP_ON_DROP : FORWARD) });
+
+const lab = await openLab(mine);
+assertRejected(await lab.send(ipv6({}, tcp({ destinationPort: 23 }))), 'mine');
+assertForwarded(await lab.send(ipv4({}, tcp({ destinationPort: 80 }))));
+await lab.close();
+console.log(lab.counters('mine').seen);
+`;
+
 interface Packed {
   readonly filename: string;
   readonly size: number;
@@ -93,6 +106,7 @@ test('the packed package, installed with no install script', {
         'docs/configuration.md',
         'dist/index.d.ts',
         'dist/ddk/index.d.ts',
+        'dist/testing/index.d.ts',
       ],
       ...[
         'config/firehook.service',
@@ -152,7 +166,7 @@ test('the packed package, installed with no install script', {
     assert.match(stdout, /wrong\.ts.*'destinationPrt' does not exist/);
   });
 
-  await t.test('a hook in a project that has it among its dependencies compiles too', async () => {
+  await t.test('a hook in a project that has it among its dependencies compiles too, and its test runs', async () => {
     const project = path.join(folder, 'project');
     mkdirSync(project);
     writeFileSync(path.join(project, 'package.json'), JSON.stringify({ type: 'module', private: true }));
@@ -162,12 +176,18 @@ test('the packed package, installed with no install script', {
       project,
     );
     writeFileSync(path.join(project, 'mine.ts'), HOOK);
+    writeFileSync(path.join(project, 'lab.ts'), "export { type Lab, openLab } from 'firehook/testing';\n");
+    writeFileSync(path.join(project, 'mine.test.js'), HOOK_TEST);
     for (const moduleResolution of ['NodeNext', 'Bundler']) {
       const module = moduleResolution === 'Bundler' ? 'ESNext' : moduleResolution;
       const compilerOptions = { module, moduleResolution, target: 'ES2022', types: [], strict: true, noEmit: true };
-      writeFileSync(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['mine.ts'] }));
+      writeFileSync(
+        path.join(project, 'tsconfig.json'),
+        JSON.stringify({ compilerOptions, files: ['mine.ts', 'lab.ts'] }),
+      );
       await succeed(process.execPath, [TSC, '-p', '.'], project);
     }
+    assert.equal(await succeed(process.execPath, ['mine.test.js'], project), '2\n');
   });
 
   await t.test('replay runs the hook', async () => {
