@@ -73,8 +73,11 @@ export async function setStage(): Promise<Stage> {
   chmodSync(folder, 0o755);
   const socket = path.join(folder, 'firehook.sock');
   const configFile = path.join(folder, 'firehook.yaml');
+  const { config } = loadConfig(DEMO_CONFIG);
+  // Where the options stood in the file is no part of it.
+  const hooks = config.hooks.map(({ places: _places, ...hook }) => hook);
   // Every JSON text is a YAML text.
-  writeFileSync(configFile, JSON.stringify({ ...loadConfig(DEMO_CONFIG).config, control: { socket } }, null, 2));
+  writeFileSync(configFile, JSON.stringify({ ...config, hooks, control: { socket } }, null, 2));
 
   const server = await start(host('server'), nodeCommand('./server', import.meta.url), (text) =>
     text.includes('ready'),
