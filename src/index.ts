@@ -19,7 +19,7 @@ export {
 } from './firewall/ddk.ts';
 export { IPRcvBuf } from './firewall/ip-rcv-buf.ts';
 export type { DefinedHook, HookDefinition, HookNeeds, HookRuntime, Verdict } from './hook/contract.ts';
-export { ACCEPT, HOOK_API_VERSION, HOOK_META } from './hook/contract.ts';
+export { ACCEPT, HOOK_META } from './hook/contract.ts';
 export { defineHook } from './hook/define-hook.ts';
 export type {
   Address,

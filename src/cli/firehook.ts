@@ -100,7 +100,12 @@ async function main(): Promise<void> {
         '-w, --write <file>',
         'write what was forwarded, what hooks sent and ICMP errors; - is standard output, the report then goes to standard error',
       )
-      .option('--hook <file>', 'a hook module or a folder of them; may be given several times', collect, [])
+      .option(
+        '--hook <file>',
+        'a hook module, a folder of them or an npm package; may be given several times',
+        collect,
+        [],
+      )
       .option('-c, --config <file>', 'take hooks, policy, pool and verifier from a configuration file')
       .addOption(
         new Option('--direction <way>', 'all packets arrive at a host, or are sent by one').choices(['in', 'out']),
