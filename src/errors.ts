@@ -57,6 +57,7 @@ export const ERRORS = {
     advice: 'this is a fault of firehook: please report it with this line',
     exitCode: 1,
   },
+  FIREHOOK_INIT: { op: 'write', what: 'cannot make the package', advice: '', exitCode: 1 },
   FIREHOOK_PRINT: { op: 'write', what: 'cannot print', advice: '', exitCode: 1 },
   FIREHOOK_HOOK_UNREADABLE: {
     op: 'load',
