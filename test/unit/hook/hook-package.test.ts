@@ -86,6 +86,14 @@ describe('the hook of a package', () => {
     assert.equal(nameIn(await bundle(folder, 'bar')), 'by-index');
   });
 
+  test('is found also in a package that says that it has no side effects', async (t) => {
+    const folder = stage(t, {
+      'node_modules/foo/package.json': manifest({ main: 'hook.js', sideEffects: false }),
+      'node_modules/foo/hook.js': hookNamed('pure'),
+    });
+    assert.equal(nameIn(await bundle(folder, 'foo')), 'pure');
+  });
+
   test('may be a link, as npm link and pnpm make them, and finds what it depends on where it lies', async (t) => {
     const imports = `import { name } from 'dep';\n${hookNamed('x').replace("'x'", 'name')}`;
     const folder = stage(t, {
