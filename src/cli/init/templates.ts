@@ -205,7 +205,7 @@ npm install --ignore-scripts ${name}
 
 \`\`\`yaml
 hooks:
-  - module: ${name.startsWith('@') ? `"${name}"` : name}
+  - module: "${name}"
     options: { ports: [23] }
 \`\`\`
 
