@@ -57,6 +57,7 @@ export const ERRORS = {
     advice: 'this is a fault of firehook: please report it with this line',
     exitCode: 1,
   },
+  FIREHOOK_INIT: { op: 'write', what: 'cannot make the package', advice: '', exitCode: 1 },
   FIREHOOK_PRINT: { op: 'write', what: 'cannot print', advice: '', exitCode: 1 },
   FIREHOOK_HOOK_UNREADABLE: {
     op: 'load',
@@ -66,6 +67,7 @@ export const ERRORS = {
   },
   FIREHOOK_HOOK_BUNDLE: { op: 'load', what: 'cannot bundle the hook', advice: '', exitCode: 2 },
   FIREHOOK_HOOK_INVALID: { op: 'load', what: 'not a hook', advice: '', exitCode: 2 },
+  FIREHOOK_HOOK_VERSION: { op: 'load', what: 'the hook is for another version of firehook', advice: '', exitCode: 2 },
   FIREHOOK_HOOK_RIGHTS: { op: 'load', what: 'the hook needs what it is not granted', advice: '', exitCode: 2 },
   FIREHOOK_HOOK_FAULT: { op: 'load', what: 'a hook is at fault', advice: '', exitCode: 1 },
   FIREHOOK_HOOK_OPTIONS: { op: 'load', what: 'the options of a hook are not valid', advice: '', exitCode: 2 },

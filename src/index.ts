@@ -27,7 +27,7 @@ export type {
   StandardSchema,
   Verdict,
 } from './hook/contract.ts';
-export { ACCEPT, HOOK_API_VERSION, HOOK_META, REPLY, RESET } from './hook/contract.ts';
+export { ACCEPT, HOOK_META, REPLY, RESET } from './hook/contract.ts';
 export { defineHook } from './hook/define-hook.ts';
 export type {
   Address,

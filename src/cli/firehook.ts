@@ -1,5 +1,5 @@
 /**
- * `firehook`: asks a running daemon, replays captures, examines the machine, shows the main job.
+ * `firehook`: asks a running daemon, replays captures, makes packages of hooks, examines the machine, shows the main job.
  *
  * Rule: what only some commands need is loaded by those. Scripts ask for status and stats again and again.
  *
@@ -13,6 +13,7 @@ import { version } from '../supervisor/version.ts';
 import { printableJson } from '../telemetry/printable.ts';
 import { ask } from './client.ts';
 import { fail, refuseWrongUsage } from './fail.ts';
+import type { InitOptions } from './init.ts';
 import type { IoctlOptions } from './ioctl.ts';
 import { outliveReaders, printableLines } from './output.ts';
 import type { ReplayOptions } from './replay.ts';
@@ -100,7 +101,12 @@ async function main(): Promise<void> {
         '-w, --write <file>',
         'write what was forwarded, what hooks sent and ICMP errors; - is standard output, the report then goes to standard error',
       )
-      .option('--hook <file>', 'a hook module or a folder of them; may be given several times', collect, [])
+      .option(
+        '--hook <file>',
+        'a hook module, a folder of them or an npm package; may be given several times',
+        collect,
+        [],
+      )
       .option('-c, --config <file>', 'take hooks, policy, pool and verifier from a configuration file')
       .addOption(
         new Option('--direction <way>', 'all packets arrive at a host, or are sent by one').choices(['in', 'out']),
@@ -122,6 +128,16 @@ async function main(): Promise<void> {
       .action(async (input: string, options: ReplayOptions) => {
         const { replay } = await import('./replay.ts');
         await replay(input, options);
+      }),
+  );
+  program.addCommand(
+    new Command('init')
+      .description('make the npm package of a new hook, with a test, a capture and a configuration')
+      .argument('<name>', 'name of the package; its last part is the name of the new folder')
+      .option('--js', 'in JavaScript; without it in TypeScript')
+      .action(async (name: string, options: InitOptions) => {
+        const { init } = await import('./init.ts');
+        init(name, options);
       }),
   );
   program.addCommand(

@@ -164,14 +164,18 @@ function endOnSurprise(log: Logger, supervisor: Supervisor): void {
 }
 
 async function check(file: string, { config, warnings }: LoadedConfig, looksAtInterfaces: boolean): Promise<void> {
-  for (const warning of warnings) process.stderr.write(`firehookd: warning: ${printable(warning)}\n`);
+  const warn = (warning: string): void => {
+    process.stderr.write(`firehookd: warning: ${printable(warning)}\n`);
+  };
+  warnings.forEach(warn);
   const user = process.getuid?.() === 0 ? findUser(config.lane.user) : null;
   assertCpus(config.lane.cpus);
   const problems: unknown[] = looksAtInterfaces ? await problemsOfInterfaces(config) : [];
   let shown = '';
   try {
     const folder = path.dirname(path.resolve(file));
-    const { hooks, packets, faults } = await tryWithPackets(config, folder, user, await bundleAll(config, user));
+    const sources = await bundleAll(config, user, warn);
+    const { hooks, packets, faults } = await tryWithPackets(config, folder, user, sources);
     problems.push(...faults);
     const running = hooks.map(({ name, priority }) => `${name} (${priority})`).join(', ');
     shown = `hooks in running order: ${running === '' ? 'none' : `${printable(running)}; each met ${packets} sample packets`}`;

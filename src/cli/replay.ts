@@ -18,6 +18,7 @@ import { randomInt } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
+import { locateModule } from '../config/hook-module.ts';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import { parseVerifier } from '../config/parse-verifier.ts';
 import { defaultSettings, type Settings } from '../config/schema.ts';
@@ -33,7 +34,7 @@ import { FileClock } from '../lane/hook-clock.ts';
 import { Lane } from '../lane/lane.ts';
 import { hookLine, type LoadedChain, loadChain } from '../lane/load-chain.ts';
 import { type HookSource, type LaneUser, NO_GRANT } from '../lane/messages.ts';
-import { withoutFiles } from '../supervisor/bundle-all.ts';
+import { sourcesOf } from '../supervisor/bundle-all.ts';
 import { bundleAs } from '../supervisor/bundle-as-user.ts';
 import { findUser } from '../supervisor/lane-user.ts';
 import { tryHooks } from '../supervisor/try-hooks.ts';
@@ -84,7 +85,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   const ways = new ReplayWays(options);
   if (ways.isBridge) lookAtHead(input);
   const loaded = options.config === undefined ? null : loadConfig(options.config);
-  for (const warning of loaded?.warnings ?? []) process.stderr.write(`firehook: warning: ${warning}\n`);
+  loaded?.warnings.forEach(warn);
   const settings = settingsOf(loaded, options.verifier);
   const user = process.getuid?.() === 0 ? laneUser(settings, loaded !== null) : null;
   const sources = await collectHooks(loaded, options.hook, settings, user);
@@ -148,7 +149,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   if (isDrawn) process.stderr.write('\r\u001b[K');
   const end = endOf(error, guard, chain.chain, lastFault);
   const report = makeReport(input, options.write ?? null, driver, lane, chain, guard, unread, ways, end);
-  for (const warning of report.warnings) process.stderr.write(`firehook: warning: ${printable(warning)}\n`);
+  report.warnings.forEach(warn);
   const stream = isStandardOutput(options.write ?? '') ? process.stderr : process.stdout;
   const width = widthOf(stream);
   const text =
@@ -220,23 +221,14 @@ async function collectHooks(
   settings: Settings,
   user: LaneUser | null,
 ): Promise<HookSource[]> {
-  const named = files.map((file) => ({
-    module: path.resolve(file),
-    name: undefined,
-    places: undefined,
-    priority: undefined,
-    options: undefined,
-    allow: NO_GRANT,
-  }));
+  const named = files.map((text) => ({ ...locateModule(text, process.cwd()), allow: NO_GRANT }));
   const hooks = [...(loaded?.config.hooks ?? []), ...named];
-  const bundles = await bundleAs({
-    user,
-    modules: hooks.map(({ module }) => module),
-    isRequired: settings.lane.confine === 'required',
-  });
-  return hooks.flatMap(({ name, priority, options, places, allow }, index) =>
-    (bundles[index] ?? []).map((bundle) => ({ bundle: withoutFiles(bundle), name, priority, options, places, allow })),
-  );
+  const bundles = await bundleAs({ user, modules: hooks, isRequired: settings.lane.confine === 'required' });
+  return sourcesOf(hooks, bundles, warn);
+}
+
+function warn(sentence: string): void {
+  process.stderr.write(`firehook: warning: ${printable(sentence)}\n`);
 }
 
 function loadHooks(

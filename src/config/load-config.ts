@@ -10,11 +10,13 @@
  * @module
  */
 
-import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type * as z from 'zod';
 import { type ErrorCode, FirehookError } from '../errors.ts';
+import { fileReason } from './file-reason.ts';
+import { type HookModule, locateModule } from './hook-module.ts';
 import { optionPlaces } from './option-places.ts';
 import { fileId, OtherWriters, writersError } from './other-writers.ts';
 import { type Config, configSchema } from './schema.ts';
@@ -60,39 +62,34 @@ export interface LoadOptions {
  *
  * @throws {@link ConfigError} FIREHOOK_CONFIG_SYNTAX or FIREHOOK_CONFIG_INVALID with every problem
  * @throws {@link FirehookError} FIREHOOK_CONFIG_UNREADABLE when the file cannot be read, is too large or no text;
- *   FIREHOOK_FILE_WRITABLE when others may write it; FIREHOOK_HOOK_UNREADABLE when a module is not there
+ *   FIREHOOK_FILE_WRITABLE when others may write it; FIREHOOK_HOOK_UNREADABLE when a module is neither a path nor a package
  */
 export function loadConfig(file: string, { refusesOtherWriters = false }: LoadOptions = {}): LoadedConfig {
   const absolute = path.resolve(file);
   const { text, id } = readConfig(file);
-  const loaded = parseConfig(text, path.dirname(absolute), file);
+  const loaded = parseConfig(text, path.dirname(absolute), file, locateModule);
   if (refusesOtherWriters && !loaded.config.trustWritable) {
     const problem = new OtherWriters().problemOf(absolute, id);
     if (problem !== null) throw writersError([problem]);
-  }
-  for (const hook of loaded.config.hooks) {
-    try {
-      // Whether it can be read is said by who reads it: the user of the lanes.
-      statSync(hook.module);
-    } catch (cause) {
-      throw new FirehookError('FIREHOOK_HOOK_UNREADABLE', `${hook.module}: ${reason(cause)}`, {
-        cause,
-        hook: hook.module,
-      });
-    }
   }
   return loaded;
 }
 
 /**
- * Checks the text of a configuration. Touches no file.
+ * Checks the text of a configuration. Touches no file, unless `locate` does.
  *
  * @param text - YAML 1.2
  * @param baseFolder - module paths are relative to it
  * @param fileName - named in messages
- * @throws {@link ConfigError} with every problem
+ * @param locate - says where the `module` of a hook is; without it each is a path
+ * @throws {@link ConfigError} with every problem; what `locate` throws
  */
-export function parseConfig(text: string, baseFolder: string, fileName: string): LoadedConfig {
+export function parseConfig(
+  text: string,
+  baseFolder: string,
+  fileName: string,
+  locate: (module: string, folder: string) => HookModule = atPath,
+): LoadedConfig {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [first, ...others] = [...document.errors, ...document.warnings].map((problem) => {
@@ -111,11 +108,15 @@ export function parseConfig(text: string, baseFolder: string, fileName: string):
   const hooks = result.data.hooks.map((hook, index) => ({
     ...hook,
     ...(hook.options === undefined ? {} : { places: optionPlaces(document, lines, index, fileName) }),
-    module: path.resolve(baseFolder, hook.module),
+    ...locate(hook.module, baseFolder),
     allow: { ...hook.allow, files: hook.allow.files.map((file) => path.resolve(baseFolder, file)) },
   }));
   const config = { ...result.data, hooks };
   return { config, warnings: warningsOf(config) };
+}
+
+function atPath(module: string, folder: string): HookModule {
+  return { module: path.resolve(folder, module) };
 }
 
 /** Its text, and the id of what was read. */
@@ -136,23 +137,7 @@ function readConfig(file: string): { readonly text: string; readonly id: string 
       closeSync(fd);
     }
   } catch (cause) {
-    throw new FirehookError('FIREHOOK_CONFIG_UNREADABLE', `${file}: ${reason(cause)}`, { cause });
-  }
-}
-
-/** What the system or the decoder says, without the path that our own message names. */
-function reason(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause);
-  switch ((cause as NodeJS.ErrnoException).code) {
-    case 'ENOENT':
-      return 'no such file';
-    case 'EACCES':
-    case 'EPERM':
-      return 'permission denied';
-    case 'ERR_ENCODING_INVALID_ENCODED_DATA':
-      return 'not UTF-8 text';
-    default:
-      return cause.message;
+    throw new FirehookError('FIREHOOK_CONFIG_UNREADABLE', `${file}: ${fileReason(cause)}`, { cause });
   }
 }
 
@@ -161,7 +146,7 @@ function plainValues(document: Document, fileName: string): unknown {
   try {
     return document.toJS({ maxAliasCount: MAX_ALIAS_COUNT });
   } catch (cause) {
-    throw new ConfigError('FIREHOOK_CONFIG_SYNTAX', fileName, [reason(cause)]);
+    throw new ConfigError('FIREHOOK_CONFIG_SYNTAX', fileName, [fileReason(cause)]);
   }
 }
 

@@ -10,6 +10,7 @@
 
 import * as z from 'zod';
 import { closestKey } from './closest-key.ts';
+import type { HookModule } from './hook-module.ts';
 import { driversWith, LIVE_DRIVER_NAMES, liveDriver } from './live-drivers.ts';
 import type { OptionPlaces } from './option-places.ts';
 import { parseServer, SERVER_EXAMPLE } from './server-address.ts';
@@ -77,9 +78,11 @@ const attach = z.union(
 
 const hook = object({
   module: z
-    .string(expected('the path of a hook module or of a folder of them'))
-    .min(1, expected('the path of a hook module or of a folder of them'))
-    .describe('Path of a hook module or of a folder of them, relative to the configuration file.'),
+    .string(expected('the path of a hook module or of a folder of them, or the name of an npm package'))
+    .min(1, expected('the path of a hook module or of a folder of them, or the name of an npm package'))
+    .describe(
+      'Path of a hook module or of a folder of them, relative to the configuration file; or the name of an npm package.',
+    ),
   name: z
     .string(expected('1 to 64 letters, digits and dashes'))
     .regex(/^[A-Za-z0-9-]{1,64}$/, expected('1 to 64 letters, digits and dashes'))
@@ -306,8 +309,8 @@ export const configSchema = object({
 /** The configuration, checked, with every default filled in. In the loaded form the module paths are absolute. */
 export type Config = Omit<z.output<typeof configSchema>, 'hooks'> & { readonly hooks: readonly HookEntry[] };
 
-/** An entry of `hooks`, with where its options stand in the file. */
-export type HookEntry = z.output<typeof hook> & { readonly places?: OptionPlaces | undefined };
+/** An entry of `hooks`, with where the hook is and where its options stand in the file. */
+export type HookEntry = z.output<typeof hook> & HookModule & { readonly places?: OptionPlaces | undefined };
 
 /** The parts of a configuration that hooks and their lane live by. */
 export type Settings = Pick<Config, 'policy' | 'icmp' | 'lane' | 'log' | 'pool' | 'flows' | 'verifier'>;

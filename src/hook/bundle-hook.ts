@@ -2,7 +2,8 @@
  * Makes one self-contained script of a hook module and everything it imports.
  *
  * ```
- *   module path ─> read-source ─> esbuild ─> HookBundle ─> lane: load-hook
+ *   module path ─┬──────────────────> read-source ─> esbuild ─> HookBundle ─> lane: load-hook
+ *   npm package ─┴─> hook-package ─>
  * ```
  * Floor 2. Rule: it reads hook code and never executes it. For a daemon it runs as the lanes' user in a process of its own
  * (`bundle-process.ts`), so that a hook can have nothing read for it that this user may not read. The lane needs no access to the
@@ -14,9 +15,11 @@
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { type BuildFailure, type BuildOptions, build, type Plugin, stop } from 'esbuild';
+import type { HookModule } from '../config/hook-module.ts';
 import { FirehookError } from '../errors.ts';
 import { describeMessage } from './bundle-message.ts';
 import type { HookModuleNames } from './contract.ts';
+import { type FoundHook, findHook, type HookPackage, type PackageModule } from './hook-package.ts';
 import { forbidden } from './may-read.ts';
 import { fileProblem, HookFiles, type ReadFile } from './read-source.ts';
 
@@ -39,12 +42,16 @@ export interface HookBundle {
   readonly code: string;
   /** Its source map, JSON; the sources are relative to the folder of {@link HookBundle.path}. */
   readonly map: string;
+  /** The npm package that it is in; undefined for a module that was named by its path. */
+  readonly package?: HookPackage | undefined;
 }
 
 /** A hook that was just bundled. */
 export interface BundledHook extends HookBundle {
   /** What was read for it, and the ways that its imports went. */
   readonly files: readonly ReadFile[];
+  /** What the operator should hear about it. */
+  readonly warnings: readonly string[];
 }
 
 /** How {@link bundleHooks} works. */
@@ -77,6 +84,12 @@ const OPTIONS = {
   tsconfigRaw: {},
 } as const satisfies BuildOptions;
 
+/** How {@link bundleModules} works. */
+export interface ModulesOptions extends BundleOptions {
+  /** Of this firehook: packages say with which versions they work. */
+  readonly version: string;
+}
+
 /** Where esbuild keeps what the plugin answers for the modules of firehook. */
 const MODULES = 'firehook';
 
@@ -101,6 +114,23 @@ export async function bundleHooks(
   { patienceMs = PATIENCE_MS, user = 'this user' }: BundleOptions = {},
 ): Promise<BundledHook[]> {
   const files = hookFiles(path.resolve(modulePath), user);
+  return inTime(modulePath, patienceMs, () => Promise.all(files.map((file) => bundleFile(file, modules, user))));
+}
+
+/** The hook of an npm package; throws as {@link bundleHooks} does, and FIREHOOK_HOOK_VERSION. */
+async function bundlePackage(
+  module: PackageModule,
+  modules: HookModuleNames,
+  { patienceMs = PATIENCE_MS, user = 'this user', version }: ModulesOptions,
+): Promise<BundledHook[]> {
+  return inTime(module.module, patienceMs, async () => {
+    const found = await findHook(module, { user, version });
+    return [await bundleFile(found.file, modules, user, found)];
+  });
+}
+
+/** Runs what uses esbuild, and stops esbuild when nothing uses it any more. */
+async function inTime<Result>(modulePath: string, patienceMs: number, task: () => Promise<Result>): Promise<Result> {
   running += 1;
   let expire: (error: FirehookError) => void = () => undefined;
   const late = new Promise<never>((_resolve, reject) => {
@@ -111,10 +141,10 @@ export async function bundleHooks(
     expire(new FirehookError('FIREHOOK_HOOK_BUNDLE', detail, { hook: modulePath }));
   }, patienceMs);
   try {
-    const bundles = Promise.all(files.map((file) => bundleFile(file, modules, user)));
+    const work = task();
     // When the time is up esbuild is stopped below, and what it still works on is rejected with nobody waiting for it.
-    bundles.catch(() => undefined);
-    return await Promise.race([bundles, late]);
+    work.catch(() => undefined);
+    return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
     running -= 1;
@@ -125,14 +155,21 @@ export async function bundleHooks(
 /**
  * The hooks of several modules, in order, by one service of esbuild.
  *
- * @throws {@link FirehookError} as {@link bundleHooks} does, of the first module that is refused
+ * @throws {@link FirehookError} as {@link bundleHooks} does, of the first module that is refused; FIREHOOK_HOOK_VERSION for a package that is not
+ *   for this firehook
  */
 export async function bundleModules(
-  modulePaths: readonly string[],
+  hookModules: readonly HookModule[],
   modules: HookModuleNames,
-  options: BundleOptions,
+  options: ModulesOptions,
 ): Promise<BundledHook[][]> {
-  const results = await Promise.allSettled(modulePaths.map((one) => bundleHooks(one, modules, options)));
+  const results = await Promise.allSettled(
+    hookModules.map(({ module, package: entry }) =>
+      entry === undefined
+        ? bundleHooks(module, modules, options)
+        : bundlePackage({ module, package: entry }, modules, options),
+    ),
+  );
   return results.map((result) => {
     if (result.status === 'rejected') throw result.reason;
     return result.value;
@@ -212,7 +249,12 @@ function firehookModules(modules: HookModuleNames): Plugin {
   };
 }
 
-async function bundleFile(file: string, modules: HookModuleNames, user: string): Promise<BundledHook> {
+async function bundleFile(
+  file: string,
+  modules: HookModuleNames,
+  user: string,
+  found?: FoundHook,
+): Promise<BundledHook> {
   const folder = path.dirname(file);
   const files = new HookFiles(user);
   try {
@@ -225,7 +267,14 @@ async function bundleFile(file: string, modules: HookModuleNames, user: string):
       outfile: path.join(folder, 'bundle.cjs'),
     });
     const textOf = (ending: string) => outputFiles.find((output) => output.path.endsWith(ending))?.text ?? '';
-    return { path: file, code: textOf('.cjs'), map: textOf('.cjs.map'), files: files.list };
+    return {
+      path: file,
+      code: textOf('.cjs'),
+      map: textOf('.cjs.map'),
+      package: found?.package,
+      files: [...files.list, ...(found === undefined ? [] : [found.read])],
+      warnings: found?.warnings ?? [],
+    };
   } catch (cause) {
     const errors = (cause as Partial<BuildFailure>).errors ?? [];
     const placed = errors.filter(({ location }) => location !== null);

@@ -15,6 +15,7 @@ import { compileFilter } from '../filter/to-js.ts';
 import type { ColumnType } from '../flow/flow-store.ts';
 import { HOOK_PACKETS } from './compile-filters.ts';
 import { type DefinedHook, type Handlers, HOOK_API_VERSION, HOOK_META } from './contract.ts';
+import type { HookPackage } from './hook-package.ts';
 import { interestProblem } from './interest.ts';
 
 /** Longest name of a hook, in characters: names are column heads and metric labels. */
@@ -25,21 +26,24 @@ const HOOK_NAME = /^[A-Za-z0-9-]+$/;
 /** Characters of a wrong filter that its error shows. */
 const MOST_SHOWN = 200;
 
-const HEAD_KEYS = ['name', 'priority', 'filter', 'interest', 'flows', 'options', 'needs', 'checkable', 'setup'];
+const HEAD_KEYS = ['name', 'api', 'priority', 'filter', 'interest', 'flows', 'options', 'needs', 'checkable', 'setup'];
 const HANDLER_KEYS = ['onPacket', 'onFlow', 'onFlowEnd', 'teardown'];
 
 /** A module of a hook, by its path. */
 interface Module {
   readonly path: string;
+  /** The npm package that it is in; undefined for a file of the operator. */
+  readonly package?: HookPackage | undefined;
 }
 
 /**
  * Checks the default export of a module.
  *
- * @throws {@link FirehookError} FIREHOOK_HOOK_INVALID with the exact reason
+ * @throws {@link FirehookError} FIREHOOK_HOOK_INVALID with the exact reason; FIREHOOK_HOOK_VERSION for another version of the interface
  */
 export function checkDefinition(module: Module, value: unknown): DefinedHook {
   const definition = checkMark(module, value);
+  checkApi(module, definition);
   for (const key of Object.keys(definition)) checkKey(module, key, [...HEAD_KEYS, ...HANDLER_KEYS], '');
   const { name, priority, filter, interest, needs, options, checkable } = definition;
   checkName(module, name);
@@ -162,15 +166,37 @@ function checkMark(module: Module, value: unknown): DefinedHook {
     refuseHook(module, 'the default export is a promise; it has to be what defineHook returns, and setup may be async');
   }
   if (!(HOOK_META in value)) refuseHook(module, 'the default export is a plain object; wrap it in defineHook');
+  return value as DefinedHook;
+}
+
+/**
+ * The version that the hook's own build says. Keys that a later version of the interface has are not known here, so this comes before them.
+ *
+ * @throws {@link FirehookError} FIREHOOK_HOOK_VERSION with both versions
+ */
+function checkApi(module: Module, definition: { readonly api?: unknown; readonly [HOOK_META]?: unknown }): void {
   // Whatever carries the mark may have been made by hand.
-  const apiVersion = (value[HOOK_META] as { apiVersion?: unknown } | undefined)?.apiVersion;
-  if (apiVersion !== HOOK_API_VERSION) {
-    refuseHook(
-      module,
-      `made for version ${shown(apiVersion)} of the hook contract; this firehook speaks version ${HOOK_API_VERSION}`,
+  const marked = (definition[HOOK_META] as { apiVersion?: unknown } | undefined)?.apiVersion;
+  const { api = marked } = definition;
+  if (api === HOOK_API_VERSION || (api === undefined && module.package === undefined)) return;
+  const { path, package: origin } = module;
+  const own = `this firehook speaks version ${HOOK_API_VERSION}`;
+  if (api === undefined) {
+    throw new FirehookError(
+      'FIREHOOK_HOOK_VERSION',
+      `${path}: api: is missing; a hook in an npm package says which version of the hook interface it was written for, and ${own}`,
+      { hook: path, advice: `its author writes into the definition: api: ${HOOK_API_VERSION}` },
     );
   }
-  return value as DefinedHook;
+  const advice =
+    origin === undefined
+      ? 'change the hook to that version, and its api too'
+      : `install a version of ${origin.name} that was made for it`;
+  throw new FirehookError(
+    'FIREHOOK_HOOK_VERSION',
+    `${path}: made for version ${shown(api)} of the hook interface; ${own}`,
+    { hook: path, advice },
+  );
 }
 
 function checkKey(module: Module, key: string, known: readonly string[], prefix: string): void {

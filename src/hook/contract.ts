@@ -136,6 +136,13 @@ export interface Handlers {
 
 /** What every hook says of itself. */
 export interface HookHead<Options> {
+  /**
+   * Version of this interface that the hook was written for: the number itself, so that it stands in the hook's own build and stays what it was
+   * when firehook is updated. A hook of another number is refused. Needed in an npm package.
+   *
+   * @defaultValue in a file beside the configuration: that of the firehook that runs it
+   */
+  readonly api?: typeof HOOK_API_VERSION;
   /** Letters, digits and dashes; unique within the chain. The `name` of the config wins. */
   readonly name: string;
   /** Larger runs first. The `priority` of the config wins. Default 0. */
@@ -203,15 +210,16 @@ export interface PlainHook<Options> extends HookHead<Options>, Omit<Handlers, 'f
 /** What `defineHook` takes. `Options` is the type of the `options` of the config, which `options` or `setup` check. */
 export type HookDefinition<Options = unknown> = InstanceHook<Options> | PlainHook<Options>;
 
-/** Symbol under which a defined hook carries its contract version, so that a module needs no import of the host. */
+/** Symbol that marks a hook, so that a module needs no import of the host. */
 export const HOOK_META: unique symbol = Symbol.for('firehook.hook') as never;
 
-/** Version of this contract. */
+/** Version of this contract. Hooks cannot import it: what they import is that of the firehook that runs them, and would always fit. */
 export const HOOK_API_VERSION = 1;
 
 /** A hook as `defineHook` returns it. */
 export type DefinedHook<Options = unknown> = HookDefinition<Options> & {
-  readonly [HOOK_META]: { readonly apiVersion: number };
+  /** `apiVersion`: of a mark that was made by hand, the same as `api`. */
+  readonly [HOOK_META]: { readonly apiVersion?: number };
 };
 
 /** The modules of firehook that a hook can import, by name, each with what it exports. */

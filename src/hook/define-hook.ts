@@ -10,9 +10,10 @@
  * @module
  */
 
-import { type DefinedHook, HOOK_API_VERSION, HOOK_META, type HookDefinition } from './contract.ts';
+import { type DefinedHook, HOOK_META, type HookDefinition } from './contract.ts';
 
-const META = Object.freeze({ apiVersion: HOOK_API_VERSION });
+/** Says no version: this code is of the firehook that runs the hook, and not of the hook's build, which says it as `api`. */
+const META = Object.freeze({});
 
 /**
  * Turns a definition into a hook, to be the default export of a hook module.

@@ -56,7 +56,7 @@ export type LoadedHook =
     }
   | {
       readonly kind: 'callback';
-      /** The file's base name (`index`: the folder's), other characters than those of a hook name made dashes. */
+      /** The package's, or the file's base name (`index`: the folder's), other characters than those of a hook name made dashes. */
       readonly name: string;
       readonly path: string;
       /** What the module says; the config wins. */
@@ -227,10 +227,13 @@ function checkDriver(bundle: HookBundle, value: unknown): LoadedHook {
   return { kind: 'driver', name: nameOfFile(bundle), path: bundle.path, priority: undefined, entry: value };
 }
 
-/** A module of the Windows interface has no name of its own. */
+/** A module of the Windows interface has no name of its own: it has that of its package, or of its file. */
 function nameOfFile(bundle: HookBundle): string {
   const base = path.parse(bundle.path).name;
-  const name = (base === 'index' ? path.basename(path.dirname(bundle.path)) : base).replace(/[^A-Za-z0-9-]/g, '-');
+  const ofFile = base === 'index' ? path.basename(path.dirname(bundle.path)) : base;
+  const origin = bundle.package;
+  const ofPackage = origin && path.basename(origin.name) + origin.subpath.slice(1);
+  const name = (ofPackage ?? ofFile).replace(/[^A-Za-z0-9-]/g, '-');
   checkName(bundle, name);
   return name;
 }

@@ -48,6 +48,21 @@ export interface ReadFile {
   readonly id: string;
 }
 
+/**
+ * Reads one file, and says which one it was.
+ *
+ * @param user - who reads, for messages
+ * @throws Error with the sentence for whoever wrote the hook
+ */
+export function readOnce(file: string, user: string): { readonly text: string; readonly read: ReadFile } {
+  const { fd, stats } = open(file, user);
+  try {
+    return { text: readOpen(fd, Number(stats.size)).toString(), read: { path: file, id: fileId(stats) } };
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** The files of one hook. */
 export class HookFiles {
   readonly #user: string;

@@ -126,7 +126,7 @@ export function findLauncher(): string {
  * A path, and where it leads by symbolic links: what is reached by one is looked for under its own name too. `/proc/self` leads elsewhere in
  * each process: here to the daemon, which is none of the program's business, and which it cannot see where /proc hides others.
  */
-function withTarget(file: string): string[] {
+export function withTarget(file: string): string[] {
   if (file.startsWith('/proc/')) return [file];
   try {
     return [...new Set([file, realpathSync(file)])];

@@ -8,6 +8,7 @@
 
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import type { HookModule } from '../config/hook-module.ts';
 import { OtherWriters, type WriterProblem, writersError } from '../config/other-writers.ts';
 import type { Config } from '../config/schema.ts';
 import type { BundledHook } from '../hook/bundle-hook.ts';
@@ -19,24 +20,46 @@ import { isConfinementRequired } from './try-hooks.ts';
  * The hooks of a config.
  *
  * @param user - whose rights are used; null for those of this process
- * @throws {@link FirehookError} FIREHOOK_HOOK_UNREADABLE, FIREHOOK_HOOK_BUNDLE; for root FIREHOOK_FILE_WRITABLE unless `trustWritable`
+ * @param warn - takes what the operator should hear about them
+ * @throws {@link FirehookError} FIREHOOK_HOOK_UNREADABLE, FIREHOOK_HOOK_BUNDLE, FIREHOOK_HOOK_VERSION; for root FIREHOOK_FILE_WRITABLE unless `trustWritable`
  */
-export async function bundleAll(config: Config, user: LaneUser | null): Promise<HookSource[]> {
-  const modules = config.hooks.map(({ module }) => module);
-  const bundled = await bundleAs({ user, modules, isRequired: user !== null && isConfinementRequired(config) });
-  if (process.geteuid?.() === 0 && !config.trustWritable) refuseOtherWriters(modules, bundled);
-  return config.hooks.flatMap(({ name, priority, options, places, allow }, index) =>
-    (bundled[index] ?? []).map((bundle) => ({ bundle: withoutFiles(bundle), name, priority, options, places, allow })),
+export async function bundleAll(
+  config: Config,
+  user: LaneUser | null,
+  warn: (sentence: string) => void,
+): Promise<HookSource[]> {
+  const { hooks } = config;
+  const bundled = await bundleAs({
+    user,
+    modules: hooks,
+    isRequired: user !== null && isConfinementRequired(config),
+  });
+  if (process.geteuid?.() === 0 && !config.trustWritable) refuseOtherWriters(hooks, bundled);
+  return sourcesOf(hooks, bundled, warn);
+}
+
+/** What is said of a hook beside where it is. */
+type Given = Pick<HookSource, 'allow'> & Partial<Omit<HookSource, 'allow' | 'bundle'>>;
+
+/** Each bundle with what its entry in the configuration says; a package that stands there twice is warned of once. */
+export function sourcesOf(
+  hooks: readonly Given[],
+  bundled: readonly (readonly BundledHook[])[],
+  warn: (sentence: string) => void,
+): HookSource[] {
+  for (const warning of new Set(bundled.flat().flatMap(({ warnings }) => warnings))) warn(warning);
+  return hooks.flatMap(({ name, priority, options, places, allow }, index) =>
+    (bundled[index] ?? []).map((bundle) => ({ bundle: forLanes(bundle), name, priority, options, places, allow })),
   );
 }
 
 /** A bundle as lanes get it. */
-export function withoutFiles({ path: file, code, map }: BundledHook): HookSource['bundle'] {
-  return { path: file, code, map };
+function forLanes({ path: file, code, map, package: origin }: BundledHook): HookSource['bundle'] {
+  return { path: file, code, map, package: origin };
 }
 
 /** Of each file that was read, each name it went by, and the `package.json` that esbuild looked into on the way. */
-function refuseOtherWriters(modules: readonly string[], bundled: readonly (readonly BundledHook[])[]): void {
+function refuseOtherWriters(modules: readonly HookModule[], bundled: readonly (readonly BundledHook[])[]): void {
   const writers = new OtherWriters();
   const problems = new Map<string, WriterProblem>();
   const look = (file: string, id = ''): void => {
@@ -44,7 +67,7 @@ function refuseOtherWriters(modules: readonly string[], bundled: readonly (reado
     if (problem !== null) problems.set(problem.path, problem);
   };
   const folders = new Set<string>();
-  for (const module of modules) look(module);
+  for (const { module } of modules) look(module);
   for (const { path: file, id } of bundled.flat(2).flatMap(({ files }) => [...files])) {
     look(file, id);
     for (let folder = file; !folders.has(folder); folder = path.dirname(folder)) folders.add(folder);

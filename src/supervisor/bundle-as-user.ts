@@ -18,14 +18,16 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
+import type { HookModule } from '../config/hook-module.ts';
 import { FirehookError } from '../errors.ts';
-import { type BundledHook, bundleModules, PATIENCE_MS } from '../hook/bundle-hook.ts';
+import { type BundledHook, bundleModules, type HookBundle, PATIENCE_MS } from '../hook/bundle-hook.ts';
 import type { BundleRequest } from '../hook/bundle-process.ts';
 import { barrier } from '../hook/may-read.ts';
 import { HOOK_MODULE_NAMES } from '../hook-modules.ts';
 import type { LaneUser } from '../lane/messages.ts';
-import { launchCommand, ownParts } from '../native/launcher.ts';
+import { launchCommand, ownParts, withTarget } from '../native/launcher.ts';
 import { printable } from '../telemetry/printable.ts';
+import { version } from './version.ts';
 
 /** Most octets of an answer: all hooks with their source maps. */
 const MAX_ANSWER = 256 * 1024 * 1024;
@@ -41,15 +43,19 @@ const hook = z.strictObject({
   path: z.string().max(MAX_PATH),
   code: z.string(),
   map: z.string(),
+  package: z
+    .strictObject({ name: z.string().max(256), subpath: z.string().max(MAX_PATH), version: z.string().max(64) })
+    .optional(),
   files: z
     .array(z.strictObject({ path: z.string().startsWith('/').max(MAX_PATH), id: z.string().max(256) }))
     .max(100_000),
+  warnings: z.array(z.string().max(16_384)).max(16),
 });
 const answerSchema = z.union([
   z.strictObject({ bundles: z.array(z.array(hook).min(1).max(256)) }),
   z.strictObject({
     error: z.strictObject({
-      code: z.enum(['FIREHOOK_HOOK_BUNDLE', 'FIREHOOK_HOOK_UNREADABLE']),
+      code: z.enum(['FIREHOOK_HOOK_BUNDLE', 'FIREHOOK_HOOK_UNREADABLE', 'FIREHOOK_HOOK_VERSION']),
       message: z.string().max(16_384),
       hook: z.string().max(MAX_PATH).optional(),
     }),
@@ -60,8 +66,7 @@ const answerSchema = z.union([
 export interface BundleAsOptions {
   /** Null: with the rights of this process, which is not root. */
   readonly user: LaneUser | null;
-  /** Absolute paths of files and folders. */
-  readonly modules: readonly string[];
+  readonly modules: readonly HookModule[];
   /** True: an error where the kernel cannot confine the process. */
   readonly isRequired: boolean;
   /** How long the hooks may take. @defaultValue 30000 */
@@ -78,8 +83,11 @@ export interface BundleAsOptions {
 export async function bundleAs(options: BundleAsOptions): Promise<BundledHook[][]> {
   const { user, modules, isRequired, patienceMs = PATIENCE_MS, limitMs = patienceMs + PROCESS_MS } = options;
   if (modules.length === 0) return [];
-  if (user === null) return bundleModules(modules, HOOK_MODULE_NAMES, { patienceMs });
-  const request: BundleRequest = { modules, names: HOOK_MODULE_NAMES, user: `the user ${user.name}`, patienceMs };
+  if (user === null) return bundleModules(modules, HOOK_MODULE_NAMES, { patienceMs, version });
+  const who = `the user ${user.name}`;
+  // Entries of a configuration have more, which is nobody's business there.
+  const places = modules.map(({ module, package: entry }) => ({ module, package: entry }));
+  const request: BundleRequest = { modules: places, names: HOOK_MODULE_NAMES, user: who, version, patienceMs };
   const answer = readAnswer(await ask(user, request, isRequired, limitMs), modules);
   if ('bundles' in answer) return answer.bundles;
   const { code, message, hook: refused = '' } = answer.error;
@@ -99,7 +107,7 @@ function ask(user: LaneUser, request: BundleRequest, isRequired: boolean, limitM
     user,
     descriptors: stdio.length,
     // What a hook imports lies anywhere. The modes of the files say what the user may have.
-    reads: ['/', ...ownParts(modules)],
+    reads: ['/', ...ownParts(modules.flatMap(({ module }) => withTarget(module)))],
     runs: [esbuild],
     dataMiB: DATA_MIB,
     isRequired,
@@ -182,7 +190,7 @@ function findEsbuild(): string {
  *
  * @throws {@link FirehookError} FIREHOOK_HOOK_BUNDLE when it is not an answer to what it was asked
  */
-export function readAnswer(text: string, modules: readonly string[]): z.output<typeof answerSchema> {
+export function readAnswer(text: string, modules: readonly HookModule[]): z.output<typeof answerSchema> {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -194,15 +202,20 @@ export function readAnswer(text: string, modules: readonly string[]): z.output<t
     answer !== undefined &&
     (!('bundles' in answer) ||
       (answer.bundles.length === modules.length &&
-        answer.bundles.every((bundles, index) =>
-          bundles.every(({ path: file }) => file === modules[index] || path.dirname(file) === modules[index]),
-        )));
+        modules.every((module, index) => (answer.bundles[index] ?? []).every((bundled) => isOf(module, bundled)))));
   if (!isOurs) throw refusal(modules, 'its answer is not what was asked for');
   return answer;
 }
 
-function refusal(modules: readonly string[], reason: string): FirehookError {
-  const [first = '', ...others] = modules;
+/** Whether a hook can be of a module: the file itself, one of a folder, or one that lies in the package. */
+function isOf({ module, package: entry }: HookModule, { path: file, package: origin }: HookBundle): boolean {
+  if (entry === undefined) return origin === undefined && (file === module || path.dirname(file) === module);
+  const isNamed = origin?.name === entry.name && origin.subpath === entry.subpath;
+  return isNamed && withTarget(module).some((folder) => file.startsWith(`${folder}/`));
+}
+
+function refusal(modules: readonly HookModule[], reason: string): FirehookError {
+  const [first = '', ...others] = modules.map(({ module }) => module);
   const more = others.length === 0 ? '' : ` (or one of ${others.length} more)`;
   return new FirehookError('FIREHOOK_HOOK_BUNDLE', `${first}${more}: the process that bundles hooks: ${reason}`, {
     hook: first,

@@ -93,6 +93,7 @@ export class Supervisor implements DaemonView {
   readonly #speeds = new Map<number, number>();
   #cgroups: LaneCgroups | null = null;
   #sources: HookSource[] = [];
+  readonly #hookWarnings: string[] = [];
   #control: ControlServer | null = null;
   #ways: readonly Way[] = [];
   #rings: readonly RingPlan[] = [];
@@ -136,7 +137,10 @@ export class Supervisor implements DaemonView {
       }
       const lockedMs = this.#clock.now();
       await refuseEarlierTakers(config, plumbing, links);
-      this.#sources = await bundleAll(config, this.user);
+      this.#sources = await bundleAll(config, this.user, (warning) => {
+        this.#hookWarnings.push(warning);
+        log.warn(warning);
+      });
       this.hooks = await tryHooks(config, configFolder, this.user, this.#sources, log);
       this.#control = await ControlServer.open(config.control.socket, config.control.mode, new Reports(this));
       await this.#takeBackLeftovers(attachments, lockedMs);
@@ -244,7 +248,7 @@ export class Supervisor implements DaemonView {
 
   /** {@inheritDoc DaemonView.warnings} */
   get warnings(): readonly string[] {
-    return [...this.#options.warnings, ...this.#loop.warnings];
+    return [...this.#options.warnings, ...this.#hookWarnings, ...this.#loop.warnings];
   }
 
   /** {@inheritDoc DaemonView.logLinesLost} */

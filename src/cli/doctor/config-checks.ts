@@ -169,11 +169,13 @@ async function checkHooks({ file, config, isRoot }: ConfigSubject): Promise<Chec
   // What hooks log while they are set up would stand between the lines of the answer.
   const quiet: Config = { ...config, log: { level: 'silent' } };
   const folder = path.dirname(path.resolve(file));
-  const { hooks, packets, faults } = await tryWithPackets(quiet, folder, user, await bundleAll(quiet, user));
-  if (faults.length > 0) return faults.map((fault) => failure('hooks', fault));
+  const warnings: CheckResult[] = [];
+  const sources = await bundleAll(quiet, user, (warning) => warnings.push(warn('hooks', warning, '')));
+  const { hooks, packets, faults } = await tryWithPackets(quiet, folder, user, sources);
+  if (faults.length > 0) return [...warnings, ...faults.map((fault) => failure('hooks', fault))];
   const names = hooks.map(({ name, priority }) => `${name} (${priority})`).join(', ');
   const how = `loaded as ${user?.name ?? 'the user of this process'}, each tried with ${packets} packets`;
-  return [ok('hooks', names === '' ? 'none' : `${names}; ${how}`)];
+  return [...warnings, ok('hooks', names === '' ? 'none' : `${names}; ${how}`)];
 }
 
 /** Whoever can write these files decides about the traffic. What hooks import is looked at when they are loaded. */

@@ -18,10 +18,12 @@ import { finish, startProcess } from '../../support/processes.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const TIMEOUT_MS = 150_000;
-const COMMANDS = ['status', 'stats', 'hooks', 'pool', 'ioctl', 'replay', 'doctor', 'demo'];
+const COMMANDS = ['status', 'stats', 'hooks', 'pool', 'ioctl', 'replay', 'init', 'doctor', 'demo'];
 
-async function succeed(command: string, args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await finish(startProcess(command, [...args], { cwd: ROOT }), TIMEOUT_MS);
+async function succeed(command: string, args: readonly string[], cwd = ROOT): Promise<string> {
+  // A runner of tests that is started by another one would report to it.
+  const started = startProcess(command, [...args], { cwd, env: { NODE_TEST_CONTEXT: undefined } });
+  const { code, stdout, stderr } = await finish(started, TIMEOUT_MS);
   assert.equal(code, 0, `${command} ${args.join(' ')}\n${stdout}${stderr}`);
   return stdout;
 }
@@ -102,5 +104,10 @@ test('the Debian package', async (t) => {
       await succeed(firehook, ['replay', capture, '--hook', hook.replace('reject-port', 'pass-all')]),
       /40 packets: 40 forwarded/,
     );
+  });
+
+  await t.test('init makes a package with it, whose test passes', async () => {
+    await succeed(path.join(tree, 'usr/bin/firehook'), ['init', 'made'], folder);
+    assert.match(await succeed(process.execPath, ['--test'], path.join(folder, 'made')), /^# pass 3$/m);
   });
 });

@@ -109,6 +109,38 @@ describe('firehookd --check as root', { skip }, () => {
     assert.match(sticky.stderr, /\/open\/part\.ts: it belongs to user 47301, and not to root; chown -h root/);
   });
 
+  test('refuses of a package what others may write: its package.json, its file, the link to it and the folder of that', (t) => {
+    const { at, config } = stage(t);
+    for (const folder of ['node_modules', 'work', 'work/foo']) mkdirSync(at(folder), { mode: 0o755 });
+    symlinkSync('../work/foo', at('node_modules/foo'));
+    const peers = '{ "main": "main.ts", "peerDependencies": { "firehook": "*" } }';
+    const hook = "import { defineHook } from 'firehook';\n";
+    for (const [name, text] of [
+      ['work/foo/package.json', peers],
+      ['work/foo/main.ts', `${hook}export default defineHook({ api: 1, name: 'packaged', onPacket: () => 0 });\n`],
+      ['firehook.yaml', 'attach:\n  - tap: fh-none0\nhooks:\n  - module: foo\n'],
+    ] as const) {
+      writeFileSync(at(name), text);
+      chmodSync(at(name), 0o644);
+    }
+    const good = runFirehookd('-c', config, '--check', '--no-interfaces');
+    assert.equal(good.code, 0, good.stderr);
+    assert.match(good.stdout, /packaged \(0\)/);
+    for (const name of ['work/foo/package.json', 'work/foo/main.ts', 'work/foo', 'work', 'node_modules']) {
+      const mode = name.endsWith('n') || name.endsWith('ts') ? 0o644 : 0o755;
+      chmodSync(at(name), mode | 0o022);
+      const { code, stderr } = runFirehookd('-c', config, '--check', '--no-interfaces');
+      chmodSync(at(name), mode);
+      assert.equal(code, 2, stderr);
+      assert.ok(stderr.includes(`${at(name)}: every user may write to it`), stderr);
+    }
+    lchownSync(at('node_modules/foo'), 47_301, 0);
+    const link = runFirehookd('-c', config, '--check', '--no-interfaces');
+    assert.match(link.stderr, /node_modules\/foo: it belongs to user 47301, and not to root; chown -h root/);
+    const doctor = runFirehook('doctor', '-c', config);
+    assert.match(doctor.stdout, /file modes.*node_modules\/foo: it belongs to user 47301/);
+  });
+
   test('says which user may not read a hook, and the command that lets it', (t) => {
     const { at, config } = stage(t);
     chmodSync(at('parts'), 0o700);

@@ -35,6 +35,7 @@ const WRONG: readonly (readonly [what: string, args: readonly string[], code: Er
   ['a value that is no choice', ['replay', DEMO, '--direction', 'up'], 'FIREHOOK_USAGE', /choices are in, out; see/],
   ['a missing argument', ['replay'], 'FIREHOOK_USAGE', /'input'/],
   ['an argument too many', ['status', 'now'], 'FIREHOOK_USAGE', /got 1; see/],
+  ['a name of a package that is none', ['init', 'Telnet'], 'FIREHOOK_USAGE', /"Telnet" is no name of an npm package/],
   ['a number that is none', ['ioctl', 'device', 'many'], 'FIREHOOK_USAGE', /"many" is no whole number/],
   ['an input that is not there', ['ioctl', 'device', '1', '--in', nowhere], 'FIREHOOK_USAGE', /nowhere/],
   ['a command that is not there yet', ['reload'], 'FIREHOOK_USAGE', /not in this version/],

@@ -256,7 +256,7 @@ describe('a bad configuration', () => {
     ],
     [
       `${BRIDGE}hooks:\n  - priority: 1`,
-      'hooks[0].module: is missing; expected the path of a hook module or of a folder of them (line 4)',
+      'hooks[0].module: is missing; expected the path of a hook module or of a folder of them, or the name of an npm package (line 4)',
     ],
     [
       `${BRIDGE}hooks:\n  - module: a.ts\n    priority: high\n    options: [1]\n    nam: x`,

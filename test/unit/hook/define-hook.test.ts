@@ -6,13 +6,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HOOK_API_VERSION, HOOK_META, type HookDefinition } from '../../../src/hook/contract.ts';
+import { HOOK_META, type HookDefinition } from '../../../src/hook/contract.ts';
 import { defineHook } from '../../../src/hook/define-hook.ts';
 
 test('the result is a frozen, marked copy of the definition', () => {
   const definition = { name: 'x', priority: 1, onPacket: () => 0 } satisfies HookDefinition;
   const hook = defineHook(definition);
-  assert.deepEqual({ ...hook }, { ...definition, [HOOK_META]: { apiVersion: HOOK_API_VERSION } });
+  assert.deepEqual({ ...hook }, { ...definition, [HOOK_META]: {} });
   definition.name = 'changed later';
   assert.equal(hook.name, 'x');
   assert.ok(Object.isFrozen(hook));

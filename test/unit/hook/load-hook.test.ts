@@ -97,7 +97,6 @@ describe('a bad module', () => {
     'on-packet-generator': 'onPacket: is a generator; a verdict is returned at once, a promise is none',
     'on-packet-missing': 'onPacket: is missing',
     'on-packet-no-function': 'onPacket: is not a function',
-    'other-version': 'made for version 99 of the hook contract; this firehook speaks version 1',
     'plain-object': 'the default export is a plain object; wrap it in defineHook',
     'priority-fraction': 'priority: 1.5 is not valid; expected a whole number',
     'priority-not-finite': 'priority: Infinity is not valid; expected a whole number',
@@ -109,7 +108,7 @@ describe('a bad module', () => {
     'throws-at-load':
       "throws when it is loaded: TypeError: Cannot read properties of null (reading 'length') (FILE:3:27)",
     'unknown-key':
-      'onConnection: unknown key; expected name, priority, filter, interest, flows, options, needs, checkable, setup, onPacket, onFlow, onFlowEnd, teardown',
+      'onConnection: unknown key; expected name, api, priority, filter, interest, flows, options, needs, checkable, setup, onPacket, onFlow, onFlowEnd, teardown',
   };
 
   test('is in the table, each of them', () => {

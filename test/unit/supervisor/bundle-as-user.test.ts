@@ -29,7 +29,7 @@ const SECRET = 'y-j9T-only-root-may-read-this';
 const skip = process.getuid?.() === 0 ? false : 'needs root: it becomes another user';
 
 const asUser = (module: string, patienceMs = 20_000) =>
-  bundleAs({ user: USER, modules: [module], isRequired: true, patienceMs });
+  bundleAs({ user: USER, modules: [{ module }], isRequired: true, patienceMs });
 
 /** `folder/hook` for hooks, with these files, and `folder/secret` with files that only root may read. */
 function stage(
@@ -281,7 +281,13 @@ describe('what does not end', { skip }, () => {
   test('a bundler that does not answer is killed, with what it started', async (t) => {
     const { hook } = stage(t, { 'hook.ts': 'export default 1;' });
     execFileSync('mkfifo', ['-m', '644', path.join(path.dirname(hook), 'package.json')]);
-    const given = bundleAs({ user: USER, modules: [hook], isRequired: true, patienceMs: 600_000, limitMs: 4_000 });
+    const given = bundleAs({
+      user: USER,
+      modules: [{ module: hook }],
+      isRequired: true,
+      patienceMs: 600_000,
+      limitMs: 4_000,
+    });
     await assert.rejects(given, {
       code: 'FIREHOOK_HOOK_BUNDLE',
       message: new RegExp(`${hook}: the process that bundles hooks: not done after 4 s; it was killed`),
@@ -293,7 +299,7 @@ describe('what does not end', { skip }, () => {
     const { hook } = stage(t, { 'hook.ts': 'export default 1;' });
     execFileSync('mkfifo', ['-m', '644', path.join(path.dirname(hook), 'package.json')]);
     const script = `const { bundleAs } = await import('${built}');
-      await bundleAs({ user: ${JSON.stringify(USER)}, modules: ['${hook}'], isRequired: true });`;
+      await bundleAs({ user: ${JSON.stringify(USER)}, modules: [{ module: '${hook}' }], isRequired: true });`;
     const daemon = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' });
     t.after(() => daemon.kill('SIGKILL'));
     await waitFor(() => processes().some((line) => line.includes('bin/esbuild')), { what: 'esbuild to start' });
@@ -350,7 +356,11 @@ test('the hooks of several modules come in order, with the files that were read'
     'more/b.js': 'export default 3;',
   });
   const folder = path.dirname(hook);
-  const bundles = await bundleAs({ user: USER, modules: [path.join(folder, 'more'), hook], isRequired: true });
+  const bundles = await bundleAs({
+    user: USER,
+    modules: [{ module: path.join(folder, 'more') }, { module: hook }],
+    isRequired: true,
+  });
   assert.deepEqual(
     bundles.map((hooks) => hooks.map(({ path: file }) => path.relative(folder, file))),
     [['more/a.js', 'more/b.js'], ['hook.ts']],
@@ -359,10 +369,69 @@ test('the hooks of several modules come in order, with the files that were read'
   assert.deepEqual(read?.sort(), ['hook.ts', 'part.ts']);
 });
 
+describe('an npm package', { skip }, () => {
+  const inner = { 'node_modules/inner/package.json': '{ "version": "1.0.0", "main": "./main.js" }' };
+  const asked = (hook: string) => ({
+    module: path.join(path.dirname(hook), 'node_modules/inner'),
+    package: { name: 'inner', subpath: '.' },
+  });
+  const bundled = (hook: string) => bundleAs({ user: USER, modules: [asked(hook)], isRequired: true });
+
+  test('is bundled as the user, and what its package.json says comes back', async (t) => {
+    const { hook } = stage(t, { ...inner, 'node_modules/inner/main.js': "import 'dep';\nexport default 1;" });
+    mkdirSync(path.join(path.dirname(hook), 'real'), { mode: 0o755 });
+    writeFileSync(path.join(path.dirname(hook), 'real/index.js'), 'export default 2;', { mode: 0o644 });
+    symlinkSync('../real', path.join(path.dirname(hook), 'node_modules/dep'));
+    const [[made] = []] = await bundled(hook);
+    assert.equal(made?.path, path.join(asked(hook).module, 'main.js'));
+    assert.deepEqual(made.package, { name: 'inner', subpath: '.', version: '1.0.0' });
+    assert.equal(made.warnings.length, 1);
+    const read = made.files.filter(({ id }) => id !== '').map(({ path: file }) => path.basename(file));
+    assert.deepEqual(read.sort(), ['index.js', 'main.js', 'package.json']);
+  });
+
+  const tricks: Readonly<Record<string, readonly [Readonly<Record<string, string>>, RegExp]>> = {
+    'its package.json': [
+      { 'inner/package.json': '../../../secret/key.json' },
+      /inner\/package\.json: the user fh-bundler may not read it: chmod o\+r \/.*\/secret\/key\.json$/,
+    ],
+    'its own name': [
+      { inner: '../../secret/closed' },
+      /the user fh-bundler may not enter .*\/secret\/closed: chmod o\+x/,
+    ],
+    'its main file': [
+      { 'inner/package.json': '../../manifest.json', 'inner/main.js': '../../../secret/key.js' },
+      /package inner 1\.0\.0 leads to .*\/secret\/key\.js, which is not in/,
+    ],
+  };
+  for (const [title, [links, says]] of Object.entries(tricks)) {
+    test(`has nothing read for it by a link as ${title}`, async (t) => {
+      const { hook, secret } = stage(t, { 'manifest.json': inner['node_modules/inner/package.json'] });
+      const modules = path.join(path.dirname(hook), 'node_modules');
+      for (const [name, target] of Object.entries(links)) {
+        mkdirSync(path.dirname(path.join(modules, name)), { recursive: true, mode: 0o755 });
+        symlinkSync(target, path.join(modules, name));
+      }
+      const [result] = await Promise.allSettled([bundled(hook)]);
+      assert.ok(result.status === 'rejected', 'it was bundled');
+      assert.ok(!inspect(result, { depth: 9, maxStringLength: null }).includes(SECRET), secret);
+      assert.match((result.reason as Error).message, says);
+    });
+  }
+
+  test('for another version of firehook is refused as such', async (t) => {
+    const { hook } = stage(t, {
+      'node_modules/inner/package.json': '{ "main": "main.js", "peerDependencies": { "firehook": "^99.0.0" } }',
+      'node_modules/inner/main.js': 'export default 1;',
+    });
+    await assert.rejects(bundled(hook), { code: 'FIREHOOK_HOOK_VERSION', message: /works with firehook \^99\.0\.0/ });
+  });
+});
+
 test('it works where /proc shows a user only its own processes, as the systemd unit has it', { skip }, (t) => {
   const { hook } = stage(t, { 'hook.ts': 'export default 1;' });
   const ask = `const { bundleAs } = await import(${JSON.stringify(built)});
-const [[{ path }]] = await bundleAs(${JSON.stringify({ user: USER, modules: [hook], isRequired: true })});
+const [[{ path }]] = await bundleAs(${JSON.stringify({ user: USER, modules: [{ module: hook }], isRequired: true })});
 process.stdout.write(path);`;
   // The mount is seen by this process alone, and goes with it.
   const script = 'mount -t proc -o hidepid=invisible proc /proc && exec "$0" --input-type=module --eval "$1"';
@@ -372,7 +441,7 @@ process.stdout.write(path);`;
 });
 
 describe('an answer of the process that bundles', () => {
-  const hook = { path: '/h/a.ts', code: '', map: '', files: [] };
+  const hook = { path: '/h/a.ts', code: '', map: '', files: [], warnings: [] };
   const wrong: Readonly<Record<string, unknown>> = {
     'without a hook': { bundles: [[]] },
     'with too few modules': { bundles: [] },
@@ -380,22 +449,41 @@ describe('an answer of the process that bundles', () => {
     'for another file': { bundles: [[{ ...hook, path: '/etc/a.ts' }]] },
     'with a file of a relative path': { bundles: [[{ ...hook, files: [{ path: 'a', id: '' }] }]] },
     'with more than was asked for': { bundles: [[{ ...hook, needs: {} }]] },
+    'for a package': { bundles: [[{ ...hook, package: { name: 'a', subpath: '.', version: '' } }]] },
     'with a code of another error': { error: { code: 'FIREHOOK_PERMISSION', message: '' } },
     'with a message without end': { error: { code: 'FIREHOOK_HOOK_BUNDLE', message: 'x'.repeat(2 ** 20) } },
     'that is nothing': null,
   };
   for (const [title, answer] of Object.entries(wrong)) {
     test(`${title} is refused`, () => {
-      assert.throws(() => readAnswer(JSON.stringify(answer), ['/h/a.ts']), {
+      assert.throws(() => readAnswer(JSON.stringify(answer), [{ module: '/h/a.ts' }]), {
         code: 'FIREHOOK_HOOK_BUNDLE',
         message: /\/h\/a\.ts: the process that bundles hooks: its answer is not what was asked for$/,
       });
     });
   }
 
+  test('about a package is one of that package, from its own folder', () => {
+    const asked = [{ module: '/n/node_modules/foo', package: { name: 'foo', subpath: '.' } }];
+    const origin = { ...asked[0]?.package, version: '1.0.0' };
+    const answer = (more: object) =>
+      readAnswer(JSON.stringify({ bundles: [[{ ...hook, package: origin, ...more }]] }), asked);
+    assert.ok('bundles' in answer({ path: '/n/node_modules/foo/dist/a.js' }));
+    for (const more of [
+      { path: '/n/node_modules/foo' },
+      { path: '/n/node_modules/foobar/a.js' },
+      { path: '/etc/a.js' },
+      { path: '/n/node_modules/foo/a.js', package: undefined },
+      { path: '/n/node_modules/foo/a.js', package: { ...origin, name: 'bar' } },
+      { path: '/n/node_modules/foo/a.js', package: { ...origin, subpath: './strict' } },
+    ]) {
+      assert.throws(() => answer(more), { message: /its answer is not what was asked for$/ });
+    }
+  });
+
   test('that is cut off is refused, and one to what was asked is taken', () => {
-    assert.throws(() => readAnswer('{"bundles":[[', ['/h/a.ts']), { message: /its answer is not JSON/ });
-    assert.ok('bundles' in readAnswer(JSON.stringify({ bundles: [[hook]] }), ['/h/a.ts']));
-    assert.ok('bundles' in readAnswer(JSON.stringify({ bundles: [[hook]] }), ['/h']));
+    assert.throws(() => readAnswer('{"bundles":[[', [{ module: '/h/a.ts' }]), { message: /its answer is not JSON/ });
+    assert.ok('bundles' in readAnswer(JSON.stringify({ bundles: [[hook]] }), [{ module: '/h/a.ts' }]));
+    assert.ok('bundles' in readAnswer(JSON.stringify({ bundles: [[hook]] }), [{ module: '/h' }]));
   });
 });
