@@ -2,7 +2,7 @@
  * `firehook init NAME`: makes the package of a hook, which runs, is tested and can be published.
  *
  * ```
- *   NAME/  package.json  hook.ts  hook.test.js  firehook.yaml  capture.pcap  README.md  tsconfig.json  .gitignore
+ *   NAME/  package.json  hook.ts  hook.test.js  packets.test.ts  firehook.yaml  capture.pcap  README.md  tsconfig.json  .gitignore
  *          node_modules/  firehook, zod ─> this installation        .bin/ firehook, firehookd
  * ```
  * Rule: nothing that is there is changed, and nothing is fetched. Links in the place of an installation let every command of the new package
@@ -118,7 +118,7 @@ function nextSteps(facts: PackageFacts, files: readonly string[]): string {
   return `Made ${folder}: ${files.toSorted().join(', ')}.
 
   cd ${folder}
-  npm test          # replays capture.pcap through the hook, and looks at what became of the packets
+  npm test          # packets that the tests make, and those of capture.pcap, through the hook
   npm run check     # what firehookd finds before it starts
   npm run replay    # what the hook does with the capture
 

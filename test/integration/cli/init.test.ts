@@ -54,11 +54,12 @@ for (const [language, ...options] of [['TypeScript'], ['JavaScript', '--js']] as
       for (const said of [
         await succeed('npm', ['test'], folder),
         await succeed(process.execPath, ['--test'], folder),
-        await succeed(process.execPath, ['--test', path.join(folder, 'hook.test.js')], ROOT),
       ]) {
-        assert.match(said, /^# pass 3$/m);
+        // Node.js before 22.18 leaves out what is in TypeScript.
+        assert.match(said, language === 'TypeScript' ? /^# pass [14]$/m : /^# pass 4$/m);
         assert.match(said, /^# fail 0$/m);
       }
+      await succeed(process.execPath, ['--test', path.join(folder, 'hook.test.js')], ROOT);
     });
 
     test('has a test that fails when the hook does something else', async (t) => {
@@ -67,7 +68,7 @@ for (const [language, ...options] of [['TypeScript'], ['JavaScript', '--js']] as
       writeFileSync(file, readFileSync(file, 'utf8').replace('? DROP : FORWARD', '? FORWARD : DROP'));
       const { code, stdout } = await run(process.execPath, ['--test'], folder);
       assert.equal(code, 1);
-      assert.match(stdout, /^# fail [12]$/m);
+      assert.match(stdout, /^# fail [1-3]$/m);
     });
 
     test('is accepted by firehookd --check, and replays its capture', async (t) => {
@@ -126,6 +127,12 @@ for (const [language, ...options] of [['TypeScript'], ['JavaScript', '--js']] as
     });
   });
 }
+
+test('the test in TypeScript passes with a loader, where Node.js needs one', async (t) => {
+  const folder = await make(t);
+  const args = ['--import', import.meta.resolve('tsx'), '--test', 'packets.test.ts'];
+  assert.match(await succeed(process.execPath, args, folder), /^# pass 3$/m);
+});
 
 test('the compiler takes a package in TypeScript, and refuses another version of the interface', async (t) => {
   const folder = await make(t);

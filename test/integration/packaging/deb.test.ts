@@ -108,6 +108,6 @@ test('the Debian package', async (t) => {
 
   await t.test('init makes a package with it, whose test passes', async () => {
     await succeed(path.join(tree, 'usr/bin/firehook'), ['init', 'made'], folder);
-    assert.match(await succeed(process.execPath, ['--test'], path.join(folder, 'made')), /^# pass 3$/m);
+    assert.match(await succeed(process.execPath, ['--test'], path.join(folder, 'made')), /^# pass [14]$/m);
   });
 });

@@ -55,7 +55,10 @@ describe('a new package', () => {
     const { status, stdout, stderr } = init(cwd, '@me/firehook-hook-telnet');
     assert.equal(status, 0, stderr);
     const folder = path.join(cwd, 'firehook-hook-telnet');
-    assert.deepEqual(Object.keys(contents(folder)).sort(), [...FILES, 'hook.ts', 'tsconfig.json'].sort());
+    assert.deepEqual(
+      Object.keys(contents(folder)).sort(),
+      [...FILES, 'hook.ts', 'packets.test.ts', 'tsconfig.json'].sort(),
+    );
     const modules = path.join(folder, 'node_modules');
     assert.equal(path.resolve(readlinkSync(path.join(modules, 'firehook'))), ROOT.replace(/\/$/, ''));
     for (const name of ['firehook', 'zod']) assert.ok(existsSync(path.join(modules, name, 'package.json')));
@@ -80,7 +83,10 @@ describe('a new package', () => {
     assert.deepEqual(made['peerDependenciesMeta'], { firehook: { optional: true } });
     assert.deepEqual(made['devDependencies'], { firehook: `^${own.version}` });
     assert.equal(made['exports'], './hook.js');
-    assert.deepEqual(Object.keys(contents(path.join(cwd, 'telnet'))).sort(), [...FILES, 'hook.js'].sort());
+    assert.deepEqual(
+      Object.keys(contents(path.join(cwd, 'telnet'))).sort(),
+      [...FILES, 'hook.js', 'packets.test.js'].sort(),
+    );
   });
 
   for (const [name, hook] of [
@@ -164,7 +170,7 @@ describe('what is there', () => {
     assert.equal(readFileSync(path.join(cwd, 'telnet/node_modules/zod/package.json'), 'utf8'), '{}');
     const again = init(cwd, 'telnet');
     assert.equal(again.status, 1);
-    assert.match(again.stderr, /package\.json is there already \(and 7 more\)/);
+    assert.match(again.stderr, /package\.json is there already \(and 8 more\)/);
   });
 
   test('and is no folder is refused with what the system says', (t) => {
