@@ -78,7 +78,7 @@ export class Returns {
       this.#lose(base, LOST_TOO_LONG);
       return;
     }
-    if (chain === null) bytes.copy(egress.made, 0, 0, size);
+    if (chain === null) copyDatagram(bytes, egress.made, size);
     else gatherChain(chain, egress.made, 0);
     if (packet.isPartial) settleChecksums(egress.made, size);
     if (egress.sendBack(packet, size, REPLIED_PACKET, REPLY_DATAGRAM)) this.#add(base + REPLIED, 1);
@@ -124,3 +124,10 @@ export class Returns {
 }
 
 const TCP = 6;
+/** A buffer that has no more octets is copied whole: without the view of a part that `copy` makes. */
+const WHOLE = 4096;
+
+function copyDatagram(bytes: Buffer, made: Buffer, size: number): void {
+  if (bytes.length <= WHOLE) made.set(bytes);
+  else bytes.copy(made, 0, 0, size);
+}

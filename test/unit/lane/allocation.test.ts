@@ -9,10 +9,12 @@ import { test } from 'node:test';
 import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
 import { ChainFlows, DEFAULT_FLOWS } from '../../../src/hook/chain-flows.ts';
+import { REPLY } from '../../../src/hook/contract.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
+import { REPLIED } from '../../../src/lane/ledger.ts';
 import { frameOf } from '../../support/frame-of.ts';
 import { heapGrowth, SMALLEST_LEAK } from '../../support/heap-growth.ts';
-import { ethernet, ipv4, ipv6, udp } from '../../support/packet-builder.ts';
+import { ethernet, icmpv4, ipv4, ipv6, udp } from '../../support/packet-builder.ts';
 import { callback, filtered, hook, quietLane } from './lane-rig.ts';
 
 const NEEDLE = Buffer.from('not there');
@@ -68,4 +70,33 @@ test('an unchanged, a changed and a dropped packet leave nothing on the heap', (
   const least = heapGrowth(run);
   assert.ok(least < SMALLEST_LEAK, `${least} octets a packet`);
   assert.equal(lane.packets, chain.counters[0]);
+});
+
+test('a packet that a hook sends back leaves nothing on the heap', () => {
+  const chain = new HookChain({
+    hooks: [
+      hook('echo', ({ ip, icmp }) => {
+        ip.swap();
+        if (icmp !== null) icmp.type = 0;
+        return REPLY;
+      }),
+    ],
+    onHookError: 'drop',
+    pool: new Pool(1 << 20),
+    onFault: () => assert.fail('no hook is at fault'),
+  });
+  const lane = quietLane(chain);
+  const frame = ethernet({ padTo: 60 }, ipv4({}, icmpv4({}, Buffer.from('data'))));
+  const shared = Buffer.alloc(2048);
+  const handed = frameOf(shared, { seconds: 1 });
+  handed.length = frame.length;
+  handed.originalLength = frame.length;
+  const least = heapGrowth((count) => {
+    for (let index = 0; index < count; index++) {
+      shared.set(frame);
+      lane.onFrame(handed);
+    }
+  });
+  assert.ok(least < SMALLEST_LEAK, `${least} octets a packet`);
+  assert.equal(lane.packets, lane.ledger[REPLIED]);
 });
