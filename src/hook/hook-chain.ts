@@ -163,42 +163,7 @@ export class HookChain {
    */
   run(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextState, otherIndex: number): Verdict {
     const flows = this.#flows;
-    if (flows === null) return this.#walk(lent, bytes, layout, context, otherIndex);
-    flows.begin(bytes, layout, context.zone);
-    const verdict = this.#walk(lent, bytes, layout, context, otherIndex);
-    flows.end(verdict === FORWARD);
-    return verdict;
-  }
-
-  /**
-   * Says what time it is for the flows, once a batch, and ends some of those that are over.
-   *
-   * @param nowMs - milliseconds on a clock that never jumps back; in replay that of the file
-   */
-  tick(nowMs: number): void {
-    this.#flows?.table.expire(nowMs, ENDED_AT_ONCE);
-  }
-
-  /** A flow ends: the hooks that want to know are told. What one of them does wrong is its fault. */
-  #endFlow(): void {
-    const pool = this.#pool;
-    const { owner } = pool;
-    for (const entry of this.entries.list) {
-      const { onFlowEnd } = entry;
-      if (onFlowEnd === null) continue;
-      pool.owner = entry.owner;
-      try {
-        onFlowEnd.call(entry.handlers, this.#endedFlow as EndedFlowView);
-      } catch (error) {
-        this.countFault(entry.hook);
-        this.#onFault(this.hooks[entry.hook] as LoadedHook, 'threw in onFlowEnd', error, null);
-      }
-      pool.owner = owner;
-    }
-  }
-
-  #walk(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextState, otherIndex: number): Verdict {
-    const flows = this.#flows;
+    if (flows !== null) flows.begin(bytes, layout, context.zone);
     const isFresh = flows?.isFresh ?? true;
     const forwards = flows?.forwards ?? 0;
     const drops = flows?.drops ?? 0;
@@ -337,6 +302,33 @@ export class HookChain {
     return FORWARD;
   }
 
+  /**
+   * Says what time it is for the flows, once a batch, and ends some of those that are over.
+   *
+   * @param nowMs - milliseconds on a clock that never jumps back; in replay that of the file
+   */
+  tick(nowMs: number): void {
+    this.#flows?.table.expire(nowMs, ENDED_AT_ONCE);
+  }
+
+  /** A flow ends: the hooks that want to know are told. What one of them does wrong is its fault. */
+  #endFlow(): void {
+    const pool = this.#pool;
+    const { owner } = pool;
+    for (const entry of this.entries.list) {
+      const { onFlowEnd } = entry;
+      if (onFlowEnd === null) continue;
+      pool.owner = entry.owner;
+      try {
+        onFlowEnd.call(entry.handlers, this.#endedFlow as EndedFlowView);
+      } catch (error) {
+        this.countFault(entry.hook);
+        this.#onFault(this.hooks[entry.hook] as LoadedHook, 'threw in onFlowEnd', error, null);
+      }
+      pool.owner = owner;
+    }
+  }
+
   /** Whether the packet, as the hooks before have left it, belongs to the filter of a hook. */
   #isWanted(hook: number, { link, linkLength, originalLength }: ContextState): boolean {
     const { bytes, layout } = this.#packet;
@@ -373,8 +365,13 @@ export class HookChain {
     this.#goBack();
   }
 
-  /** Gives a replacement back to the pool. To be called once after each {@link HookChain.run}. */
-  release(): void {
+  /**
+   * Ends a packet: gives a replacement back to the pool. To be called once after each {@link HookChain.run}.
+   *
+   * @param goesOn - its verdict was FORWARD, so that a flow that it starts begins
+   */
+  release(goesOn: boolean): void {
+    if (this.#flows !== null) this.#flows.end(goesOn);
     if (this.replaced) this.#replacement.free();
     this.current = null;
     this.replaced = false;
@@ -418,6 +415,11 @@ export class HookChain {
       direction,
     );
     return passes ? FORWARD : DROP;
+  }
+
+  /** The packets are to have a zone: there are flows. */
+  get tracksFlows(): boolean {
+    return this.#flows !== null;
   }
 
   /** Counts a fault of a hook that happened outside of any packet. */

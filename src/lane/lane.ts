@@ -279,10 +279,9 @@ export class Lane implements FrameSink {
     lent.ipr_flags = packet.isPartial ? IPR_FLAG_CHECKSUM_OFFLOAD : 0;
     const context = this.#context;
     context.direction = way.direction;
-    context.from = way.from;
-    context.to = way.to;
-    context.side = way.side;
-    context.zone = offset === ETHERNET_HEADER ? way.zone : zoneOf(octets, offset, linktype, way.zone);
+    context.way = way;
+    if (this.#chain.tracksFlows)
+      context.zone = offset === ETHERNET_HEADER ? way.zone : zoneOf(octets, offset, linktype, way.zone);
     context.recvInterfaceIndex = way.recvInterfaceIndex;
     context.sendInterfaceIndex = way.sendInterfaceIndex;
     const isForHost = way.unicastType === DEST_LOCAL;
@@ -308,7 +307,7 @@ export class Lane implements FrameSink {
         this.#egress.forwardChain(packet, out, chain.current);
       }
     } else this.#stop(packet, verdict);
-    chain.release();
+    chain.release(verdict === FORWARD);
   }
 
   /** What no hook sees: not IP, unreadable, malformed, by `kind`; and probes. */

@@ -13,12 +13,19 @@ const NANOSECONDS_PER_MILLISECOND = 1_000_000;
 
 const NO_OCTETS = new Uint8Array(0);
 
+/** What hooks are told of the way of a packet. */
+export interface NamedWay {
+  readonly from: string;
+  readonly to: string;
+  readonly side: 'in' | 'out';
+}
+
+const NOWHERE: NamedWay = { from: '', to: '', side: 'in' };
+
 /** Where a packet was met. A lane has one instance and writes its fields before each packet. */
 export class ContextState {
   direction: 0 | 1 = 0;
-  from = '';
-  to = '';
-  side: 'in' | 'out' = 'in';
+  way: NamedWay = NOWHERE;
   recvInterfaceIndex = 0;
   sendInterfaceIndex = 0;
   destinationType = 0;
@@ -61,15 +68,15 @@ export class ContextView implements Context {
   }
 
   get from(): string {
-    return this.#state.from;
+    return this.#state.way.from;
   }
 
   get to(): string {
-    return this.#state.to;
+    return this.#state.way.to;
   }
 
   get side(): 'in' | 'out' {
-    return this.#state.side;
+    return this.#state.way.side;
   }
 
   get recvInterfaceIndex(): number {
