@@ -14,13 +14,14 @@
  */
 
 import { parseArgs } from 'node:util';
-import { AddressView } from '../../src/hook/packet-view.ts';
+import type { AddressView } from '../../src/hook/packet/address-view.ts';
 import { buildPrefixTable, type PrefixEntry } from '../../src/prefix/build-table.ts';
 import { findFault } from '../../src/prefix/find-fault.ts';
 import { ListReader } from '../../src/prefix/list-reader.ts';
 import { PrefixTable } from '../../src/prefix/prefix-table.ts';
 import { formatAddress } from '../../src/wire/address.ts';
 import { writeU32 } from '../../src/wire/bytes.ts';
+import { packetSources } from '../unit/prefix/prefix-rig.ts';
 import { median } from './measure.ts';
 
 const LOOKUPS = 200_000;
@@ -111,8 +112,9 @@ function measure(kind: Kind): void {
     `${kind.name}: ${size} prefixes, ${(memory.byteLength / 2 ** 20).toFixed(1)} MiB (${(memory.byteLength / size).toFixed(1)} octets each)`,
   );
   console.log(`  build ${buildMs} ms, read and build ${readMs} ms, look for faults ${checkMs} ms`);
-  const bytes = Buffer.alloc(16);
-  const view = new AddressView({ bytes, offset: 0, length: kind.octets });
+  const { view, octets: bytes } = packetSources()[kind.octets === 4 ? 0 : 1] as ReturnType<
+    typeof packetSources
+  >[number];
   const within = withinOf(entries, kind.octets);
   for (const [name, make] of [
     ['any', () => kind.any(bytes)],

@@ -4,8 +4,12 @@
  * @module
  */
 
+import { AddressView } from '../../../src/hook/packet/address-view.ts';
+import { Datagram } from '../../../src/hook/packet/datagram.ts';
 import type { PrefixEntry } from '../../../src/prefix/build-table.ts';
 import type { AddressOctets } from '../../../src/prefix/prefix-table.ts';
+import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
+import { ipv4, ipv6, udp } from '../../support/packet-builder.ts';
 
 /** xorshift32: from 0 to `below` - 1. */
 export type Chance = (below: number) => number;
@@ -24,6 +28,18 @@ export function chance(seed: number): Chance {
 /** Octets as an address of a packet: more octets stand behind them. */
 export function addressOf(octets: Uint8Array): AddressOctets {
   return { length: octets.length as 4 | 16, at: (index) => octets[index] ?? 0xa5 };
+}
+
+/** Sources of packets as hooks have them, one a family, and the octets that they are. */
+export function packetSources(): { readonly view: AddressView; readonly octets: Buffer }[] {
+  return [ipv4({}, udp()), ipv6({}, udp())].map((packet) => {
+    const bytes = Buffer.from(packet);
+    const layout = new IpLayout();
+    parseIpLayout(bytes, 0, bytes.length, bytes.length, layout);
+    const owner = { bytes, isPartial: false, edit: () => bytes };
+    const [at, length] = layout.version === 6 ? [8, 16] : [12, 4];
+    return { view: new AddressView(new Datagram(owner, layout, null), true), octets: bytes.subarray(at, at + length) };
+  });
 }
 
 /** The value of the longest prefix, the later one of equal ones: found by looking at all of them. */
