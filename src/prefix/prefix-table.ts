@@ -110,6 +110,9 @@ export class PrefixTable {
   }
 }
 
+// Hooks are handed tables: none of them changes what the others find.
+Object.freeze(PrefixTable.prototype);
+
 /**
  * Puts other memory into a table, at once and for everyone who holds it.
  *

@@ -65,6 +65,7 @@ export function quietRuntime(name: string): HookRuntime {
     lane: 0,
     lanes: 1,
     resolvePath: (file) => file,
+    prefixes: (name) => assert.fail(`no table ${name}`),
     log: () => undefined,
     send: () => false,
   };
