@@ -24,6 +24,11 @@ import type { BuiltTable } from './table-answer.ts';
 const MS = 1_000;
 /** A list that changes while it is read is read again so often before a start is refused. */
 const START_ATTEMPTS = 3;
+/**
+ * So long the memory of a version outlives it here: whoever gives it back last waits until the kernel has freed each page, and that is not to be
+ * a lane. By then a lane has taken the next one, or has been killed as one that hangs.
+ */
+const FORMER_MS = 5_000;
 /** Of setpriority(2). */
 const LEAST_PRIORITY = 19;
 
@@ -72,6 +77,8 @@ export class PrefixTables {
   readonly #options: PrefixTablesOptions;
   readonly #kept: readonly Kept[];
   readonly #ending = new AbortController();
+  /** Descriptors of versions that are not in force any more, each with the timer that closes it. */
+  readonly #former = new Map<number, Timer>();
   /** Settles when what is being built is. */
   #turn: Promise<void> = Promise.resolve();
   #made = 0;
@@ -134,6 +141,11 @@ export class PrefixTables {
       if (kept.memory !== null) closeSync(kept.memory.fd);
       kept.memory = null;
     }
+    for (const [fd, timer] of this.#former) {
+      timer.cancel();
+      closeSync(fd);
+    }
+    this.#former.clear();
   }
 
   async #buildFirst(kept: Kept): Promise<void> {
@@ -189,11 +201,19 @@ export class PrefixTables {
     kept.prefixes = new PrefixTable(memory).size;
     kept.sinceMs = clock.now();
     kept.error = null;
-    if (former !== null) closeSync(former.fd);
+    if (former !== null) this.#closeLater(former.fd);
     const count = `${kept.prefixes.toLocaleString('en-US')} ${kept.prefixes === 1 ? 'prefix' : 'prefixes'}`;
     say(kept.prefixes === 0 ? 'warn' : 'info', `Table ${name}: version ${version} has ${count} of ${config.file}.`);
     if (unused.length > 0) say('warn', `Table ${name}: no line of ${config.file} has ${unused.join(', ')}.`);
     return made;
+  }
+
+  #closeLater(fd: number): void {
+    const timer = this.#options.clock.setTimer(() => {
+      this.#former.delete(fd);
+      closeSync(fd);
+    }, FORMER_MS);
+    this.#former.set(fd, timer);
   }
 
   #refuse(kept: Kept, error: unknown, isAgain: boolean): void {

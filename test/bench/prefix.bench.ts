@@ -1,5 +1,6 @@
 /**
- * Prefix tables alone, in this process: nanoseconds of a look-up, milliseconds of reading and building, octets.
+ * Prefix tables alone, in this process: nanoseconds of a look-up, milliseconds of reading and building, octets, and what an
+ * exchange costs the lane.
  *
  * ```
  *   node --import tsx test/bench/prefix.bench.ts [--prefixes N] [--rounds N]      no root
@@ -10,11 +11,18 @@
  * to take one of the list costs it a place of memory, which the look-up then has to do without. A figure is the median over the rounds, of
  * processor time.
  *
+ * An exchange is what a lane does between two packets: it takes the descriptor, maps the memory, and unmaps the former. Then it looks up
+ * a batch of addresses, for which the kernel fills in the pages that no look-up has touched. The longest of all rounds is the pause: by the
+ * clock, with what others took of the processor meanwhile, and in processor time.
+ *
  * @module
  */
 
+import { closeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { AddressView } from '../../src/hook/packet/address-view.ts';
+import { LaneTables } from '../../src/lane/lane-tables.ts';
+import { loadNative } from '../../src/native/load-native.ts';
 import { buildPrefixTable, type PrefixEntry } from '../../src/prefix/build-table.ts';
 import { findFault } from '../../src/prefix/find-fault.ts';
 import { ListReader } from '../../src/prefix/list-reader.ts';
@@ -25,6 +33,8 @@ import { packetSources } from '../unit/prefix/prefix-rig.ts';
 import { median } from './measure.ts';
 
 const LOOKUPS = 200_000;
+/** A batch of packets, as a ring hands one out. */
+const BATCH = 256;
 /** Different values: one octet a row. */
 const VALUES = 200;
 /** First 16 bits of what the registries have given out of IPv6. */
@@ -39,6 +49,9 @@ const { values } = parseArgs({
 });
 const prefixes = Number(values.prefixes);
 const rounds = Number(values.rounds);
+
+/** So that no look-up is left out by the compiler. */
+export let sink = 0;
 
 /** xorshift32, with a sign. */
 let state = 0x2545_f491;
@@ -121,6 +134,61 @@ function measure(kind: Kind): void {
     ['within', () => within(bytes)],
   ] as const)
     console.log(`  ${name.padEnd(7)} ${lookupNs(make, table, view)}`);
+  measureExchange(kind, memory);
+}
+
+function measureExchange(kind: Kind, memory: ArrayBuffer): void {
+  const native = loadNative();
+  const [here, there] = native.openHandover();
+  const tables = new LaneTables(native, there);
+  const { view, octets: bytes } = packetSources()[kind.octets === 4 ? 0 : 1] as ReturnType<
+    typeof packetSources
+  >[number];
+  const exchanges: number[] = [];
+  const processor: number[] = [];
+  const batches: number[] = [];
+  const later: number[] = [];
+  let sum = 0;
+  const batch = (table: PrefixTable | undefined): number => {
+    const start = performance.now();
+    for (let count = 0; count < BATCH; count++) {
+      kind.any(bytes);
+      sum += table?.lookup(view) ?? 0;
+    }
+    return performance.now() - start;
+  };
+  let former = -1;
+  for (let id = 1; id <= 10 * rounds; id++) {
+    const fd = native.createConstant('firehook-bench', new Uint8Array(memory));
+    native.sendDescriptor(here, id, fd);
+    const used = process.cpuUsage();
+    const start = performance.now();
+    tables.take({ name: 'bench', version: id, id, octets: memory.byteLength });
+    const table = tables.tables.get('bench');
+    const taken = performance.now();
+    exchanges.push(taken - start);
+    const { user, system } = process.cpuUsage(used);
+    processor.push((user + system) / 1_000);
+    // As the supervisor does: it is the one who gives the memory back.
+    if (former !== -1) closeSync(former);
+    former = fd;
+    batches.push(batch(table));
+    for (let count = 0; count < 100; count++) batch(table);
+    later.push(batch(table));
+  }
+  for (const fd of [here, there, former]) closeSync(fd);
+  sink = sum;
+  const us = (ms: number): string => `${(ms * 1_000).toFixed(0)} µs`;
+  // The first of them has nothing to unmap and is the compiler's.
+  for (const [name, times] of [
+    ['exchange', exchanges],
+    ['exchange, in processor time', processor],
+    [`first ${BATCH} look-ups after it`, batches],
+    [`${BATCH} look-ups later`, later],
+  ] as const)
+    console.log(
+      `  ${name}: median ${us(median(times.slice(1)))}, longest of ${times.length - 1} ${us(Math.max(...times.slice(1)))}`,
+    );
 }
 
 function makeEntries({ octets, lengths, any }: Kind): PrefixEntry[] {
