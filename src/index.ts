@@ -24,6 +24,7 @@ export type {
   HookDefinition,
   HookNeeds,
   HookRuntime,
+  PrefixTable,
   StandardSchema,
   Verdict,
 } from './hook/contract.ts';

@@ -26,11 +26,13 @@ import { lookAtLinks } from '../plumbing/look.ts';
 import type { OwnTraffic } from '../plumbing/own-traffic.ts';
 import { takeNamespaceLock } from '../plumbing/port-locks.ts';
 import { bundleAll } from '../supervisor/bundle-all.ts';
+import { systemClock } from '../supervisor/clock.ts';
 import { assertCpus } from '../supervisor/lane-cpus.ts';
 import { findUser } from '../supervisor/lane-user.ts';
+import { PrefixTables } from '../supervisor/prefix-tables.ts';
 import { refuseEarlierTakers } from '../supervisor/refuse-takers.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
-import { tryWithPackets } from '../supervisor/try-hooks.ts';
+import { isConfinementRequired, tryWithPackets } from '../supervisor/try-hooks.ts';
 import { version } from '../supervisor/version.ts';
 import { LogQueue } from '../telemetry/log-queue.ts';
 import { createLogger, type Logger, logLine } from '../telemetry/logger.ts';
@@ -175,7 +177,23 @@ async function check(file: string, { config, warnings }: LoadedConfig, looksAtIn
   try {
     const folder = path.dirname(path.resolve(file));
     const sources = await bundleAll(config, user, warn);
-    const { hooks, packets, faults } = await tryWithPackets(config, folder, user, sources);
+    const tables = new PrefixTables({
+      tables: config.tables,
+      user,
+      isRequired: isConfinementRequired(config),
+      clock: systemClock,
+      say: (level, sentence) => {
+        if (level === 'warn') warn(sentence);
+      },
+    });
+    const wrong = await tables.build();
+    problems.push(...wrong);
+    // A hook would miss the table, which is not its fault.
+    const tried =
+      wrong.length > 0
+        ? null
+        : await tryWithPackets(config, folder, user, sources, tables.memories).finally(() => tables.stop());
+    const { hooks, packets, faults } = tried ?? { hooks: [], packets: 0, faults: [] };
     problems.push(...faults);
     const running = hooks.map(({ name, priority }) => `${name} (${priority})`).join(', ');
     shown = `hooks in running order: ${running === '' ? 'none' : `${printable(running)}; each met ${packets} sample packets`}`;

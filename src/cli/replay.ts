@@ -47,6 +47,7 @@ import { ReplayGuard } from './replay-guard.ts';
 import { makeReport, showReport } from './replay-report.ts';
 import { ReplaySender } from './replay-sender.ts';
 import { ReplaySink } from './replay-sink.ts';
+import { buildTables, lendTables, type ReplayTables } from './replay-tables.ts';
 import { assertBridge, ReplayWays, type WayOptions } from './replay-ways.ts';
 import { fold, widthOf } from './table.ts';
 import { UnreadLinktypes } from './unread-linktypes.ts';
@@ -91,7 +92,9 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   const sources = await collectHooks(loaded, options.hook, settings, user);
   const folder = options.config === undefined ? process.cwd() : path.dirname(path.resolve(options.config));
   // The output is emptied when it is opened: not for hooks that are refused.
-  if (options.write !== undefined) await tryHooks(settings, folder, user, sources);
+  const tables = await buildTables(settings, user);
+  if (options.write !== undefined)
+    await lendTables(tables, (memories) => tryHooks(settings, folder, user, sources, memories));
   let guard: ReplayGuard | null = null;
   const isDrawn = process.stderr.isTTY === true;
   const driver = openSavefile({
@@ -120,7 +123,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   let chain: LoadedChain;
   let lastFault = (): string => '';
   try {
-    chain = await loadHooks(sources, settings, folder, clock, send, log, (hook, text) => {
+    chain = await loadHooks(sources, settings, tables, folder, clock, send, log, (hook, text) => {
       lastFault = () => `${hook}: ${text()}`;
       log('error', () => hookLine(hook, text));
     });
@@ -234,6 +237,7 @@ function warn(sentence: string): void {
 function loadHooks(
   sources: readonly HookSource[],
   settings: SeededSettings,
+  tables: ReplayTables,
   folder: string,
   clock: FileClock,
   send: (datagram: Uint8Array, hook: string) => boolean,
@@ -247,6 +251,7 @@ function loadHooks(
     clock,
     onHookError: settings.policy.onHookError,
     poolLimitMiB: settings.pool.limitMiB,
+    tables: new Map(Array.from(tables, ([name, { table }]) => [name, table])),
     flows: flowSettings(settings.flows),
     verifier: settings.verifier,
     trackChanges: true,

@@ -13,6 +13,7 @@ import type {
   PoolReport,
   StatsReport,
   StatusReport,
+  TableReport,
 } from '../control/reports.ts';
 import { HOOK_COUNTERS, type HookChainCounter, shownOf, WAY_COUNTERS, type WayCounter } from '../telemetry/counters.ts';
 import { printable } from '../telemetry/printable.ts';
@@ -48,6 +49,7 @@ export function showStatus(report: StatusReport, width?: number): string {
     ],
     ...ringLines(report.lanes).map((line): [string, string] => ['ring', line]),
     ['lease', lapsesOf(report)],
+    ...report.tables.flatMap(tableLines),
     ['hooks', report.hooks.length === 0 ? 'none' : report.hooks.join(', ')],
     ...(report.kernelFilter === null
       ? []
@@ -64,6 +66,14 @@ export function showStatus(report: StatusReport, width?: number): string {
     ...report.warnings.map((warning): [string, string] => ['warning', warning]),
   ];
   return table(lines, width);
+}
+
+/** What is in force, and why the list as it is now is not. */
+function tableLines({ name, prefixes, version, file, secondsInForce, lastError }: TableReport): [string, string][] {
+  const count = `${prefixes.toLocaleString('en-US')} ${prefixes === 1 ? 'prefix' : 'prefixes'}`;
+  const line: [string, string] = ['table', `${name}: ${count}, version ${version} for ${secondsInForce} s, of ${file}`];
+  if (lastError === null) return [line];
+  return [line, ['', `${name}: NOT taken ${lastError.secondsAgo} s ago: ${lastError.text}`]];
 }
 
 /** How it does, in one look: before everything that does not change. */

@@ -111,7 +111,13 @@ export function parseConfig(
     ...locate(hook.module, baseFolder),
     allow: { ...hook.allow, files: hook.allow.files.map((file) => path.resolve(baseFolder, file)) },
   }));
-  const config = { ...result.data, hooks };
+  const tables = Object.fromEntries(
+    Object.entries(result.data.tables).map(([name, table]) => [
+      name,
+      { ...table, file: path.resolve(baseFolder, table.file) },
+    ]),
+  );
+  const config = { ...result.data, hooks, tables };
   return { config, warnings: warningsOf(config) };
 }
 

@@ -119,6 +119,28 @@ const hook = object({
     ),
 });
 
+/** What a table may be called: hooks name it. */
+const TABLE_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/;
+
+/** Tables of a configuration. */
+const MOST_TABLES = 32;
+
+/** Largest number that a prefix can have. */
+const MOST_PREFIX_VALUE = 2 ** 30 - 1;
+
+const table = object({
+  file: path('a list of prefixes').describe(
+    'A file with one address, prefix or range a line, relative to the configuration file.',
+  ),
+  every: integer(0, 86_400)
+    .default(60)
+    .describe('Seconds between two looks at the file, which is read again where it has changed; 0 for none.'),
+  values: z
+    .record(z.string(), integer(0, MOST_PREFIX_VALUE), expected('a mapping of words to numbers'))
+    .optional()
+    .describe('The number of each word that stands behind a prefix; any other word is 0.'),
+});
+
 /** The configuration as a zod schema: what is written in the file goes in, with defaults filled in it comes out. */
 export const configSchema = object({
   attach: z
@@ -148,6 +170,11 @@ export const configSchema = object({
     .array(hook, expected('a list of hooks, each with module:'))
     .default([])
     .describe('The hooks. Larger priority runs first; ties in this order.'),
+  tables: z
+    .record(z.string(), table, expected('a mapping of names to tables, each with file:'))
+    .default({})
+    .superRefine(refuseTableNames)
+    .describe('Tables of prefixes, which hooks look addresses up in. Built outside of the lanes, and shared by them.'),
   trustWritable: z
     .boolean(expected('true or false'))
     .default(false)
@@ -313,11 +340,11 @@ export type Config = Omit<z.output<typeof configSchema>, 'hooks'> & { readonly h
 export type HookEntry = z.output<typeof hook> & HookModule & { readonly places?: OptionPlaces | undefined };
 
 /** The parts of a configuration that hooks and their lane live by. */
-export type Settings = Pick<Config, 'policy' | 'icmp' | 'lane' | 'log' | 'pool' | 'flows' | 'verifier'>;
+export type Settings = Pick<Config, 'policy' | 'icmp' | 'lane' | 'log' | 'pool' | 'flows' | 'tables' | 'verifier'>;
 
 /** The settings of a configuration that says nothing of them: for `firehook replay` without one. */
 export function defaultSettings(): Settings {
-  const { policy, icmp, lane, log, pool, flows, verifier } = configSchema.shape;
+  const { policy, icmp, lane, log, pool, flows, tables, verifier } = configSchema.shape;
   return {
     policy: policy.parse(undefined),
     icmp: icmp.parse(undefined),
@@ -325,6 +352,7 @@ export function defaultSettings(): Settings {
     log: log.parse(undefined),
     pool: pool.parse(undefined),
     flows: flows.parse(undefined),
+    tables: tables.parse(undefined),
     verifier: verifier.parse(undefined),
   };
 }
@@ -339,6 +367,9 @@ export type EarlierTakerName = (typeof EARLIER_TAKERS)[number];
 export function attachTolerates(attach: AttachConfig): readonly EarlierTakerName[] {
   return 'tap' in attach ? [] : (attach.tolerate ?? []);
 }
+
+/** One of the tables. */
+export type TableConfig = z.output<typeof table>;
 
 /** One entry of the list of hooks. */
 export type HookConfig = z.output<typeof hook>;
@@ -406,6 +437,22 @@ function refuseBothSizes(
   if (ring.mib === undefined || ring.ms === undefined) return;
   const message = `mib: ${ring.mib} and ms: ${ring.ms} are two sizes of one ring; expected one of them`;
   context.addIssue({ code: 'custom', path: [], message, input: ring });
+}
+
+/** A name is written in hooks too, and in messages. */
+function refuseTableNames(
+  tables: Readonly<Record<string, TableConfig>>,
+  context: { addIssue(issue: { code: 'custom'; path: PropertyKey[]; message: string; input: unknown }): void },
+): void {
+  const names = Object.keys(tables);
+  for (const name of names) {
+    if (TABLE_NAME.test(name)) continue;
+    const message = 'is no name; expected a letter, then letters, digits, - and _, at most 63 characters';
+    context.addIssue({ code: 'custom', path: [name], message, input: tables });
+  }
+  if (names.length <= MOST_TABLES) return;
+  const message = `has ${names.length} tables; expected ${MOST_TABLES} at most`;
+  context.addIssue({ code: 'custom', path: [], message, input: tables });
 }
 
 /** Two attaches that share an interface would steal each other's packets. */

@@ -14,6 +14,7 @@ import type { DeviceAnswer } from '../lane/read-message.ts';
 import type { Way } from '../lane/way.ts';
 import type { EarlierTaker, LeaseState } from '../plumbing/contract.ts';
 import type { PortCounters } from '../plumbing/port-counters.ts';
+import type { TableView } from '../supervisor/prefix-tables.ts';
 import type { RingPlan } from '../supervisor/ring-plan.ts';
 import type { Totals } from '../supervisor/totals.ts';
 
@@ -69,6 +70,7 @@ export interface DaemonView {
   readonly ways: readonly Way[];
   readonly rings: readonly RingPlan[];
   readonly hooks: readonly HookInfo[];
+  readonly tables: readonly TableView[];
   readonly totals: Totals;
   readonly warnings: readonly string[];
   /** Lines that the reader of the log did not take. */

@@ -81,10 +81,24 @@ export interface StatusReport {
   /** Every lane by itself. */
   readonly lanes: readonly LaneReport[];
   readonly hooks: readonly string[];
+  readonly tables: readonly TableReport[];
   /** What the kernel hands over at the ports of `tap`, by the interests of the hooks; null where it is everything. */
   readonly kernelFilter: string | null;
   readonly policy: object;
   readonly warnings: readonly string[];
+}
+
+/** A table of prefixes in `firehook status`. */
+export interface TableReport {
+  readonly name: string;
+  readonly file: string;
+  /** The one in force; 1 is that of the start. */
+  readonly version: number;
+  readonly prefixes: number;
+  readonly octets: number;
+  readonly secondsInForce: number;
+  /** Why the list, as it is now, was not taken; null when it was. */
+  readonly lastError: { readonly text: string; readonly secondsAgo: number } | null;
 }
 
 /** A lane in `firehook status`. */
@@ -159,6 +173,10 @@ const NO_COUNTERS: PortCounters = { stolen: 0, offered: 0, whileDown: 0, unhooke
 /** How long the counters of the kernel stand before it is asked again. */
 const FRESH_MS = 200;
 
+function secondsSince(ms: number): number {
+  return Math.floor((performance.now() - ms) / 1000);
+}
+
 /** Puts the answers together from what the daemon shows. */
 export class Reports implements ControlReports {
   readonly #daemon: DaemonView;
@@ -180,7 +198,7 @@ export class Reports implements ControlReports {
       health: this.#health(),
       version,
       pid: process.pid,
-      uptimeSeconds: Math.floor((performance.now() - daemon.startedAtMs) / 1000),
+      uptimeSeconds: secondsSince(daemon.startedAtMs),
       driver: config.driver,
       lease: !steals ? 'none' : daemon.isLeaseHeld ? 'held' : 'lapsed',
       attaches: daemon.attaches.map(({ takers, ...attach }) => ({
@@ -204,6 +222,11 @@ export class Reports implements ControlReports {
         rings: describeRings(daemon.rings, rings),
       })),
       hooks: daemon.hooks.map(({ name }) => name),
+      tables: daemon.tables.map(({ sinceMs, error, ...table }) => ({
+        ...table,
+        secondsInForce: secondsSince(sinceMs),
+        lastError: error === null ? null : { text: error.text, secondsAgo: secondsSince(error.atMs) },
+      })),
       kernelFilter: daemon.lanes[0]?.kernelFilter ?? null,
       policy: config.policy,
       warnings: [...daemon.warnings, ...this.#denied()],
@@ -237,14 +260,16 @@ export class Reports implements ControlReports {
     const lost = Math.min(total.lost + daemon.totals.kernelDropped(progress), MOST_COUNTED);
     const { lastError, laneRestarts } = daemon;
     const atFault = faultsByHook.map(({ hook, faults }) => `${hook} ${faults.toLocaleString('en-US')}`).join(', ');
+    const stale = daemon.tables.filter(({ error }) => error !== null).map(({ name }) => name);
     const unhooked = daemon.attaches.filter(({ inForce }) => inForce !== 'hooks');
     return {
-      ok: hookFaults + lost + laneRestarts + unhooked.length === 0 && lastError === null,
+      ok: hookFaults + lost + laneRestarts + unhooked.length + stale.length === 0 && lastError === null,
       problems: [
         ...unhooked.map(({ interfaces }) => `the hooks do not decide about ${interfaces.join(' and ')}`),
         ...(hookFaults > 0 ? [`hooks were at fault: ${atFault}`] : []),
         ...(lost > 0 ? [`packets were lost: ${lost.toLocaleString('en-US')}`] : []),
         ...(laneRestarts > 0 ? [`lanes were replaced: ${laneRestarts}`] : []),
+        ...(stale.length > 0 ? [`lists of tables were not taken: ${stale.join(', ')}`] : []),
       ],
       received: total.received,
       dropped: total.dropped,
@@ -253,10 +278,7 @@ export class Reports implements ControlReports {
       hookFaults,
       faultsByHook,
       laneRestarts,
-      lastError:
-        lastError === null
-          ? null
-          : { text: lastError.text, secondsAgo: Math.floor((performance.now() - lastError.atMs) / 1000) },
+      lastError: lastError === null ? null : { text: lastError.text, secondsAgo: secondsSince(lastError.atMs) },
     };
   }
 

@@ -10,7 +10,7 @@
 import type { FORWARD_ACTION } from '../firewall/constants.ts';
 import type { ColumnType } from '../flow/flow-store.ts';
 import type { Interest } from '../wire/interest.ts';
-import type { Column, Context, EndedFlow, Packet } from './packet/packet-contract.ts';
+import type { Address, Column, Context, EndedFlow, Packet } from './packet/packet-contract.ts';
 
 /** Verdict of a hook made with `defineHook`: the packet goes on, and no later hook sees it. Not one of Windows. */
 export const ACCEPT: 3 = 3;
@@ -67,6 +67,13 @@ export interface HookRuntime {
    * @throws RangeError when it declares none
    */
   column(name: string): Column;
+  /**
+   * The table of prefixes that the configuration has under this name (`tables`). Held for as long as one likes: when its list has changed, the
+   * new version is in it from one packet to the next. It takes no `allow`.
+   *
+   * @throws Error when the configuration has no such table
+   */
+  prefixes(name: string): PrefixTable;
   /** Writes to the daemon's log, at a limited rate. */
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void;
   /**
@@ -79,6 +86,18 @@ export interface HookRuntime {
    * the batch is counted as refused all the same.
    */
   send(datagram: Uint8Array): boolean;
+}
+
+/** A set of prefixes, each with a value. All lanes have the same. */
+export interface PrefixTable {
+  /** Prefixes of both families, equal ones counted once. */
+  readonly size: number;
+  /**
+   * The value of the longest prefix that the address is in, 0 without one; 0 to 2^30 - 1. Never allocates.
+   *
+   * Cost: two places of memory for IPv4 and three for IPv6, of a table that may be larger than the caches: below 100 ns.
+   */
+  lookup(address: Address): number;
 }
 
 /** What a hook uses beside packets. */

@@ -36,9 +36,10 @@ import { becomeUser } from './become-user.ts';
 import { deniedLine } from './denied-line.ts';
 import type { DatagramSender } from './egress.ts';
 import { Lane } from './lane.ts';
+import { LaneTables } from './lane-tables.ts';
 import { hookLine, type LoadedChain, loadChain } from './load-chain.ts';
 import type { LocalRoute } from './local-table.ts';
-import { type DeviceRequest, type LaneSpec, MAX_FAILURE, type ToLane } from './messages.ts';
+import { type DeviceRequest, type LaneSpec, MAX_FAILURE, type TableVersion, type ToLane } from './messages.ts';
 import { endWithParent } from './orphan-guard.ts';
 import { ProgressWriter, progressOctets, sharedOctets } from './progress.ts';
 import type { FromLane } from './read-message.ts';
@@ -52,6 +53,8 @@ const PROGRESS_FD = 3;
 const FENCE_FD = 4;
 /** Descriptor of the channel, likewise. */
 const CHANNEL_FD = 5;
+/** Descriptor of the socket by which tables come, likewise. */
+const TABLES_FD = 6;
 /** More than a lane has when it is confined. */
 const MOST_DESCRIPTORS = 1024;
 /** How often an idle lane shows that it is alive. */
@@ -68,6 +71,9 @@ let setLocals = (routes: readonly LocalRoute[]): void => {
   locals = routes;
 };
 
+/** The first thing that is heard is the spec, with which there is somebody who takes them. */
+let takeTable: (version: TableVersion) => void = () => undefined;
+
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
 const channel = new Socket({ fd: CHANNEL_FD });
@@ -81,6 +87,7 @@ channel.on('data', (text: string) => {
     const message = JSON.parse(line) as ToLane;
     if (message.type === 'stop') stopLane();
     else if (message.type === 'locals') setLocals(message.locals);
+    else if (message.type === 'table') takeTable(message);
     else if (message.type === 'ask') answer(message);
     else run(message.spec).catch(fail);
   }
@@ -98,6 +105,7 @@ async function run(spec: LaneSpec): Promise<void> {
   // Only where npm pcap had to open its sockets here.
   if (spec.user !== null && process.getuid?.() === 0) becomeUser(spec.user);
   shareMemory(spec);
+  const tables = mapTables(spec);
   const routes = confine(spec);
   const notes = new FaultNotes();
   if (spec.mode === 'try') guardMembers();
@@ -120,6 +128,7 @@ async function run(spec: LaneSpec): Promise<void> {
     folder: spec.configFolder,
     onHookError: spec.policy.onHookError,
     poolLimitMiB: spec.poolLimitMiB,
+    tables: tables.tables,
     flows: spec.flows,
     interfaces: { ...spec.interfaces, ...interfacesOf(spec.ways) },
     mode: spec.mode === 'run' ? 'live' : 'check',
@@ -216,6 +225,20 @@ function interfacesOf(ways: readonly Way[]): Record<string, number> {
 function shareMemory({ ways, hooks }: LaneSpec): void {
   const shape = { ways: ways.length, hooks: hooks.length };
   shareRunning(loadNative().mapMemory(PROGRESS_FD, sharedOctets(shape)), progressOctets(shape), systemPool);
+}
+
+/** The tables as they are now; from here on they are exchanged when the supervisor says so. */
+function mapTables(spec: LaneSpec): LaneTables {
+  const tables = new LaneTables(loadNative(), TABLES_FD);
+  for (const version of spec.tables) tables.take(version);
+  takeTable = (version) => {
+    try {
+      tables.take(version);
+    } catch (error) {
+      fail(error);
+    }
+  };
+  return tables;
 }
 
 /**

@@ -33,10 +33,12 @@ import { isVerifying, NO_VERIFIER, Verifier, type VerifierSettings } from '../ho
 import { HOOK_MODULES } from '../hook-modules.ts';
 import { lookUpRoute } from '../netlink/look-up-route.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
+import type { PrefixTable } from '../prefix/prefix-table.ts';
 import type { Interest } from '../wire/interest.ts';
 import { LaneDriverHost } from './driver-host.ts';
 import { type HookClock, LiveClock } from './hook-clock.ts';
 import { HookTimers } from './hook-timers.ts';
+import { findTable } from './lane-tables.ts';
 import type { HookInfo, HookSource } from './messages.ts';
 import { type DefinedLoaded, setUpHook } from './set-up-hook.ts';
 
@@ -92,6 +94,8 @@ export interface LoadChainOptions {
   readonly folder: string;
   readonly onHookError: 'drop' | 'forward';
   readonly poolLimitMiB: number;
+  /** Tables of prefixes that hooks may look addresses up in, by name. @defaultValue none */
+  readonly tables?: ReadonlyMap<string, PrefixTable>;
   readonly trackChanges: boolean;
   /** Must limit its own rate. */
   readonly log: HookLog;
@@ -371,6 +375,7 @@ function runtimeFor(
     after: (ms, run) => timers.after(ms, run),
     every: (ms, run) => timers.every(ms, run),
     cancel: (timer) => timers.cancel(timer),
+    prefixes: (name) => findTable(options.tables ?? new Map(), name),
     column: (column) => {
       if (flows === null || !Object.hasOwn(columnsOf(definition), column))
         throw new RangeError(

@@ -6,6 +6,7 @@
  *              <── opened (its sockets) ── ready (the hooks) │ failed (why) ───
  *              <── tried (what came of the trial packets) ──       then the lane ends
  *              ── locals (the host's addresses, when they change) ──>
+ *              ── table (another version of one, whose descriptor was sent before) ──>
  *              ── ask (a device of a driver) ─────────>
  *              <──────────────────────── answered ────
  *              ── stop ───────────────────────────────>      then the lane ends; its last numbers are in the progress file
@@ -70,6 +71,22 @@ export interface LaneSockets {
   readonly datagrams: DatagramSockets | null;
 }
 
+/** A version of a prefix table, whose descriptor comes by the socket for them. */
+export interface TableVersion {
+  readonly name: string;
+  /** From 1 on, of this table. */
+  readonly version: number;
+  /** Number that comes with the descriptor; no other version of any table has it. */
+  readonly id: number;
+  readonly octets: number;
+}
+
+/** The same where its memory was made. */
+export interface TableMemory extends TableVersion {
+  /** Of memory that nobody can change. */
+  readonly fd: number;
+}
+
 /** Everything a lane needs. */
 export interface LaneSpec {
   /** `check` loads the hooks, says `ready` and ends; `try` shows them a small capture before it ends, and says `tried`. */
@@ -88,6 +105,8 @@ export interface LaneSpec {
   /** Interfaces of the configuration by name; their indexes are those of the ways, where there are any. */
   readonly interfaces: Readonly<Record<string, number>>;
   readonly hooks: readonly HookSource[];
+  /** Their descriptors are there before the spec, in this order. */
+  readonly tables: readonly TableVersion[];
   readonly configFolder: string;
   readonly policy: {
     readonly onHookError: 'drop' | 'forward';
@@ -141,6 +160,7 @@ export const MAX_DEVICE_TEXT: number = Math.ceil(MAX_DEVICE_OCTETS / 3) * 4;
 export type ToLane =
   | { readonly type: 'start'; readonly spec: LaneSpec }
   | { readonly type: 'locals'; readonly locals: readonly LocalRoute[] }
+  | ({ readonly type: 'table' } & TableVersion)
   | ({ readonly type: 'ask' } & DeviceRequest)
   | { readonly type: 'stop' };
 

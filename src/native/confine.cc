@@ -66,7 +66,8 @@ constexpr uint32_t kOnOthers[] = {SYS_read, SYS_readv, SYS_pread64, SYS_preadv, 
 constexpr uint32_t kOfNetwork[] = {SYS_connect, SYS_bind};
 
 constexpr uint32_t kIoctls[] = {0x5421 /* FIONBIO */, 0x5451 /* FIOCLEX */, 0x5450 /* FIONCLEX */, 0x541b /* FIONREAD */, 0x5401 /* TCGETS */, 0x5413 /* TIOCGWINSZ */};
-constexpr uint32_t kFcntls[] = {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK};
+/** Seals are read of memory that comes later: a table that takes another one's place. */
+constexpr uint32_t kFcntls[] = {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_GET_SEALS};
 constexpr uint32_t kPrctls[] = {PR_SET_NAME, PR_GET_NAME, kPrSetVma, PR_CAPBSET_READ, PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP};
 
 bool confined = false;

@@ -24,6 +24,7 @@ std::vector<Export> NetlinkExports();
 std::vector<Export> LeaseExports();
 std::vector<Export> SystemExports();
 std::vector<Export> ConfineExports();
+std::vector<Export> HandoverExports();
 
 }  // namespace firehook
 

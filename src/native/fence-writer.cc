@@ -20,7 +20,7 @@ FenceWriter::~FenceWriter() {
 }
 
 bool FenceWriter::Open(int fd, SystemError* error) {
-  page_ = static_cast<uint64_t*>(MapMemory(fd, kPage, true, error));
+  page_ = static_cast<uint64_t*>(MapMemory(fd, kPage, Access::kWrite, error));
   if (page_ == nullptr) return false;
   epoch_ = page_[0];
   Close();

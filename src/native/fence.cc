@@ -30,7 +30,7 @@ Fence::~Fence() { Close(); }
 
 const char* Fence::Open(int fd) {
   SystemError error;
-  void* mapped = MapMemory(fd, kPage, false, &error);
+  void* mapped = MapMemory(fd, kPage, Access::kRead, &error);
   if (mapped == nullptr) {
     errno = error.number;
     return error.call;

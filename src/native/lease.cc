@@ -75,7 +75,7 @@ ProgressWord& ProgressWord::operator=(ProgressWord&& other) noexcept {
 }
 
 bool ProgressWord::Open(int fd, uint64_t nowNs, SystemError* error) {
-  words_ = static_cast<const uint64_t*>(MapMemory(fd, kProgressOctets, false, error));
+  words_ = static_cast<const uint64_t*>(MapMemory(fd, kProgressOctets, Access::kRead, error));
   if (words_ == nullptr) return false;
   struct stat status {};
   if (fstat(fd, &status) != 0) return Fail(error, "fstat");

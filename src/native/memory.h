@@ -8,6 +8,7 @@
 #define FIREHOOK_NATIVE_MEMORY_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include "system-error.h"
 
@@ -16,8 +17,18 @@ namespace firehook {
 /** Makes a file of zeros; the name is only to be seen in /proc. The descriptor, or -1 with `error` set. */
 int CreateMemory(const char* name, size_t octets, SystemError* error);
 
+/** Makes a file of these octets, which nobody can change any more, not even with this descriptor. Else as CreateMemory. */
+int CreateConstant(const char* name, const uint8_t* octets, size_t length, SystemError* error);
+
+enum class Access {
+  kRead,
+  kWrite,
+  /** To be read, and nobody may be able to write. */
+  kConstant,
+};
+
 /** Maps the start of a file that cannot become shorter. Null, with `error` set, for any other; to be unmapped by the caller. */
-void* MapMemory(int fd, size_t octets, bool isWritten, SystemError* error);
+void* MapMemory(int fd, size_t octets, Access access, SystemError* error);
 
 }  // namespace firehook
 

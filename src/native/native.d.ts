@@ -204,6 +204,35 @@ export interface NativeModule {
    */
   mapMemory(fd: number, octets: number): ArrayBuffer;
   /**
+   * Makes a file in memory of these octets that nobody can change any more (F_SEAL_WRITE beside the seals of `createMemory`), whoever
+   * has a descriptor of it. Close-on-exec.
+   *
+   * @param name - to be seen in /proc, at most 249 octets
+   * @param octets - 1 octet to 1 GiB; copied
+   * @returns the descriptor
+   */
+  createConstant(name: string, octets: Uint8Array): number;
+  /**
+   * Maps the start of such a file, until `unmapConstant`. **To be read only**: whoever writes into it ends the process.
+   *
+   * @param fd - of `createConstant`; may be closed afterwards
+   * @param octets - at most those of the file
+   */
+  mapConstant(fd: number, octets: number): ArrayBuffer;
+  /** Detaches and unmaps what `mapConstant` gave: every view of it has length 0 from then on. A TypeError for any other. */
+  unmapConstant(memory: ArrayBuffer): void;
+  /** A pair of sockets for `sendDescriptor` and `receiveDescriptor`. Close-on-exec; they never wait. */
+  openHandover(): [number, number];
+  /**
+   * Sends a descriptor to who has the other end; the caller's stays open (SCM_RIGHTS of unix(7)).
+   *
+   * @param number - comes with it
+   * @returns false where the other end has not taken what was sent before
+   */
+  sendDescriptor(socket: number, number: number, descriptor: number): boolean;
+  /** The next descriptor, close-on-exec, and its number; null where none is there, or where the other end is closed. */
+  receiveDescriptor(socket: number): [number: number, descriptor: number] | null;
+  /**
    * Opens the file (made with mode 0600 where there is none; no symbolic link, plain files only, close-on-exec) and locks
    * it (flock(2)). The lock goes with the descriptor and with the process.
    *

@@ -55,7 +55,7 @@ napi_value Map(napi_env env, napi_callback_info info) {
     return ThrowType(env, "mapMemory(fd, octets)");
   }
   SystemError error;
-  void* memory = MapMemory(fd, octets, true, &error);
+  void* memory = MapMemory(fd, octets, Access::kWrite, &error);
   if (memory == nullptr) return ThrowSystem(env, error);
   // It stays as long as the process: whoever writes into it does so to its end.
   napi_value result;

@@ -6,17 +6,15 @@
  *   supervisor (root) ──request──> firehook-launch: user, no_new_privs, Landlock (reads only), limits ─> Node.js ─> esbuild
  *                     <──answer: bounded octets, bounded time, checked shape ───────────────────────────────┘
  * ```
- * Rule: nothing that comes back is believed beyond its bounds. The process and what it started are killed as one.
+ * Rule: nothing that comes back is believed beyond its bounds.
  *
- * @see src/hook/bundle-process.ts, src/native/launcher.c
+ * @see src/hook/bundle-process.ts, run-as-user.ts
  * @module
  */
 
-import { spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import type { HookModule } from '../config/hook-module.ts';
 import { FirehookError } from '../errors.ts';
@@ -25,8 +23,9 @@ import type { BundleRequest } from '../hook/bundle-process.ts';
 import { barrier } from '../hook/may-read.ts';
 import { HOOK_MODULE_NAMES } from '../hook-modules.ts';
 import type { LaneUser } from '../lane/messages.ts';
-import { launchCommand, ownParts, withTarget } from '../native/launcher.ts';
+import { ownParts, withTarget } from '../native/launcher.ts';
 import { printable } from '../telemetry/printable.ts';
+import { runAsUser } from './run-as-user.ts';
 import { version } from './version.ts';
 
 /** Most octets of an answer: all hooks with their source maps. */
@@ -35,8 +34,6 @@ const MAX_ANSWER = 256 * 1024 * 1024;
 const PROCESS_MS = 15_000;
 /** Memory that Node.js and esbuild may each write to: enough for a list of the largest size that one file of a hook may have. */
 const DATA_MIB = 1024;
-/** Of what it says on standard error so much is kept. */
-const MAX_COMPLAINT = 4096;
 
 const MAX_PATH = 4096;
 const hook = z.strictObject({
@@ -97,79 +94,30 @@ export async function bundleAs(options: BundleAsOptions): Promise<BundledHook[][
 }
 
 /** What the process says; it is gone then, with all that it started. */
-function ask(user: LaneUser, request: BundleRequest, isRequired: boolean, limitMs: number): Promise<string> {
+async function ask(user: LaneUser, request: BundleRequest, isRequired: boolean, limitMs: number): Promise<string> {
   const { modules } = request;
-  const extension = path.extname(fileURLToPath(import.meta.url));
-  const file = fileURLToPath(new URL(`../hook/bundle-process${extension}`, import.meta.url));
   const esbuild = findEsbuild();
-  const stdio = ['pipe', 'pipe', 'pipe'] as const;
-  const { program, args } = launchCommand({
+  const output: Buffer[] = [];
+  let octets = 0;
+  const failure = await runAsUser({
     user,
-    descriptors: stdio.length,
+    program: '../hook/bundle-process',
     // What a hook imports lies anywhere. The modes of the files say what the user may have.
     reads: ['/', ...ownParts(modules.flatMap(({ module }) => withTarget(module)))],
     runs: [esbuild],
+    env: { ESBUILD_BINARY_PATH: esbuild },
     dataMiB: DATA_MIB,
     isRequired,
-    cpu: null,
-    program: process.execPath,
-    args: [...(extension === '.ts' ? process.execArgv : []), file],
+    limitMs,
+    request,
+    onOutput: (piece) => {
+      octets += piece.length;
+      output.push(piece);
+      return octets > MAX_ANSWER ? `with their source maps they have more than ${MAX_ANSWER / 2 ** 20} MiB` : null;
+    },
   });
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      // The loader of the source is found from where this process is.
-      ...(extension === '.ts' ? {} : { cwd: '/' }),
-      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', UV_USE_IO_URING: '0', ESBUILD_BINARY_PATH: esbuild },
-      stdio: [...stdio],
-      // A process group of its own can be killed as one.
-      detached: true,
-    });
-    const output: Buffer[] = [];
-    let octets = 0;
-    let complaint = '';
-    let isOver = false;
-    const end = (failure: string | null): void => {
-      if (isOver) return;
-      isOver = true;
-      clearTimeout(timer);
-      if (child.pid !== undefined) killGroup(child.pid);
-      for (const stream of child.stdio) stream?.destroy();
-      if (failure === null) resolve(Buffer.concat(output).toString());
-      else reject(refusal(modules, failure));
-    };
-    const timer = setTimeout(() => end(`not done after ${limitMs / 1000} s; it was killed`), limitMs);
-    child.on('error', (error) => end(error.message));
-    // Where there were no descriptors left there are no pipes either.
-    if (child.pid === undefined) return;
-    child.stdout.on('data', (chunk: Buffer) => {
-      octets += chunk.length;
-      output.push(chunk);
-      if (octets > MAX_ANSWER) end(`with their source maps they have more than ${MAX_ANSWER / 2 ** 20} MiB`);
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      if (complaint.length < MAX_COMPLAINT) complaint += chunk.toString('utf8');
-    });
-    child.stdin.on('error', () => undefined);
-    child.on('close', (code, signal) => {
-      if (code === 0) end(null);
-      else end(`it ended with ${signal ?? `exit code ${code}`}: ${printable(gist(complaint))}`);
-    });
-    child.stdin.end(JSON.stringify(request));
-  });
-}
-
-/** The line of what it said that names an error. */
-function gist(complaint: string): string {
-  const lines = complaint.trim().split('\n');
-  return lines.find((line) => /^\S*error|^firehook-launch/i.test(line)) ?? lines.at(-1) ?? '';
-}
-
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // Nobody is left.
-  }
+  if (failure !== null) throw refusal(modules, failure);
+  return Buffer.concat(output).toString();
 }
 
 /** The program that esbuild's package starts: the one thing beside Node.js that may be executed there. */

@@ -4,7 +4,8 @@
  * ```
  *   0 nothing   1, 2 pipes that are read with bounds   3 progress and the hook that runs (sealed)   4 fence (read only)   5 channel (checked
  *   lines)
- *   6 and on: its packet sockets, opened by root, which the lane never is (but with npm pcap, until its sockets are open)
+ *   6 socket by which tables of prefixes come (nothing where there are none)
+ *   7 and on: its packet sockets, opened by root, which the lane never is (but with npm pcap, until its sockets are open)
  * ```
  * Rule: a lane that breaks its word is killed: a message that is none, a channel that it closed, an end that it announced and
  * that does not come, numbers that cannot be read. Whatever the child does, `exited` and then `ended` are called once, the latter after its last numbers and words have
@@ -22,7 +23,7 @@ import { liveDriver } from '../config/live-drivers.ts';
 import { FirehookError } from '../errors.ts';
 import { RUNNING_OCTETS, readRunning } from '../hook/running-hook.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
-import type { DeviceRequest, LaneSockets, LaneSpec } from '../lane/messages.ts';
+import type { DeviceRequest, LaneSockets, LaneSpec, TableMemory } from '../lane/messages.ts';
 import {
   type LaneProgress,
   ProgressReader,
@@ -33,6 +34,7 @@ import {
 import type { DeviceAnswer, FromLane } from '../lane/read-message.ts';
 import { LAUNCH_REFUSED, launchCommand } from '../native/launcher.ts';
 import { loadNative } from '../native/load-native.ts';
+import type { NativeModule } from '../native/native.d.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { LaneCgroup, LaneCgroups } from './lane-cgroups.ts';
 import { LaneChannel } from './lane-channel.ts';
@@ -58,11 +60,13 @@ const MOST_ASKED = 64;
 /** Place of the channel among the descriptors. */
 const CHANNEL_FD = 5;
 /** Where its sockets begin. */
-const FIRST_SOCKET_FD = 6;
+const FIRST_SOCKET_FD = 7;
 
 /** What {@link LaneChild} takes. */
 export interface LaneChildOptions {
   readonly spec: LaneSpec;
+  /** Tables of prefixes that it is to have; their descriptors are lent during the call. @defaultValue none */
+  readonly tables?: readonly TableMemory[];
   /** Of the fence, for its rings at users' ports; borrowed. Null where it has none. */
   readonly fenceFd: number | null;
   /** Pins all its threads; null for any CPU. */
@@ -87,6 +91,9 @@ export class LaneChild implements LaneHandle {
   readonly #output: LaneOutput;
   readonly #events: LaneEvents;
   readonly #cgroup: LaneCgroup | null;
+  readonly #native: NativeModule;
+  /** This end of the socket by which tables go; -1 without tables, and when the lane is gone. */
+  #tablesFd = -1;
   readonly #spec: LaneSpec;
   readonly #names: ReadonlyMap<string, string>;
   /** By number: who waits for an answer. */
@@ -104,21 +111,28 @@ export class LaneChild implements LaneHandle {
    *
    * @throws FirehookError FIREHOOK_DRIVER_MISSING without the addon; an Error of the system where there are no descriptors
    */
-  constructor({ spec: given, fenceFd, cpu, isConfinementRequired, cgroups, names, log, events }: LaneChildOptions) {
+  constructor(options: LaneChildOptions) {
+    const { spec: given, tables = [], fenceFd, cpu, isConfinementRequired, cgroups, names, log, events } = options;
     const shape: ProgressShape = { ways: given.ways.length, hooks: given.hooks.length };
     const isRun = given.mode === 'run';
     this.cpu = cpu;
     this.#events = events;
     this.#names = names ?? new Map();
-    this.progressFd = loadNative().createMemory('firehook-progress', sharedOctets(shape));
+    this.#native = loadNative();
+    this.progressFd = this.#native.createMemory('firehook-progress', sharedOctets(shape));
     this.#reader = isRun ? new ProgressReader(this.progressFd, shape) : null;
     this.#cgroup = cgroups?.make(given.memoryMiB) ?? null;
     let opened: LaneSockets | null = null;
+    let theirEnd = -1;
     try {
+      if (tables.length > 0) [this.#tablesFd, theirEnd] = this.#native.openHandover();
       opened = openLaneSockets(given);
       const { sockets, here } = opened === null ? { sockets: null, here: [] } : renumber(opened, FIRST_SOCKET_FD);
-      this.#spec = { ...given, sockets };
-      const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', this.progressFd, fenceFd ?? 'ignore', 'pipe', ...here];
+      this.#spec = { ...given, sockets, tables: tables.map(({ fd: _, ...version }) => version) };
+      const stdio: StdioOptions = [
+        ...['ignore' as const, 'pipe' as const, 'pipe' as const, this.progressFd, fenceFd ?? ('ignore' as const)],
+        ...['pipe' as const, theirEnd === -1 ? ('ignore' as const) : theirEnd, ...here],
+      ];
       const { program, args } = launchCommand({
         user: given.user,
         keepsRoot: isRun && !liveDriver(given.driver).isHandedSockets,
@@ -140,10 +154,12 @@ export class LaneChild implements LaneHandle {
       });
     } catch (error) {
       closeSync(this.progressFd);
+      this.#closeTables();
       this.#cgroup?.remove();
       throw error;
     } finally {
       if (opened !== null) closeLaneSockets(opened);
+      if (theirEnd !== -1) closeSync(theirEnd);
     }
     this.#output = new LaneOutput(
       log,
@@ -168,6 +184,7 @@ export class LaneChild implements LaneHandle {
       if (this.#process.pid === undefined) this.#exited(null, null);
     });
     this.#process.on('exit', (code, signal) => this.#exited(code, signal));
+    for (const table of tables) this.#handOver(table);
     this.#channel?.send({ type: 'start', spec: this.#spec });
   }
 
@@ -204,6 +221,12 @@ export class LaneChild implements LaneHandle {
   /** {@inheritDoc LaneHandle.setLocals} */
   setLocals(locals: readonly LocalRoute[]): void {
     if (!this.#isStopping) this.#channel?.send({ type: 'locals', locals });
+  }
+
+  /** {@inheritDoc LaneHandle.setTable} */
+  setTable(table: TableMemory): void {
+    const { fd: _, ...version } = table;
+    if (!this.#isStopping && this.#handOver(table)) this.#channel?.send({ type: 'table', ...version });
   }
 
   /** {@inheritDoc LaneHandle.ask} */
@@ -243,6 +266,24 @@ export class LaneChild implements LaneHandle {
     this.#killSession();
     this.#process.kill('SIGKILL');
     this.#events.killed(reason);
+  }
+
+  /** Sends the descriptor. @returns false where it could not be sent */
+  #handOver({ id, fd }: TableMemory): boolean {
+    if (this.#tablesFd === -1) return false;
+    try {
+      if (this.#native.sendDescriptor(this.#tablesFd, id, fd)) return true;
+    } catch {
+      // It has ended, as will be told.
+      return false;
+    }
+    this.kill('it does not take the tables that it is sent');
+    return false;
+  }
+
+  #closeTables(): void {
+    if (this.#tablesFd !== -1) closeSync(this.#tablesFd);
+    this.#tablesFd = -1;
   }
 
   #said(message: FromLane): void {
@@ -321,6 +362,7 @@ export class LaneChild implements LaneHandle {
     clearInterval(this.#health ?? undefined);
     this.#killSession();
     for (const settle of [...this.#asks.values()]) settle(null);
+    this.#closeTables();
     this.#events.exited();
     const how =
       signal !== null

@@ -15,7 +15,7 @@
 
 import type { FirehookError } from '../errors.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
-import type { DeviceRequest } from '../lane/messages.ts';
+import type { DeviceRequest, TableMemory } from '../lane/messages.ts';
 import type { LaneProgress } from '../lane/progress.ts';
 import type { DeviceAnswer, LaneReady, LaneTried } from '../lane/read-message.ts';
 import type { Way } from '../lane/way.ts';
@@ -73,6 +73,8 @@ export interface LaneHandle {
   read(): LaneProgress | null;
   /** Tells it what the host's own addresses are now. */
   setLocals(locals: readonly LocalRoute[]): void;
+  /** Tells it that a table has another version; `table.fd` is lent during the call. */
+  setTable(table: TableMemory): void;
   /** Asks a device of a driver that it runs. Rejects when no answer comes. */
   ask(request: Omit<DeviceRequest, 'id'>): Promise<DeviceAnswer>;
   /** Tells it to finish what it has and end. */

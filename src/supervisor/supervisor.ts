@@ -37,6 +37,7 @@ import { LaneChild } from './lane-child.ts';
 import { assertCpus, cpuAt } from './lane-cpus.ts';
 import type { LaneEnd, LaneEvents, LaneHandle, LanePlan, LaneRecord } from './lane-set.ts';
 import { findUser } from './lane-user.ts';
+import { PrefixTables, type TableView } from './prefix-tables.ts';
 import { Reconciler, type SupervisorState } from './reconcile.ts';
 import { refuseEarlierTakers } from './refuse-takers.ts';
 import { planRings, type RingPlan, smallerRings } from './ring-plan.ts';
@@ -92,6 +93,7 @@ export class Supervisor implements DaemonView {
   /** In Mbit/s, by ifindex; asked for once, because the kernel may be slow to say. */
   readonly #speeds = new Map<number, number>();
   #cgroups: LaneCgroups | null = null;
+  #tables: PrefixTables | null = null;
   #sources: HookSource[] = [];
   readonly #hookWarnings: string[] = [];
   #control: ControlServer | null = null;
@@ -141,12 +143,14 @@ export class Supervisor implements DaemonView {
         this.#hookWarnings.push(warning);
         log.warn(warning);
       });
-      this.hooks = await tryHooks(config, configFolder, this.user, this.#sources, log);
+      this.#tables = await this.#buildTables();
+      this.hooks = await tryHooks(config, configFolder, this.user, this.#sources, this.#tables.memories, log);
       this.#control = await ControlServer.open(config.control.socket, config.control.mode, new Reports(this));
       await this.#takeBackLeftovers(attachments, lockedMs);
       this.#cgroups = new LaneCgroups();
       if (this.#cgroups.reason !== '') log.info(`Lanes have no cgroups of their own: ${this.#cgroups.reason}.`);
       await this.#loop.start();
+      this.#tables.watch();
     } catch (error) {
       await this.#takeDown(true);
       throw error;
@@ -246,6 +250,11 @@ export class Supervisor implements DaemonView {
     return this.#rings;
   }
 
+  /** {@inheritDoc DaemonView.tables} */
+  get tables(): readonly TableView[] {
+    return this.#tables?.views ?? [];
+  }
+
   /** {@inheritDoc DaemonView.warnings} */
   get warnings(): readonly string[] {
     return [...this.#options.warnings, ...this.#hookWarnings, ...this.#loop.warnings];
@@ -259,6 +268,25 @@ export class Supervisor implements DaemonView {
   /** {@inheritDoc DaemonView.counters} */
   counters(): Promise<ReadonlyMap<string, PortCounters>> {
     return this.#options.plumbing.counters(this.#loop.heldIfindexes);
+  }
+
+  /** @throws {@link FirehookError} why the first of them that cannot be built is refused */
+  async #buildTables(): Promise<PrefixTables> {
+    const { config, user } = this;
+    const tables = new PrefixTables({
+      tables: config.tables,
+      user,
+      isRequired: isConfinementRequired(config),
+      clock: this.#clock,
+      say: (level, sentence) => this.#options.log[level](sentence),
+      onChange: (table) => {
+        for (const { handle, phase } of this.#loop.lanes.records) if (phase !== 'exited') handle.setTable(table);
+      },
+    });
+    const [problem] = await tables.build();
+    if (problem === undefined) return tables;
+    tables.stop();
+    throw problem instanceof Error ? problem : new Error(String(problem));
   }
 
   #warnOfDownLinks(attachments: readonly Attachment[]): void {
@@ -326,6 +354,7 @@ export class Supervisor implements DaemonView {
     if (isFirst) this.#rings = rings;
     const child = new LaneChild({
       spec: { ...plan.spec, lane: place, rings, locals: this.#locals },
+      tables: this.#tables?.memories ?? [],
       fenceFd: plumbing.lease.fenceFd,
       cpu: cpuAt(lane.cpus, place),
       cgroups: this.#cgroups,
@@ -388,6 +417,7 @@ export class Supervisor implements DaemonView {
     this.#isStopping = true;
     const { plumbing } = this.#options;
     this.#control?.close();
+    this.#tables?.stop();
     const ports = this.#loop.heldIfindexes;
     // Stealing ends first: the lane can finish what it has from a detour. At a port the closed fence has ended it already.
     await this.#loop.stop(async () => {

@@ -12,7 +12,7 @@ import { LIVE_DRIVER_NAMES } from '../config/live-drivers.ts';
 import { type AttachConfig, attachInterfaces, type Settings } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
 import { flowSettings } from '../lane/flow-settings.ts';
-import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
+import type { HookInfo, HookSource, LaneSpec, LaneUser, TableMemory } from '../lane/messages.ts';
 import type { LaneTried } from '../lane/read-message.ts';
 import { LOCAL_NAME } from '../lane/way.ts';
 import { loadNative } from '../native/load-native.ts';
@@ -60,6 +60,7 @@ export function laneSpec(
     locals: [],
     interfaces: namesOf(settings.attach ?? []),
     hooks,
+    tables: [],
     configFolder,
     policy: { onHookError: policy.onHookError, nonIp: policy.nonIp, unreadable: policy.unreadable },
     icmp,
@@ -85,6 +86,7 @@ export interface HookTrial {
 /**
  * Loads and sets up hooks as `user`, and ends the process that did it.
  *
+ * @param tables - what hooks may look addresses up in; their descriptors are lent until it returns
  * @param log - takes what hooks print
  * @returns the hooks in running order
  * @throws {@link FirehookError} what a hook was refused for
@@ -94,10 +96,11 @@ export async function tryHooks(
   configFolder: string,
   user: LaneUser | null,
   hooks: readonly HookSource[],
+  tables: readonly TableMemory[],
   log: Logger = createLogger({ level: settings.log.level }),
 ): Promise<readonly HookInfo[]> {
   const spec = laneSpec(settings, configFolder, user, hooks, 1);
-  return (await runTrial(spec, isConfinementRequired(settings), log)).hooks;
+  return (await runTrial(spec, tables, isConfinementRequired(settings), log)).hooks;
 }
 
 /**
@@ -110,10 +113,11 @@ export async function tryWithPackets(
   configFolder: string,
   user: LaneUser | null,
   hooks: readonly HookSource[],
+  tables: readonly TableMemory[],
 ): Promise<HookTrial> {
   const spec: LaneSpec = { ...laneSpec(settings, configFolder, user, hooks, 1), mode: 'try' };
   const log = createLogger({ level: settings.log.level });
-  const { hooks: loaded, tried } = await runTrial(spec, isConfinementRequired(settings), log);
+  const { hooks: loaded, tried } = await runTrial(spec, tables, isConfinementRequired(settings), log);
   const { packets, faults } = tried ?? { packets: 0, faults: [] };
   return {
     hooks: loaded,
@@ -127,6 +131,7 @@ export async function tryWithPackets(
 
 function runTrial(
   spec: LaneSpec,
+  tables: readonly TableMemory[],
   isConfined: boolean,
   log: Logger,
 ): Promise<{ readonly hooks: readonly HookInfo[]; readonly tried: LaneTried | null }> {
@@ -147,6 +152,7 @@ function runTrial(
     };
     const lane = new LaneChild({
       spec,
+      tables,
       fenceFd: null,
       cpu: null,
       isConfinementRequired: isConfined,

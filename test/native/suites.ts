@@ -22,5 +22,6 @@ export const SUITES: readonly Suite[] = [
   suite('fence', 'a ring with a fence sends nothing that the kernel may have sent on', 11),
   suite('netlink', 'a netlink socket gives every answer of a request and every message of its groups', 11),
   suite('system', 'memory, locks and writes keep their promises, whoever stands at the other end', 14),
+  suite('handover', 'memory that nobody can change reaches a process that runs already', 8),
   suite('lease', 'the lease is held, and the fence open, only while the kernel certainly withholds what arrives', 16),
 ];

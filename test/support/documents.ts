@@ -20,6 +20,8 @@ export interface JsonSchema {
   readonly anyOf?: readonly JsonSchema[];
   readonly oneOf?: readonly JsonSchema[];
   readonly items?: JsonSchema;
+  /** What each value of a mapping with names of the operator's own has. */
+  readonly additionalProperties?: JsonSchema | boolean;
 }
 
 /** The code blocks of a language, those inside a list moved to the left edge. */
@@ -121,7 +123,12 @@ export function keysOf(schema: JsonSchema, above = ''): string[] {
     ...(schema.oneOf ?? []),
     ...(schema.items === undefined ? [] : [schema.items]),
   ];
-  return [...own, ...nested.flatMap((one) => keysOf(one, above))];
+  const named = schema.additionalProperties ?? false;
+  return [
+    ...own,
+    ...nested.flatMap((one) => keysOf(one, above)),
+    ...(typeof named === 'boolean' ? [] : keysOf(named, `${above}NAME.`)),
+  ];
 }
 
 /** Spans of code that are the path of something in the checkout; `<name>`, `*` and `...` stand for many. */

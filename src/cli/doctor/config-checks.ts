@@ -18,9 +18,11 @@ import { lookAtLinks, lookForEarlierTakers, lookForLro } from '../../plumbing/lo
 import { isPortHeld } from '../../plumbing/port-locks.ts';
 import { runTool } from '../../plumbing/run-tool.ts';
 import { bundleAll } from '../../supervisor/bundle-all.ts';
+import { systemClock } from '../../supervisor/clock.ts';
 import { assertCpus, cpuAt } from '../../supervisor/lane-cpus.ts';
 import { findUser } from '../../supervisor/lane-user.ts';
-import { tryWithPackets } from '../../supervisor/try-hooks.ts';
+import { PrefixTables } from '../../supervisor/prefix-tables.ts';
+import { isConfinementRequired, tryWithPackets } from '../../supervisor/try-hooks.ts';
 import { type CheckResult, fail, failure, ok, warn } from './check.ts';
 
 /** A configuration that was accepted, and what is to be known about the run. */
@@ -171,11 +173,27 @@ async function checkHooks({ file, config, isRoot }: ConfigSubject): Promise<Chec
   const folder = path.dirname(path.resolve(file));
   const warnings: CheckResult[] = [];
   const sources = await bundleAll(quiet, user, (warning) => warnings.push(warn('hooks', warning, '')));
-  const { hooks, packets, faults } = await tryWithPackets(quiet, folder, user, sources);
+  const tables = new PrefixTables({
+    tables: config.tables,
+    user,
+    isRequired: isConfinementRequired(quiet),
+    clock: systemClock,
+    say: () => undefined,
+  });
+  const wrong = await tables.build();
+  if (wrong.length > 0) {
+    tables.stop();
+    return [...warnings, ...wrong.map((problem) => failure('tables', problem))];
+  }
+  const counts = tables.views.map(({ name, prefixes }) => `${name} (${prefixes.toLocaleString('en-US')})`).join(', ');
+  const found = counts === '' ? [] : [ok('tables', `prefixes: ${counts}`)];
+  const { hooks, packets, faults } = await tryWithPackets(quiet, folder, user, sources, tables.memories).finally(() =>
+    tables.stop(),
+  );
   if (faults.length > 0) return [...warnings, ...faults.map((fault) => failure('hooks', fault))];
   const names = hooks.map(({ name, priority }) => `${name} (${priority})`).join(', ');
   const how = `loaded as ${user?.name ?? 'the user of this process'}, each tried with ${packets} packets`;
-  return [...warnings, ok('hooks', names === '' ? 'none' : `${names}; ${how}`)];
+  return [...warnings, ...found, ok('hooks', names === '' ? 'none' : `${names}; ${how}`)];
 }
 
 /** Whoever can write these files decides about the traffic. What hooks import is looked at when they are loaded. */

@@ -35,8 +35,12 @@ function hook(name: string, body: string, more = ''): object {
 }
 
 function check(hooks: readonly object[], attach: object = { tap: 'nowhere0' }, ...args: string[]): Ended {
+  return checkConfig({ attach: [attach], hooks }, ...args);
+}
+
+function checkConfig(content: object, ...args: string[]): Ended {
   const config = path.join(folder, 'firehook.yaml');
-  writeFileSync(config, JSON.stringify({ attach: [attach], hooks }));
+  writeFileSync(config, JSON.stringify(content));
   const { status, stdout, stderr, error } = spawnSync(process.execPath, [FIREHOOKD, '-c', config, '--check', ...args], {
     encoding: 'utf8',
     timeout: TIMEOUT_MS,
@@ -123,6 +127,67 @@ describe('firehookd --check', () => {
     const expected =
       'ok; hooks in running order: good (0); each met 102 sample packets; the interfaces were not looked at';
     assert.equal(elsewhere.stdout, `${path.join(folder, 'firehook.yaml')}: ${expected}\n`);
+  });
+});
+
+/** A hook that drops what is in the table, and a configuration with that table and others. */
+function withTables(lists: Readonly<Record<string, string>>): object {
+  for (const [name, text] of Object.entries(lists)) writeFileSync(path.join(folder, name), text);
+  const module = path.join(folder, 'by-table.ts');
+  writeFileSync(
+    module,
+    `import { DROP, defineHook, FORWARD } from 'firehook';
+    export default defineHook({ name: 'by-table', setup(_options, { prefixes }) {
+      const table = prefixes('blocked');
+      return { onPacket: ({ source }) => (table.lookup(source) === 0 ? FORWARD : DROP) };
+    } });`,
+  );
+  const tables = Object.fromEntries(Object.keys(lists).map((name) => [name, { file: name, values: { DE: 1 } }]));
+  return { attach: [{ tap: 'nowhere0' }], hooks: [{ module }], tables };
+}
+
+describe('the tables of a configuration', () => {
+  test('are built for --check, which names each that is wrong, with file and line', () => {
+    const good = checkConfig(withTables({ blocked: '10.0.0.0/8 DE\n', more: '# none\n' }), '--no-interfaces');
+    assert.equal(good.code, 0, good.stderr);
+    assert.match(good.stdout, /hooks in running order: by-table \(0\); each met \d+ sample packets/);
+    assert.match(good.stderr, /^firehookd: warning: Table more: version 1 has 0 prefixes of .*more\.$/m);
+    assert.match(good.stderr, /^firehookd: warning: Table more: no line of .*more has DE\.$/m);
+
+    const bad = checkConfig(withTables({ blocked: '10.0.0.0/8\n10.0.0.1/8\n', more: '\n\nx\n' }), '--no-interfaces');
+    assert.equal(bad.code, 2);
+    const at = (name: string) => path.join(folder, name);
+    assert.deepEqual(lines(bad.stderr), [
+      `firehookd: error [FIREHOOK_TABLE_INVALID]: the list of a table is not valid: ${at('blocked')}:2: "10.0.0.1/8" has bits set after the prefix length`,
+      `firehookd: error [FIREHOOK_TABLE_INVALID]: the list of a table is not valid: ${at('more')}:3: "x" is not an IPv4 or IPv6 address or prefix`,
+    ]);
+    assert.equal(bad.stdout, '');
+  });
+
+  test('are there in a replay before its first packet, with and without an output', () => {
+    const demo = fileURLToPath(new URL('../../../config/demo.pcap', import.meta.url));
+    const config = path.join(folder, 'replay.yaml');
+    const replay = (...args: string[]) => {
+      const { code, stdout, stderr } = runFirehook('replay', demo, '-c', config, '--json', ...args);
+      assert.equal(code, 0, stderr);
+      const { total } = JSON.parse(stdout) as { total: { dropped: number; forwarded: number } };
+      return total;
+    };
+    writeFileSync(config, JSON.stringify(withTables({ blocked: '# none\n' })));
+    const none = replay();
+    assert.equal(none.dropped, 0);
+    writeFileSync(config, JSON.stringify(withTables({ blocked: '0.0.0.0/0 DE\n::/0 DE\n' })));
+    for (const args of [[], ['-w', path.join(folder, 'tables-out.pcap')]]) {
+      const all = replay(...args);
+      assert.ok(all.dropped > 20 && all.dropped + all.forwarded === none.forwarded, JSON.stringify(all));
+    }
+    writeFileSync(config, JSON.stringify(withTables({ blocked: 'x\n' })));
+    const { code, stderr } = runFirehook('replay', demo, '-c', config);
+    assert.equal(code, 2);
+    assert.match(
+      stderr,
+      /^firehook: error \[FIREHOOK_TABLE_INVALID\]: .*blocked:1: "x" is not an IPv4 or IPv6 address or prefix$/m,
+    );
   });
 });
 

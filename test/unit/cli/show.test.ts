@@ -43,6 +43,7 @@ const STATUS: StatusReport = {
   lane: { pid: 78, pids: [78], user: 'firehook', uid: 995, restarts: 2, lastError: null },
   lanes: [{ pid: 78, cpu: null, cgroup: null, rings: [] }],
   hooks: ['drop-port', 'clamp-mss'],
+  tables: [],
   kernelFilter: null,
   policy: { onDown: 'drop' },
   warnings: ['something may surprise.'],
@@ -90,6 +91,28 @@ describe('firehook status', () => {
     assert.match(text, /^lane +pid 78, user firehook, restarted 2 times$/m);
     assert.match(text, /^hooks +drop-port, clamp-mss$/m);
     assert.match(text, /^warning +something may surprise\.$/m);
+  });
+
+  test('shows each table with the version in force, and why the list as it is now is not', () => {
+    const table = {
+      name: 'blocked',
+      file: '/lists/blocked',
+      version: 3,
+      prefixes: 500_000,
+      octets: 4e6,
+      secondsInForce: 60,
+    };
+    const text = showStatus({
+      ...STATUS,
+      tables: [
+        { ...table, lastError: { text: 'blocked:5: \u001b[2J is wrong', secondsAgo: 7 } },
+        { ...table, name: 'other', prefixes: 1, lastError: null },
+      ],
+    });
+    assert.match(text, /^table +blocked: 500,000 prefixes, version 3 for 60 s, of \/lists\/blocked$/m);
+    assert.match(text, /^ +blocked: NOT taken 7 s ago: blocked:5: \\x1b\[2J is wrong$/m);
+    assert.match(text, /^table +other: 1 prefix, version 3 for 60 s, of \/lists\/blocked$/m);
+    assert.doesNotMatch(showStatus(STATUS), /^table/m);
   });
 
   test('shows how it does in one look: faults, drops, losses, restarts, the last error', () => {

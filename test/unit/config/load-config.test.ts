@@ -46,6 +46,7 @@ describe('a good configuration', () => {
       lanes: 1,
       ring: {},
       hooks: [],
+      tables: {},
       trustWritable: false,
       policy: { onDown: 'drop', onStop: 'undo', onHookError: 'drop', nonIp: 'forward', unreadable: 'drop' },
       icmp: {
@@ -86,6 +87,9 @@ hooks:
     allow: { files: [list.txt, /srv/lists], network: ['tcp://192.0.2.7:443', 'udp://[2001:db8::53]:53'] }
   - module: ../b
   - module: /srv/hooks/c.js
+tables:
+  blocked: { file: lists/blocked.txt }
+  country-2: { file: /srv/country.csv, every: 0, values: { DE: 1, "64496": 0 } }
 trustWritable: true
 policy: { onDown: forward, onStop: hold, onHookError: forward, nonIp: drop, unreadable: forward }
 icmp: { code: 0, ratePerSecond: 0, perPrefix: 4, perAddress: 3, tooBig: { ratePerSecond: 7, perPrefix: 6, perAddress: 5 } }
@@ -127,6 +131,10 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
         { module: '/etc/b', allow: { files: [], network: [] } },
         { module: '/srv/hooks/c.js', allow: { files: [], network: [] } },
       ],
+      tables: {
+        blocked: { file: '/etc/firehook/lists/blocked.txt', every: 60 },
+        'country-2': { file: '/srv/country.csv', every: 0, values: { DE: 1, '64496': 0 } },
+      },
       trustWritable: true,
       policy: { onDown: 'forward', onStop: 'hold', onHookError: 'forward', nonIp: 'drop', unreadable: 'forward' },
       icmp: {
@@ -173,10 +181,36 @@ describe('a bad configuration', () => {
   const attaches = 'expected a list with one or more of bridge: [a, b], host: name, tap: name';
   const aName = 'expected an interface name: 1 to 15 characters, no white space, none of / : * \\ and no quotes';
   const keys =
-    'attach, driver, lanes, ring, hooks, trustWritable, policy, icmp, lane, control, log, pool, flows, verifier';
+    'attach, driver, lanes, ring, hooks, tables, trustWritable, policy, icmp, lane, control, log, pool, flows, verifier';
   const refusals: readonly (readonly [text: string, ...problems: string[]])[] = [
     ['', `attach: is missing; ${attaches} (line 1)`],
     ['just text', `"just text" is not valid; expected a mapping with ${keys} (line 1)`],
+    [
+      `${BRIDGE}tables: [blocked]`,
+      'tables: ["blocked"] is not valid; expected a mapping of names to tables, each with file: (line 3)',
+    ],
+    [`${BRIDGE}tables: { a: }`, 'tables.a: is empty; expected a mapping with file, every, values (line 3)'],
+    [
+      `${BRIDGE}tables: { a: { every: 5 } }`,
+      'tables.a.file: is missing; expected the path of a list of prefixes (line 3)',
+    ],
+    [`${BRIDGE}tables:\n  a: { file: x, ever: 5 }`, 'tables.a.ever: unknown key; did you mean every? (line 4)'],
+    [
+      `${BRIDGE}tables:\n  a: { file: x }\n  a b: { file: x }\n  '': { file: x }`,
+      'tables.a b: is no name; expected a letter, then letters, digits, - and _, at most 63 characters (line 5)',
+      'tables.: is no name; expected a letter, then letters, digits, - and _, at most 63 characters (line 6)',
+    ],
+    [
+      `${BRIDGE}tables:\n  a: { file: x, every: 86401, values: { DE: 1073741824, FR: one } }`,
+      'tables.a.every: 86401 is not valid; expected a whole number, from 0 to 86400 (line 4)',
+      'tables.a.values.DE: 1073741824 is not valid; expected a whole number, from 0 to 1073741823 (line 4)',
+      'tables.a.values.FR: "one" is not valid; expected a whole number, from 0 to 1073741823 (line 4)',
+    ],
+    [
+      `${BRIDGE}tables:\n${Array.from({ length: 33 }, (_, index) => `  t${index}: { file: x }\n`).join('')}`,
+      'tables: has 33 tables; expected 32 at most (line 3)',
+    ],
+    [`${BRIDGE}tables:\n  a: { file: x }\n  a: { file: y }`, 'Map keys must be unique (line 5, column 3)'],
     ['attach:', `attach: is empty; ${attaches} (line 1)`],
     ['attach: []', `attach: [] is not valid; ${attaches} (line 1)`],
     ['attach:\n  - eth0', `attach[0]: "eth0" is not valid; ${anAttach} (line 2)`],

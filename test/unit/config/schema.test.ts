@@ -20,6 +20,8 @@ interface SchemaNode {
   readonly maximum?: number;
   readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, SchemaNode>>;
+  /** What each value of a mapping with names of the operator's own has. */
+  readonly additionalProperties?: SchemaNode | false;
   readonly items?: SchemaNode;
   readonly anyOf?: readonly SchemaNode[];
 }
@@ -38,6 +40,8 @@ function leavesOf(node: SchemaNode, key: string, parent?: SchemaNode): Row[] {
   const alternatives = [node, ...(node.items ? [node.items] : [])].flatMap((one) => [one, ...(one.anyOf ?? [])]);
   const isListOfValues = ['integer', 'string'].includes(node.items?.type ?? '') || node.items?.enum !== undefined;
   const prefix = node.items && !isListOfValues ? `${key}[]` : key;
+  const named = node.additionalProperties;
+  if (named && named.properties !== undefined) return leavesOf(named, `${key}.NAME`, node);
   const children = alternatives.flatMap((one) =>
     Object.entries(one.properties ?? {}).flatMap(([name, child]) =>
       leavesOf(child, prefix === '' ? name : `${prefix}.${name}`, one),

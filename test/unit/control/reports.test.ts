@@ -68,6 +68,7 @@ function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
     ways: WAYS,
     rings: [],
     hooks: HOOKS,
+    tables: [],
     totals,
     warnings: [],
     logLinesLost: 0,
@@ -138,6 +139,31 @@ test('status says of a daemon how it does, over all its lanes and those that hav
   const fresh = new Reports({ ...daemon, laneRestarts: 0, lastError: null }).status();
   assert.equal(fresh.health.ok, true);
   assert.deepEqual(fresh.health.problems, []);
+
+  const table = {
+    name: 'blocked',
+    file: '/lists/blocked',
+    version: 3,
+    prefixes: 7,
+    octets: 96,
+    sinceMs: performance.now(),
+  };
+  const error = { text: 'line 5 is wrong', atMs: performance.now() };
+  const quiet = { ...daemon, laneRestarts: 0, lastError: null };
+  const stale = new Reports({
+    ...quiet,
+    tables: [
+      { ...table, error },
+      { ...table, name: 'other', error: null },
+    ],
+  }).status();
+  assert.deepEqual([stale.health.ok, stale.health.problems], [false, ['lists of tables were not taken: blocked']]);
+  const { sinceMs: _, ...shown } = table;
+  assert.deepEqual(stale.tables, [
+    { ...shown, secondsInForce: 0, lastError: { text: 'line 5 is wrong', secondsAgo: 0 } },
+    { ...shown, name: 'other', secondsInForce: 0, lastError: null },
+  ]);
+  assert.equal(new Reports({ ...quiet, tables: [{ ...table, error: null }] }).status().health.ok, true);
 
   const row = { ...emptyRow(), received: 9, dropped: 4, droppedByFault: 4, rejected: 1, lost: 2, lostTooLong: 2 };
   const counters = {

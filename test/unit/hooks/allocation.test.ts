@@ -14,6 +14,9 @@ import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
 import type { DefinedHook } from '../../../src/hook/contract.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
+import { buildPrefixTable } from '../../../src/prefix/build-table.ts';
+import { PrefixTable } from '../../../src/prefix/prefix-table.ts';
+import { parseCidr } from '../../../src/wire/address.ts';
 import { ROOT } from '../../support/documents.ts';
 import { frameOf } from '../../support/frame-of.ts';
 import { heapGrowth, SMALLEST_LEAK } from '../../support/heap-growth.ts';
@@ -66,11 +69,21 @@ test('every stock hook is looked at', () => {
   assert.deepEqual(Object.keys(OPTIONS).sort(), stock.map((name) => path.parse(name).name).sort());
 });
 
-for (const [name, options] of Object.entries(OPTIONS)) {
-  test(`${name} leaves nothing on the heap`, async () => {
+/** And one that looks a table up. */
+const CASES = [...Object.entries(OPTIONS), ['block-list', { table: 'blocked' }] as const];
+const TABLE = new PrefixTable(
+  buildPrefixTable(
+    ['203.0.113.9/32', '2001:db8::/32'].map((text) => ({ ...(parseCidr(text) ?? assert.fail()), value: 1 })),
+  ),
+);
+
+for (const [name, options] of CASES) {
+  const what = options === OPTIONS[name] ? '' : ` by ${JSON.stringify(options)}`;
+  test(`${name}${what} leaves nothing on the heap`, async () => {
+    const runtime = { ...quietRuntime(name), prefixes: () => TABLE };
     const { default: stock } = (await import(path.join(ROOT, `hooks/${name}.ts`))) as { default: DefinedHook };
     const { onPacket = () => FORWARD } =
-      (await stock.setup?.(await checked(stock, options), quietRuntime(name))) ?? handlersOf(stock);
+      (await stock.setup?.(await checked(stock, options), runtime)) ?? handlersOf(stock);
     const chain = new HookChain({
       // What the lane does about a rejected packet is not the hook's.
       hooks: [hook(name, (packet, context) => (onPacket(packet, context) === FORWARD ? FORWARD : DROP))],

@@ -12,7 +12,9 @@ import { after, describe, test } from 'node:test';
 import fc from 'fast-check';
 import blockList from '../../../hooks/block-list.ts';
 import { DROP, FORWARD, ICMP_ON_DROP } from '../../../src/firewall/constants.ts';
-import { formatAddress } from '../../../src/wire/address.ts';
+import { buildPrefixTable } from '../../../src/prefix/build-table.ts';
+import { exchangeTable, PrefixTable } from '../../../src/prefix/prefix-table.ts';
+import { formatAddress, parseCidr } from '../../../src/wire/address.ts';
 import { ipv4, ipv6, octets, tcp } from '../../support/packet-builder.ts';
 import { driveHook, refusal } from './drive-hook.ts';
 
@@ -158,16 +160,42 @@ describe('block-list', () => {
   }
 
   for (const [options, message] of [
-    [{}, 'file: is missing; expected a string that is not empty'],
+    [{}, 'file: is missing; expected the path of a list, or table with the name of one'],
+    [{ table: 7 }, 'table: 7 is not valid; expected a string that is not empty'],
+    [{ table: 'blocked', file: 'list.txt' }, 'table: stands beside file; expected one of them'],
+    [{ table: 'bloked' }, 'prefixes: the configuration has no table "bloked"; did you mean blocked?'],
     [{ file: 7 }, 'file: 7 is not valid; expected a string that is not empty'],
     [{ file: 'list.txt', match: 'both' }, 'match: "both" is not valid; expected source or destination or either'],
     [{ file: 'list.txt', reject: 'yes' }, 'reject: "yes" is not valid; expected true or false'],
-    [{ files: 'list.txt' }, 'files: unknown option; expected file, match, reject'],
+    [{ files: 'list.txt' }, 'files: unknown option; expected table, file, match, reject'],
   ] as const) {
     test(`refuses ${JSON.stringify(options)} with one exact line`, async () => {
-      assert.equal(await refusal(blockList, options, folder), message);
+      const tables = new Map([['blocked', new PrefixTable()]]);
+      assert.equal(await refusal(blockList, options, folder, tables), message);
     });
   }
+
+  test('looks a table of the configuration up, at either end, and follows it', async () => {
+    const tableOf = (...lines: readonly (readonly [string, number])[]): ArrayBuffer =>
+      buildPrefixTable(lines.map(([cidr, value]) => ({ ...(parseCidr(cidr) ?? assert.fail()), value })));
+    const table = new PrefixTable(tableOf(['192.0.2.0/24', 1], ['192.0.2.128/25', 0], ['2001:db8:bad::/48', 9]));
+    const tables = new Map([['blocked', table]]);
+    const drop = await driveHook(blockList, { table: 'blocked' }, folder, tables);
+    const reject = await driveHook(blockList, { table: 'blocked', match: 'source', reject: true }, folder, tables);
+    const verdicts = (source: string, destination: string): unknown[] => {
+      const packet = (source.includes(':') ? ipv6 : ipv4)({ source, destination }, tcp());
+      return [drop.verdict(packet), reject.verdict(packet)];
+    };
+    assert.deepEqual(verdicts('192.0.2.7', '203.0.113.1'), [DROP, ICMP_ON_DROP]);
+    assert.deepEqual(verdicts('203.0.113.1', '192.0.2.7'), [DROP, FORWARD]);
+    // A hole in a wider prefix.
+    assert.deepEqual(verdicts('192.0.2.200', '203.0.113.1'), [FORWARD, FORWARD]);
+    assert.deepEqual(verdicts('2001:db8:bad::1', '2001:db8::1'), [DROP, ICMP_ON_DROP]);
+    exchangeTable(table, tableOf(['203.0.113.0/24', 1]));
+    assert.deepEqual(verdicts('192.0.2.7', '203.0.113.1'), [DROP, FORWARD]);
+    assert.deepEqual(verdicts('2001:db8:bad::1', '2001:db8::1'), [FORWARD, FORWARD]);
+    assert.deepEqual([drop.log, reject.log], [[], []]);
+  });
 
   test('refuses a file that it cannot read, and says why', async () => {
     assert.match(await refusal(blockList, { file: 'none.txt' }, folder), /^file: cannot read "none\.txt": ENOENT/);

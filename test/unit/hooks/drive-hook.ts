@@ -17,6 +17,8 @@ import { ContextState, ContextView } from '../../../src/hook/packet/context-view
 import type { Packet } from '../../../src/hook/packet/packet-contract.ts';
 import { PacketState } from '../../../src/hook/packet/packet-state.ts';
 import { PacketView } from '../../../src/hook/packet/packet-view.ts';
+import { findTable } from '../../../src/lane/lane-tables.ts';
+import { PrefixTable } from '../../../src/prefix/prefix-table.ts';
 import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
 import { handlersOf, type OnPacket } from '../../support/loaded-hook.ts';
 
@@ -65,6 +67,7 @@ export function quietRuntime(name: string): HookRuntime {
     lane: 0,
     lanes: 1,
     resolvePath: (file) => file,
+    prefixes: () => new PrefixTable(),
     log: () => undefined,
     send: () => false,
   };
@@ -76,16 +79,19 @@ export function quietRuntime(name: string): HookRuntime {
  * @param hook - default export of a hook module
  * @param options - as the config would have them; the hook checks them
  * @param folder - where relative paths start
+ * @param tables - those of the configuration
  */
 export async function driveHook<Options>(
   hook: DefinedHook<Options>,
   options?: unknown,
   folder = process.cwd(),
+  tables: ReadonlyMap<string, PrefixTable> | null = null,
 ): Promise<DrivenHook> {
   const log: string[] = [];
   const runtime: HookRuntime = {
     ...quietRuntime(hook.name),
     resolvePath: (name) => path.resolve(folder, name),
+    ...(tables === null ? {} : { prefixes: (name) => findTable(tables, name) }),
     log: (level, message) => log.push(`${level}: ${message}`),
   };
   const values = await checked(hook, options);
@@ -149,9 +155,14 @@ export async function checked<Options>({ options: schema }: DefinedHook<Options>
 }
 
 /** The message that setting a hook up with bad options ends with. */
-export async function refusal<Options>(hook: DefinedHook<Options>, options: unknown, folder?: string): Promise<string> {
+export async function refusal<Options>(
+  hook: DefinedHook<Options>,
+  options: unknown,
+  folder?: string,
+  tables: ReadonlyMap<string, PrefixTable> | null = null,
+): Promise<string> {
   try {
-    await driveHook(hook, options, folder);
+    await driveHook(hook, options, folder, tables);
   } catch (error) {
     assert.ok(error instanceof Error);
     assert.doesNotMatch(error.message, /\n/, 'a refusal is one line');

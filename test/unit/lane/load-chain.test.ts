@@ -18,6 +18,9 @@ import type { HookClock } from '../../../src/lane/hook-clock.ts';
 import { Lane } from '../../../src/lane/lane.ts';
 import { type LoadChainOptions, type LoadedChain, loadChain } from '../../../src/lane/load-chain.ts';
 import { type HookGrant, NO_GRANT } from '../../../src/lane/messages.ts';
+import { buildPrefixTable } from '../../../src/prefix/build-table.ts';
+import { exchangeTable, PrefixTable } from '../../../src/prefix/prefix-table.ts';
+import { parseCidr } from '../../../src/wire/address.ts';
 import { icmpSettings } from '../../support/icmp-settings.ts';
 import { ethernet, ipv4, ipv6, octets, type Transport, tcp, udp } from '../../support/packet-builder.ts';
 import { waitFor } from '../../support/wait-for.ts';
@@ -497,4 +500,42 @@ test('a hook is told what it runs for, and in which of how many lanes', async (t
     assert.deepEqual(loaded.said, [`tells: ${said}`]);
     loaded.teardown();
   }
+});
+
+test('a hook looks addresses up in the tables of the configuration, and sees the version that is in force', async (t) => {
+  const tableOf = (cidr: string): ArrayBuffer =>
+    buildPrefixTable([{ ...(parseCidr(cidr) ?? assert.fail()), value: 1 }]);
+  const blocked = new PrefixTable(tableOf('192.0.2.0/24'));
+  const loaded = await load(
+    t,
+    {
+      'by-table.ts': `export default defineHook({
+        name: 'by-table',
+        setup(_options, { prefixes, log }) {
+          const table = prefixes('blocked');
+          log('info', 'size ' + table.size);
+          return { onPacket: ({ source }) => (table.lookup(source) === 1 ? DROP : FORWARD) };
+        },
+      });`,
+    },
+    { tables: new Map([['blocked', blocked]]) },
+  );
+  assert.deepEqual(loaded.said, ['by-table: size 1']);
+  const frame = ethernet({}, ipv4({ source: '192.0.2.1' }, udp()));
+  const other = ethernet({}, ipv4({ source: '198.51.100.1' }, udp()));
+  await loaded.pass(frame, other);
+  assert.deepEqual(loaded.sent(), [other]);
+  exchangeTable(blocked, tableOf('198.51.100.0/24'));
+  await loaded.pass(frame, other);
+  assert.deepEqual(loaded.sent().slice(1), [frame]);
+});
+
+test('a hook that wants a table that there is not is refused by name', async (t) => {
+  const wants =
+    "export default defineHook({ name: 'wants', setup(_, { prefixes }) { prefixes('bloked'); }, onPacket: () => DROP });";
+  await assert.rejects(load(t, { 'wants.ts': wants }, { tables: new Map([['blocked', new PrefixTable()]]) }), {
+    code: 'FIREHOOK_HOOK_SETUP',
+    message: /wants\.ts: prefixes: the configuration has no table "bloked"; did you mean blocked\?$/,
+  });
+  await assert.rejects(load(t, { 'wants.ts': wants }), { message: /no table "bloked"; it has none$/ });
 });

@@ -398,6 +398,8 @@ export class SimulatedLane implements LaneHandle {
 
   setLocals(): void {}
 
+  setTable(): void {}
+
   ask(): Promise<never> {
     return Promise.reject(new Error('no driver'));
   }
