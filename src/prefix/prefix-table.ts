@@ -37,11 +37,11 @@ import {
 } from './table-format.ts';
 
 /** What a look-up needs of an address; `Address` of a packet is one. */
-export interface AddressOctets {
+export interface AddressWords {
   /** 4 or 16. */
   readonly length: 4 | 16;
-  /** The octet at `index`. */
-  at(index: number): number;
+  /** 32-bit word number `index`, with a sign. */
+  signedWord(index: number): number;
 }
 
 /** Steps of a search among all rows there may be. */
@@ -93,9 +93,9 @@ export class PrefixTable {
    * Cost: two places of memory for IPv4, three for IPv6, one more where a key has more than 23 bits that no node has looked at, and a
    * comparison for each power of two of the rows of a slot (32 at most), for any number of prefixes.
    */
-  lookup(address: AddressOctets): number {
-    if (address.length === 4) return this.#ipv4.find(address, wordAt(address, 0), 0);
-    return this.#ipv6.find(address, wordAt(address, 0), wordAt(address, 4));
+  lookup(address: AddressWords): number {
+    if (address.length === 4) return this.#ipv4.find(address, address.signedWord(0), 0);
+    return this.#ipv6.find(address, address.signedWord(0), address.signedWord(1));
   }
 
   #take(memory: ArrayBuffer): void {
@@ -149,7 +149,7 @@ class Family {
    *
    * @param w1 - 0 for IPv4
    */
-  find(address: AddressOctets, w0: number, w1: number): number {
+  find(address: AddressWords, w0: number, w1: number): number {
     const words = this.#words;
     let slot = this.#root;
     let bit = 0;
@@ -180,7 +180,7 @@ class Family {
   }
 
   /** Value of the last of some rows that is not above the address, or of the row before them. */
-  #search(first: number, count: number, bit: number, address: AddressOctets, w0: number, w1: number): number {
+  #search(first: number, count: number, bit: number, address: AddressWords, w0: number, w1: number): number {
     const words = this.#words;
     const keysAt = this.#keysAt;
     const own = ((bitsFrom(address, w0, w1, bit) ^ SIGN) | GOES_ON) >> KEY_SHIFT;
@@ -197,7 +197,7 @@ class Family {
   }
 
   /** True when the whole key of a row is above the address. What the key has no words for is zero. */
-  #isAfter(row: number, address: AddressOctets, w0: number, w1: number): boolean {
+  #isAfter(row: number, address: AddressWords, w0: number, w1: number): boolean {
     const words = this.#words;
     const width = this.#wholeKeyWords;
     const at = this.#wholeKeysAt + row * width;
@@ -206,9 +206,9 @@ class Family {
     const k1 = words[at + 1] ?? 0;
     if (k1 !== w1 || width === 2) return (k1 ^ SIGN) > (w1 ^ SIGN);
     const k2 = words[at + 2] ?? 0;
-    const w2 = wordAt(address, 8);
+    const w2 = address.signedWord(2);
     if (k2 !== w2 || width === 3) return (k2 ^ SIGN) > (w2 ^ SIGN);
-    return ((words[at + 3] ?? 0) ^ SIGN) > (wordAt(address, 12) ^ SIGN);
+    return ((words[at + 3] ?? 0) ^ SIGN) > (address.signedWord(3) ^ SIGN);
   }
 
   #valueOf(row: number): number {
@@ -221,24 +221,13 @@ class Family {
 }
 
 /** The 32 bits of an address from bit `first` on, with a sign; behind its end there are zeros. */
-function bitsFrom(address: AddressOctets, w0: number, w1: number, first: number): number {
+function bitsFrom(address: AddressWords, w0: number, w1: number, first: number): number {
   if (first < 32) return (w0 << first) | ((w1 >>> 1) >>> (31 - first));
-  const octet = first >>> 3;
-  const shift = first & 7;
-  const word =
-    (octetAt(address, octet) << 24) |
-    (octetAt(address, octet + 1) << 16) |
-    (octetAt(address, octet + 2) << 8) |
-    octetAt(address, octet + 3);
-  return (word << shift) | (octetAt(address, octet + 4) >>> (8 - shift));
+  const word = first >>> 5;
+  const shift = first & 31;
+  return (wordAt(address, word) << shift) | ((wordAt(address, word + 1) >>> 1) >>> (31 - shift));
 }
 
-function octetAt(address: AddressOctets, index: number): number {
-  return index < address.length ? address.at(index) : 0;
-}
-
-function wordAt(address: AddressOctets, index: number): number {
-  return (
-    (address.at(index) << 24) | (address.at(index + 1) << 16) | (address.at(index + 2) << 8) | address.at(index + 3)
-  );
+function wordAt(address: AddressWords, index: number): number {
+  return 4 * index < address.length ? address.signedWord(index) : 0;
 }

@@ -7,7 +7,7 @@
  */
 
 import { formatAddress, type Prefix } from '../../wire/address.ts';
-import { readU8, readU32 } from '../../wire/bytes.ts';
+import { readU8, readU16, readU32 } from '../../wire/bytes.ts';
 import { COVERED_BY_HEADER, COVERED_BY_TRANSPORT, type Datagram } from './datagram.ts';
 import type { Address } from './packet-contract.ts';
 
@@ -37,6 +37,12 @@ export class AddressView implements Address {
 
   word(index: number): number {
     return readU32(this.#datagram.bytes, this.#offset + 4 * index);
+  }
+
+  signedWord(index: number): number {
+    const { bytes } = this.#datagram;
+    const at = this.#offset + 4 * index;
+    return (readU16(bytes, at) << 16) | readU16(bytes, at + 2);
   }
 
   equals(other: Uint8Array | Address): boolean {

@@ -161,6 +161,8 @@ export interface Address {
   at(index: number): number;
   /** 32-bit word number `index` as an unsigned number; IPv4 has word 0, IPv6 words 0 to 3. */
   word(index: number): number;
+  /** The same with a sign, from -2^31 on: such a number never takes an object. */
+  signedWord(index: number): number;
   /** True when the octets are those of `other`, which may be an address of the packet. */
   equals(other: Uint8Array | Address): boolean;
   /** True when it is in this prefix, of its own family, as `parseCidr` gives it. Cost: O(length of the prefix). */

@@ -129,7 +129,7 @@ describe('PacketView', () => {
 });
 
 describe('an address', () => {
-  test('shows octets and words, unsigned', () => {
+  test('shows octets and words, unsigned and with a sign', () => {
     const view = viewOf(ipv4({ source: '203.0.113.9' }, udp()));
     assert.deepEqual(
       [0, 1, 2, 3].map((index) => view.source.at(index)),
@@ -140,6 +140,11 @@ describe('an address', () => {
     assert.deepEqual(
       [0, 1, 2, 3].map((index) => ipv6View.destination.word(index)),
       [0x20010db8, 0, 0, 0xffffffff],
+    );
+    assert.equal(view.source.signedWord(0), 0xcb007109 - 2 ** 32);
+    assert.deepEqual(
+      [0, 1, 2, 3].map((index) => ipv6View.destination.signedWord(index)),
+      [0x20010db8, 0, 0, -1],
     );
   });
 

@@ -5,7 +5,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { closeSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { findTable, LaneTables } from '../../../src/lane/lane-tables.ts';
 import type { TableVersion } from '../../../src/lane/messages.ts';
@@ -13,6 +13,7 @@ import { loadNative } from '../../../src/native/load-native.ts';
 import { buildPrefixTable } from '../../../src/prefix/build-table.ts';
 import { PrefixTable } from '../../../src/prefix/prefix-table.ts';
 import { parseAddress, parseCidr } from '../../../src/wire/address.ts';
+import { mapped, openTables } from '../../support/table-memory.ts';
 import { addressOf } from '../prefix/prefix-rig.ts';
 
 const native = loadNative();
@@ -41,25 +42,19 @@ function tableOf(value: number): Uint8Array {
   return new Uint8Array(buildPrefixTable([{ ...(parseCidr('192.0.2.0/24') ?? assert.fail()), value }]));
 }
 
-const mapped = () =>
-  readFileSync('/proc/self/maps', 'utf8')
-    .split('\n')
-    .filter((line) => line.includes('firehook-table-')).length;
-
 test('a table stays the same object while its memory is exchanged, and the former memory is gone', (t) => {
   const { tables, send } = rig(t);
   tables.take(send('a', 1));
   tables.take(send('b', 2));
   const held = findTable(tables.tables, 'a');
   const other = findTable(tables.tables, 'b');
-  const open = readdirSync('/proc/self/fd').length;
-  assert.equal(mapped(), 2);
+  assert.deepEqual([mapped(), openTables()], [2, 0]);
   for (let value = 10; value < 60; value++) {
     tables.take(send('a', value));
     assert.deepEqual([held.lookup(ADDRESS), other.lookup(ADDRESS), held.size], [value, 2, 1]);
   }
   assert.equal(findTable(tables.tables, 'a'), held);
-  assert.deepEqual([mapped(), readdirSync('/proc/self/fd').length], [2, open]);
+  assert.deepEqual([mapped(), openTables()], [2, 0]);
 });
 
 test('what has not come, is another one, or is no table ends the lane, and changes nothing', (t) => {

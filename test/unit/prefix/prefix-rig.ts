@@ -7,7 +7,7 @@
 import { AddressView } from '../../../src/hook/packet/address-view.ts';
 import { Datagram } from '../../../src/hook/packet/datagram.ts';
 import type { PrefixEntry } from '../../../src/prefix/build-table.ts';
-import type { AddressOctets } from '../../../src/prefix/prefix-table.ts';
+import type { AddressWords } from '../../../src/prefix/prefix-table.ts';
 import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
 import { ipv4, ipv6, udp } from '../../support/packet-builder.ts';
 
@@ -26,8 +26,9 @@ export function chance(seed: number): Chance {
 }
 
 /** Octets as an address of a packet: more octets stand behind them. */
-export function addressOf(octets: Uint8Array): AddressOctets {
-  return { length: octets.length as 4 | 16, at: (index) => octets[index] ?? 0xa5 };
+export function addressOf(octets: Uint8Array): AddressWords {
+  const words = Buffer.concat([octets, Buffer.alloc(16, 0xa5)]);
+  return { length: octets.length as 4 | 16, signedWord: (index) => words.readInt32BE(4 * index) };
 }
 
 /** Sources of packets as hooks have them, one a family, and the octets that they are. */
