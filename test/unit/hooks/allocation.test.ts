@@ -37,6 +37,7 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
   'drop-port': { protocol: 'udp', ports: [53] },
   'reject-port': { protocol: 'udp', ports: [53] },
   'block-list': { file: list },
+  'dns-filter': { names: ['telnet.example'] },
   'rate-limit': { packetsPerSecond: 10, reject: true },
   'clamp-mss': { mss: 1400 },
   'packet-filter': {
