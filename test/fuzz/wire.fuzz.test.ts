@@ -116,7 +116,8 @@ function observe(
   state.begin(chain, datagram, layout);
   const { payloadOffset } = view;
   assert.ok(payloadOffset >= layout.transportOffset && payloadOffset <= layout.length);
-  assert.equal(view.payload.length, layout.length - payloadOffset);
+  // What a UDP length leaves out is no payload.
+  assert.ok(view.payload.length >= 0 && payloadOffset + view.payload.length <= layout.length);
   const option =
     view.tcpFlags === -1 ? -1 : findOption(datagram, layout.transportOffset, payloadOffset - layout.transportOffset, 2);
   return [
@@ -133,8 +134,68 @@ function observe(
     view.destination.word(0),
     view.source.at(view.source.length - 1),
     view.destination.at(view.destination.length - 1),
+    ...observeLayers(),
+    ...writeLayers(datagram),
   ];
 }
+
+function observeLayers(): number[] {
+  const { ip, tcp, udp, icmp, payload, link } = view;
+  const quoted = icmp?.quoted ?? null;
+  const last = payload.length - 1;
+  return [
+    link.vlan,
+    link.mac('source', 0),
+    ...[ip.ttl, ip.dscp, ip.ecn, ip.id, Number(ip.dontFragment)],
+    ...(tcp === null
+      ? []
+      : [tcp.sourcePort, tcp.seq, tcp.ack, tcp.flags, tcp.window, tcp.mss, tcp.headerLength, tcp.option(8)]),
+    ...(udp === null ? [] : [udp.sourcePort, udp.destinationPort]),
+    ...(icmp === null ? [] : [icmp.type, icmp.code, icmp.id, Number(icmp.isError)]),
+    ...(quoted === null
+      ? []
+      : [quoted.protocol, quoted.sourcePort, quoted.destinationPort, quoted.ip.ttl, quoted.ip.source.word(0)]),
+    ...[
+      payload.length,
+      payload.u8(last),
+      payload.u16(last - 1),
+      payload.u32(0),
+      payload.indexOf(NEEDLE),
+      payload.text().length,
+    ],
+  ];
+}
+
+/** Writes through every setter, and says what the datagram is then. Octets behind it are the business of the caller. */
+function writeLayers(datagram: Buffer): number[] {
+  const { ip, tcp, udp, icmp, payload } = view;
+  const quoted = icmp?.quoted ?? null;
+  ip.ttl = 3;
+  ip.dscp = 45;
+  ip.id = 0x1234;
+  ip.swap();
+  ip.source.setWord(0, 0xfedcba98);
+  ip.destination.setWord(0, 0x01020304);
+  if (tcp !== null) {
+    tcp.sourcePort = 7;
+    tcp.seq = 0x89abcdef;
+    tcp.mss = 1000;
+    tcp.flags = 0xff;
+  }
+  if (udp !== null) udp.destinationPort = 9;
+  if (quoted !== null) {
+    quoted.ip.ttl = 1;
+    quoted.ip.destination.setWord(0, 0xa5a5a5a5);
+    quoted.sourcePort = 11;
+  }
+  payload.setU8(payload.length - 1, 0x5a);
+  payload.setU16(1, 0x1234);
+  let sum = 0;
+  for (let at = 0; at < layout.length; at++) sum = (Math.imul(sum, 31) + (datagram[at] as number)) | 0;
+  return [sum];
+}
+
+const NEEDLE = Buffer.of(0x5a, 0x5a);
 
 function checkLayout(available: number, originalLength: number): void {
   assert.ok(layout.version === 4 || layout.version === 6);
@@ -169,10 +230,13 @@ test('nothing that reads a packet throws, yields NaN or depends on octets outsid
     const cut = random(3) === 0 ? random(2000) : 0;
 
     const mayBeOpen = random(2) === 0;
-    const alone = observe(frame, 0, length, cut, linktype, mayBeOpen);
     guarded.fill(random(256));
     frame.copy(guarded, GUARD);
+    const alone = observe(frame, 0, length, cut, linktype, mayBeOpen);
+    const outside = guarded[0];
     const among = observe(guarded, GUARD, length, cut, linktype, mayBeOpen);
+    const isKept = guarded.every((octet, at) => octet === outside || (at >= GUARD && at < GUARD + length));
+    assert.ok(isKept, 'a setter wrote outside of the frame');
     const isSame = alone.length === among.length && alone.every((value, index) => value === among[index]);
     const isNumeric = alone.every(Number.isInteger);
     if (!isSame || !isNumeric) {

@@ -38,6 +38,10 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
   'reject-port': { protocol: 'udp', ports: [53] },
   'block-list': { file: list },
   'dns-filter': { names: ['telnet.example'] },
+  nat: {
+    oneToOne: { '203.0.113.0/24': '198.51.100.0/24', 'fd00:ffff::/32': '2001:db8::/32' },
+    forwards: [{ protocol: 'udp', address: '198.51.100.7', port: 443, to: '10.0.0.1' }],
+  },
   'rate-limit': { packetsPerSecond: 10, reject: true },
   'clamp-mss': { mss: 1400 },
   'packet-filter': {
