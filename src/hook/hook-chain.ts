@@ -198,12 +198,15 @@ export class HookChain {
           return this.#poolExhausted();
       }
       if (callback === null && this.replaced && !this.#linearise()) return this.#poolExhausted();
-      if (((forwards | drops) & entry.bit) !== 0 || (entry.isForFresh && !isFresh)) {
-        count(counters, row + SETTLED);
-        if ((drops & entry.bit) === 0) continue;
-        this.decidedBy = i;
-        count(counters, row + DROPPED);
-        return DROP;
+      if (flows !== null) {
+        if (((forwards | drops) & entry.bit) !== 0 || (entry.isForFresh && !isFresh)) {
+          count(counters, row + SETTLED);
+          if ((drops & entry.bit) === 0) continue;
+          this.decidedBy = i;
+          count(counters, row + DROPPED);
+          return DROP;
+        }
+        flows.hook = i;
       }
       if (entry.isFiltered && !this.#isWanted(i, context)) {
         count(counters, row + FILTERED);
@@ -218,7 +221,6 @@ export class HookChain {
       let reason = '';
       let error: unknown;
       pool.owner = entry.owner;
-      if (flows !== null) flows.hook = i;
       try {
         if (isDefined) verdict = call(i, packetView, contextView, isFresh);
         else verdict = this.#callDriver(entry, layout, context);
