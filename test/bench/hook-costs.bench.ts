@@ -1,0 +1,169 @@
+/**
+ * What each thing that a hook can do costs a packet, in nanoseconds: for the table in hooks/README.md.
+ *
+ * ```
+ *   node --import tsx test/bench/hook-costs.bench.ts [--packets N] [--rounds N]                       no root
+ *   a lane with one hook that does it ─ less ─ a lane with one hook that does nothing, in turns, medians of the rounds
+ * ```
+ * @module
+ */
+
+import { parseArgs } from 'node:util';
+import { DROP, FORWARD } from '../../src/firewall/constants.ts';
+import { Pool } from '../../src/firewall/pool.ts';
+import { ChainFlows, DEFAULT_FLOWS } from '../../src/hook/chain-flows.ts';
+import { HookChain } from '../../src/hook/hook-chain.ts';
+import type { LoadedHook } from '../../src/hook/load-hook.ts';
+import { frameOf } from '../support/frame-of.ts';
+import { loadedHook, type OnPacket } from '../support/loaded-hook.ts';
+import { ethernet, ipv4, ipv6, tcp, udp } from '../support/packet-builder.ts';
+import { quietLane } from '../unit/lane/lane-rig.ts';
+import { median } from './measure.ts';
+
+const SMALL = ipv4({ source: '192.0.2.1' }, udp({ sourcePort: 1000, destinationPort: 53 }, Buffer.from('data')));
+const SMALL6 = ipv6({}, udp({ sourcePort: 1000, destinationPort: 53 }, Buffer.from('data')));
+const SEGMENT = ipv4({}, tcp({ flags: 2, options: Buffer.from('020405b4', 'hex') }));
+const LARGE = ipv4({}, udp({}, Buffer.alloc(1400, 'x')));
+const NEEDLE = Buffer.from('not there');
+const ANSWER = Buffer.from('answer');
+const NEW4 = Uint8Array.of(203, 0, 113, 9);
+let turn = 0;
+
+/** 0 and 1 in turns: a setter that changes nothing costs less. */
+function other(): number {
+  turn ^= 1;
+  return turn;
+}
+
+interface Case {
+  readonly name: string;
+  readonly datagram: Buffer;
+  readonly onPacket: OnPacket;
+  readonly filter?: string;
+  readonly flows?: true;
+}
+
+const pass: OnPacket = () => FORWARD;
+const CASES: readonly Case[] = [
+  {
+    name: 'reading a port',
+    datagram: SMALL,
+    onPacket: ({ destinationPort }) => (destinationPort === 23 ? DROP : FORWARD),
+  },
+  {
+    name: 'reading a layer: tcp.has(flags)',
+    datagram: SEGMENT,
+    onPacket: (p) => (p.tcp?.has(3) === true ? DROP : FORWARD),
+  },
+  { name: 'reading tcp.mss', datagram: SEGMENT, onPacket: (p) => (p.tcp !== null && p.tcp.mss < 0 ? DROP : FORWARD) },
+  { name: 'comparing an address', datagram: SMALL, onPacket: (p) => (p.source.equals(NEW4) ? DROP : FORWARD) },
+  {
+    name: 'setting ip.ttl',
+    datagram: SMALL,
+    onPacket: (p) => {
+      p.ip.ttl = other() + 7;
+      return FORWARD;
+    },
+  },
+  {
+    name: 'setting a port',
+    datagram: SMALL,
+    onPacket: (p) => {
+      if (p.udp !== null) p.udp.sourcePort = other() + 7;
+      return FORWARD;
+    },
+  },
+  {
+    name: 'setting an IPv4 address',
+    datagram: SMALL,
+    onPacket: (p) => {
+      p.ip.source.setWord(0, 0x0a000000 | other());
+      return FORWARD;
+    },
+  },
+  {
+    name: 'setting an IPv6 address',
+    datagram: SMALL6,
+    onPacket: (p) => {
+      p.ip.source.set(p.ip.destination);
+      p.ip.source.setWord(0, other());
+      return FORWARD;
+    },
+  },
+  { name: 'packet.bytes, unchanged', datagram: SMALL, onPacket: (p) => (p.bytes[0] === 0 ? DROP : FORWARD) },
+  {
+    name: 'payload.indexOf, 1,400 octets',
+    datagram: LARGE,
+    onPacket: (p) => (p.payload.indexOf(NEEDLE) >= 0 ? DROP : FORWARD),
+  },
+  { name: 'payload.splice', datagram: SMALL, onPacket: (p) => (p.payload.splice(0, 1, ANSWER) ? FORWARD : DROP) },
+  { name: 'replyUdp', datagram: SMALL, onPacket: (p) => p.replyUdp(ANSWER) },
+  { name: 'a filter that is not concerned', datagram: SMALL, onPacket: pass, filter: 'tcp port 443' },
+  {
+    name: 'packet.flow of a known flow',
+    datagram: SMALL,
+    onPacket: (p) => (p.flow === null ? DROP : FORWARD),
+    flows: true,
+  },
+  {
+    name: 'a flow that is settled',
+    datagram: SMALL,
+    onPacket: (p) => {
+      p.flow?.settle(FORWARD);
+      return FORWARD;
+    },
+    flows: true,
+  },
+];
+
+const { values } = parseArgs({ options: { packets: { type: 'string' }, rounds: { type: 'string' } } });
+const packets = Number(values.packets ?? 20_000);
+const rounds = Number(values.rounds ?? 41);
+
+/** Nanoseconds a packet of a lane with this hook. */
+function runner(hook: LoadedHook, datagram: Buffer, hasFlows: boolean): () => number {
+  const chain = new HookChain({
+    hooks: [hook],
+    onHookError: 'drop',
+    pool: new Pool(1 << 22),
+    onFault: (_, reason, error) => {
+      throw new Error(reason, { cause: error });
+    },
+    flows: hasFlows ? new ChainFlows(DEFAULT_FLOWS, {}) : null,
+  });
+  const lane = quietLane(chain);
+  const shared = Buffer.alloc(2048);
+  const frame = ethernet({ padTo: 60 }, datagram);
+  const handed = frameOf(shared, { seconds: 1 });
+  handed.length = frame.length;
+  handed.originalLength = frame.length;
+  return () => {
+    const start = process.hrtime.bigint();
+    for (let index = 0; index < packets; index++) {
+      shared.set(frame);
+      lane.onFrame(handed);
+    }
+    const spent = Number(process.hrtime.bigint() - start) / packets;
+    lane.onBatchEnd();
+    return spent;
+  };
+}
+
+for (const { name, datagram, onPacket, filter, flows } of CASES) {
+  const head = {
+    name: 'case',
+    onPacket,
+    ...(filter === undefined ? {} : { filter }),
+    ...(flows === undefined ? {} : { flows }),
+  };
+  const [base, own] = [
+    runner(loadedHook({ name: 'base', onPacket: pass }), datagram, false),
+    runner(loadedHook(head), datagram, flows === true),
+  ];
+  const differences: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const [without, spent] = [base(), own()];
+    if (round >= rounds / 4) differences.push(spent - without);
+  }
+  console.log(`${name}: ${median(differences).toFixed(0)} ns`);
+}
