@@ -9,9 +9,9 @@
  * @module
  */
 
-import { readFileSync, statSync } from 'node:fs';
 import type { Handlers, HookRuntime } from 'firehook';
 import { DROP, defineHook, FORWARD, ICMP_ON_DROP, parseAddress, parseCidr } from 'firehook';
+import { readOptionFile } from './_option-file.ts';
 import { optionsOf, readChoice, readFlag, readText, wrongOption } from './_options.ts';
 import { type Prefix, PrefixSet } from './_prefix-set.ts';
 
@@ -81,7 +81,7 @@ function byFile({ file: named, match, blocked }: Values, { resolvePath, log }: H
   const file = named ?? '';
   const atSource = match !== 'destination';
   const atDestination = match !== 'source';
-  const prefixes = parseList(readList(file, resolvePath(file)), file);
+  const prefixes = parseList(readOptionFile(file, resolvePath(file)), file);
   const ipv4 = new PrefixSet(prefixes.filter((prefix) => prefix.bytes.length === 4));
   const ipv6 = new PrefixSet(prefixes.filter((prefix) => prefix.bytes.length === 16));
   log(
@@ -94,21 +94,6 @@ function byFile({ file: named, match, blocked }: Values, { resolvePath, log }: H
       return (atSource && set.has(source)) || (atDestination && set.has(destination)) ? blocked : FORWARD;
     },
   };
-}
-
-function readList(file: string, path: string): string {
-  try {
-    // A named pipe would be waited for.
-    if (!statSync(path).isFile()) throw new Error('not a regular file');
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new Error(
-      `file: cannot read ${JSON.stringify(file)}: ${cause instanceof Error ? cause.message : 'unknown'}`,
-      {
-        cause,
-      },
-    );
-  }
 }
 
 function parseList(text: string, file: string): Prefix[] {

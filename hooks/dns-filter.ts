@@ -12,9 +12,9 @@
  * @module
  */
 
-import { readFileSync, statSync } from 'node:fs';
 import type { Packet, Payload } from 'firehook';
 import { DROP, defineHook, FORWARD, RESET } from 'firehook';
+import { readOptionFile } from './_option-file.ts';
 import { optionError, optionsOf, readChoice, readText, wrongOption } from './_options.ts';
 
 /** Options of `dns-filter`. One of `names` and `file`, or both. */
@@ -153,7 +153,7 @@ function wireOf(name: string): string | null {
 
 function readList(file: string, path: string): string[] {
   const names: string[] = [];
-  for (const [index, line] of textOf(file, path).split('\n').entries()) {
+  for (const [index, line] of readOptionFile(file, path).split('\n').entries()) {
     const entry = line.replace(/#.*/, '').trim();
     if (entry === '') continue;
     const wire = wireOf(entry);
@@ -161,15 +161,4 @@ function readList(file: string, path: string): string[] {
     names.push(wire);
   }
   return names;
-}
-
-function textOf(file: string, path: string): string {
-  try {
-    // A named pipe would be waited for.
-    if (!statSync(path).isFile()) throw new Error('not a regular file');
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : 'unknown';
-    throw new Error(`file: cannot read ${JSON.stringify(file)}: ${reason}`, { cause });
-  }
 }

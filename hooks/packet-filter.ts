@@ -11,8 +11,8 @@
  * @module
  */
 
-import { readFileSync, statSync } from 'node:fs';
 import { defineHook } from 'firehook';
+import { readOptionFile } from './_option-file.ts';
 import { optionError, optionsOf, readText, wrongOption } from './_options.ts';
 import { RuleFilter } from './_packet-filter/compile.ts';
 import { showCounters } from './_packet-filter/counters.ts';
@@ -37,7 +37,7 @@ export default defineHook({
   needs: ({ file }) => ({ files: file === undefined ? [] : [file] }),
   setup({ file, rules }, { interfaces, log, mode, resolvePath }) {
     const name = file ?? 'rules';
-    const parsed = parseRules(rules ?? readRules(name, resolvePath(name)), name);
+    const parsed = parseRules(rules ?? readOptionFile(name, resolvePath(name)), name);
     const filter = new RuleFilter(parsed, {
       interfaceIndex: (wanted) => interfaces.get(wanted) ?? null,
       interfaces: [...interfaces.keys()].join(', ') || 'none',
@@ -56,17 +56,6 @@ export default defineHook({
     };
   },
 });
-
-function readRules(file: string, path: string): string {
-  try {
-    // A named pipe would be waited for.
-    if (!statSync(path).isFile()) throw new Error('not a regular file');
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : 'unknown';
-    throw new Error(`file: cannot read ${JSON.stringify(file)}: ${reason}`, { cause });
-  }
-}
 
 function joined(rules: unknown): string {
   const isList = Array.isArray(rules) && rules.every((line) => typeof line === 'string' && !line.includes('\n'));

@@ -25,7 +25,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Packet } from 'firehook';
 import { DROP, defineHook, FORWARD, ICMP_ON_DROP, IP_TRANSMIT } from 'firehook';
-import { wordOf } from './_address-word.ts';
 import {
   type OptionValues,
   optionError,
@@ -91,7 +90,7 @@ const TCP_ACK = 16;
 const ON_LINK = 255;
 const FIRST_ND_TYPE = 133;
 const LAST_ND_TYPE = 137;
-/** The first ten bits of a link-local address, in its first word; signed, as {@link wordOf} gives it. */
+/** The first ten bits of a link-local address, in its first word; signed, as `signedWord` gives it. */
 const LINK_LOCAL = 0xfe80_0000 | 0;
 const LINK_LOCAL_MASK = 0xffc0_0000 | 0;
 /** Stands for the family of sources that are known by the end of their address, not by its start. */
@@ -149,13 +148,13 @@ export default defineHook({
         if (newConnections && !opensConnection(packet)) return FORWARD;
         if (isNeighbourDiscovery(packet)) return FORWARD;
         const { source, version } = packet;
-        const first = wordOf(source, 0);
+        const first = source.signedWord(0);
         const isLinkLocal = version === 6 && (first & LINK_LOCAL_MASK) === LINK_LOCAL;
         buckets.clock[NOW] = context.timestamp;
         const isWithin = buckets.take(
           isLinkLocal ? FAMILY_LINK_LOCAL : version,
-          isLinkLocal ? wordOf(source, 2) : first,
-          version === 4 ? 0 : wordOf(source, isLinkLocal ? 3 : 1),
+          isLinkLocal ? source.signedWord(2) : first,
+          version === 4 ? 0 : source.signedWord(isLinkLocal ? 3 : 1),
           ((packet.length + PACKET_OCTETS - 1) / PACKET_OCTETS) | 0,
         );
         return isWithin ? FORWARD : refused;
