@@ -12,6 +12,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
+import { ChainFlows, DEFAULT_FLOWS } from '../../../src/hook/chain-flows.ts';
 import type { DefinedHook } from '../../../src/hook/contract.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
 import { buildPrefixTable } from '../../../src/prefix/build-table.ts';
@@ -42,6 +43,7 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
     oneToOne: { '203.0.113.0/24': '198.51.100.0/24', 'fd00:ffff::/32': '2001:db8::/32' },
     forwards: [{ protocol: 'udp', address: '198.51.100.7', port: 443, to: '10.0.0.1' }],
   },
+  'port-knock': { port: 22, sequence: [7000] },
   'rate-limit': { packetsPerSecond: 10, reject: true },
   'clamp-mss': { mss: 1400 },
   'packet-filter': {
@@ -92,6 +94,7 @@ for (const [name, options] of CASES) {
     const chain = new HookChain({
       // What the lane does about a rejected packet is not the hook's.
       hooks: [hook(name, (packet, context) => (onPacket(packet, context) === FORWARD ? FORWARD : DROP))],
+      flows: stock.flows === true ? new ChainFlows(DEFAULT_FLOWS, {}) : null,
       onHookError: 'drop',
       pool: new Pool(1 << 20),
       onFault: (_hook, reason) => assert.fail(reason),
