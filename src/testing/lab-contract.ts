@@ -61,6 +61,8 @@ export interface LabOptions {
   readonly mtu?: number;
   /** Limit of the pool, in MiB; 0 lets every allocation fail. @defaultValue 64 */
   readonly poolLimitMiB?: number;
+  /** Tables of prefixes by name, each as the lines of its list: `192.0.2.0/24 5`. @defaultValue none */
+  readonly tables?: Readonly<Record<string, readonly string[]>>;
   /** What time it is for the packets, in milliseconds since 1970. @defaultValue the first moment of 2026 */
   readonly startMs?: number;
   /** The table of flows, where a hook asks for one: how many at a time, and milliseconds until they end. @defaultValue as in a configuration */

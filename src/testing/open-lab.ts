@@ -19,6 +19,8 @@ import { Lane } from '../lane/lane.ts';
 import { type LoadedChain, loadChain } from '../lane/load-chain.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
 import { EVERY_GRANT, type HookGrant, type HookSource } from '../lane/messages.ts';
+import { ListReader } from '../prefix/list-reader.ts';
+import { PrefixTable } from '../prefix/prefix-table.ts';
 import { parseAddress } from '../wire/address.ts';
 import { HEADER_LENGTH as ETHERNET_HEADER } from '../wire/ethernet.ts';
 import { LINKTYPE_ETHERNET } from '../wire/link.ts';
@@ -45,7 +47,7 @@ let opened: string | null = null;
  *
  * Ownership: close it before another one is opened; `afterEach(() => lab.close())` does that.
  * @param hooks - what `defineHook` returns, or entries with options of their own
- * @throws FirehookError when a hook is refused: its definition, its options, its `needs`, or its `setup`
+ * @throws FirehookError when a hook is refused: its definition, its options, its `needs`, or its `setup`; or a line of a table
  * @throws Error when a lab is open already
  * @example
  * ```ts
@@ -134,12 +136,20 @@ function loadHooks(
     folder,
     onHookError: options.onHookError ?? policy.onHookError,
     poolLimitMiB: options.poolLimitMiB ?? pool.limitMiB,
+    tables: new Map(Object.entries(options.tables ?? {}).map(([name, lines]) => [name, tableOf(name, lines)])),
     trackChanges: false,
     log: (level, hook, message) =>
       records.log.push({ level, hook, message: typeof message === 'string' ? message : message() }),
     onFault: (hook, text) => records.faults.push({ hook, text: text() }),
     send,
   });
+}
+
+/** A table as a configuration would have it, of a list that is not a file. */
+function tableOf(name: string, lines: readonly string[]): PrefixTable {
+  const reader = new ListReader({ file: `tables.${name}`, values: null });
+  reader.take(new TextEncoder().encode(lines.join('\n')));
+  return new PrefixTable(reader.end().table);
 }
 
 /** An entry of its own for each hook. */

@@ -461,6 +461,26 @@ describe('time', () => {
   });
 });
 
+test('a hook looks addresses up in the tables of the lab', async () => {
+  const hook = defineHook({
+    name: 'by-table',
+    setup(_options, { prefixes }) {
+      const table = prefixes('blocked');
+      return { onPacket: ({ source }) => (table.lookup(source) === 5 ? DROP : FORWARD) };
+    },
+  });
+  const lab = await openLab(hook, { tables: { blocked: ['# a list', '192.0.2.0/24 5', '2001:db8::/32 6'] } });
+  assertDropped(await lab.send(ipv4({ source: '192.0.2.1' }, udp())), 'by-table');
+  assertForwarded(await lab.send(ipv4({ source: '198.51.100.1' }, udp())));
+  assertForwarded(await lab.send(ipv6({ source: '2001:db8::1' }, udp())));
+  await lab.close();
+  await assert.rejects(openLab(hook), /prefixes: the configuration has no table "blocked"; it has none/);
+  await assert.rejects(openLab(hook, { tables: { blocked: ['', 'x'] } }), {
+    code: 'FIREHOOK_TABLE_INVALID',
+    message: /tables\.blocked:2: "x" is not an IPv4 or IPv6 address or prefix$/,
+  });
+});
+
 test('octets and sides that are none are refused in words', () =>
   inLab(byPort, {}, async (lab) => {
     await assert.rejects(lab.send(ethernet({}, ipv4({}, udp()))), /a whole Ethernet frame is sent with frame: true/);
