@@ -68,8 +68,6 @@ interface Rewrite {
   readonly rule: PortRule;
   readonly needle: Buffer;
   readonly substitute: Buffer;
-  /** For each octet, how far the search may move on when that octet is the last one compared (Horspool, 1980). */
-  readonly skips: Uint32Array;
 }
 
 function readRewrite(values: OptionValues<'protocol' | 'port' | 'find' | 'replace' | 'encoding'>): Rewrite {
@@ -85,9 +83,7 @@ function readRewrite(values: OptionValues<'protocol' | 'port' | 'find' | 'replac
       `${substitute.length} octets for ${needle.length}; expected the same length, TCP sequence numbers count octets`,
     );
   }
-  const skips = new Uint32Array(256).fill(needle.length);
-  for (const [index, octet] of needle.subarray(0, -1).entries()) skips[octet] = needle.length - 1 - index;
-  return { rule, needle, substitute, skips };
+  return { rule, needle, substitute };
 }
 
 export default defineHook({
@@ -96,11 +92,10 @@ export default defineHook({
   options: optionsOf(['protocol', 'port', 'find', 'replace', 'encoding'], readRewrite),
   setup: (rewrite) => ({
     onPacket(packet) {
-      if (!rewrite.rule.matches(packet) || packet.isFragment || isCut(packet)) return FORWARD;
-      const end = packet.payloadOffset + packet.payload.length;
-      const found = indexOfNeedle(rewrite, packet.bytes, packet.payloadOffset, end);
-      if (found === -1) return FORWARD;
-      const length = compose(rewrite, packet, found, end);
+      if (!rewrite.rule.matches(packet) || packet.isFragment) return FORWARD;
+      const found = packet.payload.indexOf(rewrite.needle);
+      if (found === -1 || isCut(packet)) return FORWARD;
+      const length = compose(rewrite, packet, found);
       if (length === -1) return DROP;
       const chain = buildChain(packet.payloadOffset, length);
       if (chain === null) return DROP;
@@ -127,30 +122,19 @@ function isCut(packet: Packet): boolean {
   return declared > packet.length;
 }
 
-/** First octet of the needle in `bytes` from `from` on, all of it before `end`; -1 when it is not there. */
-function indexOfNeedle({ needle, skips }: Rewrite, bytes: Buffer, from: number, end: number): number {
-  const last = needle.length - 1;
-  let at = from;
-  while (at + last < end) {
-    let index = last;
-    while (index >= 0 && bytes[at + index] === needle[index]) index -= 1;
-    if (index < 0) return at;
-    at += skips[bytes[at + last] ?? 0] ?? 1;
-  }
-  return -1;
-}
-
 /**
  * Writes the new datagram to the scratch buffer, checksums included.
  *
+ * @param firstFound - where in the payload the needle stands for the first time
  * @returns its length in octets; -1 when it would be longer than a replacement may be
  */
-function compose(rewrite: Rewrite, packet: Packet, firstFound: number, end: number): number {
-  const { needle, substitute } = rewrite;
-  const { bytes, transportOffset, version } = packet;
+function compose({ needle, substitute }: Rewrite, packet: Packet, firstFound: number): number {
+  const { bytes, payload, payloadOffset, transportOffset, version } = packet;
+  const end = payloadOffset + payload.length;
   let read = 0;
   let written = 0;
-  for (let found = firstFound; found !== -1; found = indexOfNeedle(rewrite, bytes, read, end)) {
+  for (let at = firstFound; at !== -1; at = payload.indexOf(needle, read - payloadOffset)) {
+    const found = payloadOffset + at;
     if (written + (found - read) + substitute.length > MAXIMUM_LENGTH) return -1;
     written += bytes.copy(scratch, written, read, found);
     written += substitute.copy(scratch, written);

@@ -104,6 +104,16 @@ function copyHead(source: Uint8Array, target: Uint8Array, length: number): void 
   for (let at = 0; at < length; at++) target[at] = source[at] as number;
 }
 
+/** The buffer from where a link header of `offset` octets starts; `views` keeps the views, so that each is made once. */
+function viewFrom(buffer: Buffer, views: (Buffer | undefined)[], offset: number): Buffer {
+  let view = views[offset];
+  if (view === undefined) {
+    view = buffer.subarray(LINK_ROOM - offset);
+    views[offset] = view;
+  }
+  return view;
+}
+
 /** Sends what the hooks let through, and books it. */
 export class Egress implements RefusalSink {
   readonly #driver: Driver;
@@ -274,7 +284,7 @@ export class Egress implements RefusalSink {
     const { frame, offset } = packet;
     frame.octets.copy(this.#gathered, LINK_ROOM - offset, 0, offset);
     this.#settleLength(packet, this.#gathered, LINK_ROOM - offset, size);
-    return this.#gatheredAt(offset);
+    return viewFrom(this.#gathered, this.#gatheredFrom, offset);
   }
 
   /**
@@ -429,7 +439,7 @@ export class Egress implements RefusalSink {
       if (isSent) this.#countSent(base, size);
       return isSent;
     }
-    const made = this.#madeAt(offset);
+    const made = viewFrom(this.#made, this.#madeFrom, offset);
     copyHead(frame.octets, made, offset);
     turnLinkHeader(made, this.#linktypeOf(way.inPort));
     this.#settleLength(packet, made, 0, size);
@@ -440,7 +450,7 @@ export class Egress implements RefusalSink {
   sendOn(packet: PacketInHand, size: number, purpose: number): boolean {
     const { way, base, frame, offset } = packet;
     if (way.outPort < 0 || offset > LINK_ROOM) return false;
-    const made = this.#madeAt(offset);
+    const made = viewFrom(this.#made, this.#madeFrom, offset);
     copyHead(frame.octets, made, offset);
     this.#settleLength(packet, made, 0, size);
     return this.#send(base, way.outPort, made, offset + size, purpose);
@@ -495,24 +505,6 @@ export class Egress implements RefusalSink {
     this.#limitOfPort[port] = limit;
     this.#readLinktype(port);
     return limit;
-  }
-
-  #madeAt(offset: number): Buffer {
-    let view = this.#madeFrom[offset];
-    if (view === undefined) {
-      view = this.#made.subarray(LINK_ROOM - offset);
-      this.#madeFrom[offset] = view;
-    }
-    return view;
-  }
-
-  #gatheredAt(offset: number): Buffer {
-    let view = this.#gatheredFrom[offset];
-    if (view === undefined) {
-      view = this.#gathered.subarray(LINK_ROOM - offset);
-      this.#gatheredFrom[offset] = view;
-    }
-    return view;
   }
 
   #send(base: number, port: number, frame: Buffer, length: number, purpose = FORWARDED_PACKET): boolean {

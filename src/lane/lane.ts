@@ -25,6 +25,7 @@ import { type DatagramBuffer, MAX_QUOTED } from '../hook/packet/arrival.ts';
 import { ContextState } from '../hook/packet/context-view.ts';
 import { readU16 } from '../wire/bytes.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
+import { HEADER_LENGTH as ETHERNET_HEADER, ETHERTYPE_QINQ, ETHERTYPE_VLAN } from '../wire/ethernet.ts';
 import { CUT, NOT_IP, unreadableType } from '../wire/frame-kind.ts';
 import { parseIpLayout } from '../wire/ip-layout.ts';
 import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast, LINKTYPE_ETHERNET } from '../wire/link.ts';
@@ -86,9 +87,6 @@ export interface LaneOptions {
 /** Packets between two looks at whether a snapshot of the progress file is due. */
 const PROGRESS_EVERY = 64;
 
-const ETHERNET_HEADER = 14;
-const TAG_8021Q = 0x8100;
-const TAG_8021AD = 0x88a8;
 const VLAN_MASK = 0x0fff;
 /** More than there are VLANs. */
 const ZONE_FACTOR = 4099;
@@ -212,7 +210,7 @@ export class Lane implements FrameSink {
   onFrame(frame: Frame): void {
     this.packets += 1;
     // A file has no batches of one moment.
-    if (!this.#isInBatch || !this.#isLive) this.#chain.tick(this.#now());
+    if (this.#chain.tracksFlows && (!this.#isInBatch || !this.#isLive)) this.#chain.tick(this.#now());
     this.#isInBatch = true;
     const { port, length } = frame;
     const way = this.#wayOfPort[port] ?? NO_WAY;
@@ -235,7 +233,7 @@ export class Lane implements FrameSink {
 
   /** To be called now and then while no frames come: what waits for time to pass goes on. */
   onIdle(): void {
-    if (!this.#isInBatch) this.#chain.tick(this.#now());
+    if (this.#chain.tracksFlows && !this.#isInBatch) this.#chain.tick(this.#now());
   }
 
   /** {@inheritDoc FrameSink.onBatchEnd} */
@@ -399,7 +397,7 @@ function zoneOf(frame: Uint8Array, offset: number, linktype: number, zone: numbe
   if (linktype !== LINKTYPE_ETHERNET) return tagged;
   for (let at = ETHERNET_HEADER - 2; at + 4 < offset; at += 4) {
     const type = readU16(frame, at);
-    if (type !== TAG_8021Q && type !== TAG_8021AD) break;
+    if (type !== ETHERTYPE_VLAN && type !== ETHERTYPE_QINQ) break;
     tagged = (Math.imul(tagged, ZONE_FACTOR) + 1 + (readU16(frame, at + 2) & VLAN_MASK)) | 0;
   }
   return tagged;

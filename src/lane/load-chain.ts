@@ -165,15 +165,21 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   }
   assertUniqueNames(loaded);
   const flows = makeFlows(loaded, options);
-  let blame = (hook: LoadedHook, error: unknown): void =>
-    fault(hook.name, () => describe(hook, 'threw in a timer', error));
+  let chain: HookChain | null = null;
+  /** Counts, once there is somewhere to count, and tells of what a hook did wrong outside of its calls. */
+  const blame = (owner: number, reason: string, error: unknown): void => {
+    const hook = loaded[owner];
+    if (hook === undefined) return;
+    chain?.countFault(chain.hooks.findIndex((one) => one.owner === owner));
+    fault(hook.name, () => describe(hook, reason, error));
+  };
   const clock = options.clock ?? new LiveClock();
   const timersOf = loaded.map(
-    (hook, owner) => new HookTimers({ clock, owner, onFault: (error) => blame(hook, error) }),
+    (_, owner) => new HookTimers({ clock, owner, onFault: (error) => blame(owner, 'threw in a timer', error) }),
   );
   for (const [index, hook] of loaded.entries())
     loaded[index] = await setUp(hook, options, flows, timersOf[index] as HookTimers);
-  const chain = new HookChain({
+  const made = new HookChain({
     hooks: loaded,
     onHookError: options.onHookError,
     pool: systemPool,
@@ -182,36 +188,27 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     flows: loaded.some(needsFlows) ? flows : null,
     onFault: (hook, reason, error, pointer) => fault(hook.name, () => describe(hook, reason, error, pointer)),
   });
-  blame = (hook, error) => {
-    chain.countFault(chain.hooks.findIndex(({ owner }) => owner === hook.owner));
-    fault(hook.name, () => describe(hook, 'threw in a timer', error));
-  };
-  for (const [index, hook] of chain.hooks.entries()) {
+  chain = made;
+  for (const [index, hook] of made.hooks.entries()) {
     if (hook.kind === 'driver')
-      asOwner(hook.owner ?? index, 'setup', () => driverOf.get(hook.name)?.start(hook, chain, index));
-    warn(hook, index, chain, options);
+      asOwner(hook.owner ?? index, 'setup', () => driverOf.get(hook.name)?.start(hook, made, index));
+    warn(hook, index, made, options);
   }
   return {
-    chain,
-    hooks: chain.hooks.map(({ name, path: file, kind }, index) => ({
+    chain: made,
+    hooks: made.hooks.map(({ name, path: file, kind }, index) => ({
       name,
       path: file,
-      priority: chain.entries.priorityOf(index),
+      priority: made.entries.priorityOf(index),
       kind,
     })),
-    interests: chainInterests(chain.hooks),
+    interests: chainInterests(made.hooks),
     drivers: new Map([...driverOf].map(([name, { door }]) => [name, door])),
     verifier,
-    blame: (owner, error) => {
-      const index = chain.hooks.findIndex((hook) => hook.owner === owner);
-      const hook = chain.hooks[index];
-      if (hook === undefined) return;
-      chain.countFault(index);
-      fault(hook.name, () => describe(hook, 'threw outside onPacket', error));
-    },
+    blame: (owner, error) => blame(owner, 'threw outside onPacket', error),
     teardown: () => {
       for (const timers of timersOf) timers.stop();
-      tearDown(chain.hooks, driverOf, options.log);
+      tearDown(made.hooks, driverOf, options.log);
     },
   };
 }

@@ -7,6 +7,7 @@
  */
 
 import { readU8, readU16 } from '../../wire/bytes.ts';
+import { ETHERTYPE_QINQ, ETHERTYPE_VLAN } from '../../wire/ethernet.ts';
 import type { Link } from './packet-contract.ts';
 import type { PacketState } from './packet-state.ts';
 
@@ -14,8 +15,6 @@ const MAC = 6;
 const TYPE_OFFSET = 12;
 const TAG_OFFSET = 14;
 const VLAN_MASK = 0x0fff;
-const TAG_8021Q = 0x8100;
-const TAG_8021AD = 0x88a8;
 
 /** One link header. */
 export class LinkView implements Link {
@@ -34,7 +33,7 @@ export class LinkView implements Link {
     const { link, linkLength } = this.#state.context;
     if (linkLength < TAG_OFFSET + 2) return -1;
     const type = readU16(link, TYPE_OFFSET);
-    return type === TAG_8021Q || type === TAG_8021AD ? readU16(link, TAG_OFFSET) & VLAN_MASK : -1;
+    return type === ETHERTYPE_VLAN || type === ETHERTYPE_QINQ ? readU16(link, TAG_OFFSET) & VLAN_MASK : -1;
   }
 
   mac(end: 'source' | 'destination', index: number): number {
