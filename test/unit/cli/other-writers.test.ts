@@ -111,13 +111,13 @@ describe('firehookd --check as root', { skip }, () => {
 
   test('refuses of a package what others may write: its package.json, its file, the link to it and the folder of that', (t) => {
     const { at, config } = stage(t);
-    for (const folder of ['node_modules', 'work', 'work/foo']) mkdirSync(at(folder), { mode: 0o755 });
-    symlinkSync('../work/foo', at('node_modules/foo'));
+    for (const folder of ['node_modules', 'checkout', 'checkout/foo']) mkdirSync(at(folder), { mode: 0o755 });
+    symlinkSync('../checkout/foo', at('node_modules/foo'));
     const peers = '{ "main": "main.ts", "peerDependencies": { "firehook": "*" } }';
     const hook = "import { defineHook } from 'firehook';\n";
     for (const [name, text] of [
-      ['work/foo/package.json', peers],
-      ['work/foo/main.ts', `${hook}export default defineHook({ api: 1, name: 'packaged', onPacket: () => 0 });\n`],
+      ['checkout/foo/package.json', peers],
+      ['checkout/foo/main.ts', `${hook}export default defineHook({ api: 1, name: 'packaged', onPacket: () => 0 });\n`],
       ['firehook.yaml', 'attach:\n  - tap: fh-none0\nhooks:\n  - module: foo\n'],
     ] as const) {
       writeFileSync(at(name), text);
@@ -126,7 +126,13 @@ describe('firehookd --check as root', { skip }, () => {
     const good = runFirehookd('-c', config, '--check', '--no-interfaces');
     assert.equal(good.code, 0, good.stderr);
     assert.match(good.stdout, /packaged \(0\)/);
-    for (const name of ['work/foo/package.json', 'work/foo/main.ts', 'work/foo', 'work', 'node_modules']) {
+    for (const name of [
+      'checkout/foo/package.json',
+      'checkout/foo/main.ts',
+      'checkout/foo',
+      'checkout',
+      'node_modules',
+    ]) {
       const mode = name.endsWith('n') || name.endsWith('ts') ? 0o644 : 0o755;
       chmodSync(at(name), mode | 0o022);
       const { code, stderr } = runFirehookd('-c', config, '--check', '--no-interfaces');

@@ -97,18 +97,18 @@ describe('the hook of a package', () => {
   test('may be a link, as npm link and pnpm make them, and finds what it depends on where it lies', async (t) => {
     const imports = `import { name } from 'dep';\n${hookNamed('x').replace("'x'", 'name')}`;
     const folder = stage(t, {
-      'work/foo/package.json': manifest({ main: 'hook.js' }),
-      'work/foo/hook.js': imports,
-      'work/foo/node_modules/dep/index.js': "export const name = 'linked';",
+      'checkout/foo/package.json': manifest({ main: 'hook.js' }),
+      'checkout/foo/hook.js': imports,
+      'checkout/foo/node_modules/dep/index.js': "export const name = 'linked';",
       'etc/node_modules/.pnpm/foo@1/node_modules/foo/package.json': manifest({ main: 'hook.js' }),
       'etc/node_modules/.pnpm/foo@1/node_modules/foo/hook.js': imports,
       'etc/node_modules/.pnpm/foo@1/node_modules/dep/index.js': "export const name = 'of-pnpm';",
     });
     const etc = path.join(folder, 'etc');
-    symlinkSync('../../work/foo', path.join(etc, 'node_modules/linked'));
+    symlinkSync('../../checkout/foo', path.join(etc, 'node_modules/linked'));
     symlinkSync('.pnpm/foo@1/node_modules/foo', path.join(etc, 'node_modules/foo'));
     const linked = await bundle(etc, 'linked');
-    assert.equal(linked.path, path.join(folder, 'work/foo/hook.js'));
+    assert.equal(linked.path, path.join(folder, 'checkout/foo/hook.js'));
     assert.equal(nameIn(linked), 'linked');
     assert.equal(nameIn(await bundle(etc, 'foo')), 'of-pnpm');
   });
