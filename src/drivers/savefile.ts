@@ -273,7 +273,7 @@ export class SavefileDriver implements Driver {
     return true;
   }
 
-  /** {@inheritDoc Driver.resume} Its record has the time that the frame has now, and no options. */
+  /** What is transmitted until {@link SavefileDriver.endResumed} is this frame, with the time that it has now and without options. */
   resume(frame: Frame): void {
     this.#resumed = frame;
   }
