@@ -26,6 +26,9 @@ export type {
   HookRuntime,
   PrefixTable,
   StandardSchema,
+  Table,
+  TableKey,
+  TableRule,
   Verdict,
 } from './hook/contract.ts';
 export { ACCEPT, HOOK_META, REPLY, RESET } from './hook/contract.ts';

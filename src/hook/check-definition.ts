@@ -17,6 +17,7 @@ import { HOOK_PACKETS } from './compile-filters.ts';
 import { type DefinedHook, type Handlers, HOOK_API_VERSION, HOOK_META } from './contract.ts';
 import type { HookPackage } from './hook-package.ts';
 import { interestProblem } from './interest.ts';
+import { tablesProblem } from './table-rules.ts';
 
 /** Longest name of a hook, in characters: names are column heads and metric labels. */
 const MAX_NAME_LENGTH = 64;
@@ -26,7 +27,19 @@ const HOOK_NAME = /^[A-Za-z0-9-]+$/;
 /** Characters of a wrong filter that its error shows. */
 const MOST_SHOWN = 200;
 
-const HEAD_KEYS = ['name', 'api', 'priority', 'filter', 'interest', 'flows', 'options', 'needs', 'checkable', 'setup'];
+const HEAD_KEYS = [
+  'name',
+  'api',
+  'priority',
+  'filter',
+  'interest',
+  'flows',
+  'tables',
+  'options',
+  'needs',
+  'checkable',
+  'setup',
+];
 const HANDLER_KEYS = ['onPacket', 'onFlow', 'onFlowEnd', 'teardown'];
 
 /** A module of a hook, by its path. */
@@ -61,6 +74,8 @@ export function checkDefinition(module: Module, value: unknown): DefinedHook {
   if (definition.setup !== undefined && typeof definition.setup !== 'function')
     refuseHook(module, 'setup: is not a function');
   checkFlows(module, definition.flows);
+  if (definition.tables !== undefined && typeof definition.tables !== 'function')
+    checkTables(module, definition.tables);
   const isPlain = HANDLER_KEYS.some((key) => Object.hasOwn(definition, key));
   if (isPlain) checkHandlerTypes(module, definition as Handlers, '');
   else if (definition.setup === undefined) refuseHook(module, 'onPacket: is missing');
@@ -226,6 +241,12 @@ function checkFlows(module: Module, flows: unknown): void {
   for (const [name, type] of Object.entries(columns))
     if (type !== 'int32' && type !== 'float64')
       refuseHook(module, `flows.columns.${name}: ${shown(type)} is not valid; expected int32 or float64`);
+}
+
+/** Refuses tables that are none; of a function, what it returned. */
+export function checkTables(module: Module, tables: unknown): void {
+  const problem = tablesProblem(tables);
+  if (problem !== '') refuseHook(module, problem);
 }
 
 /** Of whichever library: what counts is the interface. */
