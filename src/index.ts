@@ -21,6 +21,7 @@ export { IPRcvBuf } from './firewall/ip-rcv-buf.ts';
 export { halfSipHash } from './flow/half-sip-hash.ts';
 export type {
   DefinedHook,
+  FinalVerdict,
   Handlers,
   HookDefinition,
   HookNeeds,
@@ -32,7 +33,7 @@ export type {
   TableRule,
   Verdict,
 } from './hook/contract.ts';
-export { ACCEPT, HOOK_META, REPLY, RESET } from './hook/contract.ts';
+export { ACCEPT, HELD, HOOK_META, REPLY, RESET } from './hook/contract.ts';
 export { defineHook } from './hook/define-hook.ts';
 export type {
   Address,

@@ -23,8 +23,9 @@ import {
   type FlowSettings,
   flowsOf,
 } from '../hook/chain-flows.ts';
-import { asksForFlows, columnsOf } from '../hook/check-definition.ts';
+import { asksForFlows, columnsOf, shown } from '../hook/check-definition.ts';
 import type { Handlers, HookModules, HookRuntime } from '../hook/contract.ts';
+import { type HoldList, isFinalVerdict } from '../hook/hold-list.ts';
 import { HookChain } from '../hook/hook-chain.ts';
 import { chainInterests } from '../hook/interest.ts';
 import { assertUniqueNames, describeHookError, type LoadedHook, loadHook, placeOfVerdict } from '../hook/load-hook.ts';
@@ -186,7 +187,12 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
       new HookTimers({ clock, owner, onTimer, onFault: (error) => blame(owner, 'threw in a timer', error) }),
   );
   for (const [index, hook] of loaded.entries())
-    loaded[index] = await setUp(hook, options, { flows, tables, timers: timersOf[index] as HookTimers });
+    loaded[index] = await setUp(hook, options, {
+      flows,
+      tables,
+      timers: timersOf[index] as HookTimers,
+      holdsOf: () => chain?.holds ?? null,
+    });
   const made = new HookChain({
     hooks: loaded,
     onHookError: options.onHookError,
@@ -321,6 +327,8 @@ interface RuntimeParts {
   readonly flows: ChainFlows | null;
   readonly tables: HookTables;
   readonly timers: HookTimers;
+  /** The packets that wait, once there is a chain. */
+  readonly holdsOf: () => HoldList | null;
 }
 
 /** The hook with its handlers; those of Windows have none, and take their options otherwise or not at all. */
@@ -375,7 +383,7 @@ function makeFlows(hooks: readonly LoadedHook[], { flows = DEFAULT_FLOWS }: Load
 function runtimeFor(
   hook: DefinedLoaded,
   options: LoadChainOptions,
-  { flows, tables, timers }: RuntimeParts,
+  { flows, tables, timers, holdsOf }: RuntimeParts,
 ): HookRuntime {
   const { name, definition } = hook;
   return {
@@ -388,6 +396,11 @@ function runtimeFor(
     after: (ms, run) => timers.after(ms, run),
     every: (ms, run) => timers.every(ms, run),
     cancel: (timer) => timers.cancel(timer),
+    release: (token, verdict) => {
+      if (!isFinalVerdict(verdict))
+        throw new TypeError(`${shown(verdict)} is no verdict that a packet which waited can get`);
+      return holdsOf()?.release(hook.owner ?? -1, token, verdict) ?? false;
+    },
     prefixes: (name) => findTable(options.tables ?? new Map(), name),
     table: (table) => tables.find(name, table),
     column: (column) => {
