@@ -12,11 +12,13 @@
 import { parseArgs } from 'node:util';
 import { FORWARD } from '../../src/firewall/constants.ts';
 import type { DefinedHook } from '../../src/hook/contract.ts';
+import { ContextState, ContextView } from '../../src/hook/packet/context-view.ts';
 import { buildPrefixTable } from '../../src/prefix/build-table.ts';
 import { PrefixTable } from '../../src/prefix/prefix-table.ts';
 import { parseCidr } from '../../src/wire/address.ts';
-import { handlersOf, loadedHook } from '../support/loaded-hook.ts';
+import { handlersOf, loadedHook, type OnPacket } from '../support/loaded-hook.ts';
 import { ipv4, tcp, udp } from '../support/packet-builder.ts';
+import { tablesOf } from '../support/tables-of.ts';
 import { checked, quietRuntime } from '../unit/hooks/drive-hook.ts';
 import { costOf } from './one-hook-lane.ts';
 
@@ -38,6 +40,7 @@ const CASES: Readonly<Record<string, readonly [options: unknown, own: Buffer, ot
   'dns-filter': [{ names: ['ads.example'] }, ASKS, DATA],
   nat: [{ oneToOne: { '10.0.0.0/24': '203.0.113.0/24' } }, DATA, ipv4({ source: '192.0.2.1' }, udp())],
   'port-knock': [{ port: 22, sequence: [7000, 8000] }, OPENS, DATA],
+  'syn-guard': [{ ports: [22] }, OPENS, DATA],
   'rate-limit': [{ packetsPerSecond: 1_000_000 }, DATA, DATA],
   'clamp-mss': [{ mss: 1400 }, OPENS, DATA],
   'packet-filter': [{ rules: ['drop tcp from 192.0.2.0/24 to any port 22', 'default pass'] }, DATA, ASKS],
@@ -53,6 +56,10 @@ function parsed(text: string): NonNullable<ReturnType<typeof parseCidr>> {
   return prefix;
 }
 
+const arriving = new ContextState();
+arriving.way = { from: 'eth0', to: 'local', side: 'in' };
+const ARRIVES = new ContextView(arriving);
+
 const { values } = parseArgs({ options: { packets: { type: 'string' }, rounds: { type: 'string' } } });
 const effort = { packets: Number(values.packets ?? 20_000), rounds: Number(values.rounds ?? 41) };
 
@@ -61,11 +68,14 @@ for (const [name, [options, own, other]] of Object.entries(CASES)) {
   const { default: stock } = (await import(module)) as { default: DefinedHook };
   const costs: string[] = [];
   for (const datagram of [own, other]) {
-    const runtime = { ...quietRuntime(name), prefixes: () => TABLE };
-    const { onPacket = () => FORWARD } =
-      (await stock.setup?.(await checked(stock, options), runtime)) ?? handlersOf(stock);
+    const checkedOptions = await checked(stock, options);
+    const packets = { context: { seconds: 1, nanoseconds: 0 } };
+    const runtime = { ...quietRuntime(name), prefixes: () => TABLE, ...tablesOf(stock, checkedOptions, packets) };
+    const { onPacket = () => FORWARD } = (await stock.setup?.(checkedOptions, runtime)) ?? handlersOf(stock);
     const flows = stock.flows === true;
-    const hook = loadedHook({ name, onPacket, ...(flows ? { flows: true } : {}) });
+    // The lane of the bench takes packets out of the host.
+    const call: OnPacket = name === 'syn-guard' ? (packet) => onPacket(packet, ARRIVES) : onPacket;
+    const hook = loadedHook({ name, onPacket: call, ...(flows ? { flows: true } : {}) });
     costs.push(`${costOf({ hook, datagram, hasFlows: flows }, effort).toFixed(0)} ns`);
   }
   console.log(`${name}: ${costs.join(', else ')}`);

@@ -100,6 +100,15 @@ export const HOOKS: Readonly<Record<string, Case>> = {
       passes(toUdp(8)),
     ],
   },
+  'telnet-trap.ts': {
+    steps: [
+      passes(toTcp(80)),
+      dropped(toTcp(23), { by: 'telnet-trap' }),
+      dropped(toTcp(80)),
+      passes(ipv4({ source: '192.0.2.77' }, tcp({ destinationPort: 80 }))),
+      passes(toTcp(80), { afterMs: 600_000 }),
+    ],
+  },
   'inside-out.ts': {
     steps: [
       dropped(ipv4({ source: '198.51.100.2', destination: '192.0.2.1' }, tcp({ sourcePort: 80 })), { from: 'b' }),
@@ -223,6 +232,15 @@ export const CONFIGURATIONS: Readonly<Record<string, Case>> = {
       client(8000),
       client(9000),
       passes(toTcp(22, { sourcePort: 50_000 }), { afterMs: 10 }),
+    ],
+  },
+  'docs/hooks/syn-guard.md yaml 0': {
+    steps: [
+      ...Array.from({ length: 2_000 }, (_, index) => passes(toTcp(443, { sourcePort: 1_000 + index }), { from: 'b' })),
+      { datagram: toTcp(443), verdict: 'replied', from: 'b', check: fields({ sourcePort: 443, checksumsRight: true }) },
+      passes(toTcp(22), { from: 'b' }),
+      passes(toTcp(80, { flags: ACK }), { from: 'b' }),
+      passes(toTcp(80)),
     ],
   },
   'docs/hooks/rate-limit.md yaml 0': {
