@@ -8,6 +8,7 @@
  * @module
  */
 
+export type { EventType } from './events/event-layout.ts';
 export * from './firewall/constants.ts';
 export {
   ExAllocatePoolWithTag,
@@ -19,7 +20,9 @@ export {
 } from './firewall/ddk.ts';
 export { IPRcvBuf } from './firewall/ip-rcv-buf.ts';
 export type {
+  Counter,
   DefinedHook,
+  EventFields,
   Handlers,
   HookDefinition,
   HookNeeds,

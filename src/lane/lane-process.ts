@@ -22,6 +22,7 @@ import { openPcap } from '../drivers/pcap.ts';
 import { openQueuedSender } from '../drivers/queued-sender.ts';
 import { RawSender } from '../drivers/raw-sender.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
+import { RING_OCTETS } from '../events/event-layout.ts';
 import { systemPool } from '../firewall/ddk.ts';
 import { asOwner, followOwners, ownerOfFailure } from '../hook/async-owner.ts';
 import { freezeRealm } from '../hook/freeze-realm.ts';
@@ -55,6 +56,8 @@ const FENCE_FD = 4;
 const CHANNEL_FD = 5;
 /** Descriptor of the socket by which tables come, likewise. */
 const TABLES_FD = 6;
+/** Descriptor of the ring for events, likewise. */
+const EVENTS_FD = 7;
 /** More than a lane has when it is confined. */
 const MOST_DESCRIPTORS = 1024;
 /** How often an idle lane shows that it is alive. */
@@ -105,6 +108,7 @@ async function run(spec: LaneSpec): Promise<void> {
   // Only where npm pcap had to open its sockets here.
   if (spec.user !== null && process.getuid?.() === 0) becomeUser(spec.user);
   shareMemory(spec);
+  const memory = spec.hasEvents ? loadNative().mapMemory(EVENTS_FD, RING_OCTETS) : null;
   const tables = mapTables(spec);
   const routes = confine(spec);
   const notes = new FaultNotes();
@@ -130,6 +134,7 @@ async function run(spec: LaneSpec): Promise<void> {
     poolLimitMiB: spec.poolLimitMiB,
     tables: tables.tables,
     flows: spec.flows,
+    events: memory === null ? null : { memory },
     interfaces: { ...spec.interfaces, ...interfacesOf(spec.ways) },
     mode: spec.mode === 'run' ? 'live' : 'check',
     lane: spec.lane,
@@ -140,7 +145,7 @@ async function run(spec: LaneSpec): Promise<void> {
     ...(spec.mode === 'try' ? { onFault: (hook, text) => notes.note(hook, text()) } : {}),
     send: (datagram) => lane?.inject(datagram) ?? false,
   });
-  const { chain, hooks, interests, verifier, teardown } = loaded;
+  const { chain, hooks, interests, verifier, teardown, flows, metrics, events, readGauges } = loaded;
   blame = loaded.blame;
   drivers = chain.hooks.flatMap(({ name, owner = -1 }) => {
     const door = loaded.drivers.get(name);
@@ -169,10 +174,14 @@ async function run(spec: LaneSpec): Promise<void> {
     ledger: lane.ledger,
     chain,
     pool: systemPool,
+    flows,
+    metrics,
+    events,
     driverStats: () => driver.stats(),
   });
   const timer = setInterval(() => {
     lane.onIdle();
+    readGauges();
     progress.writeAll(lane.packets);
   }, IDLE_PROGRESS_MS);
   lane.reportTo(progress);
@@ -192,13 +201,15 @@ async function run(spec: LaneSpec): Promise<void> {
   const kernelFilter = interests === null ? null : narrow(driver, interests, log);
   const done = receive(driver, lane);
   progress.writeAll(0);
-  tell({ type: 'ready', hooks, rings: driver instanceof AfpacketDriver ? driver.rings : [], kernelFilter });
+  const rings = driver instanceof AfpacketDriver ? driver.rings : [];
+  tell({ type: 'ready', hooks, metrics: metrics.definitions(chain.owners), rings, kernelFilter });
   await done;
 }
 
 /** A lane without packets of its own: shows the hooks what is to be shown, and ends. */
 async function endTrial(spec: LaneSpec, loaded: LoadedChain, notes: FaultNotes): Promise<void> {
-  const ready: FromLane = { type: 'ready', hooks: loaded.hooks, rings: [], kernelFilter: null };
+  const metrics = loaded.metrics.definitions(loaded.chain.owners);
+  const ready: FromLane = { type: 'ready', hooks: loaded.hooks, metrics, rings: [], kernelFilter: null };
   if (spec.mode === 'check') {
     loaded.teardown();
     tell(ready, () => process.exit(0));

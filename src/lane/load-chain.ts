@@ -13,7 +13,7 @@ import type { DriverDoor } from '../ddk/host.ts';
 import { FirehookError } from '../errors.ts';
 import { FORWARD, type IPPacketFirewallPtr } from '../firewall/constants.ts';
 import { type PoolFunctions, poolFunctions, setPoolLimit, systemPool } from '../firewall/ddk.ts';
-import { octetsFor } from '../flow/flow-table.ts';
+import { type FlowTable, octetsFor } from '../flow/flow-table.ts';
 import { asOwner } from '../hook/async-owner.ts';
 import {
   type ChainFlows,
@@ -26,6 +26,8 @@ import {
 import { asksForFlows, columnsOf } from '../hook/check-definition.ts';
 import type { Handlers, HookModules, HookRuntime } from '../hook/contract.ts';
 import { HookChain } from '../hook/hook-chain.ts';
+import { HookEvents } from '../hook/hook-events.ts';
+import { HookMetrics } from '../hook/hook-metrics.ts';
 import { chainInterests } from '../hook/interest.ts';
 import { assertUniqueNames, describeHookError, type LoadedHook, loadHook, placeOfVerdict } from '../hook/load-hook.ts';
 import { ColumnView } from '../hook/packet/flow-view.ts';
@@ -88,6 +90,8 @@ export interface LoadChainOptions {
   readonly routes?: () => NetlinkSocket;
   /** The table of flows, where a hook asks for one. @defaultValue {@link DEFAULT_FLOWS} */
   readonly flows?: FlowSettings;
+  /** A ring for events of hooks, which somebody reads. @defaultValue nobody does */
+  readonly events?: { readonly memory: ArrayBuffer; readonly whenFull?: () => void } | null;
   /** Name of the user that this process has become. @defaultValue it is looked up */
   readonly user?: string;
   /** What `runtime.resolvePath` is relative to. */
@@ -113,6 +117,14 @@ export interface LoadedChain {
   readonly interests: readonly Interest[] | null;
   /** Drivers, by the name of the hook. */
   readonly drivers: ReadonlyMap<string, DriverDoor>;
+  /** The table of flows; null where no hook asks for one. */
+  readonly flows: FlowTable | null;
+  /** Counters and gauges that the hooks have declared. */
+  readonly metrics: HookMetrics;
+  /** What they made of events. */
+  readonly events: HookEvents;
+  /** Asks the gauges of the hooks for their numbers; not within a packet. */
+  readGauges(): void;
   /** Counts and logs what a hook threw outside of its calls. @param owner - its place in the configuration, from 0 */
   blame(owner: number, error: unknown): void;
   /** What the verifier made happen; null where it is off. */
@@ -174,11 +186,16 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     fault(hook.name, () => describe(hook, reason, error));
   };
   const clock = options.clock ?? new LiveClock();
+  const metrics = new HookMetrics();
+  const events = new HookEvents({ memory: null, ...options.events, now: () => clock.now() });
+  const readGauges = (): void => metrics.readGauges((owner, error) => blame(owner, 'threw in a gauge', error));
   const timersOf = loaded.map(
     (_, owner) => new HookTimers({ clock, owner, onFault: (error) => blame(owner, 'threw in a timer', error) }),
   );
-  for (const [index, hook] of loaded.entries())
-    loaded[index] = await setUp(hook, options, flows, timersOf[index] as HookTimers);
+  for (const [index, hook] of loaded.entries()) {
+    loaded[index] = await setUp(hook, options, { flows, timers: timersOf[index] as HookTimers, metrics, events });
+    metrics.close(index);
+  }
   const made = new HookChain({
     hooks: loaded,
     onHookError: options.onHookError,
@@ -189,6 +206,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     onFault: (hook, reason, error, pointer) => fault(hook.name, () => describe(hook, reason, error, pointer)),
   });
   chain = made;
+  events.attach(made);
   for (const [index, hook] of made.hooks.entries()) {
     if (hook.kind === 'driver')
       asOwner(hook.owner ?? index, 'setup', () => driverOf.get(hook.name)?.start(hook, made, index));
@@ -204,10 +222,17 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     })),
     interests: chainInterests(made.hooks),
     drivers: new Map([...driverOf].map(([name, { door }]) => [name, door])),
+    flows: loaded.some(needsFlows) ? (flows?.table ?? null) : null,
+    metrics,
+    events,
+    readGauges,
     verifier,
     blame: (owner, error) => blame(owner, 'threw outside onPacket', error),
     teardown: () => {
       for (const timers of timersOf) timers.stop();
+      // What they look at is gone afterwards.
+      readGauges();
+      metrics.endGauges();
       tearDown(made.hooks, driverOf, options.log);
     },
   };
@@ -306,13 +331,16 @@ function ownRoutes(): () => NetlinkSocket {
   };
 }
 
+/** What the runtime of a hook is made of. */
+interface Offered {
+  readonly flows: ChainFlows | null;
+  readonly timers: HookTimers;
+  readonly metrics: HookMetrics;
+  readonly events: HookEvents;
+}
+
 /** The hook with its handlers; those of Windows have none, and take their options otherwise or not at all. */
-async function setUp(
-  hook: LoadedHook,
-  options: LoadChainOptions,
-  flows: ChainFlows | null,
-  timers: HookTimers,
-): Promise<LoadedHook> {
+async function setUp(hook: LoadedHook, options: LoadChainOptions, offered: Offered): Promise<LoadedHook> {
   const source = options.hooks[hook.owner ?? -1];
   if (hook.kind === 'driver' || source === undefined) return hook;
   if (hook.kind === 'callback') {
@@ -321,7 +349,7 @@ async function setUp(
     throw new FirehookError('FIREHOOK_HOOK_SETUP', detail, { hook: hook.name });
   }
   const { folder, user } = options;
-  const runtime = runtimeFor(hook, options, flows, timers);
+  const runtime = runtimeFor(hook, options, offered);
   const handlers = await setUpHook(hook, { source, runtime, folder, ...(user === undefined ? {} : { user }) });
   if (handlers !== null) return { ...hook, handlers };
   options.log(
@@ -358,10 +386,9 @@ function makeFlows(hooks: readonly LoadedHook[], { flows = DEFAULT_FLOWS }: Load
 function runtimeFor(
   hook: DefinedLoaded,
   options: LoadChainOptions,
-  flows: ChainFlows | null,
-  timers: HookTimers,
+  { flows, timers, metrics, events }: Offered,
 ): HookRuntime {
-  const { name, definition } = hook;
+  const { name, definition, owner = -1 } = hook;
   return {
     name,
     mode: options.mode ?? 'live',
@@ -380,6 +407,9 @@ function runtimeFor(
         );
       return new ColumnView(flows, columnKey(hook, column));
     },
+    counter: (name, help) => metrics.counter(owner, name, help),
+    gauge: (name, read, help) => metrics.gauge(owner, name, read, help),
+    event: (type, about, fields) => events.add(owner, type, about, fields),
     log: (level, message) => options.log(level, name, message),
     send: (datagram) => options.send(datagram, name),
   };

@@ -4,8 +4,8 @@
  * ```
  *   0 nothing   1, 2 pipes that are read with bounds   3 progress and the hook that runs (sealed)   4 fence (read only)   5 channel (checked
  *   lines)
- *   6 socket by which tables of prefixes come (nothing where there are none)
- *   7 and on: its packet sockets, opened by root, which the lane never is (but with npm pcap, until its sockets are open)
+ *   6 socket by which tables of prefixes come (nothing where there are none)   7 ring for events of hooks (nothing where nobody reads it)
+ *   8 and on: its packet sockets, opened by root, which the lane never is (but with npm pcap, until its sockets are open)
  * ```
  * Rule: a lane that breaks its word is killed: a message that is none, a channel that it closed, an end that it announced and
  * that does not come, numbers that cannot be read. Whatever the child does, `exited` and then `ended` are called once, the latter after its last numbers and words have
@@ -60,7 +60,7 @@ const MOST_ASKED = 64;
 /** Place of the channel among the descriptors. */
 const CHANNEL_FD = 5;
 /** Where its sockets begin. */
-const FIRST_SOCKET_FD = 7;
+const FIRST_SOCKET_FD = 8;
 
 /** What {@link LaneChild} takes. */
 export interface LaneChildOptions {
@@ -69,6 +69,8 @@ export interface LaneChildOptions {
   readonly tables?: readonly TableMemory[];
   /** Of the fence, for its rings at users' ports; borrowed. Null where it has none. */
   readonly fenceFd: number | null;
+  /** Of a ring for events of its hooks; borrowed. @defaultValue it has none */
+  readonly eventsFd?: number | null;
   /** Pins all its threads; null for any CPU. */
   readonly cpu: number | null;
   /** True: it does not start where the kernel cannot confine it. */
@@ -112,7 +114,18 @@ export class LaneChild implements LaneHandle {
    * @throws FirehookError FIREHOOK_DRIVER_MISSING without the addon; an Error of the system where there are no descriptors
    */
   constructor(options: LaneChildOptions) {
-    const { spec: given, tables = [], fenceFd, cpu, isConfinementRequired, cgroups, names, log, events } = options;
+    const {
+      spec: given,
+      tables = [],
+      fenceFd,
+      eventsFd = null,
+      cpu,
+      isConfinementRequired,
+      cgroups,
+      names,
+      log,
+      events,
+    } = options;
     const shape: ProgressShape = { ways: given.ways.length, hooks: given.hooks.length };
     const isRun = given.mode === 'run';
     this.cpu = cpu;
@@ -128,10 +141,12 @@ export class LaneChild implements LaneHandle {
       if (tables.length > 0) [this.#tablesFd, theirEnd] = this.#native.openHandover();
       opened = openLaneSockets(given);
       const { sockets, here } = opened === null ? { sockets: null, here: [] } : renumber(opened, FIRST_SOCKET_FD);
-      this.#spec = { ...given, sockets, tables: tables.map(({ fd: _, ...version }) => version) };
+      const versions = tables.map(({ fd: _, ...version }) => version);
+      this.#spec = { ...given, sockets, tables: versions, hasEvents: eventsFd !== null };
       const stdio: StdioOptions = [
         ...['ignore' as const, 'pipe' as const, 'pipe' as const, this.progressFd, fenceFd ?? ('ignore' as const)],
-        ...['pipe' as const, theirEnd === -1 ? ('ignore' as const) : theirEnd, ...here],
+        ...['pipe' as const, theirEnd === -1 ? ('ignore' as const) : theirEnd],
+        ...[eventsFd ?? ('ignore' as const), ...here],
       ];
       const { program, args } = launchCommand({
         user: given.user,
@@ -296,7 +311,12 @@ export class LaneChild implements LaneHandle {
           this.kill('it told of rings or hooks that it was not given');
           break;
         }
+        if (message.metrics.some(({ hook }) => hook >= message.hooks.length)) {
+          this.kill('it told of counters of hooks that there are not');
+          break;
+        }
         if (this.#isBeyondReach()) break;
+        if (this.#reader !== null) this.#reader.metrics = message.metrics;
         this.#watchNumbers();
         this.#events.ready(message);
         break;

@@ -34,6 +34,7 @@ export type {
   From,
   HookUnderTest,
   Lab,
+  LabEvent,
   LabFault,
   LabGrant,
   LabHook,

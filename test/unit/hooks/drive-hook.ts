@@ -68,6 +68,9 @@ export function quietRuntime(name: string): HookRuntime {
     lanes: 1,
     resolvePath: (file) => file,
     prefixes: () => new PrefixTable(),
+    counter: () => ({ add: () => undefined }),
+    gauge: () => undefined,
+    event: () => undefined,
     log: () => undefined,
     send: () => false,
   };

@@ -41,6 +41,10 @@ function progress(ways: LedgerRow[], hooks: HookProgress[], kernelDropped = 0): 
     kernelDropped,
     fenced: kernelDropped * 2,
     epoch: 1,
+    events: 0,
+    eventsLost: 0,
+    flows: null,
+    metrics: [],
   };
 }
 
