@@ -297,12 +297,12 @@ export class Lane implements FrameSink {
     if (verdict === FORWARD) {
       if (chain.decidedBy >= 0) add(ledger, base + ACCEPTED, 1);
       const out = context.sendInterfaceIndex === way.sendInterfaceIndex ? way.outPort : way.otherPort;
-      if (!chain.replaced) {
+      if (!chain.standing.isReplaced) {
         if (packet.isPartial) this.#settleChecksum(packet);
         this.#egress.forward(packet, out);
-      } else if (chain.current !== null) {
+      } else if (chain.standing.current !== null) {
         add(ledger, base + REPLACED, 1);
-        this.#egress.forwardChain(packet, out, chain.current);
+        this.#egress.forwardChain(packet, out, chain.standing.current);
       }
     } else this.#stop(packet, verdict);
     chain.release(verdict === FORWARD);
@@ -376,7 +376,8 @@ export class Lane implements FrameSink {
       add(ledger, base + LOST_POOL, 1);
     } else if (verdict === DROP) {
       drop(ledger, base, chain.byFault ? DROPPED_BY_FAULT : DROPPED_BY_HOOK);
-    } else if (verdict === REPLY) this.#returns.reply(packet, chain.replaced ? chain.current : null);
+    } else if (verdict === REPLY)
+      this.#returns.reply(packet, chain.standing.isReplaced ? chain.standing.current : null);
     else if (verdict === RESET) this.#returns.reset(packet);
     else {
       add(ledger, base + REJECTED, 1);
