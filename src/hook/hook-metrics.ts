@@ -38,7 +38,8 @@ export class CounterView implements Counter {
 
   /** {@inheritDoc Counter.add} */
   add(value = 1): void {
-    if (!(value >= 0)) throw new RangeError('a counter only grows: add takes no negative number');
+    if (typeof value !== 'number' || !(value >= 0))
+      throw new RangeError('a counter only grows: add takes a number that is not negative');
     const sum = (this.#values[this.#place] as number) + value;
     this.#values[this.#place] = Math.min(sum, MOST_COUNTED);
   }
