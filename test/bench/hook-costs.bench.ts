@@ -9,10 +9,14 @@
  */
 
 import { parseArgs } from 'node:util';
+import { RING_OCTETS } from '../../src/events/event-layout.ts';
+import { RingReader } from '../../src/events/ring-reader.ts';
 import { DROP, FORWARD } from '../../src/firewall/constants.ts';
 import { Pool } from '../../src/firewall/pool.ts';
 import { ChainFlows, DEFAULT_FLOWS } from '../../src/hook/chain-flows.ts';
 import { HookChain } from '../../src/hook/hook-chain.ts';
+import { HookEvents } from '../../src/hook/hook-events.ts';
+import { HookMetrics } from '../../src/hook/hook-metrics.ts';
 import type { LoadedHook } from '../../src/hook/load-hook.ts';
 import { frameOf } from '../support/frame-of.ts';
 import { loadedHook, type OnPacket } from '../support/loaded-hook.ts';
@@ -42,6 +46,14 @@ interface Case {
   readonly filter?: string;
   readonly flows?: true;
 }
+
+/** What `runtime` offers, with a reader that gives up what comes. */
+const ring = new ArrayBuffer(RING_OCTETS);
+const reader = new RingReader(ring);
+const events = new HookEvents({ memory: ring, whenFull: () => reader.skip(), now: () => 0n });
+const counter = new HookMetrics().counter(0, 'packets', undefined);
+const numbers = { octets: 0, port: 0 };
+const NAME = 'www.example.org';
 
 const pass: OnPacket = () => FORWARD;
 const CASES: readonly Case[] = [
@@ -114,6 +126,32 @@ const CASES: readonly Case[] = [
     },
     flows: true,
   },
+  {
+    name: 'counter.add',
+    datagram: SMALL,
+    onPacket: () => {
+      counter.add();
+      return FORWARD;
+    },
+  },
+  {
+    name: 'runtime.event, two numbers',
+    datagram: SMALL,
+    onPacket: (p) => {
+      numbers.octets = p.length;
+      numbers.port = p.destinationPort;
+      events.add(0, 'alert', p, numbers);
+      return FORWARD;
+    },
+  },
+  {
+    name: 'runtime.event, a name of 15 characters and two numbers',
+    datagram: SMALL,
+    onPacket: (p) => {
+      events.add(0, 'dns', p, { rrname: NAME, octets: p.length, port: p.destinationPort });
+      return FORWARD;
+    },
+  },
 ];
 
 const { values } = parseArgs({ options: { packets: { type: 'string' }, rounds: { type: 'string' } } });
@@ -131,6 +169,7 @@ function runner(hook: LoadedHook, datagram: Buffer, hasFlows: boolean): () => nu
     },
     flows: hasFlows ? new ChainFlows(DEFAULT_FLOWS, {}) : null,
   });
+  events.attach(chain);
   const lane = quietLane(chain);
   const shared = Buffer.alloc(2048);
   const frame = ethernet({ padTo: 60 }, datagram);

@@ -167,6 +167,63 @@ test('a file that is renamed is followed by another, and a writer that is killed
   assert.equal(await daemon.stop(), 0);
 });
 
+/** Fills its own ring with whatever comes to mind, by the descriptor that it shares with its lane. */
+const HOSTILE = `
+  import { readdirSync, readlinkSync, writeSync } from 'node:fs';
+  import { FORWARD, defineHook } from 'firehook';
+  const ring = readdirSync('/proc/self/fd').map(Number).find((fd) => {
+    try { return readlinkSync('/proc/self/fd/' + fd).includes('firehook-events'); } catch { return false; }
+  });
+  let seed = 11;
+  const random = () => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0);
+  export default defineHook({
+    name: 'hostile',
+    setup(options, runtime) {
+      const made = runtime.counter('attacks');
+      return {
+        onPacket(packet) {
+          if (ring === undefined || packet.icmp?.type !== 8) return FORWARD;
+          const noise = Buffer.from(Uint32Array.from({ length: 4096 }, random).buffer);
+          for (let at = 128; at < 1048576; at += noise.length) writeSync(ring, noise, 0, noise.length, at);
+          const forged = Buffer.from('\\n{"event_type":"alert","forged":true}\\n');
+          writeSync(ring, forged, 0, forged.length, 128 + (random() & 2047) * 512 + 80);
+          // The head, the tail, or both.
+          writeSync(ring, noise, 0, 4, (random() & 1) * 64);
+          made.add();
+          return FORWARD;
+        },
+      };
+    },
+  });`;
+
+test('a hook that writes into the ring itself forges no line, and stops neither its lane nor the others', {
+  skip,
+}, async (t) => {
+  const { ns } = await bridgeLab(t);
+  const attach = [{ bridge: ['lan0', 'wan0'] }];
+  const hooks = [{ module: './watch.ts' }, { module: './hostile.ts' }];
+  const files = { 'watch.ts': HOOK, 'hostile.ts': HOSTILE };
+  const daemon = await startDaemon(ns.fw, { attach, hooks, events: { file: 'events.json' } }, { files });
+  await pingsAgain(ns.client, SERVER);
+  const file = path.join(daemon.folder, 'events.json');
+  await ping(ns.client, 50);
+  const isSeen = async (): Promise<boolean> => {
+    const { metrics, events } = await readStats(daemon);
+    const attacks = metrics.find(({ name }) => name === 'attacks')?.value ?? 0;
+    return attacks >= 50 && (events.sink?.invalid ?? 0) > 0;
+  };
+  await waitFor(isSeen, { what: 'attacks that were counted', timeoutMs: PATIENCE_MS });
+  for (const line of linesOf(file)) {
+    assert.ok(!('forged' in line));
+    assert.ok(['watch', 'hostile', 'unknown'].includes(line.firehook.hook));
+    assert.match(line.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+0000$/);
+  }
+  const { lane, health } = await readStatus(daemon);
+  assert.deepEqual([lane.restarts, health.hookFaults], [0, 0]);
+  await assertAddsUp(daemon);
+  assert.equal(await daemon.stop(), 0);
+});
+
 test('a start is refused where the file cannot be opened, before anything is changed', { skip }, async (t) => {
   const { ns } = await bridgeLab(t);
   const config = { attach: [{ bridge: ['lan0', 'wan0'] }], events: { file: 'missing/events.json' } };

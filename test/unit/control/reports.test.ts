@@ -101,6 +101,12 @@ test('whatever a lane wrote, each number of each report is a counter', async (t)
   });
   ftruncateSync(fd, progressOctets(SHAPE));
   const reader = new ProgressReader(fd, SHAPE);
+  reader.metrics = Array.from({ length: 64 }, (_, index) => ({
+    hook: 0,
+    kind: 'counter',
+    name: `c${index}`,
+    help: '',
+  }));
   await fc.assert(
     fc.asyncProperty(snapshot, snapshot, async (ended, running) => {
       const totals = new Totals();
