@@ -23,6 +23,7 @@ export type {
   Counter,
   DefinedHook,
   EventFields,
+  FinalVerdict,
   Handlers,
   HookDefinition,
   HookNeeds,
@@ -31,7 +32,7 @@ export type {
   StandardSchema,
   Verdict,
 } from './hook/contract.ts';
-export { ACCEPT, HOOK_META, REPLY, RESET } from './hook/contract.ts';
+export { ACCEPT, HELD, HOOK_META, REPLY, RESET } from './hook/contract.ts';
 export { defineHook } from './hook/define-hook.ts';
 export type {
   Address,

@@ -23,8 +23,9 @@ import {
   type FlowSettings,
   flowsOf,
 } from '../hook/chain-flows.ts';
-import { asksForFlows, columnsOf } from '../hook/check-definition.ts';
+import { asksForFlows, columnsOf, shown } from '../hook/check-definition.ts';
 import type { Handlers, HookModules, HookRuntime } from '../hook/contract.ts';
+import { type HoldList, isFinalVerdict } from '../hook/hold-list.ts';
 import { HookChain } from '../hook/hook-chain.ts';
 import { HookEvents } from '../hook/hook-events.ts';
 import { HookMetrics } from '../hook/hook-metrics.ts';
@@ -193,7 +194,8 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     (_, owner) => new HookTimers({ clock, owner, onFault: (error) => blame(owner, 'threw in a timer', error) }),
   );
   for (const [index, hook] of loaded.entries()) {
-    loaded[index] = await setUp(hook, options, { flows, timers: timersOf[index] as HookTimers, metrics, events });
+    const timers = timersOf[index] as HookTimers;
+    loaded[index] = await setUp(hook, options, { flows, timers, metrics, events, holdsOf: () => chain?.holds ?? null });
     metrics.close(index);
   }
   const made = new HookChain({
@@ -337,6 +339,8 @@ interface Offered {
   readonly timers: HookTimers;
   readonly metrics: HookMetrics;
   readonly events: HookEvents;
+  /** Packets that wait; null where there is no chain yet, and where none can wait. */
+  readonly holdsOf: () => HoldList | null;
 }
 
 /** The hook with its handlers; those of Windows have none, and take their options otherwise or not at all. */
@@ -386,7 +390,7 @@ function makeFlows(hooks: readonly LoadedHook[], { flows = DEFAULT_FLOWS }: Load
 function runtimeFor(
   hook: DefinedLoaded,
   options: LoadChainOptions,
-  { flows, timers, metrics, events }: Offered,
+  { flows, timers, metrics, events, holdsOf }: Offered,
 ): HookRuntime {
   const { name, definition, owner = -1 } = hook;
   return {
@@ -399,6 +403,11 @@ function runtimeFor(
     after: (ms, run) => timers.after(ms, run),
     every: (ms, run) => timers.every(ms, run),
     cancel: (timer) => timers.cancel(timer),
+    release: (token, verdict) => {
+      if (!isFinalVerdict(verdict))
+        throw new TypeError(`${shown(verdict)} is no verdict that a packet which waited can get`);
+      return holdsOf()?.release(hook.owner ?? -1, token, verdict) ?? false;
+    },
     prefixes: (name) => findTable(options.tables ?? new Map(), name),
     column: (column) => {
       if (flows === null || !Object.hasOwn(columnsOf(definition), column))
