@@ -5,7 +5,7 @@
  *   begin ─> number, text ... ─> commit: the head moves on, and the reader may look
  *     └─ false: no room; counted
  * ```
- * Floor 1. Rule: it never waits and allocates nothing. An event is in the ring as soon as the head has moved: who kills the writer then, loses
+ * Floor 1. Rule: it never waits and allocates nothing. Numbers are as the machine has them: x64 and arm64 are little-endian. An event is in the ring as soon as the head has moved: who kills the writer then, loses
  * nothing of it.
  *
  * @see event-layout.ts
@@ -17,15 +17,12 @@ import {
   AT_DESTINATION_PORT,
   AT_FIELDS,
   AT_FLAGS,
-  AT_HOOK,
   AT_INTERFACE,
-  AT_LENGTH,
   AT_NANOSECONDS,
   AT_PROTOCOL,
   AT_SECONDS,
   AT_SOURCE,
   AT_SOURCE_PORT,
-  AT_TYPE,
   AT_VERSION,
   FLAG_CUT,
   HEAD,
@@ -50,8 +47,10 @@ const REPLACEMENT = 0xfffd;
 /** One writer. */
 export class RingWriter {
   readonly #places: Int32Array;
-  readonly #view: DataView;
+  readonly #words: Int32Array;
   readonly #octets: Uint8Array;
+  readonly #double = new Float64Array(1);
+  readonly #doubleOctets = new Uint8Array(this.#double.buffer);
   readonly #whenFull: () => void;
   #head: number;
   /** The tail as it was last looked at. */
@@ -67,7 +66,7 @@ export class RingWriter {
    */
   constructor(memory: ArrayBuffer, whenFull: () => void = () => undefined) {
     this.#places = new Int32Array(memory, 0, RING_HEADER / Int32Array.BYTES_PER_ELEMENT);
-    this.#view = new DataView(memory, 0, RING_OCTETS);
+    this.#words = new Int32Array(memory, 0, RING_OCTETS / Int32Array.BYTES_PER_ELEMENT);
     this.#octets = new Uint8Array(memory, 0, RING_OCTETS);
     this.#whenFull = whenFull;
     this.#head = Atomics.load(this.#places, HEAD);
@@ -78,51 +77,56 @@ export class RingWriter {
   begin(hook: number, type: number): boolean {
     if (!this.#hasRoom()) return false;
     const slot = RING_HEADER + (this.#head & (SLOTS - 1)) * SLOT_OCTETS;
-    const view = this.#view;
+    const words = this.#words;
+    const first = slot >> 2;
     this.#slot = slot;
     this.#at = slot + AT_FIELDS;
     this.#end = slot + SLOT_OCTETS;
-    view.setUint16(slot + AT_HOOK, hook, true);
-    view.setUint8(slot + AT_TYPE, type);
-    view.setUint8(slot + AT_VERSION, 0);
-    view.setUint8(slot + AT_PROTOCOL, 0);
-    view.setUint8(slot + AT_FLAGS, 0);
-    view.setInt32(slot + AT_INTERFACE, -1, true);
-    view.setInt32(slot + AT_SOURCE_PORT, -1, true);
-    view.setInt32(slot + AT_DESTINATION_PORT, -1, true);
+    words[first] = hook << 16;
+    words[first + 1] = type;
+    words[first + (AT_INTERFACE >> 2)] = -1;
+    words[first + (AT_SOURCE_PORT >> 2)] = -1;
+    words[first + (AT_DESTINATION_PORT >> 2)] = -1;
     return true;
   }
 
   /** When it was: seconds since 1970, and nanoseconds into that second. */
   time(seconds: number, nanoseconds: number): void {
-    this.#view.setUint32(this.#slot + AT_SECONDS, seconds, true);
-    this.#view.setUint32(this.#slot + AT_NANOSECONDS, nanoseconds, true);
+    this.#words[(this.#slot + AT_SECONDS) >> 2] = seconds;
+    this.#words[(this.#slot + AT_NANOSECONDS) >> 2] = nanoseconds;
   }
 
   /** Index of the interface of arrival. */
   arrival(interfaceIndex: number): void {
-    this.#view.setInt32(this.#slot + AT_INTERFACE, interfaceIndex, true);
+    this.#words[(this.#slot + AT_INTERFACE) >> 2] = interfaceIndex;
   }
 
   /** What it is about. @param version - 4 or 6; ports are -1 where there are none */
   ends(version: number, protocol: number, sourcePort: number, destinationPort: number): void {
-    const view = this.#view;
     const slot = this.#slot;
-    view.setUint8(slot + AT_VERSION, version);
-    view.setUint8(slot + AT_PROTOCOL, protocol);
-    view.setInt32(slot + AT_SOURCE_PORT, sourcePort, true);
-    view.setInt32(slot + AT_DESTINATION_PORT, destinationPort, true);
+    this.#octets[slot + AT_VERSION] = version;
+    this.#octets[slot + AT_PROTOCOL] = protocol;
+    this.#words[(slot + AT_SOURCE_PORT) >> 2] = sourcePort;
+    this.#words[(slot + AT_DESTINATION_PORT) >> 2] = destinationPort;
   }
 
   /** 32-bit word number `index` of an address. */
   addressWord(isSource: boolean, index: number, word: number): void {
-    this.#view.setInt32(this.#slot + (isSource ? AT_SOURCE : AT_DESTINATION) + 4 * index, word);
+    const octets = this.#octets;
+    let at = this.#slot + (isSource ? AT_SOURCE : AT_DESTINATION) + 4 * index;
+    octets[at++] = word >>> 24;
+    octets[at++] = word >>> 16;
+    octets[at++] = word >>> 8;
+    octets[at++] = word;
   }
 
   /** A field. @param name - 1 to 32 characters of ASCII */
   number(name: string, value: number): void {
     if (!this.#name(KIND_NUMBER, name, FLOAT64)) return;
-    this.#view.setFloat64(this.#at, value, true);
+    const octets = this.#octets;
+    this.#double[0] = value;
+    // A field lies anywhere, and an array of doubles has them at multiples of 8 only.
+    for (let index = 0; index < FLOAT64; index++) octets[this.#at + index] = this.#doubleOctets[index] as number;
     this.#at += FLOAT64;
   }
 
@@ -141,12 +145,15 @@ export class RingWriter {
       }
       if (code > 0xffff) index += 1;
     }
-    this.#view.setUint16(lengthAt, this.#at - first, true);
+    this.#octets[lengthAt] = this.#at - first;
+    this.#octets[lengthAt + 1] = (this.#at - first) >> 8;
   }
 
   /** The event is whole: the reader may have it. */
   commit(): void {
-    this.#view.setUint16(this.#slot + AT_LENGTH, this.#at - this.#slot, true);
+    // With the hook in its upper half.
+    const words = this.#words;
+    words[this.#slot >> 2] = (words[this.#slot >> 2] as number) | (this.#at - this.#slot);
     this.#head = (this.#head + 1) | 0;
     Atomics.store(this.#places, HEAD, this.#head);
   }

@@ -127,7 +127,8 @@ export interface HookRuntime {
    * Has something written down about a packet: with `events.file` in the configuration a line of JSON in the envelope of Suricata's EVE, in
    * replay with `--events`, in tests in `lab.events`. Text is made of it outside of the lane. Where there is no room it is lost and counted.
    *
-   * Ownership: everything is copied. Cost: 100 to 300 ns, by the number of fields; no allocation for fields that are small integers.
+   * Ownership: everything is copied. Cost: about 300 ns with two numbers, 450 with a short text; no allocation where the numbers are small integers and the
+   * object of the fields is kept.
    * @param about - the packet or flow at hand; null for neither
    * @param fields - small letters, digits and underscores as names; numbers, and texts of at most 256 octets, which are cut. An event has room
    * for 450 octets of them
