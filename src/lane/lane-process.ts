@@ -11,7 +11,7 @@
  * @module
  */
 
-import { fstatSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { DriverDoor, IoControlAnswer } from '../ddk/host.ts';
 import { STATUS_OBJECT_NAME_NOT_FOUND, STATUS_UNSUCCESSFUL } from '../ddk/status.ts';
@@ -36,6 +36,7 @@ import { formatInterests, type Interest } from '../wire/interest.ts';
 import { becomeUser } from './become-user.ts';
 import { deniedLine } from './denied-line.ts';
 import type { DatagramSender } from './egress.ts';
+import type { SharedMemory } from './hook-tables.ts';
 import { Lane } from './lane.ts';
 import { LaneTables } from './lane-tables.ts';
 import { hookLine, type LoadedChain, loadChain } from './load-chain.ts';
@@ -56,8 +57,10 @@ const FENCE_FD = 4;
 const CHANNEL_FD = 5;
 /** Descriptor of the socket by which tables come, likewise. */
 const TABLES_FD = 6;
+/** Descriptor of the memory of tables that all lanes have, likewise. */
+const SHARED_FD = 7;
 /** Descriptor of the ring for events, likewise. */
-const EVENTS_FD = 7;
+const EVENTS_FD = 8;
 /** More than a lane has when it is confined. */
 const MOST_DESCRIPTORS = 1024;
 /** How often an idle lane shows that it is alive. */
@@ -110,6 +113,7 @@ async function run(spec: LaneSpec): Promise<void> {
   shareMemory(spec);
   const memory = spec.hasEvents ? loadNative().mapMemory(EVENTS_FD, RING_OCTETS) : null;
   const tables = mapTables(spec);
+  const shared = mapShared(spec);
   const routes = confine(spec);
   const notes = new FaultNotes();
   if (spec.mode === 'try') guardMembers();
@@ -133,6 +137,7 @@ async function run(spec: LaneSpec): Promise<void> {
     onHookError: spec.policy.onHookError,
     poolLimitMiB: spec.poolLimitMiB,
     tables: tables.tables,
+    shared,
     flows: spec.flows,
     events: memory === null ? null : { memory },
     interfaces: { ...spec.interfaces, ...interfacesOf(spec.ways) },
@@ -203,14 +208,15 @@ async function run(spec: LaneSpec): Promise<void> {
   const done = receive(driver, lane);
   progress.writeAll(0);
   const rings = driver instanceof AfpacketDriver ? driver.rings : [];
-  tell({ type: 'ready', hooks, metrics: metrics.definitions(chain.owners), rings, kernelFilter });
+  tell({ type: 'ready', hooks, metrics: metrics.definitions(chain.owners), rings, kernelFilter, tables: [] });
   await done;
 }
 
 /** A lane without packets of its own: shows the hooks what is to be shown, and ends. */
 async function endTrial(spec: LaneSpec, loaded: LoadedChain, notes: FaultNotes): Promise<void> {
+  const { hooks, tables } = loaded;
   const metrics = loaded.metrics.definitions(loaded.chain.owners);
-  const ready: FromLane = { type: 'ready', hooks: loaded.hooks, metrics, rings: [], kernelFilter: null };
+  const ready: FromLane = { type: 'ready', hooks, metrics, rings: [], kernelFilter: null, tables };
   if (spec.mode === 'check') {
     loaded.teardown();
     tell(ready, () => process.exit(0));
@@ -251,6 +257,14 @@ function mapTables(spec: LaneSpec): LaneTables {
     }
   };
   return tables;
+}
+
+/** The memory of tables that all lanes have; null where there is none. */
+function mapShared({ shared }: LaneSpec): SharedMemory | null {
+  if (shared === null) return null;
+  const memory = loadNative().mapMemory(SHARED_FD, shared.octets);
+  closeSync(SHARED_FD);
+  return { tables: shared, memory };
 }
 
 /**

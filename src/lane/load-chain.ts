@@ -40,9 +40,11 @@ import type { PrefixTable } from '../prefix/prefix-table.ts';
 import type { Interest } from '../wire/interest.ts';
 import { LaneDriverHost } from './driver-host.ts';
 import { type HookClock, LiveClock } from './hook-clock.ts';
+import { type DecisionOptions, HookDecisions } from './hook-decisions.ts';
+import { HookTables, type SharedMemory } from './hook-tables.ts';
 import { HookTimers } from './hook-timers.ts';
 import { findTable } from './lane-tables.ts';
-import type { HookInfo, HookSource } from './messages.ts';
+import type { HookInfo, HookSource, TableDemand } from './messages.ts';
 import { type DefinedLoaded, setUpHook } from './set-up-hook.ts';
 
 /** Writes one line of a hook, or about a hook; a message that costs something to make is made only if it is written. */
@@ -101,6 +103,8 @@ export interface LoadChainOptions {
   readonly poolLimitMiB: number;
   /** Tables of prefixes that hooks may look addresses up in, by name. @defaultValue none */
   readonly tables?: ReadonlyMap<string, PrefixTable>;
+  /** The memory of tables that all lanes have. @defaultValue this process is alone, and has its own */
+  readonly shared?: SharedMemory | null;
   readonly trackChanges: boolean;
   /** Must limit its own rate. */
   readonly log: HookLog;
@@ -128,6 +132,8 @@ export interface LoadedChain {
   readGauges(): void;
   /** Counts and logs what a hook threw outside of its calls. @param owner - its place in the configuration, from 0 */
   blame(owner: number, error: unknown): void;
+  /** Tables of daemon scope that the hooks asked for. */
+  readonly tables: readonly TableDemand[];
   /** What the verifier made happen; null where it is off. */
   readonly verifier: Verifier | null;
   /**
@@ -190,13 +196,28 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   const metrics = new HookMetrics();
   const events = new HookEvents({ memory: null, ...options.events, now: () => clock.now() });
   const readGauges = (): void => metrics.readGauges((owner, error) => blame(owner, 'threw in a gauge', error));
+  const tables = new HookTables({ shared: options.shared ?? null, isCheck: options.mode === 'check', clock });
+  const onTimer = (): void => tables.clock.timer();
   const timersOf = loaded.map(
-    (_, owner) => new HookTimers({ clock, owner, onFault: (error) => blame(owner, 'threw in a timer', error) }),
+    (_, owner) =>
+      new HookTimers({ clock, owner, onTimer, onFault: (error) => blame(owner, 'threw in a timer', error) }),
   );
-  for (const [index, hook] of loaded.entries()) {
-    const timers = timersOf[index] as HookTimers;
-    loaded[index] = await setUp(hook, options, { flows, timers, metrics, events, holdsOf: () => chain?.holds ?? null });
-    metrics.close(index);
+  const decisions: HookDecisions[] = [];
+  for (const [owner, hook] of loaded.entries()) {
+    loaded[owner] = await setUp(hook, options, {
+      flows,
+      tables,
+      metrics,
+      events,
+      timers: timersOf[owner] as HookTimers,
+      holdsOf: () => chain?.holds ?? null,
+      addDecisions: (parts) => {
+        const made = new HookDecisions({ ...parts, onFault: (error) => blame(owner, 'could not decide', error) });
+        decisions.push(made);
+        return made;
+      },
+    });
+    metrics.close(owner);
   }
   const made = new HookChain({
     hooks: loaded,
@@ -209,6 +230,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   });
   chain = made;
   events.attach(made);
+  tables.clock.packets = made;
   for (const [index, hook] of made.hooks.entries()) {
     if (hook.kind === 'driver')
       asOwner(hook.owner ?? index, 'setup', () => driverOf.get(hook.name)?.start(hook, made, index));
@@ -228,6 +250,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     metrics,
     events,
     readGauges,
+    tables: tables.demands,
     verifier,
     blame: (owner, error) => blame(owner, 'threw outside onPacket', error),
     teardown: () => {
@@ -235,6 +258,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
       // What they look at is gone afterwards.
       readGauges();
       metrics.endGauges();
+      for (const one of decisions) one.stop();
       tearDown(made.hooks, driverOf, options.log);
     },
   };
@@ -334,17 +358,20 @@ function ownRoutes(): () => NetlinkSocket {
 }
 
 /** What the runtime of a hook is made of. */
-interface Offered {
+interface RuntimeParts {
   readonly flows: ChainFlows | null;
-  readonly timers: HookTimers;
+  readonly tables: HookTables;
   readonly metrics: HookMetrics;
   readonly events: HookEvents;
-  /** Packets that wait; null where there is no chain yet, and where none can wait. */
+  readonly timers: HookTimers;
+  /** The packets that wait, once there is a chain. */
   readonly holdsOf: () => HoldList | null;
+  /** They end with the chain. */
+  readonly addDecisions: (options: Omit<DecisionOptions, 'onFault'>) => HookDecisions;
 }
 
 /** The hook with its handlers; those of Windows have none, and take their options otherwise or not at all. */
-async function setUp(hook: LoadedHook, options: LoadChainOptions, offered: Offered): Promise<LoadedHook> {
+async function setUp(hook: LoadedHook, options: LoadChainOptions, parts: RuntimeParts): Promise<LoadedHook> {
   const source = options.hooks[hook.owner ?? -1];
   if (hook.kind === 'driver' || source === undefined) return hook;
   if (hook.kind === 'callback') {
@@ -353,8 +380,13 @@ async function setUp(hook: LoadedHook, options: LoadChainOptions, offered: Offer
     throw new FirehookError('FIREHOOK_HOOK_SETUP', detail, { hook: hook.name });
   }
   const { folder, user } = options;
-  const runtime = runtimeFor(hook, options, offered);
-  const handlers = await setUpHook(hook, { source, runtime, folder, ...(user === undefined ? {} : { user }) });
+  const handlers = await setUpHook(hook, {
+    source,
+    runtime: runtimeFor(hook, options, parts),
+    folder,
+    makeTables: (rules) => parts.tables.declare(hook.name, rules),
+    ...(user === undefined ? {} : { user }),
+  });
   if (handlers !== null) return { ...hook, handlers };
   options.log(
     'info',
@@ -387,11 +419,8 @@ function makeFlows(hooks: readonly LoadedHook[], { flows = DEFAULT_FLOWS }: Load
   }
 }
 
-function runtimeFor(
-  hook: DefinedLoaded,
-  options: LoadChainOptions,
-  { flows, timers, metrics, events, holdsOf }: Offered,
-): HookRuntime {
+function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: RuntimeParts): HookRuntime {
+  const { flows, tables, timers, holdsOf, metrics, events } = parts;
   const { name, definition, owner = -1 } = hook;
   return {
     name,
@@ -409,6 +438,13 @@ function runtimeFor(
       return holdsOf()?.release(hook.owner ?? -1, token, verdict) ?? false;
     },
     prefixes: (name) => findTable(options.tables ?? new Map(), name),
+    table: (table) => tables.find(name, table),
+    decisions: (table, ask) => {
+      if (definition.hold === undefined)
+        throw new TypeError('nothing may wait for a decision: say hold: { packets, mib, timeoutMs } in the definition');
+      if (typeof ask !== 'function') throw new TypeError('decisions: ask is not a function');
+      return parts.addDecisions({ table: tables.find(name, table), ask, owner: hook.owner ?? -1, timers, holdsOf });
+    },
     column: (column) => {
       if (flows === null || !Object.hasOwn(columnsOf(definition), column))
         throw new RangeError(

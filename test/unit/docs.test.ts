@@ -286,7 +286,10 @@ describe('the other papers', () => {
     assert.deepEqual([value('ProtectSystem'), value('RuntimeDirectory')], ['strict', 'firehook']);
     assert.equal(value('LogsDirectory'), 'firehook');
     // The unit's own cgroup, and what the plumbing writes below /proc/sys: nothing else there.
-    assert.match(page, /nothing but `\/run\/firehook` and `\/var\/log\/firehook` can be written, and the cgroup of the unit/);
+    assert.match(
+      page,
+      /nothing but `\/run\/firehook` and `\/var\/log\/firehook` can be written, and the cgroup of the unit/,
+    );
     const writable = Array.from(unit.matchAll(/^ReadWritePaths=(.*)$/gm), ([, one]) => one);
     assert.deepEqual(writable, ['-/sys/fs/cgroup/system.slice/%n', '-/proc/sys/net/ipv6/conf']);
     const written = Array.from(

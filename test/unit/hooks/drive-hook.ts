@@ -64,6 +64,7 @@ export function quietRuntime(name: string): HookRuntime {
     every: () => 0,
     cancel: () => undefined,
     release: () => false,
+    decisions: () => ({ of: () => 0 }),
     interfaces: new Map(),
     lane: 0,
     lanes: 1,
@@ -72,6 +73,7 @@ export function quietRuntime(name: string): HookRuntime {
     counter: () => ({ add: () => undefined }),
     gauge: () => undefined,
     event: () => undefined,
+    table: () => assert.fail('this hook has no tables here'),
     log: () => undefined,
     send: () => false,
   };
