@@ -81,6 +81,7 @@ export const HOOKS: Readonly<Record<string, Case>> = {
     allow: { files: ['address.txt'] },
     steps: [dropped(ipv4({ source: '192.0.2.66' }, udp())), passes(ipv4({ source: '192.0.2.67' }, udp()))],
   },
+  'watch-dns.ts': { steps: [passes(toUdp(53)), passes(toUdp(53, 'a longer text')), passes(toTcp(80))] },
   'count-dns.ts': { steps: [passes(toUdp(53)), passes(toTcp(80))] },
   'drop-dns.ts': {
     steps: [
