@@ -34,6 +34,7 @@ import { EndedFlowView } from './packet/flow-view.ts';
 import { PacketState } from './packet/packet-state.ts';
 import { freezeViews, PacketView } from './packet/packet-view.ts';
 import { isChecksumPartial, MAX_DATAGRAM, Replacement } from './replacement.ts';
+import { ChainStreams } from './stream/chain-streams.ts';
 import type { Verifier } from './verifier.ts';
 
 /** Numbers in a hook's row of {@link HookChain.counters}: the columns of `HOOK_COUNTERS`. */
@@ -83,6 +84,8 @@ export class HookChain {
   readonly owners: readonly number[];
   /** Who is called, in which order; drivers change it while packets come. */
   readonly entries: ChainEntries;
+  /** What the hooks read of TCP streams. */
+  readonly streams: ChainStreams;
   /** One row of {@link HOOK_WIDTH} numbers a hook, in running order. */
   readonly counters: Float64Array;
   /** The chain that stands for the packet after {@link HookChain.run}: the one handed in, or a replacement. */
@@ -128,7 +131,6 @@ export class HookChain {
   constructor(options: HookChainOptions) {
     this.hooks = sortByPriority(options.hooks);
     this.owners = this.hooks.map(({ owner }, index) => owner ?? index);
-    this.#callHook = compileCalls(this.hooks.map((hook) => (hook.kind === 'defined' ? hook.handlers : null)));
     this.#matchFilter = compileFilters(
       this.hooks.map((hook) => (hook.kind === 'defined' ? (hook.definition.filter ?? null) : null)),
     );
@@ -141,6 +143,11 @@ export class HookChain {
     this.#endedFlow = flows === null ? null : new EndedFlowView(flows);
     if (flows !== null) flows.onEnd = () => this.#endFlow();
     this.#packet = new PacketState(options.pool, flows);
+    this.streams = new ChainStreams(this.hooks, flows, this.#packet, options.onHookError);
+    this.#callHook = compileCalls(
+      this.hooks.map((hook) => (hook.kind === 'defined' ? hook.handlers : null)),
+      this.streams.ofHook,
+    );
     this.#packetView = new PacketView(this.#packet);
     this.#replacement = new Replacement(options.pool);
     this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
@@ -311,6 +318,7 @@ export class HookChain {
    */
   tick(nowMs: number): void {
     this.#flows?.table.expire(nowMs, ENDED_AT_ONCE);
+    this.streams.tick(nowMs);
   }
 
   /** A flow ends: the hooks that want to know are told. What one of them does wrong is its fault. */

@@ -322,8 +322,8 @@ async function setUp(
   }
   const { folder, user } = options;
   const runtime = runtimeFor(hook, options, flows, timers);
-  const handlers = await setUpHook(hook, { source, runtime, folder, ...(user === undefined ? {} : { user }) });
-  if (handlers !== null) return { ...hook, handlers };
+  const ready = await setUpHook(hook, { source, runtime, folder, ...(user === undefined ? {} : { user }) });
+  if (ready !== null) return ready;
   options.log(
     'info',
     hook.name,

@@ -17,9 +17,10 @@ import { isSameServer, parseServer, SERVER_EXAMPLE } from '../config/server-addr
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { asOwner } from '../hook/async-owner.ts';
 import { checkHandlers } from '../hook/check-definition.ts';
-import type { Handlers, HookRuntime, SchemaIssue } from '../hook/contract.ts';
+import type { HookRuntime, SchemaIssue } from '../hook/contract.ts';
 import type { LoadedHook } from '../hook/load-hook.ts';
 import { noteRunning, restoreRunning } from '../hook/running-hook.ts';
+import { streamSettings } from '../hook/stream/check-stream.ts';
 import { EVERY_GRANT, type HookGrant, type HookSource } from './messages.ts';
 
 /** A hook made with `defineHook`. */
@@ -38,10 +39,11 @@ export interface SetUpOptions {
 /**
  * Sets a hook up.
  *
- * @returns its handlers; null where it must not be set up now, in a check of a hook that speaks to servers
+ * @returns the hook with its handlers and the streams that it reads; null where it must not be set up now, in a check of a hook that speaks to
+ * servers
  * @throws {@link FirehookError} FIREHOOK_HOOK_OPTIONS, FIREHOOK_HOOK_RIGHTS, FIREHOOK_HOOK_INVALID or FIREHOOK_HOOK_SETUP
  */
-export async function setUpHook(hook: DefinedLoaded, given: SetUpOptions): Promise<Handlers | null> {
+export async function setUpHook(hook: DefinedLoaded, given: SetUpOptions): Promise<DefinedLoaded | null> {
   const { source, runtime } = given;
   const { definition } = hook;
   const options = await checkOptions(hook, source);
@@ -53,7 +55,12 @@ export async function setUpHook(hook: DefinedLoaded, given: SetUpOptions): Promi
   const before = noteRunning(hook.owner, 'setup');
   try {
     const returned = await asOwner(hook.owner ?? -1, 'setup', () => definition.setup?.(options, runtime));
-    return checkHandlers(hook, definition, returned) ?? hook.handlers;
+    const handlers = checkHandlers(hook, definition, returned) ?? hook.handlers;
+    const { stream } = definition;
+    if (stream === undefined) return { ...hook, handlers };
+    const wanted: unknown =
+      typeof stream === 'function' ? asOwner(hook.owner ?? -1, 'setup', () => stream(options)) : stream;
+    return { ...hook, handlers, stream: streamSettings(hook, wanted) };
   } catch (cause) {
     if (isFirehookError(cause) && cause.op !== 'pool') throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);

@@ -23,6 +23,7 @@ import * as tcp from '../../wire/tcp.ts';
 import * as udp from '../../wire/udp.ts';
 import { type ChainFlows, NO_FLOW } from '../chain-flows.ts';
 import { REPLY } from '../contract.ts';
+import { StreamHandle } from '../stream/stream-handle.ts';
 import { AddressView } from './address-view.ts';
 import { ContextView } from './context-view.ts';
 import { ColumnView, EndedFlowView, FlowView, flowStateOf, RecordView } from './flow-view.ts';
@@ -223,6 +224,7 @@ export const VIEWS: readonly View[] = [
   { prototype: FlowView.prototype, what: 'a flow', fields: [] },
   { prototype: EndedFlowView.prototype, what: 'a flow', fields: [] },
   { prototype: ColumnView.prototype, what: 'a column', fields: [] },
+  { prototype: StreamHandle.prototype, what: 'a stream', fields: ['flow'] },
 ];
 
 /** From now on no hook changes what the next one reads through them. */
