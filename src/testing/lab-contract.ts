@@ -11,6 +11,7 @@
 
 import type { FlowTimeouts } from '../flow/timeouts.ts';
 import type { DefinedHook, HOOK_META } from '../hook/contract.ts';
+import type { StreamNumbers } from '../hook/stream/stream-numbers.ts';
 import type { HookCounter, WayCounter } from '../telemetry/counters.ts';
 import type { OctetBuffer } from '../wire/octet-buffer.ts';
 
@@ -143,6 +144,8 @@ export interface Outcome extends Passage {
 export interface Lab {
   /** Names of the hooks in the order that they run in. */
   readonly hooks: readonly string[];
+  /** Where packets come in: `a` and `b`, or `in` and `out`. */
+  readonly sides: readonly From[];
   /** What time it is for the packets, in milliseconds since 1970. */
   readonly nowMs: number;
   /** Every fault until now. */
@@ -174,6 +177,12 @@ export interface Lab {
   prepareFlood(packets: readonly Uint8Array[], options?: SendOptions): (count: number) => void;
   /** The counters of a hook, from the opening of the lab on. */
   counters(hook: string): Readonly<Record<HookCounter, number>>;
+  /**
+   * What is counted about the streams that a hook reads.
+   *
+   * @throws TypeError for a hook that reads none
+   */
+  streams(hook: string): StreamNumbers;
   /** The ledger of what came in at that side. @param from - both sides together when left out */
   ledger(from?: From): Readonly<Record<WayCounter, number>>;
   /**

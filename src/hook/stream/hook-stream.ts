@@ -179,7 +179,8 @@ export class HookStream {
     const end = layout.transportOffset + (this.#settings.from === 'client' ? 2 : 0);
     if (this.#isPort[readU16(bytes, end)] !== 1) return FORWARD;
     if (!this.#segment.load(bytes, layout)) return this.#isStrict ? this.#holdOff() : FORWARD;
-    if (this.#segment.length === 0) return FORWARD;
+    const { length, flags } = this.#segment;
+    if (length === 0 && (claimed === NO_FLOW || (flags & URG) === 0)) return FORWARD;
     if (claimed === NO_FLOW) return this.#takeUnseen();
     const state = this.#states.of(claimed);
     if (state === UNKNOWN || state === IGNORED || state === UNSEEN) return FORWARD;
