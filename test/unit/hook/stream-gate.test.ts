@@ -111,6 +111,7 @@ async function attack(
   for (let step = 0; step < STEPS; step++) {
     if (random(4) === 0) await http.fromServer(random(3) === 0 ? 'x' : '', { ack: receiver.next });
     if (random(40) === 0) await lab.tick(random(3) === 0 ? 11_000 : 3000);
+    if (random(40) === 0) await crowd(lab, 60_000 + random(1000));
     const { at, data, options } = segmentOf(random);
     const outcome = await http.fromClient(data, { ...options, at });
     if (outcome.verdict !== 'forwarded') continue;
@@ -119,6 +120,14 @@ async function attack(
     if (isTaken && !isSyn) receiver.take(at, data, options);
     check(receiver);
   }
+}
+
+/** Another connection wants to be read as well. */
+async function crowd(lab: Lab, clientPort: number): Promise<void> {
+  const other = connection(lab, { clientPort });
+  await lab.tick(2500);
+  await other.open();
+  await other.fromClient('x');
 }
 
 /** What has been read is no message, or the good one. */
@@ -159,7 +168,7 @@ describe('through a gate a receiver gets what was judged, or nothing whole', () 
   for (const [what, stream] of [
     ['contradictions reset', {}],
     ['the first octets are kept', { onOverlap: 'first' }],
-    ['there is little memory', { streams: 5 }],
+    ['there is little memory', { streams: 1 }],
     ['what is not read is dropped', { onUnread: 'drop', onFull: 'drop' }],
   ] as const) {
     test(what, async (t) => {
