@@ -2,7 +2,7 @@
  * Stock hook `packet-filter`: a file of rules, of which the first that a packet matches decides.
  *
  * ```
- *   drop tcp from 192.0.2.0/24 to any port 22,8000-8080 count ssh          hooks/README.md has the language
+ *   drop tcp from 192.0.2.0/24 to any port 22,8000-8080 count ssh          docs/hooks/packet-filter.md has the language
  * ```
  * This module reads the options and the file; the language is in `_packet-filter/parse.ts`, how a rule is found in
  * `_packet-filter/rule-index.ts`. What a packet costs hardly depends on the number of rules. The file is read once, at set-up; one

@@ -12,9 +12,11 @@ import { closestKey } from '../config/closest-key.ts';
 import { FirehookError } from '../errors.ts';
 import { FilterError } from '../filter/filter-error.ts';
 import { compileFilter } from '../filter/to-js.ts';
+import { DROP } from '../firewall/constants.ts';
 import type { ColumnType } from '../flow/flow-store.ts';
 import { HOOK_PACKETS } from './compile-filters.ts';
-import { type DefinedHook, type Handlers, HOOK_API_VERSION, HOOK_META } from './contract.ts';
+import { type DefinedHook, type Handlers, HOOK_API_VERSION, HOOK_META, type HoldRule } from './contract.ts';
+import { isFinalVerdict, LONGEST_HOLD_MS, MOST_HELD } from './hold-list.ts';
 import type { HookPackage } from './hook-package.ts';
 import { interestProblem } from './interest.ts';
 
@@ -27,10 +29,14 @@ const HOOK_NAME = /^[A-Za-z0-9-]+$/;
 const MOST_SHOWN = 200;
 
 const HEAD_KEYS = [
-  ...['name', 'api', 'priority', 'filter', 'interest', 'flows', 'stream'],
+  ...['name', 'api', 'priority', 'filter', 'interest', 'flows', 'hold', 'stream'],
   ...['options', 'needs', 'checkable', 'setup'],
 ];
 const HANDLER_KEYS = ['onPacket', 'onFlow', 'onStream', 'onFlowEnd', 'teardown'];
+
+const HOLD_KEYS: readonly (keyof HoldRule)[] = ['packets', 'mib', 'timeoutMs', 'onTimeout'];
+/** Super-frames of 65,535 packets. */
+const MOST_HOLD_MIB = 4096;
 
 /** A module of a hook, by its path. */
 interface Module {
@@ -65,6 +71,7 @@ export function checkDefinition(module: Module, value: unknown): DefinedHook {
     refuseHook(module, 'setup: is not a function');
   checkFlows(module, definition.flows);
   checkStream(module, definition);
+  checkHold(module, definition.hold, '');
   const isPlain = HANDLER_KEYS.some((key) => Object.hasOwn(definition, key));
   if (isPlain) {
     checkStreamHandler(module, definition, definition as Handlers, '');
@@ -92,12 +99,16 @@ export function checkHandlers(module: Module, definition: DefinedHook, returned:
   // An instance of a class has its state beside them.
   const isPlainObject = Object.getPrototypeOf(returned) === Object.prototype;
   if (isPlainObject)
-    for (const key of Object.keys(returned)) checkKey(module, key, [...HANDLER_KEYS, 'flows'], 'setup: returned ');
+    for (const key of Object.keys(returned))
+      checkKey(module, key, [...HANDLER_KEYS, 'flows', 'hold'], 'setup: returned ');
   const handlers = returned as Handlers;
   checkStreamHandler(module, definition, handlers, 'setup: returned ');
   if ((handlers.onFlow ?? handlers.onFlowEnd) !== undefined && !asksForFlows(definition))
     refuseHook(module, 'setup: returned onFlow or onFlowEnd; say flows: true in the definition');
   checkHandlerTypes(module, handlers, 'setup: returned ');
+  if (handlers.hold !== undefined && definition.hold === undefined)
+    refuseHook(module, 'setup: returned hold; say hold in the definition too, so that it can be seen there');
+  checkHold(module, handlers.hold, 'setup: returned ');
   const { flows } = handlers as { flows?: unknown };
   if (flows === false && handlers.onStream !== undefined)
     refuseHook(module, 'setup: returned flows: false beside onStream, which needs them');
@@ -254,6 +265,24 @@ function checkStreamHandler(module: Module, { stream }: DefinedHook, { onStream 
     refuseHook(module, `${prefix}onStream: is missing; the definition says stream`);
   if (stream === undefined && onStream !== undefined)
     refuseHook(module, `${prefix}onStream; say stream: { ports, most } in the definition`);
+}
+
+function checkHold(module: Module, hold: unknown, prefix: string): void {
+  if (hold === undefined) return;
+  if (typeof hold !== 'object' || hold === null)
+    refuseHook(module, `${prefix}hold: ${shown(hold)} is not valid; expected { packets, mib, timeoutMs, onTimeout }`);
+  const rule = hold as Partial<Record<keyof HoldRule, unknown>>;
+  for (const key of Object.keys(rule)) checkKey(module, key, HOLD_KEYS, `${prefix}hold.`);
+  const isWithin = (value: unknown, most: number): boolean => typeof value === 'number' && value > 0 && value <= most;
+  const { packets, mib, timeoutMs, onTimeout = DROP } = rule;
+  if (!Number.isInteger(packets) || !isWithin(packets, MOST_HELD))
+    refuseHook(module, `${prefix}hold.packets: ${shown(packets)} is not valid; expected 1 to ${MOST_HELD}`);
+  if (!isWithin(mib, MOST_HOLD_MIB))
+    refuseHook(module, `${prefix}hold.mib: ${shown(mib)} is not valid; expected up to ${MOST_HOLD_MIB}`);
+  if (!isWithin(timeoutMs, LONGEST_HOLD_MS))
+    refuseHook(module, `${prefix}hold.timeoutMs: ${shown(timeoutMs)} is not valid; expected up to ${LONGEST_HOLD_MS}`);
+  if (!isFinalVerdict(onTimeout))
+    refuseHook(module, `${prefix}hold.onTimeout: ${shown(onTimeout)} is not valid; expected a verdict other than HELD`);
 }
 
 /** Of whichever library: what counts is the interface. */

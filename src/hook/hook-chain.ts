@@ -14,27 +14,28 @@
 
 import type { Ipv6Call } from '../ddk/host.ts';
 import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
-import { DROP, FORWARD, ICMP_ON_DROP, IP_TRANSMIT, IPR_FLAG_CHECKSUM_OFFLOAD } from '../firewall/constants.ts';
+import { DROP, FORWARD, ICMP_ON_DROP, IP_TRANSMIT } from '../firewall/constants.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
-import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
 import type { Pool } from '../firewall/pool.ts';
 import { columnOf, HOOK_COUNTERS } from '../telemetry/counters.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
-import type { CallbackDoor } from './callback-door.ts';
-import { ChainEntries, type ChainEntry } from './chain-entries.ts';
+import { ChainEntries, type ChainEntry, holdRuleOf } from './chain-entries.ts';
 import type { ChainFlows } from './chain-flows.ts';
 import { type CallHook, compileCalls } from './compile-calls.ts';
 import { compileFilters, type MatchFilter } from './compile-filters.ts';
-import { ACCEPT, REPLY, RESET, type Verdict } from './contract.ts';
-import { noVerdict } from './fault-text.ts';
+import { ACCEPT, HELD, type HoldRule, REPLY, RESET, type Verdict } from './contract.ts';
+import { NOT_HELD, noVerdict } from './fault-text.ts';
+import { HoldList, NO_PLACE } from './hold-list.ts';
 import type { LoadedHook } from './load-hook.ts';
 import type { Arrival, DatagramBuffer } from './packet/arrival.ts';
 import { ContextState, ContextView } from './packet/context-view.ts';
 import { EndedFlowView } from './packet/flow-view.ts';
 import { PacketState } from './packet/packet-state.ts';
 import { freezeViews, PacketView } from './packet/packet-view.ts';
-import { isChecksumPartial, MAX_DATAGRAM, Replacement } from './replacement.ts';
+
+import { StandingPacket } from './standing-packet.ts';
 import { ChainStreams } from './stream/chain-streams.ts';
+
 import type { Verifier } from './verifier.ts';
 
 /** Numbers in a hook's row of {@link HookChain.counters}: the columns of `HOOK_COUNTERS`. */
@@ -49,6 +50,9 @@ const DROPPED = columnOf(HOOK_COUNTERS, 'dropped');
 const REJECTED = columnOf(HOOK_COUNTERS, 'rejected');
 const REPLIED = columnOf(HOOK_COUNTERS, 'replied');
 const RESET_PACKETS = columnOf(HOOK_COUNTERS, 'reset');
+const HELD_PACKETS = columnOf(HOOK_COUNTERS, 'held');
+const HELD_TOO_LONG = columnOf(HOOK_COUNTERS, 'heldTooLong');
+const HOLDS_REFUSED = columnOf(HOOK_COUNTERS, 'holdsRefused');
 const REPLACED = columnOf(HOOK_COUNTERS, 'replaced');
 /** Counted only where the chain tracks changes (replay, tap): it costs a copy of each packet. */
 const CHANGED = columnOf(HOOK_COUNTERS, 'changed');
@@ -76,6 +80,23 @@ export interface HookChainOptions {
   readonly flows?: ChainFlows | null;
 }
 
+/** A packet that waited and goes on, as {@link HookChain.resume} takes it. */
+export interface Resumed {
+  /** The hook that held it. */
+  readonly entry: ChainEntry;
+  /** What it gets. */
+  readonly verdict: Verdict;
+  readonly isTimedOut: boolean;
+  /** What replaced it; owned, and the chain's from now on. Null where it stands for itself. */
+  readonly chain: IPRcvBuf | null;
+  /** The head of the packet as it came; null where nobody wrote into it. */
+  readonly head: Buffer | null;
+  /** Its flow, with what the flow table said of the packet; `NO_FLOW` where it had none. */
+  readonly flow: number;
+  readonly flowGeneration: number;
+  readonly flowTold: number;
+}
+
 /** The hooks of a lane in running order, and the state of the packet that is among them. */
 export class HookChain {
   /** In running order: larger priority first, ties in order of registration. */
@@ -88,10 +109,8 @@ export class HookChain {
   readonly streams: ChainStreams;
   /** One row of {@link HOOK_WIDTH} numbers a hook, in running order. */
   readonly counters: Float64Array;
-  /** The chain that stands for the packet after {@link HookChain.run}: the one handed in, or a replacement. */
-  current: IPRcvBuf | null = null;
-  /** True when `current` is a replacement, which {@link HookChain.release} must give back. */
-  replaced = false;
+  /** What stands for the packet after {@link HookChain.run}, until {@link HookChain.release}: the one handed in, or a replacement. */
+  readonly standing: StandingPacket;
   /** Index of the hook that ended the chain, by whatever verdict; -1 when all said FORWARD. */
   decidedBy = -1;
   /** True when the verdict came from `onHookError`. */
@@ -100,6 +119,10 @@ export class HookChain {
   faults = 0;
   /** Of the packet that is among the hooks, or was last; null before the first. */
   context: ContextState | null = null;
+  /** The hook that holds the packet, where the verdict is HELD. */
+  heldBy: ChainEntry | null = null;
+  /** The packets that wait; null where no hook may hold any. */
+  readonly holds: HoldList | null;
 
   readonly #flows: ChainFlows | null;
   readonly #endedFlow: EndedFlowView | null;
@@ -112,21 +135,6 @@ export class HookChain {
   readonly #packetView: PacketView;
   /** Of `context`. */
   #contextView = new ContextView(new ContextState());
-  readonly #replacement: Replacement;
-  readonly #scratch: Buffer = Buffer.alloc(MAX_DATAGRAM);
-  /** A copy of the packet as the running hook got it; null when changes are not tracked. */
-  readonly #before: Buffer | null;
-  /** Octets of that copy; -1 or too many when there is none. */
-  #beforeSize = -1;
-  /** Null but where callbacks get a chain in the place of the packet's own buffer. */
-  readonly #cutter: Verifier | null;
-  /** What replaces the packet is a copy of the verifier's, and no hook's. */
-  #isStandIn = false;
-
-  /** What the last seven-argument hook left in its cells. */
-  #handedOver: IPRcvBuf | null = null;
-  /** A second chain in its other cell, which stands for nothing. */
-  #spare: IPRcvBuf | null = null;
 
   constructor(options: HookChainOptions) {
     this.hooks = sortByPriority(options.hooks);
@@ -142,18 +150,23 @@ export class HookChain {
     this.#flows = flows;
     this.#endedFlow = flows === null ? null : new EndedFlowView(flows);
     if (flows !== null) flows.onEnd = () => this.#endFlow();
-    this.#packet = new PacketState(options.pool, flows);
+    const rules = this.#holdRules();
+    this.holds = rules.some((rule) => rule !== null) ? new HoldList(rules) : null;
+    this.#packet = new PacketState(options.pool, flows, this.holds);
     this.streams = new ChainStreams(this.hooks, flows, this.#packet, options.onHookError);
     this.#callHook = compileCalls(
       this.hooks.map((hook) => (hook.kind === 'defined' ? hook.handlers : null)),
       this.streams.ofHook,
     );
     this.#packetView = new PacketView(this.#packet);
-    this.#replacement = new Replacement(options.pool);
     this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
     this.#onFault = options.onFault;
-    this.#before = options.trackChanges === true ? Buffer.alloc(MAX_DATAGRAM) : null;
-    this.#cutter = options.verifier?.cuts === true ? options.verifier : null;
+    this.standing = new StandingPacket({
+      pool: options.pool,
+      packet: this.#packet,
+      cutter: options.verifier?.cuts === true ? options.verifier : null,
+      tracksChanges: options.trackChanges === true,
+    });
   }
 
   /**
@@ -171,6 +184,76 @@ export class HookChain {
   run(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextState, otherIndex: number): Verdict {
     const flows = this.#flows;
     if (flows !== null) flows.begin(bytes, layout, context.zone);
+    this.#begin(lent, bytes, layout, context);
+    return this.#walk(0, lent, bytes, layout, context, context.sendInterfaceIndex, otherIndex);
+  }
+
+  /**
+   * The verdict of the hooks behind the one that held a packet. As {@link HookChain.run} otherwise.
+   *
+   * @param firstIndex - `sendInterfaceIndex` of the packet as it came
+   */
+  resume(
+    resumed: Resumed,
+    lent: IPRcvBuf,
+    bytes: DatagramBuffer,
+    layout: IpLayout,
+    context: ContextState,
+    firstIndex: number,
+    otherIndex: number,
+  ): Verdict {
+    const { entry, verdict, chain, head } = resumed;
+    const { hook, row } = entry;
+    const counters = this.counters;
+    this.#flows?.resume(resumed.flow, resumed.flowGeneration, resumed.flowTold);
+    this.#begin(lent, bytes, layout, context);
+    if (head !== null) this.#packet.arrival.restore(head);
+    if (resumed.isTimedOut) count(counters, row + HELD_TOO_LONG);
+    if (chain !== null && !this.standing.restore(chain)) return this.#broken(hook, row, undefined);
+    if (verdict === FORWARD) {
+      count(counters, row + FORWARDED);
+      return this.#walk(this.entries.behind(entry), lent, bytes, layout, context, firstIndex, otherIndex);
+    }
+    this.decidedBy = hook;
+    if (verdict !== ACCEPT) {
+      count(counters, row + columnOfVerdict(verdict));
+      return verdict;
+    }
+    count(counters, row + ACCEPTED);
+    return FORWARD;
+  }
+
+  /** How many packets each hook may let wait, by its number in the configuration. */
+  #holdRules(): (HoldRule | null)[] {
+    const rules: (HoldRule | null)[] = [];
+    this.hooks.forEach((hook, index) => {
+      rules[this.owners[index] as number] = holdRuleOf(hook);
+    });
+    return Array.from(rules, (rule) => rule ?? null);
+  }
+
+  #begin(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextState): void {
+    this.decidedBy = -1;
+    this.byFault = false;
+    this.faults = 0;
+    this.standing.begin(lent, bytes, layout);
+    if (this.context === context) return;
+    this.context = context;
+    this.#packet.context = context;
+    this.#contextView = new ContextView(context);
+  }
+
+  /** Calls one hook after the other. @param from - place of the first of them */
+  #walk(
+    from: number,
+    lent: IPRcvBuf,
+    bytes: DatagramBuffer,
+    layout: IpLayout,
+    context: ContextState,
+    firstIndex: number,
+    otherIndex: number,
+  ): Verdict {
+    const flows = this.#flows;
     const isFresh = flows?.isFresh ?? true;
     const forwards = flows?.forwards ?? 0;
     const drops = flows?.drops ?? 0;
@@ -180,31 +263,18 @@ export class HookChain {
     const pool = this.#pool;
     const packet = this.#packet;
     const packetView = this.#packetView;
-    const firstIndex = context.sendInterfaceIndex;
-    this.current = lent;
-    this.replaced = false;
-    this.decidedBy = -1;
-    this.byFault = false;
-    this.faults = 0;
-    this.#isStandIn = false;
-    packet.begin(lent, bytes, layout);
-    if (this.context !== context) {
-      this.context = context;
-      packet.context = context;
-      this.#contextView = new ContextView(context);
-    }
+    const standing = this.standing;
     const contextView = this.#contextView;
 
-    for (let at = 0; at < entries.length; at++) {
+    for (let at = from; at < entries.length; at++) {
       const entry = entries[at] as ChainEntry;
       const { hook: i, row, callback, isDefined } = entry;
       if (!isDefined) {
         // The callback is the interface for IPv4, and would misread anything else; Windows has another hook for IPv6.
         if (layout.version !== (callback === null ? 6 : 4)) continue;
-        if (callback !== null && this.#cutter !== null && !this.replaced && !this.#standIn(lent, bytes, layout))
-          return this.#poolExhausted();
+        if (callback !== null && !standing.cut(lent, bytes, layout)) return this.#poolExhausted();
       }
-      if (callback === null && this.replaced && !this.#linearise()) return this.#poolExhausted();
+      if (callback === null && !standing.join()) return this.#poolExhausted();
       if (flows !== null) {
         if (((forwards | drops) & entry.bit) !== 0 || (entry.isForFresh && !isFresh)) {
           count(counters, row + SETTLED);
@@ -220,7 +290,7 @@ export class HookChain {
         continue;
       }
       count(counters, row + SEEN);
-      if (this.#before !== null) this.#remember();
+      standing.remember();
       const sendIndex = context.sendInterfaceIndex;
       const destinationType = context.destinationType;
       const poolFaults = pool.faultsTotal;
@@ -237,19 +307,24 @@ export class HookChain {
         error = thrown;
       }
       pool.owner = -1;
+      const holds = entry.isHolding ? this.holds : null;
+      if (holds !== null) this.#lookAtHold(holds, row, verdict === HELD && reason === '');
       // Windows has no such verdict: from a callback it is none.
       const isLast = isDefined && verdict === ACCEPT;
       if (isLast) verdict = FORWARD;
       if (callback !== null) {
         const complaint = entry.driver?.leaveCallback() ?? '';
         if (reason === '') reason = complaint;
-        this.#collectCells(callback);
+        standing.collect(callback);
       }
       if (reason === '') {
         // Windows has three; the others are for hooks made with defineHook.
         const isKnown = verdict === FORWARD || verdict === DROP || verdict === ICMP_ON_DROP;
-        if (!isKnown && !(isDefined && (verdict === REPLY || verdict === RESET))) {
-          reason = noVerdict(verdict);
+        if (
+          !isKnown &&
+          !(isDefined && (verdict === REPLY || verdict === RESET || (verdict === HELD && isHeld(holds))))
+        ) {
+          reason = isDefined && verdict === HELD ? NOT_HELD : noVerdict(verdict);
           verdict = FORWARD;
         } else if (pool.faultsTotal !== poolFaults) {
           reason = 'misused the pool and hid it';
@@ -266,15 +341,17 @@ export class HookChain {
           else context.destinationType &= 0xff;
         }
       }
-      const standing: IPRcvBuf | null = this.current;
-      if (this.#handedOver !== null || packet.replacement !== null || this.#isReshaped(lent, layout)) {
-        const refusal = this.#takeOver(row, reason === '' && (verdict === FORWARD || verdict === REPLY), lent, layout);
-        if (this.decidedBy === POOL_EXHAUSTED) return DROP;
+      const before = standing.current;
+      if (standing.isTouched(lent, layout)) {
+        const isTaken = reason === '' && (verdict === FORWARD || verdict === REPLY || verdict === HELD);
+        const refusal = standing.take(isTaken, lent, layout);
+        if (standing.isExhausted) return this.#poolExhausted();
+        if (standing.hasTaken) count(counters, row + REPLACED);
         if (reason === '') reason = refusal;
       }
-      if (this.current === standing) {
-        if (!packet.hasCopy || (this.replaced && !this.#isSound())) return this.#broken(i, row, error);
-        if (this.#before !== null) this.#compare(row);
+      if (standing.current === before) {
+        if (!standing.isSound()) return this.#broken(i, row, error);
+        if (standing.hasChanged()) count(counters, row + CHANGED);
       }
       if (reason !== '') {
         this.faults += 1;
@@ -284,6 +361,10 @@ export class HookChain {
         this.#onFault(this.hooks[i] as LoadedHook, reason, error, entry.pointer);
         // What it made of the packet is not to be sent to anybody.
         if (verdict === REPLY) verdict = FORWARD;
+        else if (verdict === HELD) {
+          holds?.undo();
+          verdict = FORWARD;
+        }
         if (verdict === FORWARD) {
           if (this.#faultVerdict === FORWARD) continue;
           this.byFault = true;
@@ -303,11 +384,17 @@ export class HookChain {
       }
       this.decidedBy = i;
       count(counters, row + columnOfVerdict(verdict));
-      if (verdict === REPLY && !this.replaced) packet.settle();
+      if (verdict === HELD) {
+        this.heldBy = entry;
+        if (!standing.join()) {
+          holds?.undo();
+          return this.#poolExhausted();
+        }
+      }
+      if ((verdict === REPLY || verdict === HELD) && !standing.isReplaced) packet.settle();
       return verdict;
     }
-    if (this.#isStandIn) this.#putBack(bytes, layout);
-    if (!this.replaced) packet.settle();
+    standing.settle(bytes, layout);
     return FORWARD;
   }
 
@@ -344,35 +431,8 @@ export class HookChain {
     const { bytes, layout } = this.#packet;
     const { length } = layout;
     // What replaced the packet was never on the wire.
-    const onWire = this.replaced || originalLength < length ? length : originalLength;
+    const onWire = this.standing.isReplaced || originalLength < length ? length : originalLength;
     return this.#matchFilter(hook, bytes, length, link, linkLength, onWire);
-  }
-
-  /** Lets a copy, cut by the verifier, stand for the packet. False when the pool is exhausted. */
-  #standIn(lent: IPRcvBuf, bytes: Buffer, layout: IpLayout): boolean {
-    if (layout.length > MAX_DATAGRAM) return true;
-    this.#packet.settle();
-    const cut = this.#cutter?.cut(bytes, layout.length, layout.headerLength) ?? null;
-    if (cut === null || !this.#replacement.parse(cut, layout.length)) {
-      this.#pool.release(cut);
-      return false;
-    }
-    cut.ipr_flags = lent.ipr_flags;
-    this.#replacement.take(cut);
-    this.current = cut;
-    this.replaced = true;
-    this.#isStandIn = true;
-    this.#load(cut);
-    return true;
-  }
-
-  /** What hooks wrote into the copy they would have written into the packet; one that they reshaped is a replacement. */
-  #putBack(bytes: Buffer, layout: IpLayout): void {
-    this.#isStandIn = false;
-    if (chainLength(this.current) !== layout.length) return;
-    this.#packet.arrival.keep();
-    gatherChain(this.current, bytes, 0);
-    this.#goBack();
   }
 
   /**
@@ -382,9 +442,24 @@ export class HookChain {
    */
   release(goesOn: boolean): void {
     if (this.#flows !== null) this.#flows.end(goesOn);
-    if (this.replaced) this.#replacement.free();
-    this.current = null;
-    this.replaced = false;
+    // A hook that was at fault may have left its place taken.
+    if (this.holds !== null) this.holds.undo();
+    this.standing.end();
+  }
+
+  /**
+   * Ends a packet whose verdict was HELD: its flow has not begun, and what replaced it waits with it.
+   *
+   * Ownership: returns owned, to come back with {@link HookChain.resume}.
+   */
+  suspend(): IPRcvBuf | null {
+    if (this.#flows !== null) this.#flows.wait();
+    return this.standing.detach();
+  }
+
+  /** Of the packet at hand: what {@link Resumed} has of its flow. */
+  get flows(): ChainFlows | null {
+    return this.#flows;
   }
 
   /** To be called when the packets of a batch are through: what a hook kept of them is dead. */
@@ -393,7 +468,7 @@ export class HookChain {
   }
 
   /** The packet as the hooks have left it, to be read, until the next {@link HookChain.run}. */
-  get standing(): { readonly bytes: Buffer; readonly layout: IpLayout } {
+  get asItStands(): { readonly bytes: Buffer; readonly layout: IpLayout } {
     return this.#packet;
   }
 
@@ -409,15 +484,16 @@ export class HookChain {
 
   /** Calls a hook through one of the doors of Windows: seven arguments for IPv4, or the read-only one for IPv6. */
   #callDriver({ callback, ipv6, driver }: ChainEntry, layout: IpLayout, context: ContextState): Verdict {
-    if (!this.replaced) this.#packet.open();
+    const { standing } = this;
+    if (!standing.isReplaced) this.#packet.open();
     if (callback !== null) {
       driver?.enterCallback();
-      return callback.call(this.current, context);
+      return callback.call(standing.current, context);
     }
-    const seen = this.replaced ? this.#replacement.layout : layout;
+    const seen = standing.layoutOf(layout);
     const { direction, recvInterfaceIndex, sendInterfaceIndex } = context;
     const passes = (ipv6 as Ipv6Call)(
-      this.current?.ipr_buffer as Buffer,
+      standing.current?.ipr_buffer as Buffer,
       seen.length,
       seen.transportOffset,
       seen.protocol,
@@ -437,105 +513,9 @@ export class HookChain {
     count(this.counters, hook * HOOK_WIDTH + FAULTS);
   }
 
-  #collectCells(door: CallbackDoor): void {
-    door.collect(this.current);
-    this.#handedOver = door.handedOver;
-    this.#spare = door.spare;
-  }
-
-  /** True when the hook changed the runtime's own descriptor: shortened it, or put a tail behind it. */
-  #isReshaped(lent: IPRcvBuf, layout: IpLayout): boolean {
-    // Also where this packet was handed to nobody: a descriptor that a hook kept from an earlier one is the same object.
-    return lent.ipr_next !== null || lent.ipr_size !== layout.length || lent.ipr_buffer !== this.#packet.lentBuffer;
-  }
-
-  /**
-   * Takes what the hook handed over and frees what it replaces.
-   *
-   * @param accept - false: the hook did not say FORWARD or is at fault, so that everything it handed over is freed
-   * @returns the reason of a refusal, or ''
-   */
-  #takeOver(row: number, accept: boolean, lent: IPRcvBuf, layout: IpLayout): string {
-    const packet = this.#packet;
-    const bytes = packet.lentBuffer;
-    const candidate = this.#handedOver ?? packet.replacement;
-    const tail = lent.ipr_next;
-    const refusal =
-      candidate === null || candidate === lent
-        ? this.#takeReshaped(row, accept, candidate === lent, lent, bytes, layout)
-        : this.#takeChain(row, accept, candidate, lent, bytes, layout);
-    // Last, because what the hook left lying may share descriptors with what was taken.
-    for (const abandoned of packet.abandoned) this.#discard(abandoned);
-    if (packet.isStanding && packet.chain !== this.current) this.#reload();
-    packet.clearReplacement();
-    this.#discard(this.#spare);
-    this.#discard(tail);
-    this.#handedOver = null;
-    this.#spare = null;
-    return refusal;
-  }
-
-  /** The hook handed over a chain other than the one that was lent to it. */
-  #takeChain(
-    row: number,
-    accept: boolean,
-    candidate: IPRcvBuf,
-    lent: IPRcvBuf,
-    bytes: Buffer | null,
-    layout: IpLayout,
-  ): string {
-    const pool = this.#pool;
-    restore(lent, bytes, layout);
-    if (candidate === this.current) return '';
-    if (!pool.isOwnedChain(candidate)) return 'handed over a chain that is not its own from the pool';
-    pool.adopt(candidate);
-    const size = chainLength(candidate);
-    let refusal = '';
-    if (!this.#replacement.parse(candidate, size))
-      refusal = 'handed over a chain that holds no well-formed IP datagram';
-    else if (this.#replacement.layout.version !== layout.version)
-      refusal = 'handed over a datagram of another IP version than its link header names';
-    else if (pool.hooksFreeOldChains && this.replaced && pool.isLive(this.current))
-      refusal = 'replaced the packet and did not free the chain that stood for it (verifier: oldChain: hook)';
-    if (accept && refusal === '') this.#adopt(candidate, row);
-    else pool.release(candidate);
-    return accept ? refusal : '';
-  }
-
-  /** From here on `chain` stands for the packet; its layout has been parsed. */
-  #adopt(chain: IPRcvBuf, row: number): void {
-    this.#replacement.take(chain);
-    this.current = chain;
-    this.replaced = true;
-    this.#isStandIn = false;
-    count(this.counters, row + REPLACED);
-    this.#load(chain);
-  }
-
-  /** The hook saw what did not come to stand for the packet: the next one sees what does. */
-  #reload(): void {
-    if (this.replaced && this.current !== null) this.#load(this.current);
-    else this.#packet.goBack();
-  }
-
-  #load(chain: IPRcvBuf): void {
-    if (chain.ipr_next === null && chain.ipr_buffer !== null)
-      this.#packet.load(chain, chain.ipr_buffer, this.#replacement.layout);
-  }
-
-  /** True when the replacement is still a chain that can be read and freed, whatever the last hook did to it. */
-  #isSound(): boolean {
-    const length = this.#isStandIn ? this.#replacement.layout.length : -1;
-    if (this.current === null || !this.#replacement.isSound(this.current, length)) return false;
-    this.#load(this.current);
-    return true;
-  }
-
   /** Ends a packet whose replacement a hook broke: nothing is left that could be forwarded. */
   #broken(hook: number, row: number, error: unknown): Verdict {
-    this.#replacement.free();
-    this.current = null;
-    this.replaced = false;
+    this.standing.end();
     this.faults += 1;
     this.byFault = true;
     this.decidedBy = hook;
@@ -545,95 +525,18 @@ export class HookChain {
     return DROP;
   }
 
-  /**
-   * The lent descriptor was shortened or got a tail: both become a replacement of one buffer.
-   *
-   * @param isHandedOver - the hook named the lent descriptor as the one that stands for the packet
-   */
-  #takeReshaped(
-    row: number,
-    accept: boolean,
-    isHandedOver: boolean,
-    lent: IPRcvBuf,
-    bytes: Buffer | null,
-    layout: IpLayout,
-  ): string {
-    const pool = this.#pool;
-    const tail = lent.ipr_next;
-    const size = lent.ipr_size;
-    const sameBuffer = lent.ipr_buffer === bytes;
-    restore(lent, bytes, layout);
-    if (tail !== null && !pool.isOwnedChain(tail)) return 'linked a buffer that is not its own from the pool';
-    if (!sameBuffer || !Number.isInteger(size) || size < 0 || size > layout.length || (this.replaced && !isHandedOver))
-      return 'changed the descriptor of a buffer that it does not own';
-    if (!accept) return '';
-    if (tail === null && size === layout.length) {
-      if (this.replaced) this.#goBack();
-      return '';
+  /** What came of the wish of a hook to let the packet wait. */
+  #lookAtHold(holds: HoldList, row: number, isHeld: boolean): void {
+    if (holds.isRefused) {
+      holds.isRefused = false;
+      count(this.counters, row + HOLDS_REFUSED);
     }
-    if (bytes === null) return 'changed the descriptor of a packet that it was not handed';
-    const total = size + (tail === null ? 0 : chainLength(tail));
-    if (total === 0 || total > MAX_DATAGRAM) return 'left no well-formed IP datagram';
-    const joined = pool.allocateChain(total);
-    if (joined === null || joined.ipr_buffer === null) {
-      this.decidedBy = POOL_EXHAUSTED;
-      return '';
-    }
-    bytes.copy(joined.ipr_buffer, 0, 0, size);
-    if (tail !== null) gatherChain(tail, joined.ipr_buffer, size);
-    if (isChecksumPartial(lent)) joined.ipr_flags = IPR_FLAG_CHECKSUM_OFFLOAD;
-    if (!this.#replacement.parse(joined, total) || this.#replacement.layout.version !== layout.version) {
-      pool.release(joined);
-      return 'left no well-formed IP datagram';
-    }
-    this.#adopt(joined, row);
-    return '';
-  }
-
-  /** A hook let the packet as it came take the place of an earlier hook's replacement. */
-  #goBack(): void {
-    this.#replacement.free();
-    this.#packet.goBack();
-    this.current = this.#packet.chain;
-    this.replaced = false;
-  }
-
-  /** Frees a chain that stands for nothing, if all of it still is a hook's. */
-  #discard(chain: IPRcvBuf | null): void {
-    if (chain !== null && this.#pool.isOwnedChain(chain)) this.#pool.release(chain);
-  }
-
-  /** A `defineHook` hook sees one buffer: a replacement of several is joined for it. False when the pool is exhausted. */
-  #linearise(): boolean {
-    const chain = this.current;
-    if (chain === null || chain.ipr_next === null) return true;
-    const joined = this.#replacement.join(chain);
-    if (joined === null) return false;
-    this.current = joined;
-    this.#load(joined);
-    return true;
+    if (!isHeld) holds.undo();
   }
 
   #poolExhausted(): Verdict {
     this.decidedBy = POOL_EXHAUSTED;
     return DROP;
-  }
-
-  #remember(): void {
-    if (this.#before === null) return;
-    if (!this.replaced) this.#packet.open();
-    this.#beforeSize = chainLength(this.current);
-    if (this.#beforeSize <= MAX_DATAGRAM) gatherChain(this.current, this.#before, 0);
-  }
-
-  /** Frames longer than a datagram can be are not compared. */
-  #compare(row: number): void {
-    const size = this.#beforeSize;
-    if (this.#before === null || size > MAX_DATAGRAM || chainLength(this.current) > MAX_DATAGRAM) return;
-    const isSame =
-      gatherChain(this.current, this.#scratch, 0) === size &&
-      this.#before.compare(this.#scratch, 0, size, 0, size) === 0;
-    if (!isSame) count(this.counters, row + CHANGED);
   }
 }
 
@@ -655,17 +558,18 @@ function columnOfVerdict(verdict: Verdict): number {
       return RESET_PACKETS;
     case ICMP_ON_DROP:
       return REJECTED;
+    case HELD:
+      return HELD_PACKETS;
     default:
       return DROPPED;
   }
 }
 
-function count(counters: Float64Array, index: number): void {
-  counters[index] = (counters[index] as number) + 1;
+/** The hook has a place for the packet at hand. */
+function isHeld(holds: HoldList | null): boolean {
+  return holds !== null && holds.reserved !== NO_PLACE;
 }
 
-function restore(lent: IPRcvBuf, bytes: Buffer | null, layout: IpLayout): void {
-  lent.ipr_next = null;
-  lent.ipr_buffer = bytes;
-  lent.ipr_size = layout.length;
+function count(counters: Float64Array, index: number): void {
+  counters[index] = (counters[index] as number) + 1;
 }

@@ -102,7 +102,7 @@ export class Returns {
       return;
     }
     const egress = this.#egress;
-    const { bytes: standing, layout: standingLayout } = this.#chain.standing;
+    const { bytes: standing, layout: standingLayout } = this.#chain.asItStands;
     const back = buildResetBack(bytes, layout, egress.made, 0);
     if (egress.roomBack(packet) >= back) this.#book(base, egress.sendBack(packet, back, RESET_SEGMENT, RESET_DATAGRAM));
     const on = mayReset(standing, standingLayout) ? buildResetOn(standing, standingLayout, egress.made, 0) : 0;

@@ -11,7 +11,7 @@
 
 import type { FlowTimeouts } from '../flow/timeouts.ts';
 import type { DefinedHook, HOOK_META } from '../hook/contract.ts';
-import type { StreamNumbers } from '../hook/stream/stream-numbers.ts';
+import type { StreamNumbers } from '../hook/stream/stream-contract.ts';
 import type { HookCounter, WayCounter } from '../telemetry/counters.ts';
 import type { OctetBuffer } from '../wire/octet-buffer.ts';
 
@@ -88,8 +88,8 @@ export interface SendOptions {
   readonly segmentSize?: number;
 }
 
-/** What becomes of a packet: each ends in exactly one of them. */
-export type Fate = 'forwarded' | 'dropped' | 'rejected' | 'replied' | 'reset' | 'lost';
+/** What becomes of a packet: exactly one of them. One that is `held` leaves later, in the {@link Passage} of a {@link Lab.tick}, or with another packet. */
+export type Fate = 'forwarded' | 'dropped' | 'rejected' | 'replied' | 'reset' | 'held' | 'lost';
 
 /** A frame or a datagram that left. */
 export interface Departure {

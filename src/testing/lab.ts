@@ -16,7 +16,7 @@ import type { MemoryFrame } from '../drivers/memory.ts';
 import { systemPool } from '../firewall/ddk.ts';
 import { RUNTIME_OWNER } from '../firewall/pool.ts';
 import { HOOK_WIDTH } from '../hook/hook-chain.ts';
-import type { StreamNumbers } from '../hook/stream/stream-numbers.ts';
+import type { StreamNumbers } from '../hook/stream/stream-contract.ts';
 import type { Lane } from '../lane/lane.ts';
 import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../lane/ledger.ts';
 import type { LoadedChain } from '../lane/load-chain.ts';
@@ -97,11 +97,21 @@ export class LaneLab implements Lab {
     const { inPort, outPort } = this.#wayAt(way);
     frames.splice(0, frames.length, { port: inPort, bytes: frame, flags, segmentSize, ...clock.frameTime });
     driver.isSuper = segmentSize > 0;
+    // Looked at before the batch ends: then packets that waited may go on.
+    let fate = fateOf(before);
+    let by: string | null = null;
     // The one frame is through when this returns, and no other packet can have come between.
-    const isThrough = driver.start(lane);
-    driver.isSuper = false;
-    const fate = fateOf(difference(rowAt(lane.ledger, way * LEDGER_WIDTH), before));
-    const by = fate.isDecided ? (loaded.chain.hooks[loaded.chain.decidedBy]?.name ?? null) : null;
+    const isThrough = driver.start({
+      onFrame: (one) => {
+        lane.onFrame(one);
+        fate = fateOf(difference(rowAt(lane.ledger, way * LEDGER_WIDTH), before));
+        by = fate.isDecided ? (loaded.chain.hooks[loaded.chain.decidedBy]?.name ?? null) : null;
+      },
+      onBatchEnd: () => {
+        driver.isSuper = false;
+        lane.onBatchEnd();
+      },
+    });
     const departures = this.#collect();
     await isThrough;
     await nextTurn();
@@ -144,11 +154,12 @@ export class LaneLab implements Lab {
     const prepared = packets.map((octets) => prepare(octets, way, options));
     const frame = frameFor(prepared);
     const { inPort } = this.#wayAt(way);
-    const { notes, makeFlood } = this.#parts;
+    const { notes, makeFlood, loaded } = this.#parts;
     this.#flood ??= makeFlood();
     const flood = this.#flood;
     return (count) => {
       this.#assertOpen();
+      if (loaded.chain.holds?.waiting) throw new Error('packets wait; let time pass before a flood');
       notes.isQuiet = true;
       flood.run(count, inPort, prepared, frame);
       notes.isQuiet = false;
@@ -199,6 +210,7 @@ export class LaneLab implements Lab {
     const { loaded, lane, records, watch, onClosed } = this.#parts;
     const lines = records.log.length;
     try {
+      lane.releaseHeld();
       loaded.teardown();
       lane.onBatchEnd();
       await nextTurn();
@@ -296,6 +308,7 @@ function fateOf(row: LedgerRow): { verdict: Fate; reason: WayCounter | null; isD
     verdict === 'rejected' ||
     verdict === 'replied' ||
     verdict === 'reset' ||
+    verdict === 'held' ||
     reason === 'droppedByHook' ||
     reason === 'droppedByFault' ||
     row.accepted > 0;

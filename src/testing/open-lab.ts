@@ -103,6 +103,7 @@ async function setUp(entries: readonly LabHook[], options: LabOptions, watch: Po
     ways: attachment.ways,
     sender: attach === 'host' ? new LabSender(notes) : null,
     now: () => clock.ms,
+    clock,
   });
   lane.setLocals(locals);
   const onClosed = (): void => {

@@ -1,5 +1,5 @@
 /**
- * What each thing that a hook can do costs a packet, in nanoseconds: for the table in hooks/README.md.
+ * What each thing that a hook can do costs a packet, in nanoseconds: for the table in docs/hook-costs.md.
  *
  * ```
  *   node --import tsx test/bench/hook-costs.bench.ts [--packets N] [--rounds N]                       no root
@@ -10,15 +10,9 @@
 
 import { parseArgs } from 'node:util';
 import { DROP, FORWARD } from '../../src/firewall/constants.ts';
-import { Pool } from '../../src/firewall/pool.ts';
-import { ChainFlows, DEFAULT_FLOWS } from '../../src/hook/chain-flows.ts';
-import { HookChain } from '../../src/hook/hook-chain.ts';
-import type { LoadedHook } from '../../src/hook/load-hook.ts';
-import { frameOf } from '../support/frame-of.ts';
 import { loadedHook, type OnPacket } from '../support/loaded-hook.ts';
-import { ethernet, ipv4, ipv6, tcp, udp } from '../support/packet-builder.ts';
-import { quietLane } from '../unit/lane/lane-rig.ts';
-import { median } from './measure.ts';
+import { ipv4, ipv6, tcp, udp } from '../support/packet-builder.ts';
+import { costOf } from './one-hook-lane.ts';
 
 const SMALL = ipv4({ source: '192.0.2.1' }, udp({ sourcePort: 1000, destinationPort: 53 }, Buffer.from('data')));
 const SMALL6 = ipv6({}, udp({ sourcePort: 1000, destinationPort: 53 }, Buffer.from('data')));
@@ -117,37 +111,7 @@ const CASES: readonly Case[] = [
 ];
 
 const { values } = parseArgs({ options: { packets: { type: 'string' }, rounds: { type: 'string' } } });
-const packets = Number(values.packets ?? 20_000);
-const rounds = Number(values.rounds ?? 41);
-
-/** Nanoseconds a packet of a lane with this hook. */
-function runner(hook: LoadedHook, datagram: Buffer, hasFlows: boolean): () => number {
-  const chain = new HookChain({
-    hooks: [hook],
-    onHookError: 'drop',
-    pool: new Pool(1 << 22),
-    onFault: (_, reason, error) => {
-      throw new Error(reason, { cause: error });
-    },
-    flows: hasFlows ? new ChainFlows(DEFAULT_FLOWS, {}) : null,
-  });
-  const lane = quietLane(chain);
-  const shared = Buffer.alloc(2048);
-  const frame = ethernet({ padTo: 60 }, datagram);
-  const handed = frameOf(shared, { seconds: 1 });
-  handed.length = frame.length;
-  handed.originalLength = frame.length;
-  return () => {
-    const start = process.hrtime.bigint();
-    for (let index = 0; index < packets; index++) {
-      shared.set(frame);
-      lane.onFrame(handed);
-    }
-    const spent = Number(process.hrtime.bigint() - start) / packets;
-    lane.onBatchEnd();
-    return spent;
-  };
-}
+const effort = { packets: Number(values.packets ?? 20_000), rounds: Number(values.rounds ?? 41) };
 
 for (const { name, datagram, onPacket, filter, flows } of CASES) {
   const head = {
@@ -156,14 +120,6 @@ for (const { name, datagram, onPacket, filter, flows } of CASES) {
     ...(filter === undefined ? {} : { filter }),
     ...(flows === undefined ? {} : { flows }),
   };
-  const [base, own] = [
-    runner(loadedHook({ name: 'base', onPacket: pass }), datagram, false),
-    runner(loadedHook(head), datagram, flows === true),
-  ];
-  const differences: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const [without, spent] = [base(), own()];
-    if (round >= rounds / 4) differences.push(spent - without);
-  }
-  console.log(`${name}: ${median(differences).toFixed(0)} ns`);
+  const cost = costOf({ hook: loadedHook(head), datagram, hasFlows: flows === true }, effort);
+  console.log(`${name}: ${cost.toFixed(0)} ns`);
 }

@@ -15,7 +15,7 @@ import type { ChainFlows } from '../chain-flows.ts';
 import type { LoadedHook } from '../load-hook.ts';
 import type { PacketState } from '../packet/packet-state.ts';
 import { HookStream } from './hook-stream.ts';
-import type { StreamNumbers } from './stream-numbers.ts';
+import type { StreamNumbers } from './stream-contract.ts';
 
 /** Readings that expire at once: more wait for the next batch. */
 const EXPIRED_AT_ONCE = 64;

@@ -40,14 +40,13 @@ import { ACCEPT, type Handlers, REPLY, RESET, type Verdict } from '../contract.t
 import type { PacketState } from '../packet/packet-state.ts';
 import { CUT, IGNORED, JUDGED, LOST, READING, ReadingStates, UNKNOWN, UNSEEN, WATCHED } from './reading-states.ts';
 import { ACKNOWLEDGEMENT, hasWrongChecksum, SEQUENCE, SegmentInHand } from './segment-in-hand.ts';
-import { MORE, type StreamPolicy, type StreamSettings } from './stream-contract.ts';
+import { MORE, type StreamNumbers, type StreamPolicy, type StreamSettings } from './stream-contract.ts';
 import { StreamHandle } from './stream-handle.ts';
 import {
   CUTS,
   HELD_OFF,
   OWN_COUNTS,
   PASSED,
-  type StreamNumbers,
   streamNumbers,
   UNREAD,
   UNSEEN_STARTS,

@@ -21,6 +21,7 @@ import {
   STREAM_WAITS,
 } from '../../stream/stream-counters.ts';
 import type { StreamTable } from '../../stream/stream-table.ts';
+import type { StreamNumbers } from './stream-contract.ts';
 
 /** Place: connections that the hook let go on. */
 export const PASSED = 0;
@@ -36,46 +37,6 @@ export const HELD_OFF = 4;
 export const WRONG_CHECKSUMS = 5;
 /** Places in all. */
 export const OWN_COUNTS = 6;
-
-/** Numbers of a hook with streams. All but `open` and `octetsHeld` only grow. */
-export interface StreamNumbers {
-  /** Streams that are being read. */
-  readonly open: number;
-  /** Octets of memory that they hold. */
-  readonly octetsHeld: number;
-  /** Streams of which octets came. */
-  readonly opened: number;
-  /** Octets put in order. */
-  readonly octets: number;
-  /** Connections that the hook let go on. */
-  readonly passed: number;
-  /** Connections that were cut: by the hook, by a contradiction, or because a policy says so. */
-  readonly cut: number;
-  /** Connections with octets that could not be read. */
-  readonly unread: number;
-  /** Connections whose start is not known. */
-  readonly unseen: number;
-  /** Segments that were dropped because they could not be read, beside those of a connection that was cut. */
-  readonly droppedSegments: number;
-  /** Of them, those with a wrong checksum. */
-  readonly wrongChecksums: number;
-  /** Segments behind a gap. */
-  readonly waited: number;
-  /** Segments beyond the bounds of their stream. */
-  readonly tooFar: number;
-  /** Segments for which there was no memory. */
-  readonly noRoom: number;
-  /** Streams for which there was no place. */
-  readonly unopened: number;
-  /** Segments that contradict an earlier one. */
-  readonly contradictions: number;
-  /** Streams of which octets were missed. */
-  readonly missed: number;
-  /** Readings that nothing new came to for too long. */
-  readonly expired: number;
-  /** Readings that gave up their room. */
-  readonly evicted: number;
-}
 
 /** The numbers at this moment. Makes an object. */
 export function streamNumbers(own: Float64Array, table: StreamTable): StreamNumbers {

@@ -1,5 +1,5 @@
 /**
- * Promise: the hook of `hooks/README.md` that keeps a packet, asks a server and sends the copy does so in a real lane, with the
+ * Promise: the hook of `docs/hook-packet-changes.md` that keeps a packet, asks a server and sends the copy does so in a real lane, with the
  * rights that the page grants it.
  *
  * Rule: hook and grants are taken from the page; only the address of the server is that of the lab.
@@ -17,7 +17,7 @@ import { codeBlocks, ROOT } from '../../support/documents.ts';
 import { assertAddsUp, PATIENCE_MS } from '../../support/live.ts';
 import { hostLab, rootOnly, waitFor } from '../../support/netns.ts';
 
-const README = readFileSync(path.join(ROOT, 'hooks/README.md'), 'utf8');
+const PAGE = readFileSync(path.join(ROOT, 'docs/hook-packet-changes.md'), 'utf8');
 const DNS_OF_THE_PAGE = '192.0.2.53';
 const DNS_OF_THE_LAB = '10.78.0.2';
 const NAMED = '10.78.0.2';
@@ -30,8 +30,8 @@ function inTheLab(text: string): string {
 test('a host with a name is reached, one without is not, and nothing is left in the pool', {
   skip: rootOnly('dnsmasq', 'curl', 'ip'),
 }, async (t) => {
-  const [hook = ''] = codeBlocks(README, 'ts').filter((code) => code.includes("name: 'named-only'"));
-  const [config = ''] = codeBlocks(README, 'yaml').filter((code) => code.includes('named-only'));
+  const [hook = ''] = codeBlocks(PAGE, 'ts').filter((code) => code.includes("name: 'named-only'"));
+  const [config = ''] = codeBlocks(PAGE, 'yaml').filter((code) => code.includes('named-only'));
   const { ns } = await hostLab(t);
   await ns.peer.output('ip', ['address', 'add', `${NAMELESS}/24`, 'dev', 'eth0']);
   const quiet = ['--no-daemon', '--no-resolv', '--no-hosts', '--conf-file=/dev/null', '--user=root', '--pid-file='];

@@ -1,5 +1,5 @@
 /**
- * `hooks/README.md` promises that the stock hooks allocate nothing per packet: each of them, in a lane, over packets that it lets
+ * `docs/hook-costs.md` promises that the stock hooks allocate nothing per packet: each of them, in a lane, over packets that it lets
  * pass, changes and refuses.
  *
  * @module
