@@ -15,7 +15,7 @@
  *   others.
  * - Nothing is allocated for a packet.
  *
- * @see reading-states.ts, docs/streams.md
+ * @see reading-states.ts, docs/hook-streams.md
  * @module
  */
 

@@ -7,7 +7,7 @@
  *                                                              └─ DROP, RESET ─> the connection has ended
  * ```
  * Rule: the segment in hand is judged before it goes on, and it holds an octet that the receiver does not have. So the receiver never has all
- * octets of what is being judged before the verdict is there; docs/streams.md has the argument and its conditions.
+ * octets of what is being judged before the verdict is there; docs/hook-streams.md has the argument and its conditions.
  *
  * @module
  */
