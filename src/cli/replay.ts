@@ -277,7 +277,6 @@ function laneUser(settings: Settings, isConfigured: boolean): LaneUser {
 async function run(driver: SavefileDriver, sink: ReplaySink): Promise<FirehookError | null> {
   try {
     await driver.start(sink);
-    sink.endOfFile();
     return null;
   } catch (error) {
     if (isFirehookError(error)) return error;

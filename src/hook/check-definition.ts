@@ -19,6 +19,7 @@ import { type DefinedHook, type Handlers, HOOK_API_VERSION, HOOK_META, type Hold
 import { isFinalVerdict, LONGEST_HOLD_MS, MOST_HELD } from './hold-list.ts';
 import type { HookPackage } from './hook-package.ts';
 import { interestProblem } from './interest.ts';
+import { tablesProblem } from './table-rules.ts';
 
 /** Longest name of a hook, in characters: names are column heads and metric labels. */
 const MAX_NAME_LENGTH = 64;
@@ -29,7 +30,7 @@ const HOOK_NAME = /^[A-Za-z0-9-]+$/;
 const MOST_SHOWN = 200;
 
 const HEAD_KEYS = [
-  ...['name', 'api', 'priority', 'filter', 'interest', 'flows', 'hold', 'stream'],
+  ...['name', 'api', 'priority', 'filter', 'interest', 'flows', 'stream', 'hold', 'tables'],
   ...['options', 'needs', 'checkable', 'setup'],
 ];
 const HANDLER_KEYS = ['onPacket', 'onFlow', 'onStream', 'onFlowEnd', 'teardown'];
@@ -72,6 +73,8 @@ export function checkDefinition(module: Module, value: unknown): DefinedHook {
   checkFlows(module, definition.flows);
   checkStream(module, definition);
   checkHold(module, definition.hold, '');
+  if (definition.tables !== undefined && typeof definition.tables !== 'function')
+    checkTables(module, definition.tables);
   const isPlain = HANDLER_KEYS.some((key) => Object.hasOwn(definition, key));
   if (isPlain) {
     checkStreamHandler(module, definition, definition as Handlers, '');
@@ -265,6 +268,12 @@ function checkStreamHandler(module: Module, { stream }: DefinedHook, { onStream 
     refuseHook(module, `${prefix}onStream: is missing; the definition says stream`);
   if (stream === undefined && onStream !== undefined)
     refuseHook(module, `${prefix}onStream; say stream: { ports, most } in the definition`);
+}
+
+/** Refuses tables that are none; of a function, what it returned. */
+export function checkTables(module: Module, tables: unknown): void {
+  const problem = tablesProblem(tables);
+  if (problem !== '') refuseHook(module, problem);
 }
 
 function checkHold(module: Module, hold: unknown, prefix: string): void {

@@ -38,9 +38,10 @@ import type { PrefixTable } from '../prefix/prefix-table.ts';
 import type { Interest } from '../wire/interest.ts';
 import { LaneDriverHost } from './driver-host.ts';
 import { type HookClock, LiveClock } from './hook-clock.ts';
+import { HookTables, type SharedMemory } from './hook-tables.ts';
 import { HookTimers } from './hook-timers.ts';
 import { findTable } from './lane-tables.ts';
-import type { HookInfo, HookSource } from './messages.ts';
+import type { HookInfo, HookSource, TableDemand } from './messages.ts';
 import { type DefinedLoaded, setUpHook } from './set-up-hook.ts';
 
 /** Writes one line of a hook, or about a hook; a message that costs something to make is made only if it is written. */
@@ -97,6 +98,8 @@ export interface LoadChainOptions {
   readonly poolLimitMiB: number;
   /** Tables of prefixes that hooks may look addresses up in, by name. @defaultValue none */
   readonly tables?: ReadonlyMap<string, PrefixTable>;
+  /** The memory of tables that all lanes have. @defaultValue this process is alone, and has its own */
+  readonly shared?: SharedMemory | null;
   readonly trackChanges: boolean;
   /** Must limit its own rate. */
   readonly log: HookLog;
@@ -116,6 +119,8 @@ export interface LoadedChain {
   readonly drivers: ReadonlyMap<string, DriverDoor>;
   /** Counts and logs what a hook threw outside of its calls. @param owner - its place in the configuration, from 0 */
   blame(owner: number, error: unknown): void;
+  /** Tables of daemon scope that the hooks asked for. */
+  readonly tables: readonly TableDemand[];
   /** What the verifier made happen; null where it is off. */
   readonly verifier: Verifier | null;
   /**
@@ -175,11 +180,19 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     fault(hook.name, () => describe(hook, reason, error));
   };
   const clock = options.clock ?? new LiveClock();
+  const tables = new HookTables({ shared: options.shared ?? null, isCheck: options.mode === 'check', clock });
+  const onTimer = (): void => tables.clock.timer();
   const timersOf = loaded.map(
-    (_, owner) => new HookTimers({ clock, owner, onFault: (error) => blame(owner, 'threw in a timer', error) }),
+    (_, owner) =>
+      new HookTimers({ clock, owner, onTimer, onFault: (error) => blame(owner, 'threw in a timer', error) }),
   );
   for (const [index, hook] of loaded.entries())
-    loaded[index] = await setUp(hook, options, flows, timersOf[index] as HookTimers, () => chain?.holds ?? null);
+    loaded[index] = await setUp(hook, options, {
+      flows,
+      tables,
+      timers: timersOf[index] as HookTimers,
+      holdsOf: () => chain?.holds ?? null,
+    });
   const made = new HookChain({
     hooks: loaded,
     onHookError: options.onHookError,
@@ -190,6 +203,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     onFault: (hook, reason, error, pointer) => fault(hook.name, () => describe(hook, reason, error, pointer)),
   });
   chain = made;
+  tables.clock.packets = made;
   for (const [index, hook] of made.hooks.entries()) {
     if (hook.kind === 'driver')
       asOwner(hook.owner ?? index, 'setup', () => driverOf.get(hook.name)?.start(hook, made, index));
@@ -205,6 +219,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     })),
     interests: chainInterests(made.hooks),
     drivers: new Map([...driverOf].map(([name, { door }]) => [name, door])),
+    tables: tables.demands,
     verifier,
     blame: (owner, error) => blame(owner, 'threw outside onPacket', error),
     teardown: () => {
@@ -307,14 +322,17 @@ function ownRoutes(): () => NetlinkSocket {
   };
 }
 
+/** What the runtime of a hook is made of. */
+interface RuntimeParts {
+  readonly flows: ChainFlows | null;
+  readonly tables: HookTables;
+  readonly timers: HookTimers;
+  /** The packets that wait, once there is a chain. */
+  readonly holdsOf: () => HoldList | null;
+}
+
 /** The hook with its handlers; those of Windows have none, and take their options otherwise or not at all. */
-async function setUp(
-  hook: LoadedHook,
-  options: LoadChainOptions,
-  flows: ChainFlows | null,
-  timers: HookTimers,
-  holdsOf: () => HoldList | null,
-): Promise<LoadedHook> {
+async function setUp(hook: LoadedHook, options: LoadChainOptions, parts: RuntimeParts): Promise<LoadedHook> {
   const source = options.hooks[hook.owner ?? -1];
   if (hook.kind === 'driver' || source === undefined) return hook;
   if (hook.kind === 'callback') {
@@ -323,8 +341,13 @@ async function setUp(
     throw new FirehookError('FIREHOOK_HOOK_SETUP', detail, { hook: hook.name });
   }
   const { folder, user } = options;
-  const runtime = runtimeFor(hook, options, flows, timers, holdsOf);
-  const ready = await setUpHook(hook, { source, runtime, folder, ...(user === undefined ? {} : { user }) });
+  const ready = await setUpHook(hook, {
+    source,
+    runtime: runtimeFor(hook, options, parts),
+    folder,
+    makeTables: (rules) => parts.tables.declare(hook.name, rules),
+    ...(user === undefined ? {} : { user }),
+  });
   if (ready !== null) return ready;
   options.log(
     'info',
@@ -360,9 +383,7 @@ function makeFlows(hooks: readonly LoadedHook[], { flows = DEFAULT_FLOWS }: Load
 function runtimeFor(
   hook: DefinedLoaded,
   options: LoadChainOptions,
-  flows: ChainFlows | null,
-  timers: HookTimers,
-  holdsOf: () => HoldList | null,
+  { flows, tables, timers, holdsOf }: RuntimeParts,
 ): HookRuntime {
   const { name, definition } = hook;
   return {
@@ -381,6 +402,7 @@ function runtimeFor(
       return holdsOf()?.release(hook.owner ?? -1, token, verdict) ?? false;
     },
     prefixes: (name) => findTable(options.tables ?? new Map(), name),
+    table: (table) => tables.find(name, table),
     column: (column) => {
       if (flows === null || !Object.hasOwn(columnsOf(definition), column))
         throw new RangeError(

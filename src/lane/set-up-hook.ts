@@ -16,11 +16,12 @@ import type { OptionPlaces } from '../config/option-places.ts';
 import { isSameServer, parseServer, SERVER_EXAMPLE } from '../config/server-address.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { asOwner } from '../hook/async-owner.ts';
-import { checkHandlers } from '../hook/check-definition.ts';
-import type { HookRuntime, SchemaIssue } from '../hook/contract.ts';
+import { checkHandlers, checkTables } from '../hook/check-definition.ts';
+import type { HookRuntime, SchemaIssue, TableRule } from '../hook/contract.ts';
 import type { LoadedHook } from '../hook/load-hook.ts';
 import { noteRunning, restoreRunning } from '../hook/running-hook.ts';
 import { streamSettings } from '../hook/stream/check-stream.ts';
+import type { StreamSettings } from '../hook/stream/stream-contract.ts';
 import { EVERY_GRANT, type HookGrant, type HookSource } from './messages.ts';
 
 /** A hook made with `defineHook`. */
@@ -34,6 +35,8 @@ export interface SetUpOptions {
   readonly folder: string;
   /** Name of the user that this process has become. @defaultValue it is looked up */
   readonly user?: string;
+  /** Makes the tables of the hook, which are right. @defaultValue nothing is made */
+  readonly makeTables?: (tables: Readonly<Record<string, TableRule>>) => void;
 }
 
 /**
@@ -49,6 +52,7 @@ export async function setUpHook(hook: DefinedLoaded, given: SetUpOptions): Promi
   const options = await checkOptions(hook, source);
   const needs = needsOf(hook, options);
   checkGrants(hook, needs, source.allow, given.folder);
+  given.makeTables?.(tablesOf(hook, options));
   const isCheckable = definition.checkable ?? listOf(hook, 'network', needs.network).length === 0;
   if (runtime.mode === 'check' && !isCheckable) return null;
   // Also of a promise that is never settled it can be said whose it is.
@@ -56,11 +60,8 @@ export async function setUpHook(hook: DefinedLoaded, given: SetUpOptions): Promi
   try {
     const returned = await asOwner(hook.owner ?? -1, 'setup', () => definition.setup?.(options, runtime));
     const handlers = checkHandlers(hook, definition, returned) ?? hook.handlers;
-    const { stream } = definition;
-    if (stream === undefined) return { ...hook, handlers };
-    const wanted: unknown =
-      typeof stream === 'function' ? asOwner(hook.owner ?? -1, 'setup', () => stream(options)) : stream;
-    return { ...hook, handlers, stream: streamSettings(hook, wanted) };
+    const stream = streamOf(hook, options);
+    return { ...hook, handlers, ...(stream === null ? {} : { stream }) };
   } catch (cause) {
     if (isFirehookError(cause) && cause.op !== 'pool') throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -140,6 +141,37 @@ function needsOf(hook: DefinedLoaded, hookOptions: unknown): Wanted {
   if (typeof (wanted ?? {}) === 'object' && !(wanted instanceof Promise)) return wanted ?? {};
   const detail = `${hook.path}: needs: returned no { files, network }, which is to be known at once`;
   throw new FirehookError('FIREHOOK_HOOK_INVALID', detail, { hook: hook.name });
+}
+
+/** The tables that a hook declares. */
+function tablesOf(hook: DefinedLoaded, hookOptions: unknown): Readonly<Record<string, TableRule>> {
+  const { tables = {} } = hook.definition;
+  if (typeof tables !== 'function') return tables;
+  const made = declared(hook, 'tables', () => tables(hookOptions));
+  checkTables(hook, made);
+  return made;
+}
+
+/** The streams that a hook reads; null where it reads none. */
+function streamOf(hook: DefinedLoaded, hookOptions: unknown): StreamSettings | null {
+  const { stream } = hook.definition;
+  if (stream === undefined) return null;
+  const wanted = typeof stream === 'function' ? declared(hook, 'stream', () => stream(hookOptions)) : stream;
+  return streamSettings(hook, wanted);
+}
+
+/** What a function of a definition makes of the options. */
+function declared<Made>(hook: DefinedLoaded, key: string, make: () => Made): Made {
+  try {
+    return asOwner(hook.owner ?? -1, 'setup', make);
+  } catch (cause) {
+    if (isFirehookError(cause)) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: ${key} threw: ${reason.replaceAll('\n', ' ')}`, {
+      cause,
+      hook: hook.name,
+    });
+  }
 }
 
 /** Refuses a hook that asks for more than the configuration grants it. */

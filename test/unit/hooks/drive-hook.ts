@@ -69,6 +69,7 @@ export function quietRuntime(name: string): HookRuntime {
     lanes: 1,
     resolvePath: (file) => file,
     prefixes: () => new PrefixTable(),
+    table: () => assert.fail('this hook has no tables here'),
     log: () => undefined,
     send: () => false,
   };
