@@ -37,6 +37,11 @@ const SECTIONS: readonly Section[] = [
   },
   { title: 'What it is interested in', file: 'src/wire/interest.ts', only: ['Interest'] },
   { title: 'A packet and where it was met', file: 'src/hook/packet/packet-contract.ts' },
+  {
+    title: 'A stream',
+    file: 'src/hook/stream/stream-contract.ts',
+    without: ['StreamSettings', 'StreamNumbers'],
+  },
   { title: 'The ends of a flow', file: 'src/flow/flow-ends.ts', only: ['FlowEnds'] },
   { title: 'Functions', file: 'src/hook/define-hook.ts' },
   { title: 'Addresses', file: 'src/wire/address.ts', only: ['Prefix', 'parseAddress', 'parseCidr', 'formatAddress'] },
