@@ -20,9 +20,11 @@ export {
 export { IPRcvBuf } from './firewall/ip-rcv-buf.ts';
 export { halfSipHash } from './flow/half-sip-hash.ts';
 export type {
+  Decisions,
   DefinedHook,
   FinalVerdict,
   Handlers,
+  HoldRule,
   HookDefinition,
   HookNeeds,
   HookRuntime,

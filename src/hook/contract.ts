@@ -113,6 +113,20 @@ export interface HookRuntime {
    * @throws RangeError when it declares none
    */
   table(name: string): Table;
+  /**
+   * Verdicts that take time: `ask` is called once for an address that nobody has asked about, after the packet, and the packets wait meanwhile
+   * (`hold` in the definition). Its answer is remembered in a table of the definition for as long as that says, so that the next packet costs a look
+   * into it. An `ask` that throws or rejects, or answers no verdict, is a fault of the hook: its packets get `hold.onTimeout`, and the next one
+   * asks again. In replay an answer that comes from elsewhere comes too late: time is that of the file.
+   *
+   * @param table - its name in `tables`
+   * @param ask - is given the address as text, and a signal that is aborted when its packets can wait no longer
+   * @throws RangeError when the definition has no such table; TypeError when it has no `hold`
+   */
+  decisions(
+    table: string,
+    ask: (address: string, signal: AbortSignal) => FinalVerdict | Promise<FinalVerdict>,
+  ): Decisions;
   /** Writes to the daemon's log, at a limited rate. */
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void;
   /**
@@ -137,6 +151,16 @@ export interface PrefixTable {
    * Cost: two places of memory for IPv4 and three for IPv6, of a table that may be larger than the caches: below 100 ns.
    */
   lookup(address: Address): number;
+}
+
+/** Verdicts that take time. */
+export interface Decisions {
+  /**
+   * What was answered about an address; HELD where the answer is still to come. To be returned: `return decided.of(packet, packet.source)`.
+   *
+   * @param otherwise - the verdict where there is no room for one more packet. @defaultValue DROP
+   */
+  of(packet: Packet, address: Address, otherwise?: Verdict): Verdict;
 }
 
 /** How a table of a hook is made. */

@@ -38,6 +38,7 @@ import type { PrefixTable } from '../prefix/prefix-table.ts';
 import type { Interest } from '../wire/interest.ts';
 import { LaneDriverHost } from './driver-host.ts';
 import { type HookClock, LiveClock } from './hook-clock.ts';
+import { type DecisionOptions, HookDecisions } from './hook-decisions.ts';
 import { HookTables, type SharedMemory } from './hook-tables.ts';
 import { HookTimers } from './hook-timers.ts';
 import { findTable } from './lane-tables.ts';
@@ -186,12 +187,18 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     (_, owner) =>
       new HookTimers({ clock, owner, onTimer, onFault: (error) => blame(owner, 'threw in a timer', error) }),
   );
-  for (const [index, hook] of loaded.entries())
-    loaded[index] = await setUp(hook, options, {
+  const decisions: HookDecisions[] = [];
+  for (const [owner, hook] of loaded.entries())
+    loaded[owner] = await setUp(hook, options, {
       flows,
       tables,
-      timers: timersOf[index] as HookTimers,
+      timers: timersOf[owner] as HookTimers,
       holdsOf: () => chain?.holds ?? null,
+      addDecisions: (parts) => {
+        const made = new HookDecisions({ ...parts, onFault: (error) => blame(owner, 'could not decide', error) });
+        decisions.push(made);
+        return made;
+      },
     });
   const made = new HookChain({
     hooks: loaded,
@@ -224,6 +231,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     blame: (owner, error) => blame(owner, 'threw outside onPacket', error),
     teardown: () => {
       for (const timers of timersOf) timers.stop();
+      for (const one of decisions) one.stop();
       tearDown(made.hooks, driverOf, options.log);
     },
   };
@@ -329,6 +337,8 @@ interface RuntimeParts {
   readonly timers: HookTimers;
   /** The packets that wait, once there is a chain. */
   readonly holdsOf: () => HoldList | null;
+  /** They end with the chain. */
+  readonly addDecisions: (options: Omit<DecisionOptions, 'onFault'>) => HookDecisions;
 }
 
 /** The hook with its handlers; those of Windows have none, and take their options otherwise or not at all. */
@@ -380,11 +390,8 @@ function makeFlows(hooks: readonly LoadedHook[], { flows = DEFAULT_FLOWS }: Load
   }
 }
 
-function runtimeFor(
-  hook: DefinedLoaded,
-  options: LoadChainOptions,
-  { flows, tables, timers, holdsOf }: RuntimeParts,
-): HookRuntime {
+function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: RuntimeParts): HookRuntime {
+  const { flows, tables, timers, holdsOf } = parts;
   const { name, definition } = hook;
   return {
     name,
@@ -403,6 +410,12 @@ function runtimeFor(
     },
     prefixes: (name) => findTable(options.tables ?? new Map(), name),
     table: (table) => tables.find(name, table),
+    decisions: (table, ask) => {
+      if (definition.hold === undefined)
+        throw new TypeError('nothing may wait for a decision: say hold: { packets, mib, timeoutMs } in the definition');
+      if (typeof ask !== 'function') throw new TypeError('decisions: ask is not a function');
+      return parts.addDecisions({ table: tables.find(name, table), ask, owner: hook.owner ?? -1, timers, holdsOf });
+    },
     column: (column) => {
       if (flows === null || !Object.hasOwn(columnsOf(definition), column))
         throw new RangeError(

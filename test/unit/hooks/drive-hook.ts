@@ -64,6 +64,7 @@ export function quietRuntime(name: string): HookRuntime {
     every: () => 0,
     cancel: () => undefined,
     release: () => false,
+    decisions: () => ({ of: () => 0 }),
     interfaces: new Map(),
     lane: 0,
     lanes: 1,
