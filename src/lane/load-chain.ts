@@ -26,7 +26,7 @@ import {
 import { asksForFlows, columnsOf, shown } from '../hook/check-definition.ts';
 import type { Handlers, HookModules, HookRuntime } from '../hook/contract.ts';
 import { type HoldList, isFinalVerdict } from '../hook/hold-list.ts';
-import { HookChain } from '../hook/hook-chain.ts';
+import { HookChain, type HookChainOptions } from '../hook/hook-chain.ts';
 import { chainInterests } from '../hook/interest.ts';
 import { assertUniqueNames, describeHookError, type LoadedHook, loadHook, placeOfVerdict } from '../hook/load-hook.ts';
 import { ColumnView } from '../hook/packet/flow-view.ts';
@@ -200,7 +200,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
         return made;
       },
     });
-  const made = new HookChain({
+  const made = makeChain({
     hooks: loaded,
     onHookError: options.onHookError,
     pool: systemPool,
@@ -373,6 +373,19 @@ const LOADED_ONLY: Handlers = { onPacket: () => FORWARD };
 /** Whether a hook that asked for flows still wants them, now that it knows its options. */
 function needsFlows(hook: LoadedHook): boolean {
   return hook.kind === 'defined' && asksForFlows(hook.definition) && hook.handlers?.flows !== false;
+}
+
+/** The chain, with what it takes for streams. */
+function makeChain(options: HookChainOptions): HookChain {
+  try {
+    return new HookChain(options);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new FirehookError('FIREHOOK_HOOK_SETUP', 'there is no memory for the streams of the hooks', {
+      cause,
+      advice: 'make stream.streams, memoryMiB or most of a hook smaller, or lane.memoryMiB larger',
+    });
+  }
 }
 
 /** The flow table, where a hook asks for one. */
