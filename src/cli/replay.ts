@@ -32,12 +32,12 @@ import { becomeUser } from '../lane/become-user.ts';
 import { flowSettings } from '../lane/flow-settings.ts';
 import { FileClock } from '../lane/hook-clock.ts';
 import { Lane } from '../lane/lane.ts';
-import { hookLine, type LoadedChain, loadChain } from '../lane/load-chain.ts';
+import { type FrameSender, hookLine, type LoadChainOptions, type LoadedChain, loadChain } from '../lane/load-chain.ts';
 import { type HookSource, type LaneUser, NO_GRANT } from '../lane/messages.ts';
 import { sourcesOf } from '../supervisor/bundle-all.ts';
 import { bundleAs } from '../supervisor/bundle-as-user.ts';
 import { findUser } from '../supervisor/lane-user.ts';
-import { tryHooks } from '../supervisor/try-hooks.ts';
+import { namesOf, tryHooks } from '../supervisor/try-hooks.ts';
 import { HOOK_COUNTERS, rowFrom } from '../telemetry/counters.ts';
 import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
 import { printable, printableJson } from '../telemetry/printable.ts';
@@ -120,13 +120,33 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     sender.hook = hook;
     return lane?.inject(datagram) ?? false;
   };
+  const frames: FrameSender = {
+    inject: (frame, to, hook) => {
+      sender.note(hook, to, false);
+      return lane?.injectFrame(to, frame) ?? false;
+    },
+    mirror: (to, octets, hook) => {
+      sender.note(hook, to, true);
+      return lane?.mirror(to, octets) ?? false;
+    },
+  };
+  const interfaces = interfacesOf(loaded, driver);
   let chain: LoadedChain;
   let lastFault = (): string => '';
   try {
-    chain = await loadHooks(sources, settings, tables, folder, clock, send, log, (hook, text) => {
-      lastFault = () => `${hook}: ${text()}`;
-      log('error', () => hookLine(hook, text));
-    });
+    chain = await loadHooks(
+      sources,
+      settings,
+      tables,
+      folder,
+      clock,
+      { send, frames, interfaces },
+      log,
+      (hook, text) => {
+        lastFault = () => `${hook}: ${text()}`;
+        log('error', () => hookLine(hook, text));
+      },
+    );
   } catch (error) {
     await guard.end();
     driver.stop();
@@ -141,6 +161,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     unreadable: settings.policy.unreadable,
     icmp: settings.icmp,
     sender,
+    writer: sender,
     now: () => Number(clock.now()) / NANOSECONDS_PER_MS,
   });
   lane.setLocals(ways.locals);
@@ -240,7 +261,7 @@ function loadHooks(
   tables: ReplayTables,
   folder: string,
   clock: FileClock,
-  send: (datagram: Uint8Array, hook: string) => boolean,
+  ways: Required<Pick<LoadChainOptions, 'send' | 'frames' | 'interfaces'>>,
   log: ReturnType<typeof createRateLimitedLog>,
   onFault: (hook: string, text: () => string) => void,
 ): Promise<LoadedChain> {
@@ -257,8 +278,14 @@ function loadHooks(
     trackChanges: true,
     log: (level, hook, message) => log(level, () => hookLine(hook, message)),
     onFault,
-    send,
+    ...ways,
   });
+}
+
+/** Interfaces by name: those of the configuration, which have no packets here, and those of the file. */
+function interfacesOf(loaded: LoadedConfig | null, { ports }: SavefileDriver): Record<string, number> {
+  const ofFile = ports.map(({ id }) => [`interface ${id}`, id + 1] as const);
+  return { ...namesOf(loaded?.config.attach ?? []), ...Object.fromEntries(ofFile) };
 }
 
 /** The user of the configuration; without one, whoever of the two there is. */

@@ -96,6 +96,8 @@ export class AfpacketDriver implements Driver {
   #epoch = 0;
   /** The batch being handed out: whose it is, and the frame that the sink has at the moment. */
   #inlet: Inlet | null = null;
+  /** Whose ring the queues point into: that of the batch, or of the last one. */
+  #source: Inlet | null = null;
   readonly #frame = new Frame(Buffer.alloc(0));
   /** Octets that lie in the ring, and are sent from there; null where they do not. */
   #ringOctets: FrameBuffer | null = null;
@@ -259,6 +261,7 @@ export class AfpacketDriver implements Driver {
   #onBatch(inlet: Inlet, count: number): void {
     if (this.#sink === null) return;
     this.#inlet = inlet;
+    this.#source = inlet;
     for (const outlet of this.#outlets) if (outlet !== null) outlet.madeUsed = 0;
     try {
       this.#handOut(inlet, count);
@@ -351,11 +354,10 @@ export class AfpacketDriver implements Driver {
   }
 
   #queue(outlet: Outlet, space: number, start: number, length: number, purpose: number): boolean {
-    const inlet = this.#inlet;
-    if (inlet === null) return false;
     const { queue } = outlet;
     // More than one frame out for each in fills the queue before the batch ends.
-    if (queue[COUNT] === QUEUE) this.#flush(outlet, inlet);
+    if (queue[COUNT] === QUEUE && this.#source !== null) this.#flush(outlet, this.#source);
+    const isAlone = this.#inlet === null && queue[COUNT] === 0;
     const count = queue[COUNT] as number;
     const at = ENTRIES + count * 3;
     queue[at] = space;
@@ -363,15 +365,28 @@ export class AfpacketDriver implements Driver {
     queue[at + 2] = length;
     outlet.purposes[count] = purpose;
     queue[COUNT] = count + 1;
-    return true;
+    return !isAlone || this.#sendNow(outlet);
+  }
+
+  /** Between two batches nobody flushes the queue, which holds one frame that was made. */
+  #sendNow(outlet: Outlet): boolean {
+    const inlet = this.#source ?? this.#inlets[0];
+    const isSent = inlet !== undefined && this.#native.flush(outlet.sender, inlet.ring) === 0;
+    outlet.queue[COUNT] = 0;
+    outlet.queue[LOST] = 0;
+    if (!isSent) outlet.failed.fill(0);
+    return isSent;
   }
 
   /** Copies a made frame to where it stays until it is sent; its offset, -1 when there is no room. */
   #keep(outlet: Outlet, frame: Buffer, length: number): number {
     const { made } = outlet;
+    if (VNET + length > made.length) return -1;
+    // After a batch everything that was made is out, unless something is queued still.
+    if (this.#inlet === null && outlet.queue[COUNT] === 0) outlet.madeUsed = 0;
     if (outlet.madeUsed + VNET + length > made.length) {
-      if (VNET + length > made.length || this.#inlet === null) return -1;
-      this.#flush(outlet, this.#inlet);
+      if (this.#source === null) return -1;
+      this.#flush(outlet, this.#source);
       outlet.madeUsed = 0;
     }
     const at = outlet.madeUsed;

@@ -338,7 +338,7 @@ export class HookChain {
   }
 
   /** The packet as the hooks have left it, to be read, until the next {@link HookChain.run}. */
-  get asItStands(): { readonly bytes: Buffer; readonly layout: IpLayout } {
+  get asItStands(): { readonly bytes: Buffer; readonly layout: IpLayout; readonly isPartial: boolean } {
     return this.#packet;
   }
 

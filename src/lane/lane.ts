@@ -30,7 +30,7 @@ import { CUT, NOT_IP, unreadableType } from '../wire/frame-kind.ts';
 import { parseIpLayout } from '../wire/ip-layout.ts';
 import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast, LINKTYPE_ETHERNET } from '../wire/link.ts';
 import type { IcmpSettings } from './answer-budget.ts';
-import { type DatagramSender, Egress, type EgressOptions } from './egress.ts';
+import { type DatagramSender, Egress, type EgressOptions, type FrameWriter, INJECTED_FRAME } from './egress.ts';
 import {
   ACCEPTED,
   DROPPED,
@@ -61,7 +61,7 @@ import type { ProgressWriter } from './progress.ts';
 import { Returns } from './returns.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { UnreadableTypes } from './unreadable-types.ts';
-import type { Way } from './way.ts';
+import { LOCAL_NAME, type Way } from './way.ts';
 
 /** What a {@link Lane} is made of. */
 export interface LaneOptions {
@@ -78,6 +78,10 @@ export interface LaneOptions {
   readonly icmp: IcmpSettings;
   /** Way out for `reject: 'raw'` and for packets that hooks make; null where there is none. */
   readonly sender: DatagramSender | null;
+  /** Ports of interfaces beside those of the ways that hooks send frames out of, by name. @defaultValue none */
+  readonly outlets?: ReadonlyMap<string, number>;
+  /** Takes the frames that hooks make. @defaultValue the driver does */
+  readonly writer?: FrameWriter | null;
   /** Told the first time that the machine's own rules drop an ICMP error, or what a hook made. */
   readonly onDenied?: EgressOptions['onDenied'];
   /** Milliseconds on a clock that never jumps back; replay gives the file's. Read once per ICMP error and every 64 packets. */
@@ -108,6 +112,13 @@ export class Lane implements FrameSink {
   readonly #returns: Returns;
   /** Row that packets made by hooks are booked on: they belong to no way, but in a row of `tap` nothing may be sent. */
   readonly #injectBase: number;
+  readonly #writer: FrameWriter | null;
+  /** Ports that frames of hooks can be sent out of, by the name of their interface. */
+  readonly #portOfName = new Map<string, number>();
+  /** The same beside the ways. */
+  readonly #outlets: ReadonlyMap<string, number>;
+  /** The packet is among the hooks. */
+  #isAmongHooks = false;
   readonly #isLive: boolean;
   readonly #now: () => number;
   readonly #forwardsNonIp: boolean;
@@ -143,7 +154,12 @@ export class Lane implements FrameSink {
     this.ways = options.ways;
     this.ledger = new Float64Array(options.ways.length * LEDGER_WIDTH);
     const hostWay = options.ways.findIndex(({ reject }) => reject === 'raw');
-    this.#injectBase = Math.max(0, hostWay) * LEDGER_WIDTH;
+    const sendingWay = options.ways.findIndex(({ outPort }) => outPort >= 0);
+    this.#injectBase = Math.max(0, hostWay === -1 ? sendingWay : hostWay) * LEDGER_WIDTH;
+    this.#writer = options.writer ?? null;
+    for (const { to, outPort } of options.ways)
+      if (outPort >= 0 && to !== LOCAL_NAME) this.#portOfName.set(to, outPort);
+    this.#outlets = options.outlets ?? new Map();
     this.#lent.ipr_owner = IPR_OWNER_RUNTIME;
     options.ways.forEach((way, index) => {
       this.#wayOfPort[way.inPort] = way;
@@ -155,6 +171,7 @@ export class Lane implements FrameSink {
       ledger: this.ledger,
       icmp: options.icmp,
       sender: options.sender,
+      writer: this.#writer,
       now: options.now,
       arrival: options.chain.arrival,
       locals: this.#locals,
@@ -204,6 +221,33 @@ export class Lane implements FrameSink {
   inject(datagram: Uint8Array): boolean {
     if (!this.#egress.inject(this.#injectBase, datagram)) return false;
     return this.#isInBatch || this.#egress.flush() === 0;
+  }
+
+  /**
+   * Sends a frame that a hook made out of an interface: outside a batch at once, within one with the batch.
+   *
+   * Ownership: borrows `frame`.
+   * @returns false, counted, when the interface takes none, or not this one
+   */
+  injectFrame(to: string, frame: Uint8Array): boolean {
+    return this.#egress.injectFrame(this.#injectBase, this.#portOf(to), frame);
+  }
+
+  /**
+   * Sends a copy of the packet that is among the hooks.
+   *
+   * @param octets - most octets of its frame that are sent
+   * @returns as {@link Lane.injectFrame} does
+   * @throws TypeError when none is there
+   */
+  mirror(to: string, octets: number): boolean {
+    if (!this.#isAmongHooks) throw new TypeError('mirror: there is no packet at hand');
+    return this.#egress.mirror(this.#packet, this.#portOf(to), this.#chain.asItStands, octets);
+  }
+
+  #portOf(to: string): number {
+    if (this.#writer !== null) return this.#writer.portOf(to);
+    return this.#portOfName.get(to) ?? this.#outlets.get(to) ?? -1;
   }
 
   /** {@inheritDoc FrameSink.onFrame} */
@@ -292,7 +336,9 @@ export class Lane implements FrameSink {
     context.isSuper = packet.isSuper;
 
     const chain = this.#chain;
+    this.#isAmongHooks = true;
     const verdict = chain.run(lent, bytes, layout, context, this.#otherIndexOfPort[port] as number);
+    this.#isAmongHooks = false;
     if (chain.faults !== 0) add(ledger, base + HOOK_FAULTS, 1);
     if (verdict === FORWARD) {
       if (chain.decidedBy >= 0) add(ledger, base + ACCEPTED, 1);
@@ -362,7 +408,7 @@ export class Lane implements FrameSink {
 
   /** {@inheritDoc FrameSink.onSendFailed} */
   onSendFailed(port: number, purpose: number, length: number): void {
-    const base = this.#baseOfPort[port];
+    const base = purpose === INJECTED_FRAME ? this.#injectBase : this.#baseOfPort[port];
     if (base !== undefined) this.#egress.takeBack(base, purpose, length);
   }
 

@@ -39,8 +39,9 @@ import { LaneDriverHost } from './driver-host.ts';
 import { type HookClock, LiveClock } from './hook-clock.ts';
 import { HookTimers } from './hook-timers.ts';
 import { findTable } from './lane-tables.ts';
-import type { HookInfo, HookSource } from './messages.ts';
+import { EVERY_GRANT, type HookGrant, type HookInfo, type HookSource, NO_GRANT } from './messages.ts';
 import { type DefinedLoaded, setUpHook } from './set-up-hook.ts';
+import { LOCAL_NAME } from './way.ts';
 
 /** Writes one line of a hook, or about a hook; a message that costs something to make is made only if it is written. */
 export type HookLog = (
@@ -103,7 +104,18 @@ export interface LoadChainOptions {
   readonly onFault?: (hook: string, text: () => string) => void;
   /** What `runtime.send` does for the hook of that name. */
   readonly send: (datagram: Uint8Array, hook: string) => boolean;
+  /** What `runtime.inject` and `runtime.mirror` do. @defaultValue no frame has a way out */
+  readonly frames?: FrameSender;
 }
+
+/** Sends frames that hooks make. False where the interface takes none. */
+export interface FrameSender {
+  inject(frame: Uint8Array, to: string, hook: string): boolean;
+  /** @param octets - most octets of the frame that are sent */
+  mirror(to: string, octets: number, hook: string): boolean;
+}
+
+const NO_FRAMES: FrameSender = { inject: () => false, mirror: () => false };
 
 /** A chain that is ready, and what belongs to it. */
 export interface LoadedChain {
@@ -382,8 +394,38 @@ function runtimeFor(
     },
     log: (level, message) => options.log(level, name, message),
     send: (datagram) => options.send(datagram, name),
+    ...framesFor(name, options.hooks[hook.owner ?? -1]?.allow ?? NO_GRANT, options),
   };
 }
+
+/** What a hook sends frames by: out of the interfaces of the attaches, and of those that it was granted. */
+function framesFor(
+  name: string,
+  allow: HookGrant,
+  { frames = NO_FRAMES, interfaces = {} }: LoadChainOptions,
+): Pick<HookRuntime, 'inject' | 'mirror'> {
+  const allowed = new Set([...Object.keys(interfaces), ...allow.interfaces]);
+  allowed.delete(LOCAL_NAME);
+  const check = (to: string): void => {
+    if (allow !== EVERY_GRANT && !allowed.has(to))
+      throw new RangeError(
+        `${JSON.stringify(to)} is no interface that this hook may send frames out of; say needs: { interfaces: [...] }, and grant it`,
+      );
+  };
+  return {
+    inject: (frame, to) => {
+      check(to);
+      return frames.inject(frame, to, name);
+    },
+    mirror: (to, octets = WHOLE_FRAME) => {
+      check(to);
+      return frames.mirror(to, octets, name);
+    },
+  };
+}
+
+/** More than any frame has. */
+const WHOLE_FRAME = 0x3fff_ffff;
 
 function tearDown(hooks: readonly LoadedHook[], drivers: ReadonlyMap<string, Driver>, log: HookLog): void {
   for (const hook of hooks) {

@@ -16,9 +16,10 @@ import { guardMembers } from '../hook/guard-members.ts';
 import { VIEWS } from '../hook/packet/packet-view.ts';
 import type { IcmpSettings } from '../lane/answer-budget.ts';
 import { Lane } from '../lane/lane.ts';
-import { type LoadedChain, loadChain } from '../lane/load-chain.ts';
+import { type LoadChainOptions, type LoadedChain, loadChain } from '../lane/load-chain.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
 import { EVERY_GRANT, type HookGrant, type HookSource } from '../lane/messages.ts';
+import { interfacesOf } from '../lane/way.ts';
 import { ListReader } from '../prefix/list-reader.ts';
 import { PrefixTable } from '../prefix/prefix-table.ts';
 import { parseAddress } from '../wire/address.ts';
@@ -30,6 +31,7 @@ import { LabClock } from './lab-clock.ts';
 import type { HookUnderTest, Lab, LabGrant, LabHook, LabOptions } from './lab-contract.ts';
 import { LabDriver, LabSender, Notes } from './lab-driver.ts';
 import { Flood } from './lab-flood.ts';
+import { LabOutlets } from './lab-outlets.ts';
 import { LabRecords } from './lab-records.ts';
 import { attachmentOf } from './lab-ways.ts';
 import { PoolWatch } from './pool-watch.ts';
@@ -86,9 +88,14 @@ async function setUp(entries: readonly LabHook[], options: LabOptions, watch: Po
   const locals = addresses.map(localRoute);
   guardOnce();
   let lane: Lane | null = null;
-  const loaded = await loadHooks(entries, options, clock, records, (datagram) => lane?.inject(datagram) ?? false);
-  const notes = new Notes();
   const ports = [0, 1].map((id) => ({ id, linktype: LINKTYPE_ETHERNET, maxFrameLength: ETHERNET_HEADER + mtu }));
+  const outlets = new LabOutlets(attachment.ways, ports);
+  const loaded = await loadHooks(entries, options, clock, records, {
+    send: (datagram) => lane?.inject(datagram) ?? false,
+    frames: outlets,
+    interfaces: interfacesOf(attachment.ways),
+  });
+  const notes = new Notes();
   const frames: ConstructorParameters<typeof LabDriver>[0]['frames'][number][] = [];
   const driver = new LabDriver({ ports, frames }, notes);
   const parts = {
@@ -101,15 +108,30 @@ async function setUp(entries: readonly LabHook[], options: LabOptions, watch: Po
     ...parts,
     driver,
     ways: attachment.ways,
+    outlets: outlets.ports,
     sender: attach === 'host' ? new LabSender(notes) : null,
     now: () => clock.ms,
   });
   lane.setLocals(locals);
+  outlets.lane = lane;
   const onClosed = (): void => {
     opened = null;
   };
-  const makeFlood = (): Flood => new Flood({ ...parts, attachment, ports, clock, locals });
-  return new LaneLab({ loaded, lane, driver, frames, notes, clock, attachment, records, watch, makeFlood, onClosed });
+  const makeFlood = (): Flood => new Flood({ ...parts, attachment, outlets, ports, clock, locals });
+  return new LaneLab({
+    loaded,
+    lane,
+    driver,
+    frames,
+    notes,
+    clock,
+    attachment,
+    outlets,
+    records,
+    watch,
+    makeFlood,
+    onClosed,
+  });
 }
 
 function loadHooks(
@@ -117,7 +139,7 @@ function loadHooks(
   options: LabOptions,
   clock: LabClock,
   records: LabRecords,
-  send: (datagram: Uint8Array) => boolean,
+  ways: Required<Pick<LoadChainOptions, 'send' | 'frames' | 'interfaces'>>,
 ): Promise<LoadedChain> {
   const { mode, lane, lanes } = options;
   const { policy, pool } = defaultSettings();
@@ -141,7 +163,7 @@ function loadHooks(
     log: (level, hook, message) =>
       records.log.push({ level, hook, message: typeof message === 'string' ? message : message() }),
     onFault: (hook, text) => records.faults.push({ hook, text: text() }),
-    send,
+    ...ways,
   });
 }
 
@@ -182,7 +204,11 @@ function sourceOf({ hook, name, priority, options, allow }: LabHook, allowAll: L
 
 function grantOf(allow: LabGrant, folder: string): HookGrant {
   if (allow === 'everything') return EVERY_GRANT;
-  return { files: (allow.files ?? []).map((file) => path.resolve(folder, file)), network: allow.network ?? [] };
+  return {
+    files: (allow.files ?? []).map((file) => path.resolve(folder, file)),
+    network: allow.network ?? [],
+    interfaces: allow.interfaces ?? [],
+  };
 }
 
 function localRoute(address: string): LocalRoute {

@@ -128,8 +128,8 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
             network: ['tcp://192.0.2.7:443', 'udp://[2001:db8::53]:53'],
           },
         },
-        { module: '/etc/b', allow: { files: [], network: [] } },
-        { module: '/srv/hooks/c.js', allow: { files: [], network: [] } },
+        { module: '/etc/b', allow: { files: [], network: [], interfaces: [] } },
+        { module: '/srv/hooks/c.js', allow: { files: [], network: [], interfaces: [] } },
       ],
       tables: {
         blocked: { file: '/etc/firehook/lists/blocked.txt', every: 60 },

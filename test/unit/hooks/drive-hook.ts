@@ -70,6 +70,8 @@ export function quietRuntime(name: string): HookRuntime {
     prefixes: () => new PrefixTable(),
     log: () => undefined,
     send: () => false,
+    inject: () => false,
+    mirror: () => false,
   };
 }
 

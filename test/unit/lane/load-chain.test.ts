@@ -480,10 +480,10 @@ test('a hook that wants more than it was granted is refused, with the key that w
   for (const no of ["async () => ({ network: ['tcp://192.0.2.7:443'] })", '() => 7']) {
     await assert.rejects(load(t, wants(no)), {
       code: 'FIREHOOK_HOOK_INVALID',
-      message: /needs: returned no \{ files, network \}/,
+      message: /needs: returned no \{ files, network, interfaces \}/,
     });
   }
-  const granted = { files: [], network: ['tcp://[2001:db8:0::7]:443'] };
+  const granted = { files: [], network: ['tcp://[2001:db8:0::7]:443'], interfaces: [] };
   const loaded = await load(t, wants("() => ({ network: ['tcp://[2001:db8::7]:443'] })"), { allow: granted });
   assert.equal(loaded.hooks.length, 1);
 });
