@@ -61,6 +61,8 @@ const MADE = 2;
 const FLAG_OVERFLOW = 4;
 const LINKTYPE_ETHERNET = 1;
 const VLAN_TAG = 4;
+/** Of longer frames no views are kept. */
+const LONGEST_KEPT = 2048;
 /**
  * Opens the rings and sending sockets of all ports.
  *
@@ -85,6 +87,8 @@ export class AfpacketDriver implements Driver {
   readonly #looking: { readonly inlet: Inlet; readonly device: LiveDevice; readonly port: LivePortOptions }[] = [];
   readonly #outlets: (Outlet | null)[] = [];
   readonly #limits: number[] = [];
+  /** Views of frames that were made: see `#headOf`. */
+  readonly #heads = new WeakMap<Buffer, (Buffer | undefined)[]>();
   readonly #card = new MissingCard();
   #sink: FrameSink | null = null;
   #finish: (() => void) | null = null;
@@ -391,9 +395,25 @@ export class AfpacketDriver implements Driver {
     }
     const at = outlet.madeUsed;
     made.fill(0, at, at + VNET);
-    frame.copy(made, at + VNET, 0, length);
+    made.set(this.#headOf(frame, length), at + VNET);
     outlet.madeUsed = at + VNET + length;
     return at;
+  }
+
+  /** The first octets of a frame. Frames are made in few buffers, which come again and again: of them each view is made once. */
+  #headOf(frame: Buffer, length: number): Buffer {
+    if (length > LONGEST_KEPT) return frame.subarray(0, length);
+    let heads = this.#heads.get(frame);
+    if (heads === undefined) {
+      heads = new Array<Buffer | undefined>(LONGEST_KEPT + 1);
+      this.#heads.set(frame, heads);
+    }
+    let head = heads[length];
+    if (head === undefined) {
+      head = frame.subarray(0, length);
+      heads[length] = head;
+    }
+    return head;
   }
 
   /** Everything that is queued at an outlet goes out, before the batch ends. */

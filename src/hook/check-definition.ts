@@ -86,12 +86,21 @@ export function checkHandlers(module: Module, definition: DefinedHook, returned:
   // An instance of a class has its state beside them.
   const isPlainObject = Object.getPrototypeOf(returned) === Object.prototype;
   if (isPlainObject)
-    for (const key of Object.keys(returned)) checkKey(module, key, [...HANDLER_KEYS, 'flows'], 'setup: returned ');
+    for (const key of Object.keys(returned))
+      checkKey(module, key, [...HANDLER_KEYS, 'flows', 'filter'], 'setup: returned ');
   const handlers = returned as Handlers;
   if ((handlers.onFlow ?? handlers.onFlowEnd) !== undefined && !asksForFlows(definition))
     refuseHook(module, 'setup: returned onFlow or onFlowEnd; say flows: true in the definition');
   checkHandlerTypes(module, handlers, 'setup: returned ');
-  const { flows } = handlers as { flows?: unknown };
+  const { flows, filter } = handlers as { flows?: unknown; filter?: unknown };
+  if (filter !== undefined) {
+    if ((definition.filter ?? definition.interest) !== undefined)
+      refuseHook(
+        module,
+        'setup: returned filter: stands in the definition too, or an interest does; expected one of them',
+      );
+    checkFilter(module, filter, 'setup: returned ');
+  }
   if (flows !== undefined && flows !== false)
     refuseHook(
       module,
@@ -237,13 +246,14 @@ function checkSchema(module: Module, schema: unknown): void {
   refuseHook(module, 'options: is no schema with the interface Standard Schema, version 1 (zod, valibot, arktype)');
 }
 
-function checkFilter(module: Module, filter: unknown): void {
-  if (typeof filter !== 'string') refuseHook(module, 'filter: is not a text in the language of pcap-filter(7)');
+function checkFilter(module: Module, filter: unknown, prefix = ''): void {
+  if (typeof filter !== 'string')
+    refuseHook(module, `${prefix}filter: is not a text in the language of pcap-filter(7)`);
   try {
     compileFilter(filter, HOOK_PACKETS);
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
     const text = filter.length > MOST_SHOWN ? `${filter.slice(0, MOST_SHOWN)}...` : filter;
-    refuseHook(module, `filter: column ${error.column} of ${JSON.stringify(text)}: ${error.problem}`, error);
+    refuseHook(module, `${prefix}filter: column ${error.column} of ${JSON.stringify(text)}: ${error.problem}`, error);
   }
 }

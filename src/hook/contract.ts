@@ -176,6 +176,8 @@ export interface Handlers {
   onFlowEnd?(flow: EndedFlow): void;
   /** Called once after the last packet. */
   teardown?(): void;
+  /** The packets it is called with, where that follows from the options. Not beside a `filter` or an `interest` of the definition. */
+  readonly filter?: string;
   /** `false`: the definition asks for flows, and with these options the hook needs none. Where no hook needs them they cost nothing. */
   readonly flows?: false;
 }
@@ -248,7 +250,7 @@ export interface InstanceHook<Options> extends HookHead<Options> {
 }
 
 /** A hook that needs no state, or has it in its module. */
-export interface PlainHook<Options> extends HookHead<Options>, Omit<Handlers, 'flows'> {
+export interface PlainHook<Options> extends HookHead<Options>, Omit<Handlers, 'flows' | 'filter'> {
   /** As above, without handlers. */
   setup?(options: Options, runtime: HookRuntime): void | Promise<void>;
 }

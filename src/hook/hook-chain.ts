@@ -25,7 +25,7 @@ import { type CallHook, compileCalls } from './compile-calls.ts';
 import { compileFilters, type MatchFilter } from './compile-filters.ts';
 import { ACCEPT, REPLY, RESET, type Verdict } from './contract.ts';
 import { noVerdict } from './fault-text.ts';
-import type { LoadedHook } from './load-hook.ts';
+import { filterOf, type LoadedHook } from './load-hook.ts';
 import type { Arrival, DatagramBuffer } from './packet/arrival.ts';
 import { ContextState, ContextView } from './packet/context-view.ts';
 import { EndedFlowView } from './packet/flow-view.ts';
@@ -110,9 +110,7 @@ export class HookChain {
     this.hooks = sortByPriority(options.hooks);
     this.owners = this.hooks.map(({ owner }, index) => owner ?? index);
     this.#callHook = compileCalls(this.hooks.map((hook) => (hook.kind === 'defined' ? hook.handlers : null)));
-    this.#matchFilter = compileFilters(
-      this.hooks.map((hook) => (hook.kind === 'defined' ? (hook.definition.filter ?? null) : null)),
-    );
+    this.#matchFilter = compileFilters(this.hooks.map((hook) => filterOf(hook) ?? null));
     this.entries = new ChainEntries(this.hooks, HOOK_WIDTH);
     this.counters = new Float64Array(this.hooks.length * HOOK_WIDTH);
     this.#pool = options.pool;

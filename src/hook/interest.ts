@@ -12,7 +12,7 @@ import { closestKey } from '../config/closest-key.ts';
 import { interestOf } from '../filter/interest.ts';
 import { parseFilter } from '../filter/parse.ts';
 import { type Interest, PORT_PROTOCOLS } from '../wire/interest.ts';
-import type { LoadedHook } from './load-hook.ts';
+import { filterOf, type LoadedHook } from './load-hook.ts';
 
 const KEYS = ['versions', 'protocols', 'ports'];
 const MAX_PROTOCOL = 255;
@@ -42,7 +42,8 @@ export function chainInterests(hooks: readonly LoadedHook[]): readonly Interest[
   const all: Interest[] = [];
   for (const hook of hooks) {
     if (hook.kind !== 'defined') return null;
-    const { filter, interest } = hook.definition;
+    const { interest } = hook.definition;
+    const filter = filterOf(hook);
     const wanted = filter === undefined ? interest : interestOf(parseFilter(filter));
     if (wanted === undefined || wanted === null) return null;
     all.push(...[wanted].flat());

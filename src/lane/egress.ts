@@ -59,6 +59,8 @@ const LINK_ROOM = 128;
 const MAX_DATAGRAM = 65_535;
 const ETHERNET_HEADER = 14;
 const VLAN_TAG = 4;
+/** A buffer of the driver that has no more octets is copied whole: a view of the right length would be an object for each packet. */
+const WHOLE = 2048;
 const TCP = 6;
 const UDP = 17;
 const UDP_HEADER = 8;
@@ -380,7 +382,7 @@ export class Egress implements RefusalSink {
     const { made } = this;
     const copy = viewFrom(this.#made, this.#madeFrom, offset);
     copyHead(frame.octets, copy, offset);
-    bytes.copy(made, 0, 0, size);
+    made.set(bytes.length <= WHOLE ? bytes : bytes.subarray(0, size));
     this.#settleLength(packet, copy, 0, size);
     const total = offset + size;
     if (isSuper && total <= most && this.#isCuttable(packet, layout)) {

@@ -56,6 +56,7 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
       'default pass count rest',
     ],
   },
+  mirror: { to: 'ids0', filter: 'udp', snap: 64 },
   'rewrite-payload': { protocol: 'udp', port: 53, find: 'telnet', replace: 'secret' },
 };
 

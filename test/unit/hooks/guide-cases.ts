@@ -36,6 +36,8 @@ export interface Step {
   readonly from?: SendOptions['from'];
   /** Of what left: forwarded, or back to who sent it. */
   readonly check?: PacketCheck;
+  /** Of each datagram that the hook sent itself. */
+  readonly sent?: readonly PacketCheck[];
   /** Milliseconds that go by first. */
   readonly afterMs?: number;
 }
@@ -238,6 +240,13 @@ export const CONFIGURATIONS: Readonly<Record<string, Case>> = {
     steps: [
       passes(toTcp(80, { mss: 1460 }), { check: fields({ tcp: { mss: 1432 }, checksumsRight: true }) }),
       passes(toTcp(80, { mss: 1400 }), { check: fields({ tcp: { mss: 1400 } }) }),
+    ],
+  },
+  'docs/hooks/mirror.md yaml 0': {
+    steps: [
+      passes(toTcp(80), { sent: [fields({ destinationPort: 80 })] }),
+      passes(toTcp(81), { sent: [] }),
+      passes(toUdp(53), { sent: [fields({ text: 'text', checksumsRight: true })] }),
     ],
   },
   'docs/hooks/rewrite-payload.md yaml 0': {

@@ -66,9 +66,12 @@ async function run(entries: readonly LabHook[], options: LabOptions, { steps }: 
   }
 }
 
-function look({ verdict, by, out, back, reason }: Outcome, step: Step, what: string): void {
+function look({ verdict, by, out, back, sent, reason }: Outcome, step: Step, what: string): void {
   assert.equal(verdict, step.verdict, `${what}: ${reason}`);
   if (step.by !== undefined) assert.equal(by, step.by, what);
+  if (step.sent !== undefined) assert.equal(sent.length, step.sent.length, what);
+  for (const [index, check] of (step.sent ?? []).entries())
+    assert.deepEqual(check(sent[index] ?? assert.fail()), [], what);
   if (step.check === undefined) return;
   const [left] = verdict === 'forwarded' ? out : back;
   assert.ok(left !== undefined && readPacket(left) !== null, what);
