@@ -21,8 +21,8 @@ import {
   type Lab,
   type LabHook,
   type LabOptions,
-  openLab,
   type Outcome,
+  openLab,
   readFrame,
   sameAs,
   tcp,
@@ -164,7 +164,8 @@ test('a port of an attach is refused, and so is what was not granted', async () 
   await assert.rejects(openLab(entry({ to: 'b' })), /to: "b" is attached; expected another interface/);
   await assert.rejects(openLab(entry({}), { allow: { interfaces: ['ids1'] } }), {
     code: 'FIREHOOK_HOOK_RIGHTS',
-    message: /wants to send frames out of "ids0"; if it may, write in its entry of hooks: allow: \{ interfaces: \["ids0"\] \}/,
+    message:
+      /wants to send frames out of "ids0"; if it may, write in its entry of hooks: allow: \{ interfaces: \["ids0"\] \}/,
   });
   await open({}, { allow: { interfaces: ['ids0'] } });
   assert.equal(copiesOf(await lab.send(DATAGRAM)).length, 1);
