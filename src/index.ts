@@ -20,6 +20,7 @@ export {
 export { IPRcvBuf } from './firewall/ip-rcv-buf.ts';
 export type {
   DefinedHook,
+  FinalVerdict,
   Handlers,
   HookDefinition,
   HookNeeds,
@@ -28,7 +29,7 @@ export type {
   StandardSchema,
   Verdict,
 } from './hook/contract.ts';
-export { ACCEPT, HOOK_META, REPLY, RESET } from './hook/contract.ts';
+export { ACCEPT, HELD, HOOK_META, REPLY, RESET } from './hook/contract.ts';
 export { defineHook } from './hook/define-hook.ts';
 export type {
   Address,

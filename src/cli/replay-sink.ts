@@ -11,11 +11,17 @@ import type { Frame } from '../drivers/frame.ts';
 import type { SavefileDriver } from '../drivers/savefile.ts';
 import type { FileClock } from '../lane/hook-clock.ts';
 import type { Lane } from '../lane/lane.ts';
+import type { PacketInHand } from '../lane/packet-in-hand.ts';
 import type { Way } from '../lane/way.ts';
 import { classifyFrame } from '../wire/link.ts';
 import type { ReplaySender } from './replay-sender.ts';
 import { assertBridge, type ReplayWays } from './replay-ways.ts';
 import type { UnreadLinktypes } from './unread-linktypes.ts';
+
+const MS_PER_SECOND = 1000;
+const NANOSECONDS_PER_MS = 1_000_000;
+/** A timer of the clock rings a little later than the moment that a double can say. */
+const LEAST_NS = 2000;
 
 /** What {@link ReplaySink} takes. */
 export interface ReplaySinkOptions {
@@ -65,6 +71,22 @@ export class ReplaySink implements FrameSink {
   /** {@inheritDoc FrameSink.onBatchEnd} */
   onBatchEnd(): void {
     this.#options.lane.onBatchEnd();
+  }
+
+  /** A packet that waited goes on: what answers it answers that one. */
+  onResume({ frame, offset, way }: PacketInHand): void {
+    const { lane, sender } = this.#options;
+    sender.meet(frame.octets, offset, this.#linktypes[frame.port] ?? -1, way, lane.packets);
+  }
+
+  /** The file is over. Time goes on until no packet waits any more. */
+  endOfFile(): void {
+    const { lane, clock } = this.#options;
+    for (let ms = lane.nextReleaseMs; Number.isFinite(ms); ms = lane.nextReleaseMs) {
+      const seconds = Math.floor(ms / MS_PER_SECOND);
+      clock.advance(seconds, Math.ceil((ms - seconds * MS_PER_SECOND) * NANOSECONDS_PER_MS) + LEAST_NS);
+    }
+    lane.releaseHeld();
   }
 
   /** Interfaces may be described anywhere in a file. */

@@ -22,7 +22,6 @@ import { locateModule } from '../config/hook-module.ts';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import { parseVerifier } from '../config/parse-verifier.ts';
 import { defaultSettings, type Settings } from '../config/schema.ts';
-import type { FrameSink } from '../drivers/contract.ts';
 import { openSavefile, type SavefileDriver } from '../drivers/savefile.ts';
 import { isStandardInput } from '../drivers/savefile-input.ts';
 import { isStandardOutput } from '../drivers/savefile-output.ts';
@@ -153,6 +152,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     throw error;
   }
   for (const hook of chain.hooks) names.set(hook.path, hook.name);
+  let sink: ReplaySink | null = null;
   lane = new Lane({
     driver,
     ways: [ways.of(0, NO_FRAME, -1)],
@@ -163,11 +163,14 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     sender,
     writer: sender,
     now: () => Number(clock.now()) / NANOSECONDS_PER_MS,
+    clock,
+    onResume: (packet) => sink?.onResume(packet),
   });
   lane.setLocals(ways.locals);
   guard.running();
   const unread = new UnreadLinktypes();
-  const error = await run(driver, new ReplaySink({ driver, lane, clock, ways, unread, sender }));
+  sink = new ReplaySink({ driver, lane, clock, ways, unread, sender });
+  const error = await run(driver, sink);
   chain.teardown();
   await guard.end();
   if (isDrawn) process.stderr.write('\r\u001b[K');
@@ -298,9 +301,10 @@ function laneUser(settings: Settings, isConfigured: boolean): LaneUser {
   }
 }
 
-async function run(driver: SavefileDriver, sink: FrameSink): Promise<FirehookError | null> {
+async function run(driver: SavefileDriver, sink: ReplaySink): Promise<FirehookError | null> {
   try {
     await driver.start(sink);
+    sink.endOfFile();
     return null;
   } catch (error) {
     if (isFirehookError(error)) return error;

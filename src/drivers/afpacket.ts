@@ -25,7 +25,14 @@ import {
   type RingOptions,
   SLOT_OCTETS,
 } from './afpacket-sockets.ts';
-import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameSink } from './contract.ts';
+import {
+  type Driver,
+  type DriverCapabilities,
+  type DriverPort,
+  type DriverStats,
+  type FrameSink,
+  OFFLOAD_OCTETS,
+} from './contract.ts';
 import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER, Frame, type FrameBuffer } from './frame.ts';
 import { compileInterests } from './interest-filter.ts';
 import type { LiveDevice, LivePortOptions } from './live-port.ts';
@@ -50,7 +57,7 @@ const QUEUE = 256;
 const COUNT = 0;
 const LOST = 1;
 const ENTRIES = 2;
-const VNET = 10;
+const VNET = OFFLOAD_OCTETS;
 /** Values of a virtio-net header (virtio 1.2, 5.1.6), and where the checksum stands in each transport header. */
 const NEEDS_CHECKSUM = 1;
 const GSO_UDP = 5;
@@ -83,6 +90,7 @@ export class AfpacketDriver implements Driver {
 
   readonly #native: NativeModule;
   readonly #inlets: Inlet[] = [];
+  readonly #inletOfPort: (Inlet | undefined)[] = [];
   /** Those of `tap`: what they do not capture goes its way all the same. */
   readonly #looking: { readonly inlet: Inlet; readonly device: LiveDevice; readonly port: LivePortOptions }[] = [];
   readonly #outlets: (Outlet | null)[] = [];
@@ -100,13 +108,18 @@ export class AfpacketDriver implements Driver {
   #epoch = 0;
   /** The batch being handed out: whose it is, and the frame that the sink has at the moment. */
   #inlet: Inlet | null = null;
-  /** Whose ring the queues point into: that of the batch, or of the last one. */
+  /** Whose ring the queues point into between two batches: that of the last one. */
   #source: Inlet | null = null;
   readonly #frame = new Frame(Buffer.alloc(0));
   /** Octets that lie in the ring, and are sent from there; null where they do not. */
   #ringOctets: FrameBuffer | null = null;
   #frameSpace = IN_RING;
   #frameVnet = 0;
+  /** The batch that is interrupted by frames that were kept; null between two. */
+  #interrupted: Inlet | null = null;
+  /** The offload state of the kept frame in hand; null where the frame in hand lies in the ring. */
+  #keptOffload: Uint8Array | null = null;
+  #keptOctets: FrameBuffer | null = null;
 
   constructor(native: NativeModule, options: AfpacketOptions) {
     this.#native = native;
@@ -127,6 +140,7 @@ export class AfpacketDriver implements Driver {
         if (capture === null || ring === undefined) continue;
         const inlet = new Inlet(port, adoptRing(native, port, capture, ring, options.fenceFd));
         this.#inlets.push(inlet);
+        this.#inletOfPort[id] = inlet;
         if (sender === undefined && port.direction !== 'any') this.#looking.push({ inlet, device: capture, port });
       }
       this.rings = this.#inlets.map(({ port, memory }) => ({ port, slots: memory.length / SLOT_OCTETS }));
@@ -165,8 +179,10 @@ export class AfpacketDriver implements Driver {
       return this.#queue(outlet, this.#frameSpace, this.#frameVnet, VNET + length, purpose);
     // As the kernel measures it: one 802.1Q tag may come on top.
     const room = frame[12] === 0x81 && frame[13] === 0 ? VLAN_TAG : 0;
-    if (length > (this.#limits[port] as number) + room) return false;
+    const isKept = frame === this.#keptOctets;
+    if (!isKept && length > (this.#limits[port] as number) + room) return false;
     const at = this.#keep(outlet, frame, length);
+    if (isKept && at >= 0) outlet.made.set(this.#keptOffload as Uint8Array, at);
     return at >= 0 && this.#queue(outlet, MADE, at, VNET + length, purpose);
   }
 
@@ -198,14 +214,15 @@ export class AfpacketDriver implements Driver {
     const outlet = this.#outlets[port] ?? null;
     const inlet = this.#inlet;
     if (outlet === null || inlet === null || this.#stopped || !(length <= frame.length)) return false;
-    const source = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
-    const checksumOffset = source[this.#frameVnet + 1] === GSO_UDP ? UDP_CHECKSUM : TCP_CHECKSUM;
+    const source = this.#keptOffload ?? (this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory);
+    const vnet = this.#keptOffload === null ? this.#frameVnet : 0;
+    const checksumOffset = source[vnet + 1] === GSO_UDP ? UDP_CHECKSUM : TCP_CHECKSUM;
     if (!(checksumStart >= 0 && checksumStart <= MAX_U16 && checksumStart + checksumOffset + 2 <= length)) return false;
     const at = this.#keep(outlet, frame, length);
     if (at < 0) return false;
     const { made } = outlet;
     // As the frame that it replaces is to be cut; where the checksum starts is the new frame's own.
-    made.set(source.subarray(this.#frameVnet, this.#frameVnet + VNET), at);
+    made.set(source.subarray(vnet, vnet + VNET), at);
     made[at] = NEEDS_CHECKSUM;
     made[at + 2] = 0;
     made[at + 3] = 0;
@@ -215,6 +232,51 @@ export class AfpacketDriver implements Driver {
     made[at + 8] = checksumOffset;
     made[at + 9] = 0;
     return this.#queue(outlet, MADE, at, VNET + length, purpose);
+  }
+
+  /** {@inheritDoc Driver.keepOffload} */
+  keepOffload(target: Uint8Array): void {
+    const kept = this.#keptOffload;
+    const inlet = this.#inlet;
+    if (kept !== null) target.set(kept);
+    // Segments of a super-frame have no state of their own: they are whole packets.
+    else if (this.#ringOctets === null || inlet === null) target.fill(0);
+    else {
+      const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
+      for (let i = 0; i < VNET; i++) target[i] = memory[this.#frameVnet + i] as number;
+    }
+  }
+
+  /** {@inheritDoc Driver.resume} */
+  resume(frame: Frame, offload: Uint8Array): void {
+    if (this.#keptOffload === null) {
+      this.#interrupted = this.#inlet;
+      // A promise of a hook runs when the batch has been handed out and before it is sent: what is queued lies in its ring.
+      if (this.#inlet === null) this.#flushAll();
+      if (this.#inlet === null) for (const outlet of this.#outlets) if (outlet != null) outlet.madeUsed = 0;
+    }
+    const inlet = this.#inletOfPort[frame.port] ?? null;
+    // What is lost is told by the port of arrival: frames of two of them do not go out together.
+    if (this.#inlet !== inlet) this.#flushAll();
+    this.#inlet = inlet;
+    this.#keptOffload = offload;
+    this.#keptOctets = frame.octets;
+  }
+
+  /** {@inheritDoc Driver.endResumed} */
+  endResumed(): void {
+    if (this.#keptOffload === null) return;
+    this.#flushAll();
+    this.#inlet = this.#interrupted;
+    this.#interrupted = null;
+    this.#keptOffload = null;
+    this.#keptOctets = null;
+  }
+
+  #flushAll(): void {
+    const inlet = this.#inlet ?? this.#source;
+    if (inlet === null) return;
+    for (const outlet of this.#outlets) if (outlet != null) this.#flush(outlet, inlet);
   }
 
   /** {@inheritDoc Driver.stats} */
@@ -360,7 +422,8 @@ export class AfpacketDriver implements Driver {
   #queue(outlet: Outlet, space: number, start: number, length: number, purpose: number): boolean {
     const { queue } = outlet;
     // More than one frame out for each in fills the queue before the batch ends.
-    if (queue[COUNT] === QUEUE && this.#source !== null) this.#flush(outlet, this.#source);
+    const inlet = this.#inlet ?? this.#source;
+    if (queue[COUNT] === QUEUE && inlet !== null) this.#flush(outlet, inlet);
     const isAlone = this.#inlet === null && queue[COUNT] === 0;
     const count = queue[COUNT] as number;
     const at = ENTRIES + count * 3;
@@ -389,13 +452,14 @@ export class AfpacketDriver implements Driver {
     // After a batch everything that was made is out, unless something is queued still.
     if (this.#inlet === null && outlet.queue[COUNT] === 0) outlet.madeUsed = 0;
     if (outlet.madeUsed + VNET + length > made.length) {
-      if (this.#source === null) return -1;
-      this.#flush(outlet, this.#source);
+      const inlet = this.#inlet ?? this.#source;
+      if (inlet === null) return -1;
+      this.#flush(outlet, inlet);
       outlet.madeUsed = 0;
     }
     const at = outlet.madeUsed;
     made.fill(0, at, at + VNET);
-    made.set(this.#headOf(frame, length), at + VNET);
+    made.set(frame === this.#keptOctets ? frame.subarray(0, length) : this.#headOf(frame, length), at + VNET);
     outlet.madeUsed = at + VNET + length;
     return at;
   }

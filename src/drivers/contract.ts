@@ -14,6 +14,9 @@
 import type { Interest } from '../wire/interest.ts';
 import type { Frame } from './frame.ts';
 
+/** Octets of the offload state of a frame: a virtio-net header (virtio 1.2, 5.1.6). */
+export const OFFLOAD_OCTETS = 10;
+
 /** What a driver can do. Scripts and `doctor` print it; the lane asks it. */
 export interface DriverCapabilities {
   /** Frames come from live interfaces. */
@@ -101,6 +104,22 @@ export interface Driver {
    * @param checksumStart - octet of the frame where the transport header starts; its checksum holds the pseudo header's sum
    */
   transmitSuper?(port: number, frame: Buffer, length: number, checksumStart: number, purpose?: number): boolean;
+  /**
+   * Copies what has to be known beside the octets to send the frame being handed out later, which is its offload state. Without it there is none.
+   *
+   * @param target - {@link OFFLOAD_OCTETS} octets
+   */
+  keepOffload?(target: Uint8Array): void;
+  /**
+   * The frame that `transmit` is called for from now on is one that was handed out earlier and copied by the sink. To be called between two batches,
+   * or within one between two frames, and once more for each frame; {@link Driver.endResumed} ends it. Without it, `transmit` can be called at any time.
+   *
+   * Ownership: borrows `frame` until then.
+   * @param offload - what {@link Driver.keepOffload} said of it
+   */
+  resume?(frame: Frame, offload: Uint8Array): void;
+  /** What was transmitted since {@link Driver.resume} is out, or was told to be lost. */
+  endResumed?(): void;
   stats(): DriverStats;
   /** Gives everything back. Idempotent. */
   stop(): void;

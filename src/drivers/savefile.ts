@@ -113,6 +113,8 @@ export class SavefileDriver implements Driver {
   #sectionIndex = -1;
   #readOctets = 0;
   #isInFrame = false;
+  /** A frame that was handed out earlier and leaves now; null for none. */
+  #resumed: Frame | null = null;
   #isAtEnd = false;
   #isRunning = false;
   #isStopped = false;
@@ -219,8 +221,10 @@ export class SavefileDriver implements Driver {
     if (output === null || section === null) {
       return true;
     }
-    const keepsLength = this.#isInFrame && length === arrived.length;
-    const keepsPort = this.#isInFrame && port === arrived.interfaceId;
+    const resumed = this.#resumed;
+    const isInFrame = this.#isInFrame && resumed === null;
+    const keepsLength = isInFrame && length === arrived.length;
+    const keepsPort = isInFrame && port === arrived.interfaceId;
     if (keepsLength && keepsPort && this.#isUnchanged(frame)) {
       output.copy(this.#reader.buffer, this.#reader.recordOffset, this.#reader.recordLength);
       return true;
@@ -229,6 +233,7 @@ export class SavefileDriver implements Driver {
     fields.interfaceId = origin.idInSection;
     fields.length = length;
     fields.originalLength = keepsLength ? arrived.originalLength : length;
+    if (resumed !== null && length === resumed.length) fields.originalLength = resumed.originalLength;
     fields.isSimple = keepsPort && arrived.isSimple;
     this.#stamp(origin);
     output.write(section, fields, frame, keepsPort && section.format === 'pcap' ? this.#added() : NO_OPTIONS);
@@ -266,6 +271,16 @@ export class SavefileDriver implements Driver {
     );
     if (origin.snaplen > 0 && length > origin.snaplen) output.raiseSnaplen(port, length);
     return true;
+  }
+
+  /** What is transmitted until {@link SavefileDriver.endResumed} is this frame, with the time that it has now and without options. */
+  resume(frame: Frame): void {
+    this.#resumed = frame;
+  }
+
+  /** {@inheritDoc Driver.endResumed} */
+  endResumed(): void {
+    this.#resumed = null;
   }
 
   /** A file drops nothing. */
@@ -443,7 +458,11 @@ export class SavefileDriver implements Driver {
 
   /** Gives the outgoing record the time of the last frame, in the resolution of the interface it leaves by. */
   #stamp(origin: SavefileInterface): void {
-    const frame = this.#last;
+    const frame = this.#resumed ?? this.#last;
+    if (frame instanceof Frame) {
+      this.#stampWith(origin, frame);
+      return;
+    }
     const scale = this.#reader.interfaces[frame.interfaceId]?.scale;
     if (
       scale === undefined ||
@@ -453,7 +472,11 @@ export class SavefileDriver implements Driver {
       this.#fields.timestampLow = frame.timestampLow;
       return;
     }
-    const count = encodeTimestamp(origin.scale, frame.seconds, frame.nanoseconds);
+    this.#stampWith(origin, frame);
+  }
+
+  #stampWith(origin: SavefileInterface, { seconds, nanoseconds }: { seconds: number; nanoseconds: number }): void {
+    const count = encodeTimestamp(origin.scale, seconds, nanoseconds);
     this.#fields.timestampHigh = Number(count >> 32n);
     this.#fields.timestampLow = Number(count & 0xffff_ffffn);
   }

@@ -56,6 +56,8 @@ export const SWAPPED = 1 << 4;
 export const ANSWERED = 1 << 5;
 /** Status bit: the record holds a flow. */
 export const IN_USE = 1 << 6;
+/** Status bit: the caller has let a packet of the flow go on. */
+export const BEGUN = 1 << 7;
 
 /** Double: packets of direction 0; those of direction 1 follow. */
 export const PACKETS = 8;
@@ -129,6 +131,17 @@ export class FlowRecords {
   /** True when a valid packet came from the end that did not open the flow. */
   isAnswered(index: number): boolean {
     return ((this.words[index * RECORD_WORDS + STATUS] as number) & ANSWERED) !== 0;
+  }
+
+  /** True when {@link FlowRecords.begin} was called for the flow. */
+  isBegun(index: number): boolean {
+    return ((this.words[index * RECORD_WORDS + STATUS] as number) & BEGUN) !== 0;
+  }
+
+  /** Notes that a packet of the flow has gone on. */
+  begin(index: number): void {
+    const at = index * RECORD_WORDS + STATUS;
+    this.words[at] = (this.words[at] as number) | BEGUN;
   }
 
   /** 1 when the flow's first packet came from the higher end. @internal */

@@ -217,6 +217,29 @@ export class FlowTable {
     return this.#store.expire(nowMs, atMost);
   }
 
+  /**
+   * The packet at hand is one that was tracked before, and waited. Nothing is counted.
+   *
+   * @param index - of the flow that it had, -1 where it had none
+   * @param generation - of that flow
+   * @param told - what {@link FlowTable.told} said of it then
+   * @returns `index`, or -1 when that flow has ended
+   */
+  recall(index: number, generation: number, told: number): number {
+    this.direction = (told & 1) === 0 ? 0 : 1;
+    this.isNew = 0;
+    this.isRelated = (told & 2) === 0 ? 0 : 1;
+    this.isInvalid = (told & 4) === 0 ? 0 : 1;
+    this.invalidReason = VALID;
+    this.missing = (told >> 3) as MissingReason;
+    return this.#store.isLive(index, generation) ? index : NONE;
+  }
+
+  /** What is said of the last packet, in one number, for {@link FlowTable.recall}. */
+  get told(): number {
+    return this.direction | (this.isRelated << 1) | (this.isInvalid << 2) | (this.missing << 3);
+  }
+
   /** Ends a flow. @returns false when the index holds none */
   remove(index: number): boolean {
     return this.#store.remove(index);

@@ -16,7 +16,7 @@ import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
 import { STATUS_INVALID_PARAMETER, STATUS_SUCCESS } from '../firewall/constants.ts';
 import { MOST_DECIDERS } from '../flow/flow-records.ts';
 import { CallbackDoor } from './callback-door.ts';
-import type { Handlers } from './contract.ts';
+import type { Handlers, HoldRule } from './contract.ts';
 import { filterOf, type LoadedHook } from './load-hook.ts';
 import type { EndedFlow } from './packet/packet-contract.ts';
 
@@ -25,6 +25,7 @@ interface EntryParts {
   readonly isDefined?: boolean;
   readonly handlers?: Handlers | null;
   readonly isFiltered?: boolean;
+  readonly isHolding?: boolean;
   readonly callback?: CallbackDoor | null;
   readonly ipv6?: Ipv6Call | null;
   readonly driver?: DriverDoor | null;
@@ -49,6 +50,8 @@ export class ChainEntry {
   readonly isForFresh: boolean;
   /** Of its handlers. */
   readonly onFlowEnd: ((flow: EndedFlow) => void) | null;
+  /** It may let packets wait. */
+  readonly isHolding: boolean;
   /** Its bit among the hooks that settle flows; 0 where it has none. */
   readonly bit: number;
   readonly callback: CallbackDoor | null;
@@ -81,6 +84,7 @@ export class ChainEntry {
     this.handlers = handlers;
     this.isForFresh = handlers !== null && handlers.onPacket === undefined;
     this.onFlowEnd = handlers?.onFlowEnd ?? null;
+    this.isHolding = parts.isHolding ?? false;
     this.bit = handlers !== null && hook < MOST_DECIDERS ? 1 << hook : 0;
     this.callback = parts.callback ?? null;
     this.ipv6 = parts.ipv6 ?? null;
@@ -90,6 +94,11 @@ export class ChainEntry {
     this.ownPriority = ownPriority;
     this.order = order;
   }
+}
+
+/** How many packets a hook may let wait; null for none. */
+export function holdRuleOf(hook: LoadedHook): HoldRule | null {
+  return hook.kind === 'defined' ? (hook.handlers?.hold ?? hook.definition.hold ?? null) : null;
 }
 
 /** Holds the list. */
@@ -114,7 +123,15 @@ export class ChainEntries {
       const callback = hook.kind === 'callback' ? new CallbackDoor(hook.callback) : null;
       const isFiltered = filterOf(hook) !== undefined;
       const handlers = hook.kind === 'defined' ? hook.handlers : null;
-      return [this.#make(index, 0, { isDefined: callback === null, isFiltered, handlers, callback })];
+      return [
+        this.#make(index, 0, {
+          isDefined: callback === null,
+          isFiltered,
+          isHolding: holdRuleOf(hook) !== null,
+          handlers,
+          callback,
+        }),
+      ];
     });
     this.#list = this.#all;
   }
@@ -122,6 +139,17 @@ export class ChainEntries {
   /** For one walk. */
   get list(): readonly ChainEntry[] {
     return this.#list;
+  }
+
+  /** Place in the list behind an entry, or where that stood if it was taken away. */
+  behind(entry: ChainEntry): number {
+    const list = this.#list;
+    const at = list.indexOf(entry);
+    if (at !== -1) return at + 1;
+    const next = list.findIndex(
+      ({ priority, order }) => priority < entry.priority || (priority === entry.priority && order > entry.order),
+    );
+    return next === -1 ? list.length : next;
   }
 
   /** From now on only this hook is called, for a trial of each by itself; null for all of them. */

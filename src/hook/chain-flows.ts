@@ -2,12 +2,13 @@
  * The flow table of a hook chain: which flow the packet at hand belongs to, and what the hooks have settled about it.
  *
  * ```
- *   begin(packet as it came) ─> hooks, but those that have settled the flow ─> end(verdict)
- *                                                                              └─ the first packet was stopped: no flow begins
+ *   begin(packet as it came) ─> hooks, but those that have settled the flow ─> end(goes on?)
+ *      resume(packet that waited) ──^                                        └> wait()  └─ the first packet was stopped: no flow begins
  * ```
  * Rules:
  * - A flow begins with a packet that goes on. One that a hook stops leaves no flow behind, so that the next packet of the same ends is new as well;
- *   unless the hook settled the flow, which is then dropped without a call.
+ *   unless the hook settled the flow, which is then dropped without a call. While the first packet waits, each that follows is new as well: or
+ *   the second would go on while nobody has decided about the first.
  * - An invalid packet belongs to no flow as hooks see it, and nothing that was settled holds for it.
  * - Which flow it is, is decided by the packet as it came: what hooks write into it changes nothing of that.
  *
@@ -62,7 +63,7 @@ export class ChainFlows {
   readonly table: FlowTable;
   /** Of the packet at hand, or of the flow that ends; {@link NO_FLOW} for none, and between packets. */
   index: number = NO_FLOW;
-  /** No earlier packet of a flow was judged: the packet starts one, or has none. */
+  /** No packet of the flow has gone on yet: this one starts it, or has none. */
   isFresh = false;
   /** Hooks that let the packets of the flow go on: a bit each. */
   forwards = 0;
@@ -97,20 +98,51 @@ export class ChainFlows {
       this.drops = 0;
       return;
     }
-    this.index = index;
-    this.isFresh = table.isNew === 1;
-    this.forwards = table.records.forwardsOf(index);
-    this.drops = table.records.dropsOf(index);
+    this.#have(index);
   }
 
-  /** The packet has been judged. @param goesOn - it does, or it waits */
+  /**
+   * A packet that waited is at hand again. Where its flow has ended meanwhile it belongs to none.
+   *
+   * @param index - of its flow; {@link NO_FLOW} where it had none
+   * @param told - what the table said of it
+   */
+  resume(index: number, generation: number, told: number): void {
+    const found = this.table.recall(index, generation, told);
+    if (found >= 0) {
+      this.#have(found);
+      return;
+    }
+    this.index = NO_FLOW;
+    this.isFresh = true;
+    this.forwards = 0;
+    this.drops = 0;
+  }
+
+  #have(index: number): void {
+    const { records } = this.table;
+    this.index = index;
+    this.isFresh = !records.isBegun(index);
+    this.forwards = records.forwardsOf(index);
+    this.drops = records.dropsOf(index);
+  }
+
+  /** The packet has been judged. */
   end(goesOn: boolean): void {
     const { index, table } = this;
-    if (!goesOn && this.isFresh && index !== NO_FLOW && table.records.dropsOf(index) === 0) {
-      this.#isUndone = true;
-      table.remove(index);
-      this.#isUndone = false;
+    if (this.isFresh && index !== NO_FLOW) {
+      if (goesOn || table.records.dropsOf(index) !== 0) table.records.begin(index);
+      else {
+        this.#isUndone = true;
+        table.remove(index);
+        this.#isUndone = false;
+      }
     }
+    this.index = NO_FLOW;
+  }
+
+  /** The packet waits: nobody has judged it yet. */
+  wait(): void {
     this.index = NO_FLOW;
   }
 

@@ -12,9 +12,11 @@ import { closestKey } from '../config/closest-key.ts';
 import { FirehookError } from '../errors.ts';
 import { FilterError } from '../filter/filter-error.ts';
 import { compileFilter } from '../filter/to-js.ts';
+import { DROP } from '../firewall/constants.ts';
 import type { ColumnType } from '../flow/flow-store.ts';
 import { HOOK_PACKETS } from './compile-filters.ts';
-import { type DefinedHook, type Handlers, HOOK_API_VERSION, HOOK_META } from './contract.ts';
+import { type DefinedHook, type Handlers, HOOK_API_VERSION, HOOK_META, type HoldRule } from './contract.ts';
+import { isFinalVerdict, LONGEST_HOLD_MS, MOST_HELD } from './hold-list.ts';
 import type { HookPackage } from './hook-package.ts';
 import { interestProblem } from './interest.ts';
 
@@ -26,8 +28,24 @@ const HOOK_NAME = /^[A-Za-z0-9-]+$/;
 /** Characters of a wrong filter that its error shows. */
 const MOST_SHOWN = 200;
 
-const HEAD_KEYS = ['name', 'api', 'priority', 'filter', 'interest', 'flows', 'options', 'needs', 'checkable', 'setup'];
+const HEAD_KEYS = [
+  'name',
+  'api',
+  'priority',
+  'filter',
+  'interest',
+  'flows',
+  'hold',
+  'options',
+  'needs',
+  'checkable',
+  'setup',
+];
 const HANDLER_KEYS = ['onPacket', 'onFlow', 'onFlowEnd', 'teardown'];
+
+const HOLD_KEYS: readonly (keyof HoldRule)[] = ['packets', 'mib', 'timeoutMs', 'onTimeout'];
+/** Super-frames of 65,535 packets. */
+const MOST_HOLD_MIB = 4096;
 
 /** A module of a hook, by its path. */
 interface Module {
@@ -61,6 +79,7 @@ export function checkDefinition(module: Module, value: unknown): DefinedHook {
   if (definition.setup !== undefined && typeof definition.setup !== 'function')
     refuseHook(module, 'setup: is not a function');
   checkFlows(module, definition.flows);
+  checkHold(module, definition.hold, '');
   const isPlain = HANDLER_KEYS.some((key) => Object.hasOwn(definition, key));
   if (isPlain) checkHandlerTypes(module, definition as Handlers, '');
   else if (definition.setup === undefined) refuseHook(module, 'onPacket: is missing');
@@ -87,11 +106,14 @@ export function checkHandlers(module: Module, definition: DefinedHook, returned:
   const isPlainObject = Object.getPrototypeOf(returned) === Object.prototype;
   if (isPlainObject)
     for (const key of Object.keys(returned))
-      checkKey(module, key, [...HANDLER_KEYS, 'flows', 'filter'], 'setup: returned ');
+      checkKey(module, key, [...HANDLER_KEYS, 'flows', 'hold', 'filter'], 'setup: returned ');
   const handlers = returned as Handlers;
   if ((handlers.onFlow ?? handlers.onFlowEnd) !== undefined && !asksForFlows(definition))
     refuseHook(module, 'setup: returned onFlow or onFlowEnd; say flows: true in the definition');
   checkHandlerTypes(module, handlers, 'setup: returned ');
+  if (handlers.hold !== undefined && definition.hold === undefined)
+    refuseHook(module, 'setup: returned hold; say hold in the definition too, so that it can be seen there');
+  checkHold(module, handlers.hold, 'setup: returned ');
   const { flows, filter } = handlers as { flows?: unknown; filter?: unknown };
   if (filter !== undefined) {
     if ((definition.filter ?? definition.interest) !== undefined)
@@ -235,6 +257,24 @@ function checkFlows(module: Module, flows: unknown): void {
   for (const [name, type] of Object.entries(columns))
     if (type !== 'int32' && type !== 'float64')
       refuseHook(module, `flows.columns.${name}: ${shown(type)} is not valid; expected int32 or float64`);
+}
+
+function checkHold(module: Module, hold: unknown, prefix: string): void {
+  if (hold === undefined) return;
+  if (typeof hold !== 'object' || hold === null)
+    refuseHook(module, `${prefix}hold: ${shown(hold)} is not valid; expected { packets, mib, timeoutMs, onTimeout }`);
+  const rule = hold as Partial<Record<keyof HoldRule, unknown>>;
+  for (const key of Object.keys(rule)) checkKey(module, key, HOLD_KEYS, `${prefix}hold.`);
+  const isWithin = (value: unknown, most: number): boolean => typeof value === 'number' && value > 0 && value <= most;
+  const { packets, mib, timeoutMs, onTimeout = DROP } = rule;
+  if (!Number.isInteger(packets) || !isWithin(packets, MOST_HELD))
+    refuseHook(module, `${prefix}hold.packets: ${shown(packets)} is not valid; expected 1 to ${MOST_HELD}`);
+  if (!isWithin(mib, MOST_HOLD_MIB))
+    refuseHook(module, `${prefix}hold.mib: ${shown(mib)} is not valid; expected up to ${MOST_HOLD_MIB}`);
+  if (!isWithin(timeoutMs, LONGEST_HOLD_MS))
+    refuseHook(module, `${prefix}hold.timeoutMs: ${shown(timeoutMs)} is not valid; expected up to ${LONGEST_HOLD_MS}`);
+  if (!isFinalVerdict(onTimeout))
+    refuseHook(module, `${prefix}hold.onTimeout: ${shown(onTimeout)} is not valid; expected a verdict other than HELD`);
 }
 
 /** Of whichever library: what counts is the interface. */

@@ -27,8 +27,31 @@ export const RESET: 4 = 4;
  */
 export const REPLY: 5 = 5;
 
-/** FORWARD 0, DROP 1, ICMP_ON_DROP 2, ACCEPT 3, RESET 4 or REPLY 5. Anything else, a promise included, is a hook fault. */
-export type Verdict = FORWARD_ACTION | typeof ACCEPT | typeof RESET | typeof REPLY;
+/**
+ * Verdict of a hook made with `defineHook`: the packet waits. Only as {@link Packet.hold} and {@link Packet.holdUntil} return it: without one of
+ * them it is no verdict.
+ */
+export const HELD: 6 = 6;
+
+/** FORWARD 0, DROP 1, ICMP_ON_DROP 2, ACCEPT 3, RESET 4, REPLY 5 or HELD 6. Anything else, a promise included, is a hook fault. */
+export type Verdict = FORWARD_ACTION | typeof ACCEPT | typeof RESET | typeof REPLY | typeof HELD;
+
+/** What a packet that waited can get: everything but HELD. */
+export type FinalVerdict = Exclude<Verdict, typeof HELD>;
+
+/** How many packets a hook may let wait, and for how long. */
+export interface HoldRule {
+  /** Packets at a time: 1 to 65,535, those of all hooks together. */
+  readonly packets: number;
+  /**
+   * Their memory, in MiB. A packet takes 2,048, 16,384 or 66,560 octets: the least of them that it fits with its link header.
+   */
+  readonly mib: number;
+  /** Longest that a packet waits, in milliseconds: up to an hour. */
+  readonly timeoutMs: number;
+  /** What becomes of a packet that nobody has released until then. @defaultValue DROP */
+  readonly onTimeout?: FinalVerdict;
+}
 
 /** What the runtime offers to a hook outside the packet. */
 export interface HookRuntime {
@@ -59,6 +82,15 @@ export interface HookRuntime {
   every(ms: number, run: () => void | Promise<void>): number;
   /** The timer does not run any more. */
   cancel(timer: number): void;
+  /**
+   * A packet that this hook held goes on with this verdict. With FORWARD it goes to the hooks behind this one and leaves as it would have left;
+   * the others mean what they mean when `onPacket` returns them. It goes once the packet at hand is through, or at once where there is none.
+   *
+   * @param token - {@link Packet.token} of the packet
+   * @returns false when it waits no longer: its time was over before
+   * @throws TypeError for what is no verdict
+   */
+  release(token: number, verdict: FinalVerdict): boolean;
   /** Resolves a path relative to the config file (replay with `--hook`: the current directory). */
   resolvePath(path: string): string;
   /**
@@ -178,6 +210,8 @@ export interface Handlers {
   teardown?(): void;
   /** The packets it is called with, where that follows from the options. Not beside a `filter` or an `interest` of the definition. */
   readonly filter?: string;
+  /** Bounds of the packets that wait, where they follow from the options; otherwise those of the definition hold. */
+  readonly hold?: HoldRule;
   /** `false`: the definition asks for flows, and with these options the hook needs none. Where no hook needs them they cost nothing. */
   readonly flows?: false;
 }
@@ -218,6 +252,12 @@ export interface HookHead<Options> {
    */
   readonly flows?: boolean | { readonly columns?: Readonly<Record<string, ColumnType>> };
   /**
+   * Lets packets wait, within these bounds: see {@link Packet.hold}.
+   *
+   * @defaultValue none may wait
+   */
+  readonly hold?: HoldRule;
+  /**
    * What the `options` of the config have to be. They are checked before anything else of the hook is called, `{}` where the config has none;
    * an error names file, line, hook and key.
    *
@@ -250,7 +290,7 @@ export interface InstanceHook<Options> extends HookHead<Options> {
 }
 
 /** A hook that needs no state, or has it in its module. */
-export interface PlainHook<Options> extends HookHead<Options>, Omit<Handlers, 'flows' | 'filter'> {
+export interface PlainHook<Options> extends HookHead<Options>, Omit<Handlers, 'flows' | 'hold' | 'filter'> {
   /** As above, without handlers. */
   setup?(options: Options, runtime: HookRuntime): void | Promise<void>;
 }

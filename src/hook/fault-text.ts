@@ -9,6 +9,9 @@
 /** Characters of a text that a hook returned, in the log. */
 const MAX_SHOWN = 40;
 
+/** HELD is a verdict of `packet.hold` alone. */
+export const NOT_HELD = 'returned HELD, and packet.hold() had not returned it';
+
 /** Why a value is no verdict. */
 export function noVerdict(value: unknown): string {
   if (typeof value === 'object' && value !== null && 'then' in value)

@@ -19,12 +19,13 @@ import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import type { Pool } from '../firewall/pool.ts';
 import { columnOf, HOOK_COUNTERS } from '../telemetry/counters.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
-import { ChainEntries, type ChainEntry } from './chain-entries.ts';
+import { ChainEntries, type ChainEntry, holdRuleOf } from './chain-entries.ts';
 import type { ChainFlows } from './chain-flows.ts';
 import { type CallHook, compileCalls } from './compile-calls.ts';
 import { compileFilters, type MatchFilter } from './compile-filters.ts';
-import { ACCEPT, REPLY, RESET, type Verdict } from './contract.ts';
-import { noVerdict } from './fault-text.ts';
+import { ACCEPT, HELD, type HoldRule, REPLY, RESET, type Verdict } from './contract.ts';
+import { NOT_HELD, noVerdict } from './fault-text.ts';
+import { HoldList, NO_PLACE } from './hold-list.ts';
 import { filterOf, type LoadedHook } from './load-hook.ts';
 import type { Arrival, DatagramBuffer } from './packet/arrival.ts';
 import { ContextState, ContextView } from './packet/context-view.ts';
@@ -46,6 +47,9 @@ const DROPPED = columnOf(HOOK_COUNTERS, 'dropped');
 const REJECTED = columnOf(HOOK_COUNTERS, 'rejected');
 const REPLIED = columnOf(HOOK_COUNTERS, 'replied');
 const RESET_PACKETS = columnOf(HOOK_COUNTERS, 'reset');
+const HELD_PACKETS = columnOf(HOOK_COUNTERS, 'held');
+const HELD_TOO_LONG = columnOf(HOOK_COUNTERS, 'heldTooLong');
+const HOLDS_REFUSED = columnOf(HOOK_COUNTERS, 'holdsRefused');
 const REPLACED = columnOf(HOOK_COUNTERS, 'replaced');
 /** Counted only where the chain tracks changes (replay, tap): it costs a copy of each packet. */
 const CHANGED = columnOf(HOOK_COUNTERS, 'changed');
@@ -73,6 +77,23 @@ export interface HookChainOptions {
   readonly flows?: ChainFlows | null;
 }
 
+/** A packet that waited and goes on, as {@link HookChain.resume} takes it. */
+export interface Resumed {
+  /** The hook that held it. */
+  readonly entry: ChainEntry;
+  /** What it gets. */
+  readonly verdict: Verdict;
+  readonly isTimedOut: boolean;
+  /** What replaced it; owned, and the chain's from now on. Null where it stands for itself. */
+  readonly chain: IPRcvBuf | null;
+  /** The head of the packet as it came; null where nobody wrote into it. */
+  readonly head: Buffer | null;
+  /** Its flow, with what the flow table said of the packet; `NO_FLOW` where it had none. */
+  readonly flow: number;
+  readonly flowGeneration: number;
+  readonly flowTold: number;
+}
+
 /** The hooks of a lane in running order, and the state of the packet that is among them. */
 export class HookChain {
   /** In running order: larger priority first, ties in order of registration. */
@@ -93,6 +114,10 @@ export class HookChain {
   faults = 0;
   /** Of the packet that is among the hooks, or was last; null before the first. */
   context: ContextState | null = null;
+  /** The hook that holds the packet, where the verdict is HELD. */
+  heldBy: ChainEntry | null = null;
+  /** The packets that wait; null where no hook may hold any. */
+  readonly holds: HoldList | null;
 
   readonly #flows: ChainFlows | null;
   readonly #endedFlow: EndedFlowView | null;
@@ -119,7 +144,9 @@ export class HookChain {
     this.#flows = flows;
     this.#endedFlow = flows === null ? null : new EndedFlowView(flows);
     if (flows !== null) flows.onEnd = () => this.#endFlow();
-    this.#packet = new PacketState(options.pool, flows);
+    const rules = this.#holdRules();
+    this.holds = rules.some((rule) => rule !== null) ? new HoldList(rules) : null;
+    this.#packet = new PacketState(options.pool, flows, this.holds);
     this.#packetView = new PacketView(this.#packet);
     this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
     this.#onFault = options.onFault;
@@ -146,6 +173,76 @@ export class HookChain {
   run(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextState, otherIndex: number): Verdict {
     const flows = this.#flows;
     if (flows !== null) flows.begin(bytes, layout, context.zone);
+    this.#begin(lent, bytes, layout, context);
+    return this.#walk(0, lent, bytes, layout, context, context.sendInterfaceIndex, otherIndex);
+  }
+
+  /**
+   * The verdict of the hooks behind the one that held a packet. As {@link HookChain.run} otherwise.
+   *
+   * @param firstIndex - `sendInterfaceIndex` of the packet as it came
+   */
+  resume(
+    resumed: Resumed,
+    lent: IPRcvBuf,
+    bytes: DatagramBuffer,
+    layout: IpLayout,
+    context: ContextState,
+    firstIndex: number,
+    otherIndex: number,
+  ): Verdict {
+    const { entry, verdict, chain, head } = resumed;
+    const { hook, row } = entry;
+    const counters = this.counters;
+    this.#flows?.resume(resumed.flow, resumed.flowGeneration, resumed.flowTold);
+    this.#begin(lent, bytes, layout, context);
+    if (head !== null) this.#packet.arrival.restore(head);
+    if (resumed.isTimedOut) count(counters, row + HELD_TOO_LONG);
+    if (chain !== null && !this.standing.restore(chain)) return this.#broken(hook, row, undefined);
+    if (verdict === FORWARD) {
+      count(counters, row + FORWARDED);
+      return this.#walk(this.entries.behind(entry), lent, bytes, layout, context, firstIndex, otherIndex);
+    }
+    this.decidedBy = hook;
+    if (verdict !== ACCEPT) {
+      count(counters, row + columnOfVerdict(verdict));
+      return verdict;
+    }
+    count(counters, row + ACCEPTED);
+    return FORWARD;
+  }
+
+  /** How many packets each hook may let wait, by its number in the configuration. */
+  #holdRules(): (HoldRule | null)[] {
+    const rules: (HoldRule | null)[] = [];
+    this.hooks.forEach((hook, index) => {
+      rules[this.owners[index] as number] = holdRuleOf(hook);
+    });
+    return Array.from(rules, (rule) => rule ?? null);
+  }
+
+  #begin(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextState): void {
+    this.decidedBy = -1;
+    this.byFault = false;
+    this.faults = 0;
+    this.standing.begin(lent, bytes, layout);
+    if (this.context === context) return;
+    this.context = context;
+    this.#packet.context = context;
+    this.#contextView = new ContextView(context);
+  }
+
+  /** Calls one hook after the other. @param from - place of the first of them */
+  #walk(
+    from: number,
+    lent: IPRcvBuf,
+    bytes: DatagramBuffer,
+    layout: IpLayout,
+    context: ContextState,
+    firstIndex: number,
+    otherIndex: number,
+  ): Verdict {
+    const flows = this.#flows;
     const isFresh = flows?.isFresh ?? true;
     const forwards = flows?.forwards ?? 0;
     const drops = flows?.drops ?? 0;
@@ -155,20 +252,10 @@ export class HookChain {
     const pool = this.#pool;
     const packet = this.#packet;
     const packetView = this.#packetView;
-    const firstIndex = context.sendInterfaceIndex;
     const standing = this.standing;
-    this.decidedBy = -1;
-    this.byFault = false;
-    this.faults = 0;
-    standing.begin(lent, bytes, layout);
-    if (this.context !== context) {
-      this.context = context;
-      packet.context = context;
-      this.#contextView = new ContextView(context);
-    }
     const contextView = this.#contextView;
 
-    for (let at = 0; at < entries.length; at++) {
+    for (let at = from; at < entries.length; at++) {
       const entry = entries[at] as ChainEntry;
       const { hook: i, row, callback, isDefined } = entry;
       if (!isDefined) {
@@ -209,6 +296,8 @@ export class HookChain {
         error = thrown;
       }
       pool.owner = -1;
+      const holds = entry.isHolding ? this.holds : null;
+      if (holds !== null) this.#lookAtHold(holds, row, verdict === HELD && reason === '');
       // Windows has no such verdict: from a callback it is none.
       const isLast = isDefined && verdict === ACCEPT;
       if (isLast) verdict = FORWARD;
@@ -220,8 +309,11 @@ export class HookChain {
       if (reason === '') {
         // Windows has three; the others are for hooks made with defineHook.
         const isKnown = verdict === FORWARD || verdict === DROP || verdict === ICMP_ON_DROP;
-        if (!isKnown && !(isDefined && (verdict === REPLY || verdict === RESET))) {
-          reason = noVerdict(verdict);
+        if (
+          !isKnown &&
+          !(isDefined && (verdict === REPLY || verdict === RESET || (verdict === HELD && isHeld(holds))))
+        ) {
+          reason = isDefined && verdict === HELD ? NOT_HELD : noVerdict(verdict);
           verdict = FORWARD;
         } else if (pool.faultsTotal !== poolFaults) {
           reason = 'misused the pool and hid it';
@@ -240,7 +332,7 @@ export class HookChain {
       }
       const before = standing.current;
       if (standing.isTouched(lent, layout)) {
-        const isTaken = reason === '' && (verdict === FORWARD || verdict === REPLY);
+        const isTaken = reason === '' && (verdict === FORWARD || verdict === REPLY || verdict === HELD);
         const refusal = standing.take(isTaken, lent, layout);
         if (standing.isExhausted) return this.#poolExhausted();
         if (standing.hasTaken) count(counters, row + REPLACED);
@@ -258,6 +350,10 @@ export class HookChain {
         this.#onFault(this.hooks[i] as LoadedHook, reason, error, entry.pointer);
         // What it made of the packet is not to be sent to anybody.
         if (verdict === REPLY) verdict = FORWARD;
+        else if (verdict === HELD) {
+          holds?.undo();
+          verdict = FORWARD;
+        }
         if (verdict === FORWARD) {
           if (this.#faultVerdict === FORWARD) continue;
           this.byFault = true;
@@ -277,7 +373,14 @@ export class HookChain {
       }
       this.decidedBy = i;
       count(counters, row + columnOfVerdict(verdict));
-      if (verdict === REPLY && !standing.isReplaced) packet.settle();
+      if (verdict === HELD) {
+        this.heldBy = entry;
+        if (!standing.join()) {
+          holds?.undo();
+          return this.#poolExhausted();
+        }
+      }
+      if ((verdict === REPLY || verdict === HELD) && !standing.isReplaced) packet.settle();
       return verdict;
     }
     standing.settle(bytes, layout);
@@ -327,7 +430,24 @@ export class HookChain {
    */
   release(goesOn: boolean): void {
     if (this.#flows !== null) this.#flows.end(goesOn);
+    // A hook that was at fault may have left its place taken.
+    if (this.holds !== null) this.holds.undo();
     this.standing.end();
+  }
+
+  /**
+   * Ends a packet whose verdict was HELD: its flow has not begun, and what replaced it waits with it.
+   *
+   * Ownership: returns owned, to come back with {@link HookChain.resume}.
+   */
+  suspend(): IPRcvBuf | null {
+    if (this.#flows !== null) this.#flows.wait();
+    return this.standing.detach();
+  }
+
+  /** Of the packet at hand: what {@link Resumed} has of its flow. */
+  get flows(): ChainFlows | null {
+    return this.#flows;
   }
 
   /** To be called when the packets of a batch are through: what a hook kept of them is dead. */
@@ -393,6 +513,15 @@ export class HookChain {
     return DROP;
   }
 
+  /** What came of the wish of a hook to let the packet wait. */
+  #lookAtHold(holds: HoldList, row: number, isHeld: boolean): void {
+    if (holds.isRefused) {
+      holds.isRefused = false;
+      count(this.counters, row + HOLDS_REFUSED);
+    }
+    if (!isHeld) holds.undo();
+  }
+
   #poolExhausted(): Verdict {
     this.decidedBy = POOL_EXHAUSTED;
     return DROP;
@@ -417,9 +546,16 @@ function columnOfVerdict(verdict: Verdict): number {
       return RESET_PACKETS;
     case ICMP_ON_DROP:
       return REJECTED;
+    case HELD:
+      return HELD_PACKETS;
     default:
       return DROPPED;
   }
+}
+
+/** The hook has a place for the packet at hand. */
+function isHeld(holds: HoldList | null): boolean {
+  return holds !== null && holds.reserved !== NO_PLACE;
 }
 
 function count(counters: Float64Array, index: number): void {

@@ -87,6 +87,11 @@ export class Replacement {
     this.#members.clear();
   }
 
+  /** Holds nothing any more, and frees nothing: what was held is somebody else's. */
+  letGo(): void {
+    this.#members.clear();
+  }
+
   #keep(chain: IPRcvBuf): void {
     for (let at: IPRcvBuf | null = chain; at !== null; at = at.ipr_next) this.#members.add(at);
   }

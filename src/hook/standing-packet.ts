@@ -301,6 +301,38 @@ export class StandingPacket {
     );
   }
 
+  /**
+   * The packet waits: what replaced it is to be kept with it.
+   *
+   * Ownership: returns owned; it comes back with {@link StandingPacket.restore}.
+   * @returns one buffer; null where the packet stands for itself
+   */
+  detach(): IPRcvBuf | null {
+    const chain = this.isReplaced ? this.current : null;
+    if (chain !== null) this.#replacement.letGo();
+    this.current = null;
+    this.isReplaced = false;
+    return chain;
+  }
+
+  /**
+   * What replaced a packet that waited stands for it again. After {@link StandingPacket.begin}.
+   *
+   * Ownership: takes `chain`.
+   * @returns false when a hook that knew the chain has broken it meanwhile: nothing is left that could be forwarded
+   */
+  restore(chain: IPRcvBuf): boolean {
+    if (!this.#pool.adopt(chain) || !this.#replacement.parse(chain, chainLength(chain))) {
+      if (this.#pool.isLive(chain)) this.#pool.release(chain);
+      return false;
+    }
+    this.#replacement.take(chain);
+    this.current = chain;
+    this.isReplaced = true;
+    this.#load(chain);
+    return true;
+  }
+
   /** Of what stands for the packet. @param layout - that of the packet as it came */
   layoutOf(layout: IpLayout): IpLayout {
     return this.isReplaced ? this.#replacement.layout : layout;

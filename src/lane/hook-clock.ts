@@ -8,7 +8,7 @@
  * A gap of more than an hour between two packets of a file is passed in one step: a timer of a millisecond would be called
  * without end where a capture begins with a packet of 1970.
  *
- * Rule: nothing is called within a packet. In a file, what still waits at its end is never called.
+ * Rule: nothing is called within a packet. At the end of a file time goes on while packets wait; what still waits then is never called.
  *
  * @module
  */

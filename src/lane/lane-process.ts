@@ -187,6 +187,7 @@ async function run(spec: LaneSpec): Promise<void> {
     stopLane = () => undefined;
     if (verifier !== null) log.info(verifier.report);
     clearInterval(timer);
+    made.releaseHeld();
     driver.stop();
     teardown();
     // The last batch may have been left in the middle.

@@ -19,7 +19,8 @@ import { portOf } from '../drivers/contract.ts';
 import { FRAME_SEGMENT, type Frame, type FrameBuffer } from '../drivers/frame.ts';
 import { DEST_LOCAL, DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
 import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
-import { REPLY, RESET, type Verdict } from '../hook/contract.ts';
+import { HELD, REPLY, RESET, type Verdict } from '../hook/contract.ts';
+import { type HoldList, NO_PLACE } from '../hook/hold-list.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { type DatagramBuffer, MAX_QUOTED } from '../hook/packet/arrival.ts';
 import { ContextState } from '../hook/packet/context-view.ts';
@@ -31,6 +32,9 @@ import { parseIpLayout } from '../wire/ip-layout.ts';
 import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast, LINKTYPE_ETHERNET } from '../wire/link.ts';
 import type { IcmpSettings } from './answer-budget.ts';
 import { type DatagramSender, Egress, type EgressOptions, type FrameWriter, INJECTED_FRAME } from './egress.ts';
+import { HeldPackets } from './held-packets.ts';
+import { HoldTimer } from './hold-timer.ts';
+import { type HookClock, LiveClock } from './hook-clock.ts';
 import {
   ACCEPTED,
   DROPPED,
@@ -40,6 +44,7 @@ import {
   DROPPED_NON_IP,
   DROPPED_UNREADABLE,
   EXTRA_SEGMENTS,
+  HELD_PACKETS,
   HOOK_FAULTS,
   LEDGER_WIDTH,
   LOST,
@@ -86,6 +91,10 @@ export interface LaneOptions {
   readonly onDenied?: EgressOptions['onDenied'];
   /** Milliseconds on a clock that never jumps back; replay gives the file's. Read once per ICMP error and every 64 packets. */
   readonly now: () => number;
+  /** What packets wait on, where a hook lets some wait: the clock of `now`. @defaultValue the time of the day */
+  readonly clock?: HookClock;
+  /** Told of each packet that waited, before it goes on. */
+  readonly onResume?: (packet: PacketInHand) => void;
 }
 
 /** Packets between two looks at whether a snapshot of the progress file is due. */
@@ -117,8 +126,8 @@ export class Lane implements FrameSink {
   readonly #portOfName = new Map<string, number>();
   /** The same beside the ways. */
   readonly #outlets: ReadonlyMap<string, number>;
-  /** The packet is among the hooks. */
-  #isAmongHooks = false;
+  /** The packet that is among the hooks; null while none is. */
+  #among: PacketInHand | null = null;
   readonly #isLive: boolean;
   readonly #now: () => number;
   readonly #forwardsNonIp: boolean;
@@ -139,6 +148,13 @@ export class Lane implements FrameSink {
   readonly #context = new ContextState();
   /** The runtime's own descriptor, lent to the hooks for each packet. */
   readonly #lent = new IPRcvBuf();
+  /** Null where no hook may let packets wait. */
+  readonly #holds: HoldList | null;
+  readonly #held: HeldPackets;
+  readonly #waits: HoldTimer;
+  readonly #onReady: () => void;
+  readonly #keepOffload: ((target: Uint8Array) => void) | null;
+  readonly #onResume: ((packet: PacketInHand) => void) | null;
   #progress: ProgressWriter | null = null;
   /** Frames have come whose batch has not ended. */
   #isInBatch = false;
@@ -184,6 +200,18 @@ export class Lane implements FrameSink {
       perSecond: options.icmp.ratePerSecond,
       now: options.now,
     });
+    const { holds } = options.chain;
+    this.#holds = holds;
+    this.#held = new HeldPackets(options.chain, holds?.mostOctets ?? 0, makeView);
+    this.#waits = new HoldTimer(options.clock ?? new LiveClock(), options.now, () => this.#wake());
+    this.#onReady = () => {
+      this.#waits.soon();
+      // A clock of its own may go on before anything else runs.
+      if (options.clock !== undefined) this.#waits.wakeAt(this.#now());
+    };
+    const { driver } = options;
+    this.#keepOffload = driver.keepOffload === undefined ? null : (target) => driver.keepOffload?.(target);
+    this.#onResume = options.onResume ?? null;
   }
 
   /** Says what the host's own addresses and broadcasts are from the next packet on. */
@@ -241,8 +269,9 @@ export class Lane implements FrameSink {
    * @throws TypeError when none is there
    */
   mirror(to: string, octets: number): boolean {
-    if (!this.#isAmongHooks) throw new TypeError('mirror: there is no packet at hand');
-    return this.#egress.mirror(this.#packet, this.#portOf(to), this.#chain.asItStands, octets);
+    const packet = this.#among;
+    if (packet === null) throw new TypeError('mirror: there is no packet at hand');
+    return this.#egress.mirror(packet, this.#portOf(to), this.#chain.asItStands, octets);
   }
 
   #portOf(to: string): number {
@@ -252,6 +281,8 @@ export class Lane implements FrameSink {
 
   /** {@inheritDoc FrameSink.onFrame} */
   onFrame(frame: Frame): void {
+    // Before the packet, what was to go on before it.
+    if (this.#holds !== null && this.#holds.waiting > 0 && (!this.#isInBatch || !this.#isLive)) this.#goOn();
     this.packets += 1;
     // A file has no batches of one moment.
     if (this.#chain.tracksFlows && (!this.#isInBatch || !this.#isLive)) this.#chain.tick(this.#now());
@@ -284,8 +315,23 @@ export class Lane implements FrameSink {
   onBatchEnd(): void {
     // What was transmitted is already with the driver.
     this.#isInBatch = false;
+    if (this.#holds !== null && this.#holds.waiting > 0) this.#goOn();
     this.#chain.endBatch();
     this.#egress.flush();
+  }
+
+  /** When the next packet that waits goes on by itself, on the clock of the lane; infinity where none waits. */
+  get nextReleaseMs(): number {
+    return this.#holds?.nextMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The lane ends: what waits gets what it would get at its time, now. To be called while the driver can send. */
+  releaseHeld(): void {
+    if (this.#holds === null) return;
+    this.#holds.releaseAll();
+    this.#goOn();
+    this.#waits.stop();
+    this.onBatchEnd();
   }
 
   #handle(packet: PacketInHand): void {
@@ -336,9 +382,18 @@ export class Lane implements FrameSink {
     context.isSuper = packet.isSuper;
 
     const chain = this.#chain;
-    this.#isAmongHooks = true;
+    this.#among = packet;
     const verdict = chain.run(lent, bytes, layout, context, this.#otherIndexOfPort[port] as number);
-    this.#isAmongHooks = false;
+    this.#among = null;
+    this.#finish(packet, verdict);
+  }
+
+  /** Does with a packet what the hooks say, and books it. */
+  #finish(packet: PacketInHand, verdict: Verdict): void {
+    const { base, way } = packet;
+    const ledger = this.ledger;
+    const chain = this.#chain;
+    const context = this.#context;
     if (chain.faults !== 0) add(ledger, base + HOOK_FAULTS, 1);
     if (verdict === FORWARD) {
       if (chain.decidedBy >= 0) add(ledger, base + ACCEPTED, 1);
@@ -350,8 +405,84 @@ export class Lane implements FrameSink {
         add(ledger, base + REPLACED, 1);
         this.#egress.forwardChain(packet, out, chain.standing.current);
       }
+    } else if (verdict === HELD) {
+      if (this.#hold(packet)) return;
     } else this.#stop(packet, verdict);
     chain.release(verdict === FORWARD);
+  }
+
+  /** Lets the packet in hand wait. False when there is no memory, which is booked: it has ended. */
+  #hold(packet: PacketInHand): boolean {
+    const { base } = packet;
+    const holds = this.#holds as HoldList;
+    const nowMs = this.#now();
+    const place = holds.wait(nowMs);
+    holds.onReady = this.#onReady;
+    if (!this.#held.keep(place, packet, this.#context, nowMs, this.#keepOffload)) {
+      holds.giveUp(place);
+      add(this.ledger, base + LOST, 1);
+      add(this.ledger, base + LOST_POOL, 1);
+      return false;
+    }
+    add(this.ledger, base + HELD_PACKETS, 1);
+    this.#waits.wakeAt(holds.nextMs, nowMs);
+    return true;
+  }
+
+  /** The packets that were released, or whose time is over, go on. Not to be called within a packet. */
+  #goOn(): void {
+    const holds = this.#holds as HoldList;
+    const nowMs = this.#now();
+    for (let place = holds.take(nowMs); place !== NO_PLACE; place = holds.take(nowMs)) {
+      this.#resume(place, nowMs);
+      this.#held.free(place);
+      holds.free(place);
+    }
+    this.#driver.endResumed?.();
+    this.#waits.wakeAt(holds.nextMs, nowMs);
+  }
+
+  /** Time has passed, or a packet was released, while no packet was at hand. */
+  #wake(): void {
+    this.#goOn();
+    if (this.#isInBatch) return;
+    this.#chain.endBatch();
+    this.#egress.flush();
+  }
+
+  /** A packet that waited goes on, behind the hook that held it. Its time is that moment. */
+  #resume(place: number, nowMs: number): void {
+    const held = this.#held.at(place);
+    const holds = this.#holds as HoldList;
+    const packet = this.#packet;
+    held.verdict = holds.verdict;
+    held.isTimedOut = holds.isTimedOut;
+    held.waited(nowMs);
+    packet.set(held.packet);
+    const { frame, way, base, bytes, layout } = packet;
+    add(this.ledger, base + HELD_PACKETS, -1);
+    this.#driver.resume?.(frame, held.offload);
+    if (this.#onResume !== null) this.#onResume(packet);
+    const lent = this.#lent;
+    lent.ipr_flags = packet.isPartial ? IPR_FLAG_CHECKSUM_OFFLOAD : 0;
+    const context = this.#context;
+    context.direction = way.direction;
+    context.way = way;
+    context.zone = held.zone;
+    context.recvInterfaceIndex = way.recvInterfaceIndex;
+    context.sendInterfaceIndex = held.sendInterfaceIndex;
+    context.destinationType = held.destinationType;
+    context.seconds = frame.seconds;
+    context.nanoseconds = frame.nanoseconds;
+    context.link = frame.octets;
+    context.linkLength = held.linkLength;
+    context.originalLength = frame.originalLength - packet.offset;
+    context.isSuper = packet.isSuper;
+    const first = way.sendInterfaceIndex;
+    this.#among = packet;
+    const verdict = this.#chain.resume(held, lent, bytes, layout, context, first, way.otherIndex);
+    this.#among = null;
+    this.#finish(packet, verdict);
   }
 
   /** What no hook sees: not IP, unreadable, malformed, by `kind`; and probes. */

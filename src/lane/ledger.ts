@@ -2,9 +2,9 @@
  * The ledger: the counters that account for every packet of a way, and must add up.
  *
  * ```
- *   received = forwarded + dropped + rejected + replied + reset + lost      each packet ends in exactly one of them
+ *   received = forwarded + dropped + rejected + replied + reset + held + lost     each packet is in exactly one of them
  *   dropped  = by a hook + by a hook fault + malformed + not IP + unreadable
- *   lost     = too long + send error + pool exhausted + cut by the capture
+ *   lost     = too long + send error + pool exhausted + cut by the capture + held by a lane that ended
  *   sent     = forwarded + replied + extra fragments + ICMP errors + TCP resets + injected   (frames; nothing is sent in `tap`)
  *   received - extra segments = frames taken from the kernel            (a tunnel's super-frame is cut before the hooks)
  *   ICMP answers due = ICMP errors + held back + would be + refused     (refused: by the machine's own rules, or else)
@@ -51,6 +51,7 @@ export const RESET_PACKETS: number = column('reset');
 export const RESETS: number = column('resets');
 export const RESETS_HELD_BACK: number = column('resetsHeldBack');
 export const RESETS_REFUSED: number = column('resetsRefused');
+export const HELD_PACKETS: number = column('held');
 export const LOST: number = column('lost');
 export const DROPPED_BY_HOOK: number = column('droppedByHook');
 export const DROPPED_BY_FAULT: number = column('droppedByFault');

@@ -23,8 +23,9 @@ import {
   type FlowSettings,
   flowsOf,
 } from '../hook/chain-flows.ts';
-import { asksForFlows, columnsOf } from '../hook/check-definition.ts';
+import { asksForFlows, columnsOf, shown } from '../hook/check-definition.ts';
 import type { Handlers, HookModules, HookRuntime } from '../hook/contract.ts';
+import { type HoldList, isFinalVerdict } from '../hook/hold-list.ts';
 import { HookChain } from '../hook/hook-chain.ts';
 import { chainInterests } from '../hook/interest.ts';
 import { assertUniqueNames, describeHookError, type LoadedHook, loadHook, placeOfVerdict } from '../hook/load-hook.ts';
@@ -190,7 +191,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     (_, owner) => new HookTimers({ clock, owner, onFault: (error) => blame(owner, 'threw in a timer', error) }),
   );
   for (const [index, hook] of loaded.entries())
-    loaded[index] = await setUp(hook, options, flows, timersOf[index] as HookTimers);
+    loaded[index] = await setUp(hook, options, flows, timersOf[index] as HookTimers, () => chain?.holds ?? null);
   const made = new HookChain({
     hooks: loaded,
     onHookError: options.onHookError,
@@ -324,6 +325,7 @@ async function setUp(
   options: LoadChainOptions,
   flows: ChainFlows | null,
   timers: HookTimers,
+  holdsOf: () => HoldList | null,
 ): Promise<LoadedHook> {
   const source = options.hooks[hook.owner ?? -1];
   if (hook.kind === 'driver' || source === undefined) return hook;
@@ -333,7 +335,7 @@ async function setUp(
     throw new FirehookError('FIREHOOK_HOOK_SETUP', detail, { hook: hook.name });
   }
   const { folder, user } = options;
-  const runtime = runtimeFor(hook, options, flows, timers);
+  const runtime = runtimeFor(hook, options, flows, timers, holdsOf);
   const handlers = await setUpHook(hook, { source, runtime, folder, ...(user === undefined ? {} : { user }) });
   if (handlers !== null) return { ...hook, handlers };
   options.log(
@@ -372,6 +374,7 @@ function runtimeFor(
   options: LoadChainOptions,
   flows: ChainFlows | null,
   timers: HookTimers,
+  holdsOf: () => HoldList | null,
 ): HookRuntime {
   const { name, definition } = hook;
   return {
@@ -384,6 +387,11 @@ function runtimeFor(
     after: (ms, run) => timers.after(ms, run),
     every: (ms, run) => timers.every(ms, run),
     cancel: (timer) => timers.cancel(timer),
+    release: (token, verdict) => {
+      if (!isFinalVerdict(verdict))
+        throw new TypeError(`${shown(verdict)} is no verdict that a packet which waited can get`);
+      return holdsOf()?.release(hook.owner ?? -1, token, verdict) ?? false;
+    },
     prefixes: (name) => findTable(options.tables ?? new Map(), name),
     column: (column) => {
       if (flows === null || !Object.hasOwn(columnsOf(definition), column))

@@ -53,6 +53,17 @@ export class PacketInHand {
   /** False when the frame was a broadcast or multicast of the link, and where there is no datagram. */
   isUnicastLink = false;
 
+  /** Becomes the same packet as another one. */
+  set(other: PacketInHand): void {
+    this.frame = other.frame;
+    this.way = other.way;
+    this.base = other.base;
+    this.offset = other.offset;
+    this.bytes = other.bytes;
+    this.isUnicastLink = other.isUnicastLink;
+    this.layout.set(other.layout);
+  }
+
   /** To be cut by whoever sends it: no length is too long. */
   get isSuper(): boolean {
     return (this.frame.flags & FRAME_SUPER) !== 0;

@@ -124,6 +124,7 @@ export async function tryOnSamples(
       now: () => performance.now(),
     });
     await driver.start(lane);
+    lane.releaseHeld();
     // A promise that was rejected meanwhile is heard of in the next turn.
     await nextTurn();
   }

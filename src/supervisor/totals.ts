@@ -37,7 +37,13 @@ export class Totals {
 
   /** Adds what an ended lane did. */
   add(ways: readonly Way[], hooks: readonly HookInfo[], progress: LaneProgress): void {
-    for (const { name, sends, row } of this.ways(ways, progress)) this.#ways.set(name, { sends, row });
+    for (const { name, sends, row } of this.ways(ways, progress)) {
+      // What waited in a lane went with it.
+      row.lost = bounded(row.lost + row.held);
+      row.lostHeld = bounded(row.lostHeld + row.held);
+      row.held = 0;
+      this.#ways.set(name, { sends, row });
+    }
     for (const { name, counters } of this.hooks(hooks, progress)) {
       // What a lane held went with it.
       this.#hooks.set(name, { ...counters, outstanding: 0, outstandingBytes: 0 });

@@ -54,11 +54,13 @@ export const WAY_COUNTERS = [
   counter('rejected', 'rejected', 1, 'always', 'Packets that a hook rejected.'),
   counter('replied', 'replied', 1, 'counted', 'Packets that a hook sent back to who had sent them.'),
   counter('reset', 'reset', 1, 'counted', 'TCP segments whose connection a hook reset.'),
+  counter('held', 'held', 1, 'counted', 'Packets that wait just now, because a hook holds them.'),
   counter('lost', 'lost', 1, 'always', 'Packets that were to go on and could not.'),
   counter('lostTooLong', 'too long', 2, 'counted', 'Lost because the way out takes no packet so long.'),
   counter('lostSendError', 'send error', 2, 'counted', 'Lost because the kernel did not take the frame.'),
   counter('lostPool', 'pool exhausted', 2, 'counted', 'Lost because the pool had no memory for a replacement.'),
   counter('lostTruncated', 'cut by the capture', 2, 'counted', 'Lost because less was captured than came.'),
+  counter('lostHeld', 'held by a lane that ended', 2, 'counted', 'Lost because they waited in a lane that was ended.'),
   counter('nonIp', 'not IP', 0, 'counted', 'Frames that carry no IP, forwarded or dropped.'),
   counter(
     'unreadable',
@@ -165,12 +167,12 @@ export interface CounterSum {
 
 /** The sums of a way. The counters of a part are shown below that of the whole. */
 export const WAY_SUMS: readonly CounterSum[] = [
-  { whole: 'received', parts: ['forwarded', 'dropped', 'rejected', 'replied', 'reset', 'lost'] },
+  { whole: 'received', parts: ['forwarded', 'dropped', 'rejected', 'replied', 'reset', 'held', 'lost'] },
   {
     whole: 'dropped',
     parts: ['droppedByHook', 'droppedByFault', 'droppedMalformed', 'droppedNonIp', 'droppedUnreadable'],
   },
-  { whole: 'lost', parts: ['lostTooLong', 'lostSendError', 'lostPool', 'lostTruncated'] },
+  { whole: 'lost', parts: ['lostTooLong', 'lostSendError', 'lostPool', 'lostTruncated', 'lostHeld'] },
   {
     whole: 'sent',
     parts: ['forwarded', 'replied', 'extraFragments', 'icmpErrors', 'resets', 'injected'],
@@ -197,6 +199,9 @@ export const HOOK_COUNTERS = [
   counter('rejected', 'rejected', 0, 'always', 'Packets that it rejected.'),
   counter('replied', 'replied', 0, 'counted', 'Packets that it sent back.'),
   counter('reset', 'reset', 0, 'counted', 'TCP segments whose connection it reset.'),
+  counter('held', 'held', 0, 'counted', 'Packets that it let wait. What became of them is counted when they go on.'),
+  counter('heldTooLong', 'held too long', 0, 'counted', 'Of them, those whose time was over before it released them.'),
+  counter('holdsRefused', 'not held', 0, 'counted', 'Packets that it wanted to let wait, and had no room for.'),
   counter('replaced', 'replaced', 0, 'always', 'Packets in whose place it put others.'),
   counter('changed', 'changed', 0, 'always', 'Packets that it wrote into; counted in replay and in a tap.'),
   counter('faults', 'faults', 0, 'always', 'What it did wrong, with packets and outside of them.'),

@@ -98,6 +98,18 @@ export function assertReset(outcome: Outcome, by?: string): void {
 }
 
 /**
+ * A hook holds the packet, and nothing was sent.
+ *
+ * @param by - which one; any when left out
+ */
+export function assertHeld(outcome: Outcome, by?: string): void {
+  assertFate(outcome, 'held', assertHeld);
+  assertBy(outcome, by, assertHeld);
+  const { length } = [...outcome.out, ...outcome.back];
+  if (length > 0) failWith(`${told(outcome)}, and ${length} datagrams left`, assertHeld);
+}
+
+/**
  * The packet was to go on and could not.
  *
  * @param reason - the counter of the ledger that says why, `lostTooLong` for example; any when left out

@@ -18,6 +18,7 @@ export { allocationPerPacket, assertNoAllocation } from './allocation.ts';
 export {
   assertDropped,
   assertForwarded,
+  assertHeld,
   assertLost,
   assertPacket,
   assertRejected,

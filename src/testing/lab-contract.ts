@@ -96,8 +96,8 @@ export interface SendOptions {
   readonly segmentSize?: number;
 }
 
-/** What becomes of a packet: each ends in exactly one of them. */
-export type Fate = 'forwarded' | 'dropped' | 'rejected' | 'replied' | 'reset' | 'lost';
+/** What becomes of a packet: exactly one of them. One that is `held` leaves later, in the {@link Passage} of a {@link Lab.tick}, or with another packet. */
+export type Fate = 'forwarded' | 'dropped' | 'rejected' | 'replied' | 'reset' | 'held' | 'lost';
 
 /** A frame or a datagram that left. */
 export interface Departure {

@@ -10,6 +10,7 @@
  * @module
  */
 
+import { FRAME_SUPER, type Frame } from '../drivers/frame.ts';
 import { MemoryDriver, type MemoryOptions } from '../drivers/memory.ts';
 import { INJECTION, KINDS } from '../lane/answers.ts';
 import { type DatagramSender, isMadeByHook } from '../lane/egress.ts';
@@ -66,6 +67,16 @@ export class LabDriver extends MemoryDriver {
     if ((length > limit && !this.isSuper) || length > frame.length) return false;
     this.#notes.note(port, frame, length, isMadeByHook(purpose));
     return true;
+  }
+
+  /** {@inheritDoc Driver.resume} */
+  resume(frame: Frame): void {
+    this.isSuper = (frame.flags & FRAME_SUPER) !== 0;
+  }
+
+  /** {@inheritDoc Driver.endResumed} */
+  endResumed(): void {
+    this.isSuper = false;
   }
 
   /** {@inheritDoc Driver.transmitSuper} */

@@ -86,6 +86,7 @@ export class Flood {
       lane.onFrame(frame);
     }
     // All of one batch: what its end costs is no cost of a packet.
+    lane.releaseHeld();
     lane.onBatchEnd();
     this.#clock.advance(BigInt(count) * BigInt(STEP));
   }

@@ -94,11 +94,21 @@ export class LaneLab implements Lab {
     const { inPort, outPort } = this.#wayAt(way);
     frames.splice(0, frames.length, { port: inPort, bytes: frame, flags, segmentSize, ...clock.frameTime });
     driver.isSuper = segmentSize > 0;
+    // Looked at before the batch ends: then packets that waited may go on.
+    let fate = fateOf(before);
+    let by: string | null = null;
     // The one frame is through when this returns, and no other packet can have come between.
-    const isThrough = driver.start(lane);
-    driver.isSuper = false;
-    const fate = fateOf(difference(rowAt(lane.ledger, way * LEDGER_WIDTH), before));
-    const by = fate.isDecided ? (loaded.chain.hooks[loaded.chain.decidedBy]?.name ?? null) : null;
+    const isThrough = driver.start({
+      onFrame: (one) => {
+        lane.onFrame(one);
+        fate = fateOf(difference(rowAt(lane.ledger, way * LEDGER_WIDTH), before));
+        by = fate.isDecided ? (loaded.chain.hooks[loaded.chain.decidedBy]?.name ?? null) : null;
+      },
+      onBatchEnd: () => {
+        driver.isSuper = false;
+        lane.onBatchEnd();
+      },
+    });
     const departures = this.#collect();
     await isThrough;
     await nextTurn();
@@ -141,11 +151,12 @@ export class LaneLab implements Lab {
     const prepared = packets.map((octets) => prepare(octets, way, options));
     const frame = frameFor(prepared);
     const { inPort } = this.#wayAt(way);
-    const { notes, makeFlood, outlets, lane } = this.#parts;
+    const { notes, makeFlood, outlets, lane, loaded } = this.#parts;
     this.#flood ??= makeFlood();
     const flood = this.#flood;
     return (count) => {
       this.#assertOpen();
+      if (loaded.chain.holds?.waiting) throw new Error('packets wait; let time pass before a flood');
       notes.isQuiet = true;
       outlets.lane = flood.lane;
       flood.run(count, inPort, prepared, frame);
@@ -190,6 +201,7 @@ export class LaneLab implements Lab {
     const { loaded, lane, records, watch, onClosed } = this.#parts;
     const lines = records.log.length;
     try {
+      lane.releaseHeld();
       loaded.teardown();
       lane.onBatchEnd();
       await nextTurn();
@@ -288,6 +300,7 @@ function fateOf(row: LedgerRow): { verdict: Fate; reason: WayCounter | null; isD
     verdict === 'rejected' ||
     verdict === 'replied' ||
     verdict === 'reset' ||
+    verdict === 'held' ||
     reason === 'droppedByHook' ||
     reason === 'droppedByFault' ||
     row.accepted > 0;

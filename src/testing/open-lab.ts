@@ -111,6 +111,7 @@ async function setUp(entries: readonly LabHook[], options: LabOptions, watch: Po
     outlets: outlets.ports,
     sender: attach === 'host' ? new LabSender(notes) : null,
     now: () => clock.ms,
+    clock,
   });
   lane.setLocals(locals);
   outlets.lane = lane;

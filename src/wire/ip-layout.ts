@@ -68,6 +68,22 @@ export class IpLayout {
    * header, and that what it kept of it is right. The datagram is then neither well formed nor malformed.
    */
   isCut = false;
+
+  /** Takes over what another one says. */
+  set(other: IpLayout): void {
+    this.version = other.version;
+    this.headerLength = other.headerLength;
+    this.length = other.length;
+    this.declaredLength = other.declaredLength;
+    this.protocol = other.protocol;
+    this.transportOffset = other.transportOffset;
+    this.isFragment = other.isFragment;
+    this.fragmentOffset = other.fragmentOffset;
+    this.moreFragments = other.moreFragments;
+    this.hasPorts = other.hasPorts;
+    this.truncated = other.truncated;
+    this.isCut = other.isCut;
+  }
 }
 
 /**

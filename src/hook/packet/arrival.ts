@@ -43,6 +43,17 @@ export class Arrival {
     this.#copy.set(this.#bytes.head ?? this.#bytes.subarray(0, MAX_QUOTED));
   }
 
+  /** Somebody wrote into the packet, or may have. */
+  get isKept(): boolean {
+    return this.#isKept;
+  }
+
+  /** After {@link Arrival.begin}: the packet as it came was this. */
+  restore(kept: Buffer): void {
+    this.#isKept = true;
+    this.#copy.set(kept);
+  }
+
   /** The datagram as it came: its first {@link MAX_QUOTED} octets at least, as far as it has them. Borrowed. */
   get bytes(): Buffer {
     return this.#isKept ? this.#copy : this.#bytes;

@@ -21,7 +21,7 @@ import type { IPRcvBuf } from '../../firewall/ip-rcv-buf.ts';
 import type { FlowEnds } from '../../flow/flow-ends.ts';
 import type { Prefix } from '../../wire/address.ts';
 import type { OctetBuffer } from '../../wire/octet-buffer.ts';
-import type { REPLY } from '../contract.ts';
+import type { REPLY, Verdict } from '../contract.ts';
 
 /**
  * One IP datagram, from the IP header on, as a hook sees it.
@@ -121,6 +121,29 @@ export interface Packet {
    * @returns null when the pool is exhausted, or for a super-frame longer than 65,535 octets
    */
   keep(): IPRcvBuf | null;
+  /**
+   * Lets the packet itself wait, as the hooks have written it, with its link header and what its network card has still to do: for a verdict
+   * that takes time. To be returned: `return packet.hold()`. With {@link HookRuntime.release} it goes to the hooks behind this one and leaves as
+   * it would have left; a super-frame stays whole. The definition bounds how many wait and for how long (`hold`); one whose time is over gets
+   * `hold.onTimeout`. The packets of a flow that follow a first packet that waits are new, too.
+   *
+   * Cost: one copy of the frame; no allocation once as many have waited before.
+   *
+   * @param otherwise - the verdict where there is no room. @defaultValue DROP
+   * @returns HELD, or `otherwise`
+   * @throws TypeError where the definition has no `hold`
+   */
+  hold(otherwise?: Verdict): Verdict;
+  /**
+   * The same until a moment on the clock of the packets, that of `context.timestamp`; then it goes on as with FORWARD. A moment that is later than
+   * `hold.timeoutMs` from now ends as `hold.onTimeout` says.
+   *
+   * @param time - milliseconds since 1970
+   * @returns HELD; FORWARD where the moment is over; `otherwise` where there is no room
+   */
+  holdUntil(time: number, otherwise?: Verdict): Verdict;
+  /** Number of this packet for {@link HookRuntime.release}, once it was told to wait; 0 before. A number is never used twice. */
+  readonly token: number;
 }
 
 /** What a frame says of its packet. */

@@ -17,6 +17,7 @@ import type { Pool } from '../../firewall/pool.ts';
 import { TAG_KEPT } from '../../firewall/pool-tag.ts';
 import { IpLayout } from '../../wire/ip-layout.ts';
 import type { ChainFlows } from '../chain-flows.ts';
+import type { HoldList } from '../hold-list.ts';
 import { isChecksumPartial } from '../replacement.ts';
 import { Arrival, type DatagramBuffer } from './arrival.ts';
 import { ContextState } from './context-view.ts';
@@ -51,6 +52,8 @@ export class PacketState implements OctetsOwner {
   isOpen = true;
   /** Of the chain; null where no hook asked for flows. */
   readonly flows: ChainFlows | null;
+  /** The packets that wait; null where no hook may hold any. */
+  readonly holds: HoldList | null;
   /** Where it was met. */
   context = new ContextState();
 
@@ -61,9 +64,10 @@ export class PacketState implements OctetsOwner {
   /** The packet itself was copied, and the lent descriptor has the copy. */
   #isCopied = false;
 
-  constructor(pool: Pool, flows: ChainFlows | null = null) {
+  constructor(pool: Pool, flows: ChainFlows | null = null, holds: HoldList | null = null) {
     this.pool = pool;
     this.flows = flows;
+    this.holds = holds;
     this.bytes = this.#copy.bytes;
     this.#original = this.bytes;
   }

@@ -13,7 +13,7 @@
  * @module
  */
 
-import { DROP, IPR_FLAG_CHECKSUM_OFFLOAD } from '../../firewall/constants.ts';
+import { DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD } from '../../firewall/constants.ts';
 import type { IPRcvBuf } from '../../firewall/ip-rcv-buf.ts';
 import { readU16 } from '../../wire/bytes.ts';
 import { completeTransportChecksum, fillChecksums } from '../../wire/datagram.ts';
@@ -22,7 +22,8 @@ import * as ipv6 from '../../wire/ipv6.ts';
 import * as tcp from '../../wire/tcp.ts';
 import * as udp from '../../wire/udp.ts';
 import { type ChainFlows, NO_FLOW } from '../chain-flows.ts';
-import { REPLY } from '../contract.ts';
+import { HELD, REPLY, type Verdict } from '../contract.ts';
+import type { HoldList } from '../hold-list.ts';
 import { AddressView } from './address-view.ts';
 import { ContextView } from './context-view.ts';
 import { ColumnView, EndedFlowView, FlowView, flowStateOf, RecordView } from './flow-view.ts';
@@ -100,6 +101,19 @@ export class PacketView implements Packet {
     return kept;
   }
 
+  hold(otherwise: Verdict = DROP): Verdict {
+    return this.#holds().reserve(this.#state.pool.owner, this.#frameOctets()) ? HELD : otherwise;
+  }
+
+  holdUntil(time: number, otherwise: Verdict = DROP): Verdict {
+    if (typeof time !== 'number' || Number.isNaN(time))
+      throw new TypeError(`a packet cannot wait until ${String(time)}`);
+    const holds = this.#holds();
+    const delay = time - this.#state.context.timestamp;
+    if (!(delay > 0)) return FORWARD;
+    return holds.reserve(this.#state.pool.owner, this.#frameOctets(), delay) ? HELD : otherwise;
+  }
+
   get version(): 4 | 6 {
     return this.#state.layout.version === 4 ? 4 : 6;
   }
@@ -174,6 +188,25 @@ export class PacketView implements Packet {
     return this.#state.chain as IPRcvBuf;
   }
 
+  get token(): number {
+    return this.#state.holds?.token ?? 0;
+  }
+
+  #holds(): HoldList {
+    const { holds, pool } = this.#state;
+    if (holds === null || !holds.isAllowed(pool.owner))
+      throw new TypeError('no packet may wait: say hold: { packets, mib, timeoutMs } in the definition of the hook');
+    return holds;
+  }
+
+  /** Octets of the frame, or a few more. */
+  #frameOctets(): number {
+    const { context, layout } = this.#state;
+    return (
+      (context.linkLength === 0 ? LINK_ROOM : context.linkLength) + Math.max(context.originalLength, layout.length)
+    );
+  }
+
   #flowsAtHand(): ChainFlows {
     const { flows } = this.#state;
     if (flows === null) throw new TypeError('there are no flows: say flows: true in the definition of the hook');
@@ -191,6 +224,8 @@ export class PacketView implements Packet {
 
 /** TTL of an answer: as if it came from the end that was asked. */
 const REPLY_HOPS = 64;
+/** Room for a link header that is none of Ethernet. */
+const LINK_ROOM = 128;
 /** Type, code and checksum. */
 const ICMP_LENGTH = 4;
 

@@ -94,6 +94,9 @@ describe('--json', () => {
     const none = {
       filtered: 0,
       settled: 0,
+      held: 0,
+      heldTooLong: 0,
+      holdsRefused: 0,
       accepted: 0,
       replied: 0,
       reset: 0,

@@ -178,6 +178,9 @@ test('status says of a daemon how it does, over all its lanes and those that hav
     settled: 0,
     replied: 0,
     reset: 0,
+    held: 0,
+    heldTooLong: 0,
+    holdsRefused: 0,
     faults: 4,
   };
   const hook = { ...counters, outstanding: 0, outstandingBytes: 0, poolFaults: 0 };

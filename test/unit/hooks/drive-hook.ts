@@ -63,6 +63,7 @@ export function quietRuntime(name: string): HookRuntime {
     after: () => 0,
     every: () => 0,
     cancel: () => undefined,
+    release: () => false,
     interfaces: new Map(),
     lane: 0,
     lanes: 1,

@@ -20,7 +20,7 @@ test('an empty row and a right one add up', () => {
 
 test('each sum that does not add up is named with both of its sides', () => {
   for (const [counter, expected] of [
-    ['received', 'received = forwarded + dropped + rejected + replied + reset + lost: 1 against 0'],
+    ['received', 'received = forwarded + dropped + rejected + replied + reset + held + lost: 1 against 0'],
     [
       'droppedNonIp',
       'dropped = droppedByHook + droppedByFault + droppedMalformed + droppedNonIp + droppedUnreadable: 0 against 1',
