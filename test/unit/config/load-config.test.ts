@@ -84,7 +84,7 @@ hooks:
     name: first
     priority: -5
     options: { ports: [23, "6000-6063"], deep: { list: [null, true] } }
-    allow: { files: [list.txt, /srv/lists], network: ['tcp://192.0.2.7:443', 'udp://[2001:db8::53]:53'] }
+    allow: { files: [list.txt, /srv/lists], network: ['tcp://192.0.2.7:443', 'udp://[2001:db8::53]:53'], interfaces: [ids0] }
   - module: ../b
   - module: /srv/hooks/c.js
 tables:
@@ -126,6 +126,7 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
           allow: {
             files: ['/etc/firehook/list.txt', '/srv/lists'],
             network: ['tcp://192.0.2.7:443', 'udp://[2001:db8::53]:53'],
+            interfaces: ['ids0'],
           },
         },
         { module: '/etc/b', allow: { files: [], network: [], interfaces: [] } },

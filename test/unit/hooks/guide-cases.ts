@@ -45,6 +45,8 @@ export interface Step {
 /** A lab and the packets that go through it. */
 export interface Case extends Pick<LabOptions, 'options' | 'attach' | 'allow'> {
   readonly steps: readonly Step[];
+  /** So much time goes by at the end, and what the hook sends meanwhile. */
+  readonly later?: { readonly ms: number; readonly sent: readonly PacketCheck[] };
 }
 
 type More = Omit<Step, 'datagram' | 'verdict'>;
@@ -136,6 +138,10 @@ export const HOOKS: Readonly<Record<string, Case>> = {
       passes(toUdp(53, 'to be cut off'), { check: fields({ text: '', checksumsRight: true }) }),
       passes(toTcp(80)),
     ],
+  },
+  'late-answer.ts': {
+    steps: [dropped(toUdp(5300, 'question'), { sent: [] }), passes(toUdp(5301))],
+    later: { ms: 501, sent: [fields({ sourcePort: 5300, text: 'later', checksumsRight: true })] },
   },
   // What it does with a SYN needs a name server: test/integration/shipped/named-only.test.ts.
   'named-only.ts': {
