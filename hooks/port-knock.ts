@@ -6,14 +6,15 @@
  *       each in time, nothing answers; another port of the sequence starts over
  * ```
  * Rule: a port that is kept has connections that began while it was open, and nothing else: segments of no connection are dropped.
- * A source is an address. Its state is a lane's own, **so the hook needs `lanes: 1`** and refuses others.
+ * A source is an address. What it has knocked all lanes know. They are not in step, though: knocks that come within the same few milliseconds may be
+ * taken for others in another order, so a client waits for a moment between two of them.
  *
  * It keeps a door shut for whoever scans; **whoever sees the traffic sees the sequence**. It is no replacement for a login.
  *
  * @module
  */
 
-import { DROP, defineHook, FORWARD } from 'firehook';
+import { type Address, DROP, defineHook, FORWARD } from 'firehook';
 import { optionError, optionsOf, readInteger } from './_options.ts';
 
 /** Options of `port-knock`. */
@@ -35,7 +36,7 @@ export interface PortKnockOptions {
    */
   readonly open?: number;
   /**
-   * Sources that are remembered; more push out those that knocked first.
+   * Sources that there is room for; more push out those whose time ends first.
    *
    * @defaultValue `10000`
    */
@@ -47,17 +48,13 @@ const ACK = 16;
 const SECOND = 1000;
 const MOST_KNOCKS = 16;
 
-/** How far a source has come. */
-interface Knocker {
-  /** Knocks that were right so far. */
-  step: number;
-  /** Until when the next one counts, or a connection may begin: milliseconds since 1970. */
-  until: number;
-}
-
 export default defineHook({
   name: 'port-knock',
   flows: true,
+  // What a source has: so many knocks that were right.
+  tables: ({ sources, patienceMs, openMs }) => ({
+    knocks: { most: sources, ttlMs: Math.max(patienceMs, openMs) },
+  }),
   options: optionsOf(['port', 'sequence', 'patience', 'open', 'sources'], (values) => {
     const port = readInteger('port', values.port, 1, 65_535);
     return {
@@ -68,41 +65,29 @@ export default defineHook({
       sources: readInteger('sources', values.sources ?? 10_000, 1, 1_000_000),
     };
   }),
-  setup({ port, sequence, patienceMs, openMs, sources }, { lanes }) {
-    if (lanes > 1) throw new Error(`there are ${lanes} lanes, and each would see a part of the knocks; use lanes: 1`);
-    const knockers = new Map<string, Knocker>();
+  setup({ port, sequence, patienceMs, openMs }, runtime) {
+    const steps = runtime.table('knocks');
+    const all = sequence.length;
     const knocks = new Uint8Array(65_536);
     for (const knock of sequence) knocks[knock] = 1;
 
     /** The next knock of a source: right, wrong, or the first one again. */
-    function knock(source: string, at: number, now: number): void {
-      const last = knockers.get(source);
-      const step = last !== undefined && last.step < sequence.length && now <= last.until ? last.step : 0;
+    function knock(source: Address, at: number): void {
+      const last = steps.get(source);
+      const step = last < all ? last : 0;
       const next = sequence[step] === at ? step + 1 : sequence[0] === at ? 1 : 0;
-      // What was set last stands last: the first one is the oldest.
-      knockers.delete(source);
-      if (next === 0) return;
-      for (const oldest of knockers.keys()) {
-        if (knockers.size < sources) break;
-        knockers.delete(oldest);
-      }
-      knockers.set(source, { step: next, until: now + (next === sequence.length ? openMs : patienceMs) });
-    }
-
-    function isOpenFor(source: string, now: number): boolean {
-      const known = knockers.get(source);
-      return known !== undefined && known.step === sequence.length && now <= known.until;
+      steps.set(source, next, next === all ? openMs : patienceMs);
     }
 
     return {
-      onPacket({ tcp, destinationPort, flow, source }, { timestamp }) {
+      onPacket({ tcp, destinationPort, flow, source }) {
         if (tcp === null || (destinationPort !== port && knocks[destinationPort] !== 1)) return FORWARD;
         if (destinationPort === port) {
           if (flow === null) return DROP;
-          return !flow.isNew || flow.direction === 1 || isOpenFor(source.toString(), timestamp) ? FORWARD : DROP;
+          return !flow.isNew || flow.direction === 1 || steps.get(source) === all ? FORWARD : DROP;
         }
         if (tcp.has(SYN) && !tcp.has(ACK)) {
-          knock(source.toString(), destinationPort, timestamp);
+          knock(source, destinationPort);
           return DROP;
         }
         return FORWARD;

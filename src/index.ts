@@ -1,8 +1,8 @@
 /**
  * What a hook imports: the package `firehook`.
  *
- * The hook contract and `defineHook`; the Windows firewall-hook interface under its published names; and the few wire
- * functions that a hook needs to read addresses and to keep checksums right. Rule: nothing else is public. Whatever a hook
+ * The hook contract and `defineHook`; the Windows firewall-hook interface under its published names; the few wire functions
+ * that a hook needs to read addresses and to keep checksums right; and a hash with a key, which allocates nothing. Rule: nothing else is public. Whatever a hook
  * can import from here keeps its name and meaning within a major version.
  *
  * @module
@@ -18,15 +18,21 @@ export {
   IPFreeBuff,
 } from './firewall/ddk.ts';
 export { IPRcvBuf } from './firewall/ip-rcv-buf.ts';
+export { halfSipHash } from './flow/half-sip-hash.ts';
 export type {
+  Decisions,
   DefinedHook,
   FinalVerdict,
   Handlers,
+  HoldRule,
   HookDefinition,
   HookNeeds,
   HookRuntime,
   PrefixTable,
   StandardSchema,
+  Table,
+  TableKey,
+  TableRule,
   Verdict,
 } from './hook/contract.ts';
 export { ACCEPT, HELD, HOOK_META, REPLY, RESET } from './hook/contract.ts';

@@ -79,8 +79,8 @@ export class ReplaySink implements FrameSink {
     sender.meet(frame.octets, offset, this.#linktypes[frame.port] ?? -1, way, lane.packets);
   }
 
-  /** The file is over. Time goes on until no packet waits any more. */
-  endOfFile(): void {
+  /** The file is at its end: time goes on until no packet waits any more. */
+  onInputEnd(): void {
     const { lane, clock } = this.#options;
     for (let ms = lane.nextReleaseMs; Number.isFinite(ms); ms = lane.nextReleaseMs) {
       const seconds = Math.floor(ms / MS_PER_SECOND);

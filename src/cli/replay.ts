@@ -30,8 +30,9 @@ import { HOOK_WIDTH, type HookChain } from '../hook/hook-chain.ts';
 import { becomeUser } from '../lane/become-user.ts';
 import { flowSettings } from '../lane/flow-settings.ts';
 import { FileClock } from '../lane/hook-clock.ts';
+import type { FrameSender } from '../lane/hook-frames.ts';
 import { Lane } from '../lane/lane.ts';
-import { type FrameSender, hookLine, type LoadChainOptions, type LoadedChain, loadChain } from '../lane/load-chain.ts';
+import { hookLine, type LoadChainOptions, type LoadedChain, loadChain } from '../lane/load-chain.ts';
 import { type HookSource, type LaneUser, NO_GRANT } from '../lane/messages.ts';
 import { sourcesOf } from '../supervisor/bundle-all.ts';
 import { bundleAs } from '../supervisor/bundle-as-user.ts';
@@ -304,7 +305,6 @@ function laneUser(settings: Settings, isConfigured: boolean): LaneUser {
 async function run(driver: SavefileDriver, sink: ReplaySink): Promise<FirehookError | null> {
   try {
     await driver.start(sink);
-    sink.endOfFile();
     return null;
   } catch (error) {
     if (isFirehookError(error)) return error;

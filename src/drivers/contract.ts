@@ -53,6 +53,8 @@ export interface FrameSink {
   onFrame(frame: Frame): void;
   /** The frames since the last call are done with; what was transmitted must be out before their memory is reused. */
   onBatchEnd(): void;
+  /** A file, or a section of it, is at its end: what waits to be transmitted has its last moment. Called between two batches. */
+  onInputEnd?(): void;
   /**
    * A frame that `transmit` had taken could not be sent after all.
    *

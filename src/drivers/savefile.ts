@@ -339,10 +339,13 @@ export class SavefileDriver implements Driver {
         }
         turnedMs = performance.now();
       } else {
+        // Nothing is sent by an interface of an earlier section.
+        if (event === 'section') sink.onInputEnd?.();
         this.#takeDescription(event);
       }
       event = this.#reader.next();
     }
+    sink.onInputEnd?.();
     if (this.#isStopped || this.isReaderGone) return;
     const error = this.#reader.end();
     if (error !== null) {
@@ -476,6 +479,11 @@ export class SavefileDriver implements Driver {
   }
 
   #stampWith(origin: SavefileInterface, { seconds, nanoseconds }: { seconds: number; nanoseconds: number }): void {
+    if (this.#reader.section?.format === 'pcap') {
+      this.#fields.timestampHigh = seconds;
+      this.#fields.timestampLow = Math.trunc((nanoseconds * Number(origin.scale.unitsPerSecond)) / 1e9);
+      return;
+    }
     const count = encodeTimestamp(origin.scale, seconds, nanoseconds);
     this.#fields.timestampHigh = Number(count >> 32n);
     this.#fields.timestampLow = Number(count & 0xffff_ffffn);

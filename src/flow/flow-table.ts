@@ -223,7 +223,7 @@ export class FlowTable {
    * @param index - of the flow that it had, -1 where it had none
    * @param generation - of that flow
    * @param told - what {@link FlowTable.told} said of it then
-   * @returns `index`, or -1 when that flow has ended
+   * @returns `index`, or -1 when that flow has ended: the packet is invalid then
    */
   recall(index: number, generation: number, told: number): number {
     this.direction = (told & 1) === 0 ? 0 : 1;
@@ -232,7 +232,10 @@ export class FlowTable {
     this.isInvalid = (told & 4) === 0 ? 0 : 1;
     this.invalidReason = VALID;
     this.missing = (told >> 3) as MissingReason;
-    return this.#store.isLive(index, generation) ? index : NONE;
+    if (index < 0 || this.#store.isLive(index, generation)) return index;
+    // It belonged to a flow, and belongs to none now.
+    this.isInvalid = 1;
+    return NONE;
   }
 
   /** What is said of the last packet, in one number, for {@link FlowTable.recall}. */

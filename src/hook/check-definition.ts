@@ -19,6 +19,7 @@ import { type DefinedHook, type Handlers, HOOK_API_VERSION, HOOK_META, type Hold
 import { isFinalVerdict, LONGEST_HOLD_MS, MOST_HELD } from './hold-list.ts';
 import type { HookPackage } from './hook-package.ts';
 import { interestProblem } from './interest.ts';
+import { tablesProblem } from './table-rules.ts';
 
 /** Longest name of a hook, in characters: names are column heads and metric labels. */
 const MAX_NAME_LENGTH = 64;
@@ -36,6 +37,7 @@ const HEAD_KEYS = [
   'interest',
   'flows',
   'hold',
+  'tables',
   'options',
   'needs',
   'checkable',
@@ -80,6 +82,8 @@ export function checkDefinition(module: Module, value: unknown): DefinedHook {
     refuseHook(module, 'setup: is not a function');
   checkFlows(module, definition.flows);
   checkHold(module, definition.hold, '');
+  if (definition.tables !== undefined && typeof definition.tables !== 'function')
+    checkTables(module, definition.tables);
   const isPlain = HANDLER_KEYS.some((key) => Object.hasOwn(definition, key));
   if (isPlain) checkHandlerTypes(module, definition as Handlers, '');
   else if (definition.setup === undefined) refuseHook(module, 'onPacket: is missing');
@@ -257,6 +261,12 @@ function checkFlows(module: Module, flows: unknown): void {
   for (const [name, type] of Object.entries(columns))
     if (type !== 'int32' && type !== 'float64')
       refuseHook(module, `flows.columns.${name}: ${shown(type)} is not valid; expected int32 or float64`);
+}
+
+/** Refuses tables that are none; of a function, what it returned. */
+export function checkTables(module: Module, tables: unknown): void {
+  const problem = tablesProblem(tables);
+  if (problem !== '') refuseHook(module, problem);
 }
 
 function checkHold(module: Module, hold: unknown, prefix: string): void {

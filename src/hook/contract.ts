@@ -106,6 +106,26 @@ export interface HookRuntime {
    * @throws Error when the configuration has no such table
    */
   prefixes(name: string): PrefixTable;
+  /**
+   * The table that the definition declares under this name ({@link HookHead.tables}).
+   *
+   * @throws RangeError when it declares none
+   */
+  table(name: string): Table;
+  /**
+   * Verdicts that take time: `ask` is called once for an address that nobody has asked about, after the packet, and the packets wait meanwhile
+   * (`hold` in the definition). Its answer is remembered in a table of the definition for as long as that says, so that the next packet costs a look
+   * into it. An `ask` that throws or rejects, or answers no verdict, is a fault of the hook: its packets get `hold.onTimeout`, and the next one
+   * asks again. In replay an answer that comes from elsewhere comes too late: time is that of the file.
+   *
+   * @param table - its name in `tables`
+   * @param ask - is given the address as text, and a signal that is aborted when its packets can wait no longer
+   * @throws RangeError when the definition has no such table; TypeError when it has no `hold`
+   */
+  decisions(
+    table: string,
+    ask: (address: string, signal: AbortSignal) => FinalVerdict | Promise<FinalVerdict>,
+  ): Decisions;
   /** Writes to the daemon's log, at a limited rate. */
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void;
   /**
@@ -155,6 +175,86 @@ export interface PrefixTable {
    * Cost: two places of memory for IPv4 and three for IPv6, of a table that may be larger than the caches: below 100 ns.
    */
   lookup(address: Address): number;
+}
+
+/** Verdicts that take time. */
+export interface Decisions {
+  /**
+   * What was answered about an address; HELD where the answer is still to come. To be returned: `return decided.of(packet, packet.source)`.
+   *
+   * @param otherwise - the verdict where there is no room for one more packet. @defaultValue DROP
+   */
+  of(packet: Packet, address: Address, otherwise?: Verdict): Verdict;
+}
+
+/** How a table of a hook is made. */
+export interface TableRule {
+  /** Entries that it has room for, 1 to 2,097,152. It takes 72 octets for each, 136 with `keyOctets` beyond 16. */
+  readonly most: number;
+  /** How long an entry lives after it was set, and the longest that one can: milliseconds on the clock of the packets, up to a year. */
+  readonly ttlMs: number;
+  /**
+   * `daemon`: all lanes have the same entries, and a lane that takes the place of another finds them. `lane`: each lane has its own.
+   *
+   * @defaultValue `daemon`
+   */
+  readonly scope?: 'lane' | 'daemon';
+  /** Octets of the longest key, 4 to 40: 16 for an address of IPv6, and 4 for each number. @defaultValue `16` */
+  readonly keyOctets?: number;
+}
+
+/** A key of several parts; see {@link Table.key}. */
+export interface TableKey {
+  /** Told from an address by it. */
+  readonly length: 0;
+}
+
+/**
+ * Numbers by key, each for a while: what a hook remembers of sources, of pairs of ends, of whatever it can name in 40 octets. Made at the
+ * start, and never larger. Nothing is allocated for a packet.
+ *
+ * All lanes may write at once; **the last one wins**, and two who read a value and set it to one more each may count one. An entry is found
+ * whole or not at all. A hook reckons with any value from 0 to 2^30 - 1: the memory is that of all hooks, and a hook that means harm can
+ * write anything there.
+ */
+export interface Table {
+  /** Entries in time that this lane has given up for others: more than none says that `most` is too small. */
+  readonly evicted: number;
+  /**
+   * The value, 0 without one. Cost: about 40 ns, of a table that may be larger than the caches.
+   *
+   * @throws TypeError for what is neither an address of the packet nor a key of this table
+   */
+  get(key: Address | TableKey): number;
+  /**
+   * Gives the key a value from now on; 0 takes it away. Where there is no room, what is over goes, then what ends first of 16 entries that the
+   * hash leaves to choose from: up to `most` entries that is one in a thousand. Cost: about 80 ns.
+   *
+   * @param value - a whole number from 0 to 2^30 - 1
+   * @param ttlMs - how long, at most `ttlMs` of the table @defaultValue that
+   * @throws RangeError for another value or time; TypeError as above
+   */
+  set(key: Address | TableKey, value: number, ttlMs?: number): void;
+  /** Takes the key away. @throws TypeError as above */
+  delete(key: Address | TableKey): void;
+  /**
+   * A key of up to four parts, addresses and numbers of 32 bits: `table.get(table.key(source, destinationPort))`. It is one object, loaded anew at
+   * each call.
+   *
+   * @throws RangeError when it has more than `keyOctets`
+   */
+  key(
+    first: Address | number,
+    second?: Address | number,
+    third?: Address | number,
+    fourth?: Address | number,
+  ): TableKey;
+  /**
+   * The first bits of an address as a key: of IPv6, where a host has a /64 to itself, `table.network(source, 32, 64)`. Else as {@link Table.key}.
+   *
+   * @throws RangeError for bits that an address does not have
+   */
+  network(address: Address, ipv4: number, ipv6: number): TableKey;
 }
 
 /** What a hook uses beside packets. */
@@ -264,6 +364,13 @@ export interface HookHead<Options> {
    * @defaultValue they are passed on as they are, and `setup` checks them
    */
   readonly options?: StandardSchema<Options>;
+  /**
+   * The tables that `runtime.table` gives, by name, fixed or by its options. Their memory is made before the lanes are; those of all hooks
+   * together have 256 MiB at most.
+   *
+   * @defaultValue none
+   */
+  readonly tables?: Readonly<Record<string, TableRule>> | ((options: Options) => Readonly<Record<string, TableRule>>);
   /**
    * What it uses beside packets, fixed or by its options. The configuration has to grant it (`allow`), or the hook is refused by
    * name; what is not granted the kernel refuses.

@@ -125,6 +125,11 @@ export class HoldList {
     return this.#rules.reduce((sum, rule) => sum + (rule?.mib ?? 0) * MIB, 0);
   }
 
+  /** The bounds of a hook; null where it may hold none. */
+  ruleOf(owner: number): HoldRule | null {
+    return this.#rules[owner] ?? null;
+  }
+
   /** The hook may hold packets. */
   isAllowed(owner: number): boolean {
     return (this.#rules[owner] ?? null) !== null;

@@ -25,6 +25,8 @@ export interface TimerOptions {
   readonly clock: HookClock;
   /** The hook's number in the books of the pool. */
   readonly owner: number;
+  /** Called before each timer. @defaultValue nothing */
+  readonly onTimer?: () => void;
   /** Told of each timer that failed. */
   readonly onFault: (error: unknown) => void;
 }
@@ -90,7 +92,8 @@ export class HookTimers {
   }
 
   #call(run: () => void | Promise<void>): void {
-    const { owner, onFault } = this.#options;
+    const { owner, onFault, onTimer } = this.#options;
+    onTimer?.();
     try {
       const result: unknown = asOwner(owner, 'a timer or a promise', run);
       if (result instanceof Promise) result.catch(onFault);

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { fstatSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { DriverDoor, IoControlAnswer } from '../ddk/host.ts';
 import { STATUS_OBJECT_NAME_NOT_FOUND, STATUS_UNSUCCESSFUL } from '../ddk/status.ts';
@@ -35,6 +35,7 @@ import { formatInterests, type Interest } from '../wire/interest.ts';
 import { becomeUser } from './become-user.ts';
 import { deniedLine } from './denied-line.ts';
 import type { DatagramSender } from './egress.ts';
+import type { SharedMemory } from './hook-tables.ts';
 import { Lane } from './lane.ts';
 import { LaneTables } from './lane-tables.ts';
 import { hookLine, type LoadedChain, loadChain } from './load-chain.ts';
@@ -55,6 +56,8 @@ const FENCE_FD = 4;
 const CHANNEL_FD = 5;
 /** Descriptor of the socket by which tables come, likewise. */
 const TABLES_FD = 6;
+/** Descriptor of the memory of tables that all lanes have, likewise. */
+const SHARED_FD = 7;
 /** More than a lane has when it is confined. */
 const MOST_DESCRIPTORS = 1024;
 /** How often an idle lane shows that it is alive. */
@@ -106,6 +109,7 @@ async function run(spec: LaneSpec): Promise<void> {
   if (spec.user !== null && process.getuid?.() === 0) becomeUser(spec.user);
   shareMemory(spec);
   const tables = mapTables(spec);
+  const shared = mapShared(spec);
   const routes = confine(spec);
   const notes = new FaultNotes();
   if (spec.mode === 'try') guardMembers();
@@ -129,6 +133,7 @@ async function run(spec: LaneSpec): Promise<void> {
     onHookError: spec.policy.onHookError,
     poolLimitMiB: spec.poolLimitMiB,
     tables: tables.tables,
+    shared,
     flows: spec.flows,
     interfaces: { ...spec.interfaces, ...interfacesOf(spec.ways) },
     mode: spec.mode === 'run' ? 'live' : 'check',
@@ -198,13 +203,13 @@ async function run(spec: LaneSpec): Promise<void> {
   const kernelFilter = interests === null ? null : narrow(driver, interests, log);
   const done = receive(driver, lane);
   progress.writeAll(0);
-  tell({ type: 'ready', hooks, rings: driver instanceof AfpacketDriver ? driver.rings : [], kernelFilter });
+  tell({ type: 'ready', hooks, rings: driver instanceof AfpacketDriver ? driver.rings : [], kernelFilter, tables: [] });
   await done;
 }
 
 /** A lane without packets of its own: shows the hooks what is to be shown, and ends. */
 async function endTrial(spec: LaneSpec, loaded: LoadedChain, notes: FaultNotes): Promise<void> {
-  const ready: FromLane = { type: 'ready', hooks: loaded.hooks, rings: [], kernelFilter: null };
+  const ready: FromLane = { type: 'ready', hooks: loaded.hooks, rings: [], kernelFilter: null, tables: loaded.tables };
   if (spec.mode === 'check') {
     loaded.teardown();
     tell(ready, () => process.exit(0));
@@ -235,6 +240,14 @@ function mapTables(spec: LaneSpec): LaneTables {
     }
   };
   return tables;
+}
+
+/** The memory of tables that all lanes have; null where there is none. */
+function mapShared({ shared }: LaneSpec): SharedMemory | null {
+  if (shared === null) return null;
+  const memory = loadNative().mapMemory(SHARED_FD, shared.octets);
+  closeSync(SHARED_FD);
+  return { tables: shared, memory };
 }
 
 /**

@@ -38,11 +38,13 @@ import type { PrefixTable } from '../prefix/prefix-table.ts';
 import type { Interest } from '../wire/interest.ts';
 import { LaneDriverHost } from './driver-host.ts';
 import { type HookClock, LiveClock } from './hook-clock.ts';
+import { type DecisionOptions, HookDecisions } from './hook-decisions.ts';
+import { type FrameSender, framesFor } from './hook-frames.ts';
+import { HookTables, type SharedMemory } from './hook-tables.ts';
 import { HookTimers } from './hook-timers.ts';
 import { findTable } from './lane-tables.ts';
-import { EVERY_GRANT, type HookGrant, type HookInfo, type HookSource, NO_GRANT } from './messages.ts';
+import { type HookInfo, type HookSource, NO_GRANT, type TableDemand } from './messages.ts';
 import { type DefinedLoaded, setUpHook } from './set-up-hook.ts';
-import { LOCAL_NAME } from './way.ts';
 
 /** Writes one line of a hook, or about a hook; a message that costs something to make is made only if it is written. */
 export type HookLog = (
@@ -98,6 +100,8 @@ export interface LoadChainOptions {
   readonly poolLimitMiB: number;
   /** Tables of prefixes that hooks may look addresses up in, by name. @defaultValue none */
   readonly tables?: ReadonlyMap<string, PrefixTable>;
+  /** The memory of tables that all lanes have. @defaultValue this process is alone, and has its own */
+  readonly shared?: SharedMemory | null;
   readonly trackChanges: boolean;
   /** Must limit its own rate. */
   readonly log: HookLog;
@@ -109,15 +113,6 @@ export interface LoadChainOptions {
   readonly frames?: FrameSender;
 }
 
-/** Sends frames that hooks make. False where the interface takes none. */
-export interface FrameSender {
-  inject(frame: Uint8Array, to: string, hook: string): boolean;
-  /** @param octets - most octets of the frame that are sent */
-  mirror(to: string, octets: number, hook: string): boolean;
-}
-
-const NO_FRAMES: FrameSender = { inject: () => false, mirror: () => false };
-
 /** A chain that is ready, and what belongs to it. */
 export interface LoadedChain {
   readonly chain: HookChain;
@@ -128,6 +123,8 @@ export interface LoadedChain {
   readonly drivers: ReadonlyMap<string, DriverDoor>;
   /** Counts and logs what a hook threw outside of its calls. @param owner - its place in the configuration, from 0 */
   blame(owner: number, error: unknown): void;
+  /** Tables of daemon scope that the hooks asked for. */
+  readonly tables: readonly TableDemand[];
   /** What the verifier made happen; null where it is off. */
   readonly verifier: Verifier | null;
   /**
@@ -187,11 +184,25 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     fault(hook.name, () => describe(hook, reason, error));
   };
   const clock = options.clock ?? new LiveClock();
+  const tables = new HookTables({ shared: options.shared ?? null, isCheck: options.mode === 'check', clock });
+  const onTimer = (): void => tables.clock.timer();
   const timersOf = loaded.map(
-    (_, owner) => new HookTimers({ clock, owner, onFault: (error) => blame(owner, 'threw in a timer', error) }),
+    (_, owner) =>
+      new HookTimers({ clock, owner, onTimer, onFault: (error) => blame(owner, 'threw in a timer', error) }),
   );
-  for (const [index, hook] of loaded.entries())
-    loaded[index] = await setUp(hook, options, flows, timersOf[index] as HookTimers, () => chain?.holds ?? null);
+  const decisions: HookDecisions[] = [];
+  for (const [owner, hook] of loaded.entries())
+    loaded[owner] = await setUp(hook, options, {
+      flows,
+      tables,
+      timers: timersOf[owner] as HookTimers,
+      holdsOf: () => chain?.holds ?? null,
+      addDecisions: (parts) => {
+        const made = new HookDecisions({ ...parts, onFault: (error) => blame(owner, 'could not decide', error) });
+        decisions.push(made);
+        return made;
+      },
+    });
   const made = new HookChain({
     hooks: loaded,
     onHookError: options.onHookError,
@@ -202,6 +213,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     onFault: (hook, reason, error, pointer) => fault(hook.name, () => describe(hook, reason, error, pointer)),
   });
   chain = made;
+  tables.clock.packets = made;
   for (const [index, hook] of made.hooks.entries()) {
     if (hook.kind === 'driver')
       asOwner(hook.owner ?? index, 'setup', () => driverOf.get(hook.name)?.start(hook, made, index));
@@ -217,10 +229,12 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     })),
     interests: chainInterests(made.hooks),
     drivers: new Map([...driverOf].map(([name, { door }]) => [name, door])),
+    tables: tables.demands,
     verifier,
     blame: (owner, error) => blame(owner, 'threw outside onPacket', error),
     teardown: () => {
       for (const timers of timersOf) timers.stop();
+      for (const one of decisions) one.stop();
       tearDown(made.hooks, driverOf, options.log);
     },
   };
@@ -319,14 +333,19 @@ function ownRoutes(): () => NetlinkSocket {
   };
 }
 
+/** What the runtime of a hook is made of. */
+interface RuntimeParts {
+  readonly flows: ChainFlows | null;
+  readonly tables: HookTables;
+  readonly timers: HookTimers;
+  /** The packets that wait, once there is a chain. */
+  readonly holdsOf: () => HoldList | null;
+  /** They end with the chain. */
+  readonly addDecisions: (options: Omit<DecisionOptions, 'onFault'>) => HookDecisions;
+}
+
 /** The hook with its handlers; those of Windows have none, and take their options otherwise or not at all. */
-async function setUp(
-  hook: LoadedHook,
-  options: LoadChainOptions,
-  flows: ChainFlows | null,
-  timers: HookTimers,
-  holdsOf: () => HoldList | null,
-): Promise<LoadedHook> {
+async function setUp(hook: LoadedHook, options: LoadChainOptions, parts: RuntimeParts): Promise<LoadedHook> {
   const source = options.hooks[hook.owner ?? -1];
   if (hook.kind === 'driver' || source === undefined) return hook;
   if (hook.kind === 'callback') {
@@ -335,8 +354,13 @@ async function setUp(
     throw new FirehookError('FIREHOOK_HOOK_SETUP', detail, { hook: hook.name });
   }
   const { folder, user } = options;
-  const runtime = runtimeFor(hook, options, flows, timers, holdsOf);
-  const handlers = await setUpHook(hook, { source, runtime, folder, ...(user === undefined ? {} : { user }) });
+  const handlers = await setUpHook(hook, {
+    source,
+    runtime: runtimeFor(hook, options, parts),
+    folder,
+    makeTables: (rules) => parts.tables.declare(hook.name, rules),
+    ...(user === undefined ? {} : { user }),
+  });
   if (handlers !== null) return { ...hook, handlers };
   options.log(
     'info',
@@ -369,13 +393,8 @@ function makeFlows(hooks: readonly LoadedHook[], { flows = DEFAULT_FLOWS }: Load
   }
 }
 
-function runtimeFor(
-  hook: DefinedLoaded,
-  options: LoadChainOptions,
-  flows: ChainFlows | null,
-  timers: HookTimers,
-  holdsOf: () => HoldList | null,
-): HookRuntime {
+function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: RuntimeParts): HookRuntime {
+  const { flows, tables, timers, holdsOf } = parts;
   const { name, definition } = hook;
   return {
     name,
@@ -393,6 +412,13 @@ function runtimeFor(
       return holdsOf()?.release(hook.owner ?? -1, token, verdict) ?? false;
     },
     prefixes: (name) => findTable(options.tables ?? new Map(), name),
+    table: (table) => tables.find(name, table),
+    decisions: (table, ask) => {
+      if (definition.hold === undefined)
+        throw new TypeError('nothing may wait for a decision: say hold: { packets, mib, timeoutMs } in the definition');
+      if (typeof ask !== 'function') throw new TypeError('decisions: ask is not a function');
+      return parts.addDecisions({ table: tables.find(name, table), ask, owner: hook.owner ?? -1, timers, holdsOf });
+    },
     column: (column) => {
       if (flows === null || !Object.hasOwn(columnsOf(definition), column))
         throw new RangeError(
@@ -405,35 +431,6 @@ function runtimeFor(
     ...framesFor(name, options.hooks[hook.owner ?? -1]?.allow ?? NO_GRANT, options),
   };
 }
-
-/** What a hook sends frames by: out of the interfaces of the attaches, and of those that it was granted. */
-function framesFor(
-  name: string,
-  allow: HookGrant,
-  { frames = NO_FRAMES, interfaces = {} }: LoadChainOptions,
-): Pick<HookRuntime, 'inject' | 'mirror'> {
-  const allowed = new Set([...Object.keys(interfaces), ...allow.interfaces]);
-  allowed.delete(LOCAL_NAME);
-  const check = (to: string): void => {
-    if (allow !== EVERY_GRANT && !allowed.has(to))
-      throw new RangeError(
-        `${JSON.stringify(to)} is no interface that this hook may send frames out of; say needs: { interfaces: [...] }, and grant it`,
-      );
-  };
-  return {
-    inject: (frame, to) => {
-      check(to);
-      return frames.inject(frame, to, name);
-    },
-    mirror: (to, octets = WHOLE_FRAME) => {
-      check(to);
-      return frames.mirror(to, octets, name);
-    },
-  };
-}
-
-/** More than any frame has. */
-const WHOLE_FRAME = 0x3fff_ffff;
 
 function tearDown(hooks: readonly LoadedHook[], drivers: ReadonlyMap<string, Driver>, log: HookLog): void {
   for (const hook of hooks) {

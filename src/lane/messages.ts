@@ -96,6 +96,23 @@ export interface Outlet {
   readonly port: number;
 }
 
+/** A table of daemon scope that a hook asks for. */
+export interface TableDemand {
+  readonly hook: string;
+  readonly name: string;
+  readonly most: number;
+  readonly keyOctets: number;
+}
+
+/** What is in the memory that all lanes share. */
+export interface SharedTables {
+  readonly octets: number;
+  /** Two words of the hash of keys, drawn by the supervisor: the same for all lanes. */
+  readonly seeds: readonly [number, number];
+  /** In the order of their places. */
+  readonly tables: readonly TableDemand[];
+}
+
 /** Everything a lane needs. */
 export interface LaneSpec {
   /** `check` loads the hooks, says `ready` and ends; `try` shows them a small capture before it ends, and says `tried`. */
@@ -118,6 +135,8 @@ export interface LaneSpec {
   readonly hooks: readonly HookSource[];
   /** Their descriptors are there before the spec, in this order. */
   readonly tables: readonly TableVersion[];
+  /** The tables of hooks that all lanes have, in the memory of a descriptor; null without any, and in a check. */
+  readonly shared: SharedTables | null;
   readonly configFolder: string;
   readonly policy: {
     readonly onHookError: 'drop' | 'forward';

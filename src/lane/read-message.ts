@@ -10,6 +10,8 @@
 
 import * as z from 'zod';
 import { ERRORS, type ErrorCode } from '../errors.ts';
+import { MOST_TABLE_NAME } from '../hook/table-rules.ts';
+import { MOST_ENTRIES, MOST_KEY_OCTETS } from '../table/table-layout.ts';
 import { MAX_DEVICE_TEXT, MAX_FAILURE } from './messages.ts';
 
 /** Highest number that a port, a slot count or the like can have. */
@@ -32,6 +34,18 @@ const laneReady = z.strictObject({
     .readonly(),
   /** What the kernel hands over at the ports of `tap`, for people; null where it is everything. */
   kernelFilter: z.string().max(4096).nullable(),
+  /** Tables of daemon scope that the hooks ask for, told in a check. */
+  tables: z
+    .array(
+      z.strictObject({
+        hook: z.string().min(1).max(256),
+        name: z.string().min(1).max(MOST_TABLE_NAME),
+        most: z.int().min(1).max(MOST_ENTRIES),
+        keyOctets: z.int().min(4).max(MOST_KEY_OCTETS),
+      }),
+    )
+    .max(1024)
+    .readonly(),
 });
 
 const laneTried = z.strictObject({

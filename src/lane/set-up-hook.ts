@@ -16,8 +16,8 @@ import type { OptionPlaces } from '../config/option-places.ts';
 import { isSameServer, parseServer, SERVER_EXAMPLE } from '../config/server-address.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { asOwner } from '../hook/async-owner.ts';
-import { checkHandlers } from '../hook/check-definition.ts';
-import type { Handlers, HookRuntime, SchemaIssue } from '../hook/contract.ts';
+import { checkHandlers, checkTables } from '../hook/check-definition.ts';
+import type { Handlers, HookRuntime, SchemaIssue, TableRule } from '../hook/contract.ts';
 import type { LoadedHook } from '../hook/load-hook.ts';
 import { noteRunning, restoreRunning } from '../hook/running-hook.ts';
 import { EVERY_GRANT, type HookGrant, type HookSource } from './messages.ts';
@@ -33,6 +33,8 @@ export interface SetUpOptions {
   readonly folder: string;
   /** Name of the user that this process has become. @defaultValue it is looked up */
   readonly user?: string;
+  /** Makes the tables of the hook, which are right. @defaultValue nothing is made */
+  readonly makeTables?: (tables: Readonly<Record<string, TableRule>>) => void;
 }
 
 /**
@@ -47,6 +49,7 @@ export async function setUpHook(hook: DefinedLoaded, given: SetUpOptions): Promi
   const options = await checkOptions(hook, source);
   const needs = needsOf(hook, options);
   checkGrants(hook, needs, source.allow, given.folder);
+  given.makeTables?.(tablesOf(hook, options));
   const isCheckable = definition.checkable ?? listOf(hook, 'network', needs.network).length === 0;
   if (runtime.mode === 'check' && !isCheckable) return null;
   // Also of a promise that is never settled it can be said whose it is.
@@ -133,6 +136,24 @@ function needsOf(hook: DefinedLoaded, hookOptions: unknown): Wanted {
   if (typeof (wanted ?? {}) === 'object' && !(wanted instanceof Promise)) return wanted ?? {};
   const detail = `${hook.path}: needs: returned no { files, network, interfaces }, which is to be known at once`;
   throw new FirehookError('FIREHOOK_HOOK_INVALID', detail, { hook: hook.name });
+}
+
+/** The tables that a hook declares. */
+function tablesOf(hook: DefinedLoaded, hookOptions: unknown): Readonly<Record<string, TableRule>> {
+  const { tables = {} } = hook.definition;
+  if (typeof tables !== 'function') return tables;
+  try {
+    const made = asOwner(hook.owner ?? -1, 'setup', () => tables(hookOptions));
+    checkTables(hook, made);
+    return made;
+  } catch (cause) {
+    if (isFirehookError(cause)) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: tables threw: ${reason.replaceAll('\n', ' ')}`, {
+      cause,
+      hook: hook.name,
+    });
+  }
 }
 
 /** Refuses a hook that asks for more than the configuration grants it. */

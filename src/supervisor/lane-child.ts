@@ -5,7 +5,8 @@
  *   0 nothing   1, 2 pipes that are read with bounds   3 progress and the hook that runs (sealed)   4 fence (read only)   5 channel (checked
  *   lines)
  *   6 socket by which tables of prefixes come (nothing where there are none)
- *   7 and on: its packet sockets, opened by root, which the lane never is (but with npm pcap, until its sockets are open)
+ *   7 memory of the tables of hooks that all lanes have (sealed; nothing where there is none)
+ *   8 and on: its packet sockets, opened by root, which the lane never is (but with npm pcap, until its sockets are open)
  * ```
  * Rule: a lane that breaks its word is killed: a message that is none, a channel that it closed, an end that it announced and
  * that does not come, numbers that cannot be read. Whatever the child does, `exited` and then `ended` are called once, the latter after its last numbers and words have
@@ -60,13 +61,15 @@ const MOST_ASKED = 64;
 /** Place of the channel among the descriptors. */
 const CHANNEL_FD = 5;
 /** Where its sockets begin. */
-const FIRST_SOCKET_FD = 7;
+const FIRST_SOCKET_FD = 8;
 
 /** What {@link LaneChild} takes. */
 export interface LaneChildOptions {
   readonly spec: LaneSpec;
   /** Tables of prefixes that it is to have; their descriptors are lent during the call. @defaultValue none */
   readonly tables?: readonly TableMemory[];
+  /** The memory that `spec.shared` tells of; borrowed. @defaultValue none */
+  readonly sharedFd?: number | null;
   /** Of the fence, for its rings at users' ports; borrowed. Null where it has none. */
   readonly fenceFd: number | null;
   /** Pins all its threads; null for any CPU. */
@@ -112,7 +115,18 @@ export class LaneChild implements LaneHandle {
    * @throws FirehookError FIREHOOK_DRIVER_MISSING without the addon; an Error of the system where there are no descriptors
    */
   constructor(options: LaneChildOptions) {
-    const { spec: given, tables = [], fenceFd, cpu, isConfinementRequired, cgroups, names, log, events } = options;
+    const {
+      spec: given,
+      tables = [],
+      sharedFd = null,
+      fenceFd,
+      cpu,
+      isConfinementRequired,
+      cgroups,
+      names,
+      log,
+      events,
+    } = options;
     const shape: ProgressShape = { ways: given.ways.length, hooks: given.hooks.length };
     const isRun = given.mode === 'run';
     this.cpu = cpu;
@@ -131,7 +145,8 @@ export class LaneChild implements LaneHandle {
       this.#spec = { ...given, sockets, tables: tables.map(({ fd: _, ...version }) => version) };
       const stdio: StdioOptions = [
         ...['ignore' as const, 'pipe' as const, 'pipe' as const, this.progressFd, fenceFd ?? ('ignore' as const)],
-        ...['pipe' as const, theirEnd === -1 ? ('ignore' as const) : theirEnd, ...here],
+        ...['pipe' as const, theirEnd === -1 ? ('ignore' as const) : theirEnd],
+        ...[sharedFd ?? ('ignore' as const), ...here],
       ];
       const { program, args } = launchCommand({
         user: given.user,

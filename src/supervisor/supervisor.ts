@@ -42,6 +42,7 @@ import { PrefixTables, type TableView } from './prefix-tables.ts';
 import { Reconciler, type SupervisorState } from './reconcile.ts';
 import { refuseEarlierTakers } from './refuse-takers.ts';
 import { planRings, type RingPlan, smallerRings } from './ring-plan.ts';
+import { SharedTableMemory } from './shared-tables.ts';
 import { Totals } from './totals.ts';
 import { isConfinementRequired, laneSpec, tryHooks } from './try-hooks.ts';
 
@@ -95,6 +96,7 @@ export class Supervisor implements DaemonView {
   readonly #speeds = new Map<number, number>();
   #cgroups: LaneCgroups | null = null;
   #tables: PrefixTables | null = null;
+  #shared: SharedTableMemory | null = null;
   #sources: HookSource[] = [];
   readonly #hookWarnings: string[] = [];
   #control: ControlServer | null = null;
@@ -147,7 +149,9 @@ export class Supervisor implements DaemonView {
         log.warn(warning);
       });
       this.#tables = await this.#buildTables();
-      this.hooks = await tryHooks(config, configFolder, this.user, this.#sources, this.#tables.memories, log);
+      const tried = await tryHooks(config, configFolder, this.user, this.#sources, this.#tables.memories, log);
+      this.hooks = tried.hooks;
+      this.#shared = SharedTableMemory.make(tried.demands);
       this.#control = await ControlServer.open(config.control.socket, config.control.mode, new Reports(this));
       await this.#takeBackLeftovers(attachments, lockedMs);
       this.#cgroups = new LaneCgroups();
@@ -377,8 +381,9 @@ export class Supervisor implements DaemonView {
     const rings = plan.rings.map((ring, index) => ({ ...ring, fanoutGroup: ids[index] ?? -1 }));
     if (isFirst) this.#rings = rings;
     const child = new LaneChild({
-      spec: { ...plan.spec, lane: place, rings, locals: this.#locals },
+      spec: { ...plan.spec, lane: place, rings, locals: this.#locals, shared: this.#shared?.tables ?? null },
       tables: this.#tables?.memories ?? [],
+      sharedFd: this.#shared?.fd ?? null,
       fenceFd: plumbing.lease.fenceFd,
       cpu: cpuAt(lane.cpus, place),
       cgroups: this.#cgroups,
@@ -442,6 +447,8 @@ export class Supervisor implements DaemonView {
     const { plumbing } = this.#options;
     this.#control?.close();
     this.#tables?.stop();
+    this.#shared?.close();
+    this.#shared = null;
     const ports = this.#loop.heldIfindexes;
     // Stealing ends first: the lane can finish what it has from a detour. At a port the closed fence has ended it already.
     await this.#loop.stop(async () => {

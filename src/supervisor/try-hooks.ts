@@ -12,7 +12,7 @@ import { LIVE_DRIVER_NAMES } from '../config/live-drivers.ts';
 import { type AttachConfig, attachInterfaces, type Settings } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
 import { flowSettings } from '../lane/flow-settings.ts';
-import type { HookInfo, HookSource, LaneSpec, LaneUser, TableMemory } from '../lane/messages.ts';
+import type { HookInfo, HookSource, LaneSpec, LaneUser, TableDemand, TableMemory } from '../lane/messages.ts';
 import type { LaneTried } from '../lane/read-message.ts';
 import { LOCAL_NAME } from '../lane/way.ts';
 import { loadNative } from '../native/load-native.ts';
@@ -62,6 +62,7 @@ export function laneSpec(
     interfaces: namesOf(settings.attach ?? []),
     hooks,
     tables: [],
+    shared: null,
     configFolder,
     policy: { onHookError: policy.onHookError, nonIp: policy.nonIp, unreadable: policy.unreadable },
     icmp,
@@ -72,6 +73,14 @@ export function laneSpec(
     logLevel: log.level,
     trackChanges: false,
   };
+}
+
+/** What hooks said of themselves. */
+export interface TriedHooks {
+  /** In running order. */
+  readonly hooks: readonly HookInfo[];
+  /** Tables of daemon scope that they ask for. */
+  readonly demands: readonly TableDemand[];
 }
 
 /** What came of a trial with packets. */
@@ -89,7 +98,7 @@ export interface HookTrial {
  *
  * @param tables - what hooks may look addresses up in; their descriptors are lent until it returns
  * @param log - takes what hooks print
- * @returns the hooks in running order
+ * @returns the hooks in running order, and the tables that they ask for
  * @throws {@link FirehookError} what a hook was refused for
  */
 export async function tryHooks(
@@ -99,9 +108,9 @@ export async function tryHooks(
   hooks: readonly HookSource[],
   tables: readonly TableMemory[],
   log: Logger = createLogger({ level: settings.log.level }),
-): Promise<readonly HookInfo[]> {
+): Promise<TriedHooks> {
   const spec = laneSpec(settings, configFolder, user, hooks, 1);
-  return (await runTrial(spec, tables, isConfinementRequired(settings), log)).hooks;
+  return await runTrial(spec, tables, isConfinementRequired(settings), log);
 }
 
 /**
@@ -135,9 +144,10 @@ function runTrial(
   tables: readonly TableMemory[],
   isConfined: boolean,
   log: Logger,
-): Promise<{ readonly hooks: readonly HookInfo[]; readonly tried: LaneTried | null }> {
+): Promise<TriedHooks & { readonly tried: LaneTried | null }> {
   return new Promise((resolve, reject) => {
     let loaded: readonly HookInfo[] | null = null;
+    let demands: readonly TableDemand[] = [];
     let tried: LaneTried | null = null;
     let tooLong: FirehookError | null = null;
     const names = new Map<string, string>();
@@ -163,6 +173,7 @@ function runTrial(
         opened: () => undefined,
         ready: (report) => {
           loaded = report.hooks;
+          demands = report.tables;
           for (const { path, name } of loaded) names.set(path, name);
           clearTimeout(timer);
           timer = setTimeout(giveUp, PACKETS_TIMEOUT_MS, PACKETS_TIMEOUT_MS);
@@ -175,7 +186,7 @@ function runTrial(
         ended: ({ error }) => {
           // One for each: the supervisor's books, and the size of the progress file, go by their number.
           const isWhole = loaded?.length === spec.hooks.length && (spec.mode === 'check' || tried !== null);
-          if (loaded !== null && isWhole) resolve({ hooks: loaded, tried });
+          if (loaded !== null && isWhole) resolve({ hooks: loaded, demands, tried });
           else reject(tooLong ?? error ?? new FirehookError('FIREHOOK_LANE_FAILED', 'it ended while it started'));
         },
       },

@@ -10,8 +10,8 @@
  */
 
 import type { DriverPort } from '../drivers/contract.ts';
+import type { FrameSender } from '../lane/hook-frames.ts';
 import type { Lane } from '../lane/lane.ts';
-import type { FrameSender } from '../lane/load-chain.ts';
 import { LOCAL_NAME, type Way } from '../lane/way.ts';
 
 /** Sends the frames of hooks by the lane that runs. */

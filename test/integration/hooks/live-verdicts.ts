@@ -87,7 +87,8 @@ print('ready', flush=True)
 s.accept(); print('accepted', flush=True)
 `;
 
-interface Ends {
+/** Who is on which side of what is under test. */
+export interface Ends {
   readonly fw: Namespace;
   readonly inside: Namespace;
   readonly outside: Namespace;
@@ -96,7 +97,8 @@ interface Ends {
   readonly addresses: readonly (readonly [string, string])[];
 }
 
-async function layOut(t: TestContext, kind: 'bridge' | 'host'): Promise<Ends> {
+/** Makes the two sides. */
+export async function layOut(t: TestContext, kind: 'bridge' | 'host'): Promise<Ends> {
   if (kind === 'bridge') {
     const { ns } = await bridgeLab(t);
     return {
@@ -123,12 +125,14 @@ async function layOut(t: TestContext, kind: 'bridge' | 'host'): Promise<Ends> {
   };
 }
 
-async function python(ns: Namespace, text: string, ...args: string[]): Promise<string> {
+/** What a script prints. */
+export async function python(ns: Namespace, text: string, ...args: string[]): Promise<string> {
   const { stdout, stderr } = await ns.run('python3', ['-c', text, ...args]);
   return `${stdout.trim()}${stderr}`;
 }
 
-async function listening(ns: Namespace, text: string, address: string): Promise<RunningProcess> {
+/** A script that listens at an address, once it says that it is ready. */
+export async function listening(ns: Namespace, text: string, address: string): Promise<RunningProcess> {
   const running = ns.spawn('python3', ['-c', text, address]);
   await waitFor(() => running.stdout.includes('ready'), { what: 'a listener', timeoutMs: PATIENCE_MS });
   return running;

@@ -22,7 +22,7 @@ import { ethernet, ipv4, udp } from '../../support/packet-builder.ts';
 import { quietLane } from '../lane/lane-rig.ts';
 
 const PAGE = readFileSync(path.join(ROOT, 'docs/bad-hooks.md'), 'utf8');
-const IMPORTS = "import { DROP, defineHook, FORWARD, IPFreeBuff } from 'firehook';\n";
+const IMPORTS = "import { DROP, defineHook, FORWARD, HELD, IPFreeBuff } from 'firehook';\n";
 const folder = mkdtempSync(path.join(tmpdir(), 'firehook-bad-'));
 after(() => rmSync(folder, { recursive: true }));
 

@@ -559,7 +559,7 @@ describe('flows', () => {
     assert.deepEqual(ended, []);
   });
 
-  test('a flow that ended while its packet waited is gone: the packet has none', async (t) => {
+  test('a flow that ended while its packet waited is gone: the packet is invalid', async (t) => {
     const states: string[] = [];
     const { hook, tokens, release } = holder('holds', { timeoutMs: 600_000 }, (packet) =>
       packet.payload.text() === 'wait' ? packet.hold() : FORWARD,
@@ -579,7 +579,7 @@ describe('flows', () => {
     await lab.tick(5000);
     release(tokens[1] as number, FORWARD);
     await lab.tick(0);
-    assert.deepEqual(states, ['false new', 'true untracked']);
+    assert.deepEqual(states, ['false new', 'true invalid']);
   });
 });
 

@@ -13,8 +13,10 @@ import { after, test } from 'node:test';
 import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
 import { ChainFlows, DEFAULT_FLOWS } from '../../../src/hook/chain-flows.ts';
-import type { DefinedHook } from '../../../src/hook/contract.ts';
+import type { DefinedHook, HookRuntime } from '../../../src/hook/contract.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
+import { LiveClock } from '../../../src/lane/hook-clock.ts';
+import { HookTables } from '../../../src/lane/hook-tables.ts';
 import { buildPrefixTable } from '../../../src/prefix/build-table.ts';
 import { PrefixTable } from '../../../src/prefix/prefix-table.ts';
 import { parseCidr } from '../../../src/wire/address.ts';
@@ -57,6 +59,7 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
     ],
   },
   mirror: { to: 'ids0', filter: 'udp', snap: 64 },
+  'syn-guard': { ports: [22, 80, 443] },
   'rewrite-payload': { protocol: 'udp', port: 53, find: 'telnet', replace: 'secret' },
 };
 
@@ -88,8 +91,15 @@ const TABLE = new PrefixTable(
 for (const [name, options] of CASES) {
   const what = options === OPTIONS[name] ? '' : ` by ${JSON.stringify(options)}`;
   test(`${name}${what} leaves nothing on the heap`, async () => {
-    const runtime = { ...quietRuntime(name), prefixes: () => TABLE };
     const { default: stock } = (await import(path.join(ROOT, `hooks/${name}.ts`))) as { default: DefinedHook };
+    const tables = new HookTables({ shared: null, isCheck: false, clock: new LiveClock() });
+    const rules = stock.tables ?? {};
+    tables.declare(name, typeof rules === 'function' ? rules(await checked(stock, options)) : rules);
+    const runtime: HookRuntime = {
+      ...quietRuntime(name),
+      prefixes: () => TABLE,
+      table: (table) => tables.find(name, table),
+    };
     const { onPacket = () => FORWARD } =
       (await stock.setup?.(await checked(stock, options), runtime)) ?? handlersOf(stock);
     const chain = new HookChain({
@@ -100,6 +110,7 @@ for (const [name, options] of CASES) {
       pool: new Pool(1 << 20),
       onFault: (_hook, reason) => assert.fail(reason),
     });
+    tables.clock.packets = chain;
     const lane = quietLane(chain);
     const lengths = FRAMES.map((frame) => frame.length);
     // One buffer for all frames, as a driver has it.

@@ -54,6 +54,8 @@ const passes = (datagram: Uint8Array, more: More = {}): Step => ({ datagram, ver
 const dropped = (datagram: Uint8Array, more: More = {}): Step => ({ datagram, verdict: 'dropped', ...more });
 const rejected = (datagram: Uint8Array, more: More = {}): Step => ({ datagram, verdict: 'rejected', ...more });
 
+const held = (datagram: Uint8Array): Step => ({ datagram, verdict: 'held' });
+
 const toTcp = (destinationPort: number, more: object = {}): Uint8Array => ipv4({}, tcp({ destinationPort, ...more }));
 const toUdp = (destinationPort: number, payload = 'text'): Uint8Array => ipv4({}, udp({ destinationPort }, payload));
 
@@ -67,6 +69,11 @@ const asks = (name: string): Uint8Array => ipv4({}, udp({ destinationPort: 53 },
 
 /** By the file of the hook. */
 export const HOOKS: Readonly<Record<string, Case>> = {
+  'second-look.ts': {
+    steps: [held(toUdp(53)), { ...held(toUdp(53)), afterMs: 10 }, passes(toUdp(53), { afterMs: 51 })],
+  },
+  'late.ts': { steps: [held(toUdp(53)), held(toTcp(80))] },
+  'ask-policy.ts': { steps: [held(toUdp(53))] },
   'drop-telnet.ts': { steps: [dropped(toTcp(23), { by: 'drop-telnet' }), passes(toTcp(80)), passes(toUdp(23))] },
   'packet-quota.ts': {
     options: { packets: 2 },
@@ -172,6 +179,7 @@ export const CONFIGURATIONS: Readonly<Record<string, Case>> = {
     attach: 'host',
     steps: [passes(toTcp(80)), passes(toUdp(53), { from: 'out' })],
   },
+  'docs/hooks/impair.md yaml 0': { steps: [held(toTcp(80)), held(ipv6({}, udp()))] },
   'docs/hooks/pass-all.md yaml 0': { steps: [passes(toTcp(23)), passes(ipv6({}, udp()))] },
   'docs/hooks/drop-port.md yaml 0': {
     steps: [

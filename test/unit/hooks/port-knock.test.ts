@@ -126,8 +126,18 @@ describe('port-knock', () => {
     );
   });
 
-  test('refuses more than one lane', async () => {
-    await assert.rejects(openLab(portKnock, { options: OPTIONS, lanes: 2 }), /there are 2 lanes, .*; use lanes: 1/);
+  test('counts the time of a port that is open from the last knock, whatever the patience is', async () => {
+    await withLab(
+      async (lab) => {
+        await knock(lab, [7000]);
+        await lab.tick(1_500);
+        assert.equal(await verdict(lab, syn(22)), 'dropped');
+        await knock(lab, [7000]);
+        await lab.tick(500);
+        assert.equal(await verdict(lab, syn(22)), 'forwarded');
+      },
+      { port: 22, sequence: [7000], patience: 60, open: 1, sources: 100 },
+    );
   });
 
   for (const [options, message] of [

@@ -11,9 +11,10 @@ import { Pool } from '../../../src/firewall/pool.ts';
 import { ChainFlows, DEFAULT_FLOWS } from '../../../src/hook/chain-flows.ts';
 import { REPLY } from '../../../src/hook/contract.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
-import { REPLIED } from '../../../src/lane/ledger.ts';
+import { FORWARDED, REPLIED } from '../../../src/lane/ledger.ts';
 import { frameOf } from '../../support/frame-of.ts';
 import { heapGrowth, SMALLEST_LEAK } from '../../support/heap-growth.ts';
+import { loadedHook } from '../../support/loaded-hook.ts';
 import { ethernet, icmpv4, ipv4, ipv6, udp } from '../../support/packet-builder.ts';
 import { callback, filtered, hook, quietLane } from './lane-rig.ts';
 
@@ -99,4 +100,43 @@ test('a packet that a hook sends back leaves nothing on the heap', () => {
   });
   assert.ok(least < SMALLEST_LEAK, `${least} octets a packet`);
   assert.equal(lane.packets, lane.ledger[REPLIED]);
+});
+
+test('a packet that waits, and goes on, leaves nothing on the heap', () => {
+  const waits = loadedHook({
+    name: 'waits',
+    hold: { packets: 100, mib: 1, timeoutMs: 10 },
+    onPacket: (packet, { timestamp }) => packet.holdUntil(timestamp + 2),
+  });
+  const chain = new HookChain({
+    hooks: [waits, hook('behind', () => FORWARD)],
+    onHookError: 'drop',
+    pool: new Pool(1 << 20),
+    onFault: (_, reason, error) => assert.fail(`${reason} ${error}`),
+  });
+  // An array of references: a number of its own would be made for each look.
+  const nowMs: (number | null)[] = [null];
+  const scheduled = { cancel: () => undefined };
+  const clock = { now: () => 0n, schedule: () => scheduled };
+  const lane = quietLane(chain, undefined, { now: () => nowMs[0] as number, clock });
+  const frame = ethernet({ padTo: 60 }, ipv4({}, udp()));
+  const shared = Buffer.alloc(2048);
+  const handed = frameOf(shared, { seconds: 1 });
+  handed.length = frame.length;
+  handed.originalLength = frame.length;
+  let batches = 0;
+  const least = heapGrowth((count) => {
+    for (let index = 0; index < count; index++) {
+      if (index % 50 === 0) {
+        batches += 3;
+        nowMs[0] = batches;
+      }
+      shared.set(frame);
+      handed.seconds = 1;
+      lane.onFrame(handed);
+      if (index % 50 === 49) lane.onBatchEnd();
+    }
+  });
+  assert.ok(least < SMALLEST_LEAK, `${least} octets a packet`);
+  assert.ok((lane.ledger[FORWARDED] as number) > 1_000);
 });

@@ -126,7 +126,11 @@ export function filtered(name: string, filter: string, onPacket: OnPacket = () =
 }
 
 /** A lane over a driver that sends nothing, successfully: for what a packet costs. */
-export function quietLane(chain: HookChain, ways: readonly Way[] = [bridgeWay()]): Lane {
+export function quietLane(
+  chain: HookChain,
+  ways: readonly Way[] = [bridgeWay()],
+  { now = () => 0, clock }: Partial<Pick<LaneOptions, 'now' | 'clock'>> = {},
+): Lane {
   const driver: Driver = {
     name: 'null',
     capabilities: { live: true, sharesPort: false, offloads: false },
@@ -144,7 +148,8 @@ export function quietLane(chain: HookChain, ways: readonly Way[] = [bridgeWay()]
     unreadable: 'forward',
     icmp: icmpSettings(0),
     sender: null,
-    now: () => 0,
+    now,
+    ...(clock === undefined ? {} : { clock }),
   });
 }
 

@@ -36,12 +36,14 @@ const hook = fc.record(
 );
 const ring = fc.record({ port: value, slots: value }, { requiredKeys: [] });
 /** The right keys with whatever values. */
+const TABLE = { hook: 'port-knock', name: 'knockers', most: 10_000, keyOctets: 16 };
 const almost = fc.record(
   {
     type: fc.oneof(value, fc.constantFrom('opened', 'ready', 'failed', 'start', 'stop', 'NODE_HANDLE')),
     hooks: fc.oneof(value, fc.array(hook, { maxLength: 3 })),
     rings: fc.oneof(value, fc.array(ring, { maxLength: 3 })),
     kernelFilter: value,
+    tables: fc.oneof(value, fc.constant([TABLE]), fc.constant([{ ...TABLE, most: 2 ** 31 }])),
     code: fc.oneof(value, fc.constantFrom(...Object.keys(ERRORS))),
     message: value,
     exitCode: fc.oneof(value, fc.integer({ min: -1, max: 6 })),
@@ -51,7 +53,7 @@ const almost = fc.record(
 );
 const honest = fc.constantFrom<FromLane>(
   { type: 'opened' },
-  { type: 'ready', hooks: [], rings: [{ port: 0, slots: 128 }], kernelFilter: null },
+  { type: 'ready', hooks: [], rings: [{ port: 0, slots: 128 }], kernelFilter: null, tables: [TABLE] },
   { type: 'failed', code: 'FIREHOOK_LANE_FAILED', message: 'why', exitCode: 1 },
 );
 const json = fc.oneof(almost, value, honest).map((one) => `${JSON.stringify(one) ?? ''}\n`);
