@@ -211,6 +211,18 @@ describe('a bad configuration', () => {
       `${BRIDGE}tables:\n${Array.from({ length: 33 }, (_, index) => `  t${index}: { file: x }\n`).join('')}`,
       'tables: has 33 tables; expected 32 at most (line 3)',
     ],
+    [
+      `${BRIDGE}hooks:\n  - module: a.ts\n    allow: { interfaces: [ids0, lan0] }`,
+      'hooks[0].allow.interfaces[1]: "lan0" is a port of an attach, whose packets the hooks meet; expected another interface (line 5)',
+    ],
+    [
+      'attach: [{ tap: eth0 }]\nhooks:\n  - module: a.ts\n    allow: { interfaces: [ids0] }',
+      'hooks[0].allow.interfaces[0]: "ids0" is of no use: every attach is a tap, and where there are only taps nothing is sent (line 4)',
+    ],
+    [
+      `${BRIDGE}hooks: [{ module: a.ts, allow: { interfaces: [a/b] } }]`,
+      `hooks[0].allow.interfaces[0]: "a/b" is not valid; ${aName} (line 3)`,
+    ],
     [`${BRIDGE}tables:\n  a: { file: x }\n  a: { file: y }`, 'Map keys must be unique (line 5, column 3)'],
     ['attach:', `attach: is empty; ${attaches} (line 1)`],
     ['attach: []', `attach: [] is not valid; ${attaches} (line 1)`],
