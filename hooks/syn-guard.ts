@@ -60,8 +60,8 @@ const RST = 4;
 const ACK = 16;
 const SIGN = 1 << 31;
 const SECOND = 1000;
-/** A number is right for one to two of these: a client answers at once. */
-const SLICE_MS = 8_000;
+/** A number is right for one to two times eight seconds: a client answers at once. */
+const SLICE_SHIFT = 3;
 /** Seconds after the last one with too many SYNs. */
 const CALM_SECONDS = 10;
 const MOST_SERVERS = 64;
@@ -93,29 +93,32 @@ export default defineHook({
       return source.length === 4 || isLinkLocal(source) ? source : known.network(source, 32, 64);
     }
 
-    function onSyn(packet: Packet, tcp: Tcp, timestamp: number): Verdict {
+    function onSyn(packet: Packet, tcp: Tcp, second: number): Verdict {
       const { source } = packet;
       if (known.get(keyOf(source)) !== 0) return FORWARD;
-      if (meter !== null && !meter.isTooMuch(timestamp)) return FORWARD;
+      if (meter !== null && !meter.isTooMuch(second)) return FORWARD;
       if (!mayAnswer(packet)) return DROP;
-      answer(packet, tcp, cookies.of(packet, sliceOf(timestamp)));
+      answer(packet, tcp, cookies.of(packet, second >>> SLICE_SHIFT));
       return REPLY;
     }
 
-    function onReset(packet: Packet, tcp: Tcp, timestamp: number): Verdict {
-      if (!cookies.isRight(packet, tcp.seq | 0, sliceOf(timestamp))) return FORWARD;
+    function onReset(packet: Packet, tcp: Tcp, second: number): Verdict {
+      if (!cookies.isRight(packet, tcp.seq | 0, second >>> SLICE_SHIFT)) return FORWARD;
       known.set(keyOf(packet.source), 1);
       return DROP;
     }
 
     return {
-      onPacket(packet, { side, timestamp }) {
+      onPacket(packet, context) {
         const { tcp } = packet;
-        if (tcp === null || side !== 'in' || !rule.matches(packet) || !isServer(packet.destination, servers))
+        if (tcp === null || context.side !== 'in' || !rule.matches(packet) || !isServer(packet.destination, servers))
           return FORWARD;
         const flags = tcp.flags & (FIN | SYN | RST | ACK);
-        if ((flags & (SYN | ACK | RST)) === SYN) return onSyn(packet, tcp, timestamp);
-        return flags === RST ? onReset(packet, tcp, timestamp) : FORWARD;
+        const isSyn = (flags & (SYN | ACK | RST)) === SYN;
+        if (!isSyn && flags !== RST) return FORWARD;
+        // A whole number: one with a fraction that is handed on would be an object.
+        const second = Math.floor(context.timestamp / SECOND) | 0;
+        return isSyn ? onSyn(packet, tcp, second) : onReset(packet, tcp, second);
       },
     };
   },
@@ -149,10 +152,6 @@ class Cookies {
 
 function isEither(value: number, cookie: number): boolean {
   return value === cookie || value === (cookie ^ SIGN);
-}
-
-function sliceOf(timestamp: number): number {
-  return Math.floor(timestamp / SLICE_MS) | 0;
 }
 
 /** Makes the SYN of a client the wrong answer to it. */
@@ -203,8 +202,7 @@ class Meter {
   }
 
   /** Counts one more; true where it is one too many, or there were some of late. */
-  isTooMuch(timestamp: number): boolean {
-    const second = Math.floor(timestamp / SECOND) | 0;
+  isTooMuch(second: number): boolean {
     if (second !== this.#second) {
       this.#second = second;
       this.#count = 0;

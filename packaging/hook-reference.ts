@@ -35,6 +35,7 @@ const SECTIONS: readonly Section[] = [
     file: 'src/hook/contract.ts',
     without: ['HOOK_META', 'HookModules', 'HookModuleNames'],
   },
+  { title: 'What an event can be', file: 'src/events/event-layout.ts', only: ['EventType'] },
   { title: 'What it is interested in', file: 'src/wire/interest.ts', only: ['Interest'] },
   { title: 'A packet and where it was met', file: 'src/hook/packet/packet-contract.ts' },
   { title: 'The ends of a flow', file: 'src/flow/flow-ends.ts', only: ['FlowEnds'] },

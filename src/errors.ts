@@ -72,6 +72,12 @@ export const ERRORS = {
   FIREHOOK_HOOK_FAULT: { op: 'load', what: 'a hook is at fault', advice: '', exitCode: 1 },
   FIREHOOK_HOOK_OPTIONS: { op: 'load', what: 'the options of a hook are not valid', advice: '', exitCode: 2 },
   FIREHOOK_HOOK_SETUP: { op: 'load', what: 'the hook failed while it was set up', advice: '', exitCode: 2 },
+  FIREHOOK_EVENTS_FILE: {
+    op: 'write',
+    what: 'cannot write the file for events',
+    advice: 'check events.file: a plain file, in a folder that is there',
+    exitCode: 2,
+  },
   FIREHOOK_TABLE_UNREADABLE: { op: 'load', what: 'cannot read the list of a table', advice: '', exitCode: 2 },
   FIREHOOK_TABLE_INVALID: { op: 'load', what: 'the list of a table is not valid', advice: '', exitCode: 2 },
   FIREHOOK_TABLE_BUILD: { op: 'load', what: 'cannot build a table', advice: '', exitCode: 1 },

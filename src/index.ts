@@ -8,6 +8,7 @@
  * @module
  */
 
+export type { EventType } from './events/event-layout.ts';
 export * from './firewall/constants.ts';
 export {
   ExAllocatePoolWithTag,
@@ -20,8 +21,10 @@ export {
 export { IPRcvBuf } from './firewall/ip-rcv-buf.ts';
 export { halfSipHash } from './flow/half-sip-hash.ts';
 export type {
+  Counter,
   Decisions,
   DefinedHook,
+  EventFields,
   FinalVerdict,
   Handlers,
   HoldRule,

@@ -124,6 +124,7 @@ async function main(): Promise<void> {
         collect,
         [],
       )
+      .option('--events <file>', 'write a line of JSON for each event of a hook')
       .option('--json', 'print JSON')
       .action(async (input: string, options: ReplayOptions) => {
         const { replay } = await import('./replay.ts');

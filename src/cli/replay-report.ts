@@ -6,20 +6,22 @@
  * @module
  */
 
-import type { PoolReport } from '../control/reports.ts';
+import type { MetricReport, PoolReport } from '../control/reports.ts';
 import type { SavefileDriver } from '../drivers/savefile.ts';
 import { isStandardOutput } from '../drivers/savefile-output.ts';
 import type { FirehookError } from '../errors.ts';
 import { systemPool } from '../firewall/ddk.ts';
 import { HOOK_WIDTH, type HookChain } from '../hook/hook-chain.ts';
 import type { VerifierSettings } from '../hook/verifier.ts';
+import { type FlowRow, flowRowOf } from '../lane/flow-row.ts';
 import type { Lane } from '../lane/lane.ts';
 import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../lane/ledger.ts';
 import type { LoadedChain } from '../lane/load-chain.ts';
 import { HOOK_COUNTERS, type HookChainCounter, type Row, rowFrom, shownOf } from '../telemetry/counters.ts';
+import type { ReplayEvents, ReplayEventsReport } from './replay-events.ts';
 import type { ReplayGuard } from './replay-guard.ts';
 import type { ReplayWays } from './replay-ways.ts';
-import { showPool } from './show.ts';
+import { showMetrics, showPool } from './show.ts';
 import { type Cell, gridOf } from './table.ts';
 import type { UnreadLinktypes } from './unread-linktypes.ts';
 
@@ -39,7 +41,12 @@ export interface ReplayReport {
     /** Of its timers and promises, beside those of `onPacket`. */
     readonly faultsOutside: number;
     readonly notFreed: number;
+    /** Counters and gauges that it has declared. */
+    readonly metrics: readonly MetricReport[];
   })[];
+  readonly events: ReplayEventsReport;
+  /** What the flow table counted; null where no hook asks for flows. */
+  readonly flows: FlowRow | null;
   /** As `firehook pool` has it; of the hooks only those that have not freed something. */
   readonly pool: PoolReport;
   /** What the verifier made happen, in a sentence, and by which settings; null where it was off. */
@@ -84,12 +91,14 @@ export function makeReport(
   output: string | null,
   driver: SavefileDriver,
   lane: Lane,
-  { chain, hooks, verifier }: LoadedChain,
+  { chain, hooks, verifier, metrics, flows }: LoadedChain,
   guard: ReplayGuard,
   unread: UnreadLinktypes,
   ways: ReplayWays,
+  events: ReplayEvents,
   error: FirehookError | null,
 ): ReplayReport {
+  const declared = metrics.read(chain.owners);
   const total = emptyRow();
   for (let base = 0; base < lane.ledger.length; base += LEDGER_WIDTH) addRow(total, rowAt(lane.ledger, base));
   const problems = checkRow(total, true);
@@ -109,10 +118,18 @@ export function makeReport(
       ...rowFrom(HOOK_COUNTERS, chain.counters, index * HOOK_WIDTH),
       faultsOutside: guard.faultsOf(file),
       notFreed: systemPool.ownerUsage(chain.owners[index] ?? index).outstanding,
+      metrics: declared
+        .filter(({ hook }) => hook === index)
+        .map(({ name: counter, kind, value, help }) => ({ name: counter, kind, value, help })),
     })),
+    events: events.report,
+    flows: flows === null ? null : flowRowOf(flows),
     pool: poolReport(chain),
     verifier: verifier === null ? null : { ...verifier.settings, report: verifier.report },
-    warnings: warningsOf(driver, total, unread, ways),
+    warnings: [
+      ...warningsOf(driver, total, unread, ways),
+      ...(events.problem === '' ? [] : [`${events.report.failed} events were not written: ${events.problem}`]),
+    ],
     error: error?.message ?? (guard.interruptedBy === null ? null : `interrupted by ${guard.interruptedBy}`),
   };
 }
@@ -142,6 +159,10 @@ function verifierLines({ verifier, hooks }: ReplayReport): string[] {
 export function showReport(report: ReplayReport, width?: number): string {
   const grid = gridOf(width);
   const { total } = report;
+  const metrics = showMetrics(
+    report.hooks.flatMap(({ name, metrics: own }) => own.map((metric) => ({ hook: name, ...metric }))),
+    width,
+  );
   const shown = shownOf<HookChainCounter>(HOOK_COUNTERS, report.hooks);
   const reasons: [string, number][] = [
     ['malformed', total.droppedMalformed],
@@ -169,11 +190,21 @@ export function showReport(report: ReplayReport, width?: number): string {
             ]),
           ]),
         ]),
+    ...(metrics === '' ? [] : ['', metrics, '']),
+    ...eventLines(report.events),
     ...verifierLines(report),
     ...(report.output === null ? [] : [`Written: ${report.written} packets to ${nameOf(report.output)}`]),
     report.addsUp ? 'The ledger adds up.' : `The ledger does NOT add up: ${report.problems.join('; ')}`,
     ...(report.pool.tags.some(({ allocs }) => allocs > 0) ? ['', showPool(report.pool, width)] : []),
   ].join('\n');
+}
+
+/** Events by their types, where there were some. */
+function eventLines({ made, byType, file, written }: ReplayEventsReport): string[] {
+  if (made === 0) return [];
+  const types = Object.entries(byType).filter(([, count]) => count > 0);
+  const parts = types.map(([type, count]) => `${count.toLocaleString('en-US')} ${type}`).join(', ');
+  return [`Events of hooks: ${parts}${file === null ? '' : `; ${written.toLocaleString('en-US')} lines in ${file}`}`];
 }
 
 function nameOf(output: string): string {

@@ -43,6 +43,7 @@ import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
 import { printable, printableJson } from '../telemetry/printable.ts';
 import { paint } from './fail.ts';
 import { printableLines } from './output.ts';
+import { ReplayEvents } from './replay-events.ts';
 import { ReplayGuard } from './replay-guard.ts';
 import { makeReport, showReport } from './replay-report.ts';
 import { ReplaySender } from './replay-sender.ts';
@@ -60,6 +61,8 @@ export interface ReplayOptions extends WayOptions {
   /** `KEY=VALUE`, as in `verifier:` of the configuration. */
   readonly verifier: readonly string[];
   readonly json?: boolean;
+  /** A file for the events of hooks. */
+  readonly events?: string;
 }
 
 type SeededSettings = Settings & { readonly verifier: { readonly seed: number } };
@@ -93,7 +96,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   const folder = options.config === undefined ? process.cwd() : path.dirname(path.resolve(options.config));
   // The output is emptied when it is opened: not for hooks that are refused.
   const tables = await buildTables(settings, user);
-  if (options.write !== undefined)
+  if (options.write !== undefined || options.events !== undefined)
     await lendTables(tables, (memories) => tryHooks(settings, folder, user, sources, memories));
   let guard: ReplayGuard | null = null;
   const isDrawn = process.stderr.isTTY === true;
@@ -102,6 +105,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     ...(options.write === undefined ? {} : { output: options.write }),
     ...(isDrawn ? { onProgress: (read: number, total: number) => guard?.draw(bar(read, total)) } : {}),
   });
+  const events = new ReplayEvents(options.events ?? null);
   // Files are open: from here on nothing needs root, and hooks must not have it.
   if (user !== null) becomeUser(user);
 
@@ -134,19 +138,19 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   let chain: LoadedChain;
   let lastFault = (): string => '';
   try {
-    chain = await loadHooks(
-      sources,
-      settings,
+    chain = await loadHooks(sources, settings, {
       tables,
       folder,
       clock,
-      { send, frames, interfaces },
+      ways: { send, frames, interfaces },
       log,
-      (hook, text) => {
+      events,
+      onFault: (hook, text) => {
         lastFault = () => `${hook}: ${text()}`;
         log('error', () => hookLine(hook, text));
       },
-    );
+    });
+    events.name(chain.chain);
   } catch (error) {
     await guard.end();
     driver.stop();
@@ -173,10 +177,11 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
   sink = new ReplaySink({ driver, lane, clock, ways, unread, sender });
   const error = await run(driver, sink);
   chain.teardown();
+  events.end();
   await guard.end();
   if (isDrawn) process.stderr.write('\r\u001b[K');
   const end = endOf(error, guard, chain.chain, lastFault);
-  const report = makeReport(input, options.write ?? null, driver, lane, chain, guard, unread, ways, end);
+  const report = makeReport(input, options.write ?? null, driver, lane, chain, guard, unread, ways, events, end);
   report.warnings.forEach(warn);
   const stream = isStandardOutput(options.write ?? '') ? process.stderr : process.stdout;
   const width = widthOf(stream);
@@ -259,15 +264,21 @@ function warn(sentence: string): void {
   process.stderr.write(`firehook: warning: ${printable(sentence)}\n`);
 }
 
+/** What hooks are given in a replay. */
+interface LoadingParts {
+  readonly tables: ReplayTables;
+  readonly folder: string;
+  readonly clock: FileClock;
+  readonly ways: Required<Pick<LoadChainOptions, 'send' | 'frames' | 'interfaces'>>;
+  readonly log: ReturnType<typeof createRateLimitedLog>;
+  readonly events: ReplayEvents;
+  readonly onFault: (hook: string, text: () => string) => void;
+}
+
 function loadHooks(
   sources: readonly HookSource[],
   settings: SeededSettings,
-  tables: ReplayTables,
-  folder: string,
-  clock: FileClock,
-  ways: Required<Pick<LoadChainOptions, 'send' | 'frames' | 'interfaces'>>,
-  log: ReturnType<typeof createRateLimitedLog>,
-  onFault: (hook: string, text: () => string) => void,
+  { tables, folder, clock, ways, log, events, onFault }: LoadingParts,
 ): Promise<LoadedChain> {
   return loadChain({
     hooks: sources,
@@ -278,6 +289,7 @@ function loadHooks(
     poolLimitMiB: settings.pool.limitMiB,
     tables: new Map(Array.from(tables, ([name, { table }]) => [name, table])),
     flows: flowSettings(settings.flows),
+    events: events.ring,
     verifier: settings.verifier,
     trackChanges: true,
     log: (level, hook, message) => log(level, () => hookLine(hook, message)),

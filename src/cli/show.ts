@@ -15,7 +15,15 @@ import type {
   StatusReport,
   TableReport,
 } from '../control/reports.ts';
-import { HOOK_COUNTERS, type HookChainCounter, shownOf, WAY_COUNTERS, type WayCounter } from '../telemetry/counters.ts';
+import {
+  FLOW_COUNTERS,
+  type FlowCounter,
+  HOOK_COUNTERS,
+  type HookChainCounter,
+  shownOf,
+  WAY_COUNTERS,
+  type WayCounter,
+} from '../telemetry/counters.ts';
 import { printable } from '../telemetry/printable.ts';
 import { type Cell, gridOf, table } from './table.ts';
 
@@ -50,6 +58,7 @@ export function showStatus(report: StatusReport, width?: number): string {
     ...ringLines(report.lanes).map((line): [string, string] => ['ring', line]),
     ['lease', lapsesOf(report)],
     ...report.tables.flatMap(tableLines),
+    ...flowLines(report.flows),
     ['hooks', report.hooks.length === 0 ? 'none' : report.hooks.join(', ')],
     ...(report.kernelFilter === null
       ? []
@@ -74,6 +83,17 @@ function tableLines({ name, prefixes, version, file, secondsInForce, lastError }
   const line: [string, string] = ['table', `${name}: ${count}, version ${version} for ${secondsInForce} s, of ${file}`];
   if (lastError === null) return [line];
   return [line, ['', `${name}: NOT taken ${lastError.secondsAgo} s ago: ${lastError.text}`]];
+}
+
+/** What the flow tables count; nothing where there are none. */
+function flowLines(flows: StatusReport['flows']): [string, string][] {
+  if (flows === null) return [];
+  const number = (value: number): string => value.toLocaleString('en-US');
+  const others = shownOf<FlowCounter>(FLOW_COUNTERS, [flows]).filter(
+    ({ name, depth }) => depth === 0 && name !== 'now' && name !== 'most',
+  );
+  const counted = others.map(({ name, label }) => `${label ?? name} ${number(flows[name])}`).join(', ');
+  return [['flows', `${number(flows.now)} of ${number(flows.most)}; ${counted}`]];
 }
 
 /** How it does, in one look: before everything that does not change. */
@@ -144,6 +164,7 @@ export function showStats(report: StatsReport, width?: number): string {
       ? [port('came past the hooks', ({ unhooked }) => unhooked)]
       : []),
   ]);
+  const metrics = showMetrics(report.metrics, width);
   const hooks = report.droppedByHooks.filter(({ dropped, rejected }) => dropped + rejected > 0);
   return [
     ...(report.ways.some(({ isWouldBe }) => isWouldBe)
@@ -160,6 +181,7 @@ export function showStats(report: StatsReport, width?: number): string {
           ]),
           '',
         ]),
+    ...(metrics === '' ? [] : [metrics, '']),
     ...(report.lanes.length < 2
       ? []
       : [
@@ -176,6 +198,7 @@ export function showStats(report: StatsReport, width?: number): string {
           ]),
           '',
         ]),
+    ...eventLines(report.events),
     ...(report.kernelDropped > 0
       ? [`The kernel dropped ${report.kernelDropped.toLocaleString('en-US')} frames that the lane was too slow for.`]
       : []),
@@ -190,10 +213,37 @@ export function showStats(report: StatsReport, width?: number): string {
   ].join('\n');
 }
 
+/** What hooks count themselves; '' where they count nothing. */
+export function showMetrics(metrics: StatsReport['metrics'], width?: number): string {
+  if (metrics.length === 0) return '';
+  return gridOf(width)([
+    ['hook', 'counts', 'value', 'what it is'],
+    ...metrics.map(({ hook, name, value, help }): Cell[] => [hook, name, value, help]),
+  ]);
+}
+
+/** Events, where there were some. */
+function eventLines({ made, lost, sink }: StatsReport['events']): string[] {
+  if (made === 0 && (sink?.problem ?? null) === null) return [];
+  const number = (value: number): string => value.toLocaleString('en-US');
+  const parts = [
+    ...(lost === 0 ? [] : [`${number(lost)} found no room`]),
+    ...(sink === null ? ['nobody writes them down'] : [`${number(sink.written)} are in ${sink.file}`]),
+    ...(sink === null || sink.failed === 0 ? [] : [`${number(sink.failed)} could not be written`]),
+    ...(sink === null || sink.invalid === 0 ? [] : [`${number(sink.invalid)} were none`]),
+    ...(sink === null || sink.problem === null ? [] : [sink.problem]),
+  ];
+  return [`${number(made)} events of hooks: ${parts.join(', ')}.`];
+}
+
 /** `firehook hooks`, in running order. */
 export function showHooks(report: HooksReport, width?: number): string {
   const grid = gridOf(width);
   if (report.hooks.length === 0) return 'No hooks: everything is forwarded.';
+  const metrics = showMetrics(
+    report.hooks.flatMap(({ name, metrics: own }) => own.map((metric) => ({ hook: name, ...metric }))),
+    width,
+  );
   // In a tap alone changes are tracked.
   const shown = shownOf<HookChainCounter>(HOOK_COUNTERS, report.hooks);
   return [
@@ -207,6 +257,7 @@ export function showHooks(report: HooksReport, width?: number): string {
         hook.path,
       ]),
     ]),
+    ...(metrics === '' ? [] : ['', metrics]),
   ].join('\n');
 }
 

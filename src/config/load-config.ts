@@ -117,7 +117,9 @@ export function parseConfig(
       { ...table, file: path.resolve(baseFolder, table.file) },
     ]),
   );
-  const config = { ...result.data, hooks, tables };
+  const { file } = result.data.events;
+  const events = file === undefined ? {} : { file: path.resolve(baseFolder, file) };
+  const config = { ...result.data, hooks, tables, events };
   return { config, warnings: warningsOf(config) };
 }
 

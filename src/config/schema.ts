@@ -297,6 +297,15 @@ export const configSchema = object({
   })
     .prefault({})
     .describe('The table of flows of a lane; there is one where a hook asks for it.'),
+  events: object({
+    file: path('a file for events')
+      .optional()
+      .describe(
+        'A file, relative to the configuration file, that gets a line of JSON for each event of a hook; without it they are counted only.',
+      ),
+  })
+    .prefault({})
+    .describe('Events that hooks make, in the envelope of EVE of Suricata.'),
   verifier: object({
     chains: oneOf('whole', 'header', 'random', 'octets')
       .default('whole')

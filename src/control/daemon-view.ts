@@ -14,6 +14,7 @@ import type { DeviceAnswer } from '../lane/read-message.ts';
 import type { Way } from '../lane/way.ts';
 import type { EarlierTaker, LeaseState } from '../plumbing/contract.ts';
 import type { PortCounters } from '../plumbing/port-counters.ts';
+import type { EventSinkView } from '../supervisor/event-sink.ts';
 import type { TableView } from '../supervisor/prefix-tables.ts';
 import type { RingPlan } from '../supervisor/ring-plan.ts';
 import type { Totals } from '../supervisor/totals.ts';
@@ -72,6 +73,8 @@ export interface DaemonView {
   readonly hooks: readonly HookInfo[];
   readonly tables: readonly TableView[];
   readonly totals: Totals;
+  /** Where events of hooks go; null where nobody writes them down. */
+  readonly events: EventSinkView | null;
   readonly warnings: readonly string[];
   /** Lines that the reader of the log did not take. */
   readonly logLinesLost: number;

@@ -7,13 +7,16 @@
  * @module
  */
 
+import type { FlowRow } from '../lane/flow-row.ts';
 import { addRow, checkRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
 import type { LaneProgress } from '../lane/progress.ts';
 import type { PortCounters } from '../plumbing/port-counters.ts';
+import type { EventSinkView } from '../supervisor/event-sink.ts';
 import { describeRings, type RingReport } from '../supervisor/ring-plan.ts';
-import { sumProgress, type WayTotals } from '../supervisor/totals.ts';
+import { type EventTotals, sumProgress, type WayTotals } from '../supervisor/totals.ts';
 import { version } from '../supervisor/version.ts';
 import { HOOK_COUNTERS, type HookChainCounter, MOST_COUNTED, pickRow, type Row } from '../telemetry/counters.ts';
+import type { MetricKind, MetricValue } from '../telemetry/metrics.ts';
 import type { ControlReports } from './control-server.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { askDevices } from './device-control.ts';
@@ -82,6 +85,8 @@ export interface StatusReport {
   readonly lanes: readonly LaneReport[];
   readonly hooks: readonly string[];
   readonly tables: readonly TableReport[];
+  /** What the flow tables of all lanes count; null where no hook asks for flows. */
+  readonly flows: FlowRow | null;
   /** What the kernel hands over at the ports of `tap`, by the interests of the hooks; null where it is everything. */
   readonly kernelFilter: string | null;
   readonly policy: object;
@@ -99,6 +104,21 @@ export interface TableReport {
   readonly secondsInForce: number;
   /** Why the list, as it is now, was not taken; null when it was. */
   readonly lastError: { readonly text: string; readonly secondsAgo: number } | null;
+}
+
+/** A counter or gauge of a hook: of all lanes, in sum. */
+export interface MetricReport {
+  readonly name: string;
+  readonly kind: MetricKind;
+  readonly value: number;
+  /** '' for none. */
+  readonly help: string;
+}
+
+/** Events of hooks in `firehook stats`. */
+export interface EventsReport extends EventTotals {
+  /** What became of those that were not lost; null where the configuration names no file. */
+  readonly sink: EventSinkView | null;
 }
 
 /** A lane in `firehook status`. */
@@ -132,6 +152,9 @@ export interface StatsReport {
   /** What each running lane has done since it started. */
   readonly lanes: readonly { readonly pid: number; readonly packets: number; readonly total: LedgerRow }[];
   readonly droppedByHooks: readonly { readonly hook: string; readonly dropped: number; readonly rejected: number }[];
+  /** Counters and gauges that hooks have declared. */
+  readonly metrics: readonly ({ readonly hook: string } & MetricReport)[];
+  readonly events: EventsReport;
   readonly addsUp: boolean;
   /** What does not add up, one sentence each. */
   readonly problems: readonly string[];
@@ -145,6 +168,8 @@ export interface HookReport extends Readonly<Omit<Row<HookChainCounter>, 'change
   readonly path: string;
   /** Null where changes are not tracked. */
   readonly changed: number | null;
+  /** Counters and gauges that it has declared. */
+  readonly metrics: readonly MetricReport[];
 }
 
 /** `firehook hooks`. */
@@ -172,6 +197,10 @@ export interface PoolReport {
 const NO_COUNTERS: PortCounters = { stolen: 0, offered: 0, whileDown: 0, unhooked: 0 };
 /** How long the counters of the kernel stand before it is asked again. */
 const FRESH_MS = 200;
+
+function metricReport({ name, kind, value, help }: MetricValue): MetricReport {
+  return { name, kind, value, help };
+}
 
 function secondsSince(ms: number): number {
   return Math.floor((performance.now() - ms) / 1000);
@@ -227,6 +256,7 @@ export class Reports implements ControlReports {
         secondsInForce: secondsSince(sinceMs),
         lastError: error === null ? null : { text: error.text, secondsAgo: secondsSince(error.atMs) },
       })),
+      flows: daemon.totals.flows(this.#progress()),
       kernelFilter: daemon.lanes[0]?.kernelFilter ?? null,
       policy: config.policy,
       warnings: [...daemon.warnings, ...this.#denied()],
@@ -323,6 +353,10 @@ export class Reports implements ControlReports {
         dropped: counters.dropped,
         rejected: counters.rejected,
       })),
+      metrics: daemon.totals
+        .metrics(daemon.hooks, progress)
+        .map((metric) => ({ hook: daemon.hooks[metric.hook]?.name ?? '', ...metricReport(metric) })),
+      events: { ...daemon.totals.events(progress), sink: daemon.events },
       addsUp: problems.length === 0,
       problems,
     };
@@ -332,14 +366,17 @@ export class Reports implements ControlReports {
   hooks(): HooksReport {
     const daemon = this.#daemon;
     const tracksChanges = daemon.config.attach.every((attach) => 'tap' in attach);
+    const progress = this.#progress();
+    const metrics = daemon.totals.metrics(daemon.hooks, progress);
     return {
-      hooks: daemon.totals.hooks(daemon.hooks, this.#progress()).map(({ name, priority, kind, path, counters }) => ({
+      hooks: daemon.totals.hooks(daemon.hooks, progress).map(({ name, priority, kind, path, counters }, place) => ({
         name,
         priority,
         kind,
         path,
         ...pickRow(HOOK_COUNTERS, counters),
         ...(tracksChanges ? {} : { changed: null }),
+        metrics: metrics.filter(({ hook }) => hook === place).map(metricReport),
       })),
     };
   }

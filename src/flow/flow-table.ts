@@ -151,6 +151,11 @@ export class FlowTable {
     return this.#store.size;
   }
 
+  /** Flows that there is room for. */
+  get most(): number {
+    return this.#store.most;
+  }
+
   /** The column of that name. @throws RangeError when none was declared under it */
   column(name: string): Column {
     return this.#store.column(name);

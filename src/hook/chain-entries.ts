@@ -141,15 +141,10 @@ export class ChainEntries {
     return this.#list;
   }
 
-  /** Place in the list behind an entry, or where that stood if it was taken away. */
+  /** Place in the list behind an entry of a hook made with `defineHook`, which stays in it; 1 at least. */
   behind(entry: ChainEntry): number {
-    const list = this.#list;
-    const at = list.indexOf(entry);
-    if (at !== -1) return at + 1;
-    const next = list.findIndex(
-      ({ priority, order }) => priority < entry.priority || (priority === entry.priority && order > entry.order),
-    );
-    return next === -1 ? list.length : next;
+    const at = this.#list.indexOf(entry);
+    return at === -1 ? Math.max(1, this.#list.length) : at + 1;
   }
 
   /** From now on only this hook is called, for a trial of each by itself; null for all of them. */

@@ -7,10 +7,11 @@
  * @module
  */
 
+import type { EventType } from '../events/event-layout.ts';
 import type { FORWARD_ACTION } from '../firewall/constants.ts';
 import type { ColumnType } from '../flow/flow-store.ts';
 import type { Interest } from '../wire/interest.ts';
-import type { Address, Column, Context, EndedFlow, Packet } from './packet/packet-contract.ts';
+import type { Address, Column, Context, EndedFlow, FlowRecord, Packet } from './packet/packet-contract.ts';
 
 /** Verdict of a hook made with `defineHook`: the packet goes on, and no later hook sees it. Not one of Windows. */
 export const ACCEPT: 3 = 3;
@@ -107,6 +108,34 @@ export interface HookRuntime {
    */
   prefixes(name: string): PrefixTable;
   /**
+   * A counter of this hook, in `firehook hooks`, `firehook stats` and the report of a replay: added up over all lanes, and kept when one of them
+   * dies. To be called in `setup` only.
+   *
+   * @param name - 1 to 48 small letters, digits and underscores, a letter first, its unit at the end (`octets`, `seconds`) and no `_total`
+   * @param help - a sentence for whoever reads the number: 120 characters of ASCII at most
+   * @throws Error for another name, one that the hook has already, a 65th, and after `setup`
+   */
+  counter(name: string, help?: string): Counter;
+  /**
+   * A number that goes up and down: `read` is called between two packets, about 20 times a second. That of all lanes is the sum, and that of a
+   * lane that ends is gone. A `read` that throws or returns no finite number is a fault, and is called no more.
+   *
+   * @throws Error as for {@link HookRuntime.counter}
+   */
+  gauge(name: string, read: () => number, help?: string): void;
+  /**
+   * Has something written down about a packet: with `events.file` in the configuration a line of JSON in the envelope of Suricata's EVE, in
+   * replay with `--events`, in tests in `lab.events`. Text is made of it outside of the lane. Where there is no room it is lost and counted.
+   *
+   * Ownership: everything is copied. Cost: about 300 ns with two numbers, 450 with a short text; no allocation where the numbers are small integers and the
+   * object of the fields is kept.
+   * @param about - the packet or flow at hand; null for neither
+   * @param fields - small letters, digits and underscores as names; numbers, and texts of at most 256 octets, which are cut. An event has room
+   * for 450 octets of them
+   * @throws TypeError for another type, about, name or value
+   */
+  event(type: EventType, about: Packet | FlowRecord | null, fields?: EventFields): void;
+  /**
    * The table that the definition declares under this name ({@link HookHead.tables}).
    *
    * @throws RangeError when it declares none
@@ -163,6 +192,20 @@ export interface HookRuntime {
    * @throws TypeError outside of `onPacket` and `onFlow`; RangeError as {@link HookRuntime.inject} does
    */
   mirror(to: string, octets?: number): boolean;
+}
+
+/** What an event says: a field that is undefined, or no finite number, is left out. */
+export type EventFields = Readonly<Record<string, string | number | undefined>>;
+
+/** A counter of a hook, of one lane. */
+export interface Counter {
+  /**
+   * Adds to it. Cost: an addition, no allocation.
+   *
+   * @param value - not negative, also with a fraction; 1 when left out
+   * @throws RangeError for a negative number, and for none
+   */
+  add(value?: number): void;
 }
 
 /** A set of prefixes, each with a value. All lanes have the same. */

@@ -128,6 +128,9 @@ export class HookChain {
   readonly #onFault: HookChainOptions['onFault'];
   readonly #packet: PacketState;
   readonly #packetView: PacketView;
+  readonly #tracksChanges: boolean;
+  /** The interface index of the packet as it came, and the other one that it may be given. */
+  readonly #reach = new Float64Array(2);
   /** Of `context`. */
   #contextView = new ContextView(new ContextState());
 
@@ -150,18 +153,19 @@ export class HookChain {
     this.#packetView = new PacketView(this.#packet);
     this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
     this.#onFault = options.onFault;
+    this.#tracksChanges = options.trackChanges === true;
     this.standing = new StandingPacket({
       pool: options.pool,
       packet: this.#packet,
       cutter: options.verifier?.cuts === true ? options.verifier : null,
-      tracksChanges: options.trackChanges === true,
+      tracksChanges: this.#tracksChanges,
     });
   }
 
   /**
    * The verdict of all hooks on one packet.
    *
-   * Ownership: borrows `lent`; afterwards `current` stands for the packet until {@link HookChain.release} is called.
+   * Ownership: borrows `lent`; afterwards `standing` is what stands for the packet, until {@link HookChain.release} is called.
    * Never throws. Cost: one call per hook; a copy only where a hook replaced the packet.
    *
    * @param lent - the runtime's descriptor of the packet: one buffer, the datagram at octet 0
@@ -169,80 +173,31 @@ export class HookChain {
    * @param layout - where things are in it
    * @param context - `sendInterfaceIndex` and `destinationType` may be changed by the hooks
    * @param otherIndex - the second interface index that `sendInterfaceIndex` may be set to
+   * @param from - the place of the first hook that is called: 0, but for a packet that waited
    */
-  run(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextState, otherIndex: number): Verdict {
-    const flows = this.#flows;
-    if (flows !== null) flows.begin(bytes, layout, context.zone);
-    this.#begin(lent, bytes, layout, context);
-    return this.#walk(0, lent, bytes, layout, context, context.sendInterfaceIndex, otherIndex);
-  }
-
-  /**
-   * The verdict of the hooks behind the one that held a packet. As {@link HookChain.run} otherwise.
-   *
-   * @param firstIndex - `sendInterfaceIndex` of the packet as it came
-   */
-  resume(
-    resumed: Resumed,
+  run(
     lent: IPRcvBuf,
     bytes: DatagramBuffer,
     layout: IpLayout,
     context: ContextState,
-    firstIndex: number,
     otherIndex: number,
-  ): Verdict {
-    const { entry, verdict, chain, head } = resumed;
-    const { hook, row } = entry;
-    const counters = this.counters;
-    this.#flows?.resume(resumed.flow, resumed.flowGeneration, resumed.flowTold);
-    this.#begin(lent, bytes, layout, context);
-    if (head !== null) this.#packet.arrival.restore(head);
-    if (resumed.isTimedOut) count(counters, row + HELD_TOO_LONG);
-    if (chain !== null && !this.standing.restore(chain)) return this.#broken(hook, row, undefined);
-    if (verdict === FORWARD) {
-      count(counters, row + FORWARDED);
-      return this.#walk(this.entries.behind(entry), lent, bytes, layout, context, firstIndex, otherIndex);
-    }
-    this.decidedBy = hook;
-    if (verdict !== ACCEPT) {
-      count(counters, row + columnOfVerdict(verdict));
-      return verdict;
-    }
-    count(counters, row + ACCEPTED);
-    return FORWARD;
-  }
-
-  /** How many packets each hook may let wait, by its number in the configuration. */
-  #holdRules(): (HoldRule | null)[] {
-    const rules: (HoldRule | null)[] = [];
-    this.hooks.forEach((hook, index) => {
-      rules[this.owners[index] as number] = holdRuleOf(hook);
-    });
-    return Array.from(rules, (rule) => rule ?? null);
-  }
-
-  #begin(lent: IPRcvBuf, bytes: DatagramBuffer, layout: IpLayout, context: ContextState): void {
-    this.decidedBy = -1;
-    this.byFault = false;
-    this.faults = 0;
-    this.standing.begin(lent, bytes, layout);
-    if (this.context === context) return;
-    this.context = context;
-    this.#packet.context = context;
-    this.#contextView = new ContextView(context);
-  }
-
-  /** Calls one hook after the other. @param from - place of the first of them */
-  #walk(
     from: number,
-    lent: IPRcvBuf,
-    bytes: DatagramBuffer,
-    layout: IpLayout,
-    context: ContextState,
-    firstIndex: number,
-    otherIndex: number,
   ): Verdict {
     const flows = this.#flows;
+    const standing = this.standing;
+    const packet = this.#packet;
+    // An array: 0xffffffff as a parameter of another function would be boxed.
+    const reach = this.#reach;
+    if (from === 0) {
+      if (flows !== null) flows.begin(bytes, layout, context.zone);
+      this.decidedBy = -1;
+      this.byFault = false;
+      this.faults = 0;
+      standing.begin(lent, bytes, layout);
+      if (this.context !== context) this.#meet(context);
+      reach[0] = context.sendInterfaceIndex;
+      reach[1] = otherIndex;
+    }
     const isFresh = flows?.isFresh ?? true;
     const forwards = flows?.forwards ?? 0;
     const drops = flows?.drops ?? 0;
@@ -250,9 +205,8 @@ export class HookChain {
     const call = this.#callHook;
     const counters = this.counters;
     const pool = this.#pool;
-    const packet = this.#packet;
+    const tracksChanges = this.#tracksChanges;
     const packetView = this.#packetView;
-    const standing = this.standing;
     const contextView = this.#contextView;
 
     for (let at = from; at < entries.length; at++) {
@@ -263,7 +217,7 @@ export class HookChain {
         if (layout.version !== (callback === null ? 6 : 4)) continue;
         if (callback !== null && !standing.cut(lent, bytes, layout)) return this.#poolExhausted();
       }
-      if (callback === null && !standing.join()) return this.#poolExhausted();
+      if (callback === null && standing.isReplaced && !standing.join()) return this.#poolExhausted();
       if (flows !== null) {
         if (((forwards | drops) & entry.bit) !== 0 || (entry.isForFresh && !isFresh)) {
           count(counters, row + SETTLED);
@@ -279,7 +233,7 @@ export class HookChain {
         continue;
       }
       count(counters, row + SEEN);
-      standing.remember();
+      if (tracksChanges) standing.remember();
       const sendIndex = context.sendInterfaceIndex;
       const destinationType = context.destinationType;
       const poolFaults = pool.faultsTotal;
@@ -320,8 +274,8 @@ export class HookChain {
           error = pool.lastFault ?? undefined;
         } else if (
           context.sendInterfaceIndex !== sendIndex &&
-          context.sendInterfaceIndex !== firstIndex &&
-          context.sendInterfaceIndex !== otherIndex
+          context.sendInterfaceIndex !== reach[0] &&
+          context.sendInterfaceIndex !== reach[1]
         )
           reason = 'set an interface index that cannot be reached from here';
         else if (context.destinationType !== destinationType) {
@@ -339,8 +293,8 @@ export class HookChain {
         if (reason === '') reason = refusal;
       }
       if (standing.current === before) {
-        if (!standing.isSound()) return this.#broken(i, row, error);
-        if (standing.hasChanged()) count(counters, row + CHANGED);
+        if (!packet.hasCopy || (standing.isReplaced && !standing.isSound())) return this.#broken(i, row, error);
+        if (tracksChanges && standing.hasChanged()) count(counters, row + CHANGED);
       }
       if (reason !== '') {
         this.faults += 1;
@@ -388,6 +342,62 @@ export class HookChain {
   }
 
   /**
+   * The verdict of the hooks behind the one that held a packet. As {@link HookChain.run} otherwise.
+   *
+   * @param firstIndex - `sendInterfaceIndex` of the packet as it came
+   */
+  resume(
+    resumed: Resumed,
+    lent: IPRcvBuf,
+    bytes: DatagramBuffer,
+    layout: IpLayout,
+    context: ContextState,
+    firstIndex: number,
+    otherIndex: number,
+  ): Verdict {
+    const { entry, verdict, chain, head } = resumed;
+    const { hook, row } = entry;
+    const counters = this.counters;
+    this.#flows?.resume(resumed.flow, resumed.flowGeneration, resumed.flowTold);
+    this.decidedBy = -1;
+    this.byFault = false;
+    this.faults = 0;
+    this.standing.begin(lent, bytes, layout);
+    if (this.context !== context) this.#meet(context);
+    if (head !== null) this.#packet.arrival.restore(head);
+    if (resumed.isTimedOut) count(counters, row + HELD_TOO_LONG);
+    if (chain !== null && !this.standing.restore(chain)) return this.#broken(hook, row, undefined);
+    if (verdict === FORWARD) {
+      count(counters, row + FORWARDED);
+      this.#reach[0] = firstIndex;
+      this.#reach[1] = otherIndex;
+      return this.run(lent, bytes, layout, context, otherIndex, this.entries.behind(entry));
+    }
+    this.decidedBy = hook;
+    if (verdict !== ACCEPT) {
+      count(counters, row + columnOfVerdict(verdict));
+      return verdict;
+    }
+    count(counters, row + ACCEPTED);
+    return FORWARD;
+  }
+
+  /** How many packets each hook may let wait, by its number in the configuration. */
+  #holdRules(): (HoldRule | null)[] {
+    const rules: (HoldRule | null)[] = [];
+    this.hooks.forEach((hook, index) => {
+      rules[this.owners[index] as number] = holdRuleOf(hook);
+    });
+    return Array.from(rules, (rule) => rule ?? null);
+  }
+
+  #meet(context: ContextState): void {
+    this.context = context;
+    this.#packet.context = context;
+    this.#contextView = new ContextView(context);
+  }
+
+  /**
    * Says what time it is for the flows, once a batch, and ends some of those that are over.
    *
    * @param nowMs - milliseconds on a clock that never jumps back; in replay that of the file
@@ -432,7 +442,7 @@ export class HookChain {
     if (this.#flows !== null) this.#flows.end(goesOn);
     // A hook that was at fault may have left its place taken.
     if (this.holds !== null) this.holds.undo();
-    this.standing.end();
+    if (this.standing.isReplaced) this.standing.end();
   }
 
   /**

@@ -20,7 +20,15 @@ import type { Pool } from '../firewall/pool.ts';
 export const RUNNING_OCTETS = 8;
 
 /** What a hook can be doing, by its number in memory. */
-const ACTIVITIES = ['onPacket', 'its module', 'setup', 'a timer or a promise', 'teardown', 'its device'] as const;
+const ACTIVITIES = [
+  'onPacket',
+  'its module',
+  'setup',
+  'a timer or a promise',
+  'teardown',
+  'its device',
+  'a gauge',
+] as const;
 
 /** What a hook can be doing, as it stands in a sentence. */
 export type Activity = (typeof ACTIVITIES)[number];

@@ -196,13 +196,8 @@ export class StandingPacket {
     return this.#hasTaken;
   }
 
-  /** False when a hook broke what stands for the packet, so that nothing is left that could be forwarded. */
-  isSound(): boolean {
-    return this.#packet.hasCopy && (!this.isReplaced || this.#isSoundChain());
-  }
-
   /** The replacement is still a chain that can be read and freed, whatever the last hook did to it. */
-  #isSoundChain(): boolean {
+  isSound(): boolean {
     const length = this.#isStandIn ? this.#replacement.layout.length : -1;
     if (this.current === null || !this.#replacement.isSound(this.current, length)) return false;
     this.#load(this.current);

@@ -22,6 +22,7 @@ import { openPcap } from '../drivers/pcap.ts';
 import { openQueuedSender } from '../drivers/queued-sender.ts';
 import { RawSender } from '../drivers/raw-sender.ts';
 import { FirehookError, isFirehookError } from '../errors.ts';
+import { RING_OCTETS } from '../events/event-layout.ts';
 import { systemPool } from '../firewall/ddk.ts';
 import { asOwner, followOwners, ownerOfFailure } from '../hook/async-owner.ts';
 import { freezeRealm } from '../hook/freeze-realm.ts';
@@ -58,6 +59,8 @@ const CHANNEL_FD = 5;
 const TABLES_FD = 6;
 /** Descriptor of the memory of tables that all lanes have, likewise. */
 const SHARED_FD = 7;
+/** Descriptor of the ring for events, likewise. */
+const EVENTS_FD = 8;
 /** More than a lane has when it is confined. */
 const MOST_DESCRIPTORS = 1024;
 /** How often an idle lane shows that it is alive. */
@@ -108,6 +111,7 @@ async function run(spec: LaneSpec): Promise<void> {
   // Only where npm pcap had to open its sockets here.
   if (spec.user !== null && process.getuid?.() === 0) becomeUser(spec.user);
   shareMemory(spec);
+  const memory = spec.hasEvents ? loadNative().mapMemory(EVENTS_FD, RING_OCTETS) : null;
   const tables = mapTables(spec);
   const shared = mapShared(spec);
   const routes = confine(spec);
@@ -135,6 +139,7 @@ async function run(spec: LaneSpec): Promise<void> {
     tables: tables.tables,
     shared,
     flows: spec.flows,
+    events: memory === null ? null : { memory },
     interfaces: { ...spec.interfaces, ...interfacesOf(spec.ways) },
     mode: spec.mode === 'run' ? 'live' : 'check',
     lane: spec.lane,
@@ -149,7 +154,7 @@ async function run(spec: LaneSpec): Promise<void> {
       mirror: (to, octets) => lane?.mirror(to, octets) ?? false,
     },
   });
-  const { chain, hooks, interests, verifier, teardown } = loaded;
+  const { chain, hooks, interests, verifier, teardown, flows, metrics, events, readGauges } = loaded;
   blame = loaded.blame;
   drivers = chain.hooks.flatMap(({ name, owner = -1 }) => {
     const door = loaded.drivers.get(name);
@@ -179,10 +184,14 @@ async function run(spec: LaneSpec): Promise<void> {
     ledger: lane.ledger,
     chain,
     pool: systemPool,
+    flows,
+    metrics,
+    events,
     driverStats: () => driver.stats(),
   });
   const timer = setInterval(() => {
     lane.onIdle();
+    readGauges();
     progress.writeAll(lane.packets);
   }, IDLE_PROGRESS_MS);
   lane.reportTo(progress);
@@ -203,13 +212,16 @@ async function run(spec: LaneSpec): Promise<void> {
   const kernelFilter = interests === null ? null : narrow(driver, interests, log);
   const done = receive(driver, lane);
   progress.writeAll(0);
-  tell({ type: 'ready', hooks, rings: driver instanceof AfpacketDriver ? driver.rings : [], kernelFilter, tables: [] });
+  const rings = driver instanceof AfpacketDriver ? driver.rings : [];
+  tell({ type: 'ready', hooks, metrics: metrics.definitions(chain.owners), rings, kernelFilter, tables: [] });
   await done;
 }
 
 /** A lane without packets of its own: shows the hooks what is to be shown, and ends. */
 async function endTrial(spec: LaneSpec, loaded: LoadedChain, notes: FaultNotes): Promise<void> {
-  const ready: FromLane = { type: 'ready', hooks: loaded.hooks, rings: [], kernelFilter: null, tables: loaded.tables };
+  const { hooks, tables } = loaded;
+  const metrics = loaded.metrics.definitions(loaded.chain.owners);
+  const ready: FromLane = { type: 'ready', hooks, metrics, rings: [], kernelFilter: null, tables };
   if (spec.mode === 'check') {
     loaded.teardown();
     tell(ready, () => process.exit(0));

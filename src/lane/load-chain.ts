@@ -13,7 +13,7 @@ import type { DriverDoor } from '../ddk/host.ts';
 import { FirehookError } from '../errors.ts';
 import { FORWARD, type IPPacketFirewallPtr } from '../firewall/constants.ts';
 import { type PoolFunctions, poolFunctions, setPoolLimit, systemPool } from '../firewall/ddk.ts';
-import { octetsFor } from '../flow/flow-table.ts';
+import { type FlowTable, octetsFor } from '../flow/flow-table.ts';
 import { asOwner } from '../hook/async-owner.ts';
 import {
   type ChainFlows,
@@ -27,6 +27,8 @@ import { asksForFlows, columnsOf, shown } from '../hook/check-definition.ts';
 import type { Handlers, HookModules, HookRuntime } from '../hook/contract.ts';
 import { type HoldList, isFinalVerdict } from '../hook/hold-list.ts';
 import { HookChain } from '../hook/hook-chain.ts';
+import { HookEvents } from '../hook/hook-events.ts';
+import { HookMetrics } from '../hook/hook-metrics.ts';
 import { chainInterests } from '../hook/interest.ts';
 import { assertUniqueNames, describeHookError, type LoadedHook, loadHook, placeOfVerdict } from '../hook/load-hook.ts';
 import { ColumnView } from '../hook/packet/flow-view.ts';
@@ -92,6 +94,8 @@ export interface LoadChainOptions {
   readonly routes?: () => NetlinkSocket;
   /** The table of flows, where a hook asks for one. @defaultValue {@link DEFAULT_FLOWS} */
   readonly flows?: FlowSettings;
+  /** A ring for events of hooks, which somebody reads. @defaultValue nobody does */
+  readonly events?: { readonly memory: ArrayBuffer; readonly whenFull?: () => void } | null;
   /** Name of the user that this process has become. @defaultValue it is looked up */
   readonly user?: string;
   /** What `runtime.resolvePath` is relative to. */
@@ -121,6 +125,14 @@ export interface LoadedChain {
   readonly interests: readonly Interest[] | null;
   /** Drivers, by the name of the hook. */
   readonly drivers: ReadonlyMap<string, DriverDoor>;
+  /** The table of flows; null where no hook asks for one. */
+  readonly flows: FlowTable | null;
+  /** Counters and gauges that the hooks have declared. */
+  readonly metrics: HookMetrics;
+  /** What they made of events. */
+  readonly events: HookEvents;
+  /** Asks the gauges of the hooks for their numbers; not within a packet. */
+  readGauges(): void;
   /** Counts and logs what a hook threw outside of its calls. @param owner - its place in the configuration, from 0 */
   blame(owner: number, error: unknown): void;
   /** Tables of daemon scope that the hooks asked for. */
@@ -184,6 +196,9 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     fault(hook.name, () => describe(hook, reason, error));
   };
   const clock = options.clock ?? new LiveClock();
+  const metrics = new HookMetrics();
+  const events = new HookEvents({ memory: null, ...options.events, now: () => clock.now() });
+  const readGauges = (): void => metrics.readGauges((owner, error) => blame(owner, 'threw in a gauge', error));
   const tables = new HookTables({ shared: options.shared ?? null, isCheck: options.mode === 'check', clock });
   const onTimer = (): void => tables.clock.timer();
   const timersOf = loaded.map(
@@ -191,10 +206,12 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
       new HookTimers({ clock, owner, onTimer, onFault: (error) => blame(owner, 'threw in a timer', error) }),
   );
   const decisions: HookDecisions[] = [];
-  for (const [owner, hook] of loaded.entries())
+  for (const [owner, hook] of loaded.entries()) {
     loaded[owner] = await setUp(hook, options, {
       flows,
       tables,
+      metrics,
+      events,
       timers: timersOf[owner] as HookTimers,
       holdsOf: () => chain?.holds ?? null,
       addDecisions: (parts) => {
@@ -203,6 +220,8 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
         return made;
       },
     });
+    metrics.close(owner);
+  }
   const made = new HookChain({
     hooks: loaded,
     onHookError: options.onHookError,
@@ -213,6 +232,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     onFault: (hook, reason, error, pointer) => fault(hook.name, () => describe(hook, reason, error, pointer)),
   });
   chain = made;
+  events.attach(made);
   tables.clock.packets = made;
   for (const [index, hook] of made.hooks.entries()) {
     if (hook.kind === 'driver')
@@ -229,11 +249,18 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     })),
     interests: chainInterests(made.hooks),
     drivers: new Map([...driverOf].map(([name, { door }]) => [name, door])),
+    flows: loaded.some(needsFlows) ? (flows?.table ?? null) : null,
+    metrics,
+    events,
+    readGauges,
     tables: tables.demands,
     verifier,
     blame: (owner, error) => blame(owner, 'threw outside onPacket', error),
     teardown: () => {
       for (const timers of timersOf) timers.stop();
+      // What they look at is gone afterwards.
+      readGauges();
+      metrics.endGauges();
       for (const one of decisions) one.stop();
       tearDown(made.hooks, driverOf, options.log);
     },
@@ -337,6 +364,8 @@ function ownRoutes(): () => NetlinkSocket {
 interface RuntimeParts {
   readonly flows: ChainFlows | null;
   readonly tables: HookTables;
+  readonly metrics: HookMetrics;
+  readonly events: HookEvents;
   readonly timers: HookTimers;
   /** The packets that wait, once there is a chain. */
   readonly holdsOf: () => HoldList | null;
@@ -394,8 +423,8 @@ function makeFlows(hooks: readonly LoadedHook[], { flows = DEFAULT_FLOWS }: Load
 }
 
 function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: RuntimeParts): HookRuntime {
-  const { flows, tables, timers, holdsOf } = parts;
-  const { name, definition } = hook;
+  const { flows, tables, timers, holdsOf, metrics, events } = parts;
+  const { name, definition, owner = -1 } = hook;
   return {
     name,
     mode: options.mode ?? 'live',
@@ -426,6 +455,9 @@ function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: Runti
         );
       return new ColumnView(flows, columnKey(hook, column));
     },
+    counter: (name, help) => metrics.counter(owner, name, help),
+    gauge: (name, read, help) => metrics.gauge(owner, name, read, help),
+    event: (type, about, fields) => events.add(owner, type, about, fields),
     log: (level, message) => options.log(level, name, message),
     send: (datagram) => options.send(datagram, name),
     ...framesFor(name, options.hooks[hook.owner ?? -1]?.allow ?? NO_GRANT, options),

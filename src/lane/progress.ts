@@ -8,8 +8,8 @@
  *
  * ```
  *   doubles:  magic | sequence | packets | ways | hooks | tags | poolBytes | poolLimit | poolFaults | kernelDropped
- *             fenced | epoch
- *             ways x LEDGER_WIDTH | hooks x HOOK_ROW | MAX_TAGS x TAG_WIDTH | sequence
+ *             fenced | epoch | events | eventsLost
+ *             ways x LEDGER_WIDTH | hooks x HOOK_ROW | MAX_TAGS x TAG_WIDTH | FLOW_WIDTH | metrics of hooks | sequence
  * ```
  * Rule: hooks share the process with the writer, so the reader believes no count, no size and no number out of range.
  *
@@ -20,16 +20,33 @@ import { readSync, writeSync } from 'node:fs';
 
 import type { DriverStats } from '../drivers/contract.ts';
 import type { Pool } from '../firewall/pool.ts';
+import type { FlowTable } from '../flow/flow-table.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { HOOK_WIDTH } from '../hook/hook-chain.ts';
+import type { HookMetrics } from '../hook/hook-metrics.ts';
 import { RUNNING_OCTETS } from '../hook/running-hook.ts';
-import { HOOK_COLUMNS, type HookCounter, MOST_COUNTED, type Row, rowFrom } from '../telemetry/counters.ts';
+import {
+  FLOW_COUNTERS,
+  HOOK_COLUMNS,
+  type HookCounter,
+  MOST_COUNTED,
+  type Row,
+  rowFrom,
+} from '../telemetry/counters.ts';
+import {
+  boundedMetric,
+  type MetricDefinition,
+  type MetricValue,
+  MOST_METRICS,
+  MOST_OF_HOOK,
+} from '../telemetry/metrics.ts';
+import { FLOW_WIDTH, type FlowRow, writeFlowRow } from './flow-row.ts';
 import type { LedgerRow } from './ledger.ts';
 import { LEDGER_WIDTH, rowAt } from './ledger.ts';
 
-/** "FHP4" as a number; changes when the layout does. */
-const MAGIC = 0x46485034;
-const HEADER = 12;
+/** "FHP5" as a number; changes when the layout does. */
+const MAGIC = 0x46485035;
+const HEADER = 14;
 /** Numbers of a hook: what the chain counts, then what the books of the pool say. */
 const HOOK_ROW = HOOK_COLUMNS.length;
 /** Tag row: tag, pool type, allocs, frees, bytes. */
@@ -72,6 +89,14 @@ export interface LaneProgress {
   readonly fenced: number;
   /** Epoch of the fence that the lane is in; 0 where it has none. */
   readonly epoch: number;
+  /** Events that hooks made, those that were lost included. */
+  readonly events: number;
+  /** Of them, those that found no room. */
+  readonly eventsLost: number;
+  /** What its flow table counted; null where it has none. */
+  readonly flows: FlowRow | null;
+  /** Counters and gauges of its hooks, where it is known what they are. */
+  readonly metrics: readonly MetricValue[];
 }
 
 /** What decides about the size of a progress file. */
@@ -91,7 +116,16 @@ export function sharedOctets(shape: ProgressShape): number {
 }
 
 function widthOf({ ways, hooks }: ProgressShape): number {
-  return HEADER + ways * LEDGER_WIDTH + hooks * HOOK_ROW + MAX_TAGS * TAG_WIDTH + 1;
+  return flowsAt({ ways, hooks }) + FLOW_WIDTH + mostMetrics(hooks) + 1;
+}
+
+/** Where the row of the flow table begins. */
+function flowsAt({ ways, hooks }: ProgressShape): number {
+  return HEADER + ways * LEDGER_WIDTH + hooks * HOOK_ROW + MAX_TAGS * TAG_WIDTH;
+}
+
+function mostMetrics(hooks: number): number {
+  return Math.min(MOST_METRICS, hooks * MOST_OF_HOOK);
 }
 
 /** What {@link ProgressWriter} takes its numbers from. */
@@ -99,6 +133,12 @@ export interface ProgressSource {
   readonly ledger: Float64Array;
   readonly chain: HookChain;
   readonly pool: Pool;
+  /** Where a hook asks for flows. @defaultValue none */
+  readonly flows?: FlowTable | null;
+  /** @defaultValue none */
+  readonly metrics?: HookMetrics;
+  /** What hooks made of events. @defaultValue none */
+  readonly events?: { readonly made: number; readonly lost: number };
   /** May be costly: asked only when the lane is idle or a while has passed. */
   driverStats(): DriverStats;
 }
@@ -111,6 +151,7 @@ export class ProgressWriter {
   readonly #bytes: Uint8Array;
   /** An array, because a number with a fraction in a field may be boxed at every change. */
   readonly #dueMs = new Float64Array(1);
+  readonly #flowsAt: number;
   #sequence = 0;
 
   /** @param fd - the inherited descriptor; not closed here */
@@ -124,6 +165,7 @@ export class ProgressWriter {
     this.#numbers[0] = MAGIC;
     this.#numbers[3] = ways;
     this.#numbers[4] = hooks;
+    this.#flowsAt = flowsAt({ ways, hooks });
   }
 
   /**
@@ -141,7 +183,7 @@ export class ProgressWriter {
   /** Writes what the packet path has counted. Cost: one copy and one system call, no allocation. */
   write(packets: number): void {
     const numbers = this.#numbers;
-    const { ledger, chain } = this.#source;
+    const { ledger, chain, flows = null, metrics, events } = this.#source;
     this.#sequence += 1;
     numbers[1] = this.#sequence;
     numbers[2] = packets;
@@ -150,6 +192,16 @@ export class ProgressWriter {
     const counters = chain.counters;
     for (let row = 0; row < counters.length; row += HOOK_WIDTH, at += HOOK_ROW) {
       for (let i = 0; i < HOOK_WIDTH; i++) numbers[at + i] = counters[row + i] as number;
+    }
+    if (flows !== null) writeFlowRow(flows, numbers, this.#flowsAt);
+    if (metrics !== undefined) {
+      const first = this.#flowsAt + FLOW_WIDTH;
+      const { count, values } = metrics;
+      for (let place = 0; place < count; place++) numbers[first + place] = values[place] as number;
+    }
+    if (events !== undefined) {
+      numbers[12] = events.made;
+      numbers[13] = events.lost;
     }
     numbers[numbers.length - 1] = this.#sequence;
     writeSync(this.#fd, this.#bytes, 0, this.#bytes.length, 0);
@@ -190,6 +242,8 @@ export class ProgressWriter {
 
 /** Reads snapshots, in another process. */
 export class ProgressReader {
+  /** What the metrics of the lane are, in the order of their declaration: known when it is ready. */
+  metrics: readonly MetricDefinition[] = [];
   readonly #fd: number;
   readonly #shape: ProgressShape;
   readonly #numbers: Float64Array;
@@ -213,7 +267,7 @@ export class ProgressReader {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const octets = readSync(this.#fd, this.#bytes, 0, this.#bytes.length, 0);
       if (octets < this.#bytes.length || numbers[0] !== MAGIC) return null;
-      if (numbers[1] === numbers[numbers.length - 1]) return decode(numbers, this.#shape);
+      if (numbers[1] === numbers[numbers.length - 1]) return decode(numbers, this.#shape, this.metrics);
     }
     return null;
   }
@@ -239,8 +293,14 @@ function counter(value: number | undefined): number {
   return value !== undefined && value >= 0 ? Math.min(Math.floor(value), MOST_COUNTED) : 0;
 }
 
-function decode(numbers: Float64Array, shape: ProgressShape): LaneProgress {
-  for (let index = 0; index < numbers.length; index++) numbers[index] = counter(numbers[index]);
+function decode(numbers: Float64Array, shape: ProgressShape, definitions: readonly MetricDefinition[]): LaneProgress {
+  const flowRow = flowsAt(shape);
+  const firstMetric = flowRow + FLOW_WIDTH;
+  // Those of hooks have signs and fractions.
+  const metrics = definitions
+    .slice(0, mostMetrics(shape.hooks))
+    .map((metric, place) => ({ ...metric, value: boundedMetric(metric.kind, numbers[firstMetric + place]) }));
+  for (let index = 0; index < firstMetric; index++) numbers[index] = counter(numbers[index]);
   const at = (index: number): number => numbers[index] ?? 0;
   const ways: LedgerRow[] = [];
   let offset = HEADER;
@@ -259,6 +319,7 @@ function decode(numbers: Float64Array, shape: ProgressShape): LaneProgress {
       bytes: at(offset + 4),
     });
   }
+  const flows = rowFrom(FLOW_COUNTERS, numbers, flowRow);
   return {
     sequence: at(1),
     packets: at(2),
@@ -271,5 +332,10 @@ function decode(numbers: Float64Array, shape: ProgressShape): LaneProgress {
     kernelDropped: at(9),
     fenced: at(10),
     epoch: at(11),
+    events: at(12),
+    // What was lost was made.
+    eventsLost: Math.min(at(13), at(12)),
+    flows: flows.most === 0 ? null : flows,
+    metrics,
   };
 }

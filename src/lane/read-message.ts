@@ -12,6 +12,7 @@ import * as z from 'zod';
 import { ERRORS, type ErrorCode } from '../errors.ts';
 import { MOST_TABLE_NAME } from '../hook/table-rules.ts';
 import { MOST_ENTRIES, MOST_KEY_OCTETS } from '../table/table-layout.ts';
+import { METRIC_HELP, METRIC_NAME, MOST_METRICS } from '../telemetry/metrics.ts';
 import { MAX_DEVICE_TEXT, MAX_FAILURE } from './messages.ts';
 
 /** Highest number that a port, a slot count or the like can have. */
@@ -24,9 +25,19 @@ const hookInfo = z.strictObject({
   kind: z.enum(['defined', 'callback', 'driver']),
 });
 
+const metric = z.strictObject({
+  /** Place of its hook in `hooks`. */
+  hook: z.int().min(0).max(MOST),
+  kind: z.enum(['counter', 'gauge']),
+  name: z.string().regex(METRIC_NAME),
+  help: z.string().regex(METRIC_HELP),
+});
+
 const laneReady = z.strictObject({
   type: z.literal('ready'),
   hooks: z.array(hookInfo).max(1024).readonly(),
+  /** Counters and gauges of the hooks, in the order of their numbers in the progress file. */
+  metrics: z.array(metric).max(MOST_METRICS).readonly(),
   /** What the kernel gave; empty with `pcap`. */
   rings: z
     .array(z.strictObject({ port: z.int().min(0).max(MOST), slots: z.int().min(0).max(MOST) }))

@@ -5,8 +5,8 @@
  *   0 nothing   1, 2 pipes that are read with bounds   3 progress and the hook that runs (sealed)   4 fence (read only)   5 channel (checked
  *   lines)
  *   6 socket by which tables of prefixes come (nothing where there are none)
- *   7 memory of the tables of hooks that all lanes have (sealed; nothing where there is none)
- *   8 and on: its packet sockets, opened by root, which the lane never is (but with npm pcap, until its sockets are open)
+ *   7 memory of the tables of hooks that all lanes have (sealed; nothing where there is none)   8 ring for events (nothing where nobody reads it)
+ *   9 and on: its packet sockets, opened by root, which the lane never is (but with npm pcap, until its sockets are open)
  * ```
  * Rule: a lane that breaks its word is killed: a message that is none, a channel that it closed, an end that it announced and
  * that does not come, numbers that cannot be read. Whatever the child does, `exited` and then `ended` are called once, the latter after its last numbers and words have
@@ -61,7 +61,7 @@ const MOST_ASKED = 64;
 /** Place of the channel among the descriptors. */
 const CHANNEL_FD = 5;
 /** Where its sockets begin. */
-const FIRST_SOCKET_FD = 8;
+const FIRST_SOCKET_FD = 9;
 
 /** What {@link LaneChild} takes. */
 export interface LaneChildOptions {
@@ -72,6 +72,8 @@ export interface LaneChildOptions {
   readonly sharedFd?: number | null;
   /** Of the fence, for its rings at users' ports; borrowed. Null where it has none. */
   readonly fenceFd: number | null;
+  /** Of a ring for events of its hooks; borrowed. @defaultValue it has none */
+  readonly eventsFd?: number | null;
   /** Pins all its threads; null for any CPU. */
   readonly cpu: number | null;
   /** True: it does not start where the kernel cannot confine it. */
@@ -120,6 +122,7 @@ export class LaneChild implements LaneHandle {
       tables = [],
       sharedFd = null,
       fenceFd,
+      eventsFd = null,
       cpu,
       isConfinementRequired,
       cgroups,
@@ -142,11 +145,12 @@ export class LaneChild implements LaneHandle {
       if (tables.length > 0) [this.#tablesFd, theirEnd] = this.#native.openHandover();
       opened = openLaneSockets(given);
       const { sockets, here } = opened === null ? { sockets: null, here: [] } : renumber(opened, FIRST_SOCKET_FD);
-      this.#spec = { ...given, sockets, tables: tables.map(({ fd: _, ...version }) => version) };
+      const versions = tables.map(({ fd: _, ...version }) => version);
+      this.#spec = { ...given, sockets, tables: versions, hasEvents: eventsFd !== null };
       const stdio: StdioOptions = [
         ...['ignore' as const, 'pipe' as const, 'pipe' as const, this.progressFd, fenceFd ?? ('ignore' as const)],
         ...['pipe' as const, theirEnd === -1 ? ('ignore' as const) : theirEnd],
-        ...[sharedFd ?? ('ignore' as const), ...here],
+        ...[sharedFd ?? ('ignore' as const), eventsFd ?? ('ignore' as const), ...here],
       ];
       const { program, args } = launchCommand({
         user: given.user,
@@ -311,7 +315,12 @@ export class LaneChild implements LaneHandle {
           this.kill('it told of rings or hooks that it was not given');
           break;
         }
+        if (message.metrics.some(({ hook }) => hook >= message.hooks.length)) {
+          this.kill('it told of counters of hooks that there are not');
+          break;
+        }
         if (this.#isBeyondReach()) break;
+        if (this.#reader !== null) this.#reader.metrics = message.metrics;
         this.#watchNumbers();
         this.#events.ready(message);
         break;

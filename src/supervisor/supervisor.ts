@@ -32,9 +32,10 @@ import type { Logger } from '../telemetry/logger.ts';
 import { describe } from './attach-keeper.ts';
 import { bundleAll } from './bundle-all.ts';
 import { type Clock, systemClock } from './clock.ts';
+import { EventSink, type EventSinkView } from './event-sink.ts';
 import { FanoutGroups } from './fanout-group.ts';
 import { LaneCgroups } from './lane-cgroups.ts';
-import { LaneChild } from './lane-child.ts';
+import { LaneChild, type LaneChildOptions } from './lane-child.ts';
 import { assertCpus, cpuAt } from './lane-cpus.ts';
 import type { LaneEnd, LaneEvents, LaneHandle, LanePlan, LaneRecord } from './lane-set.ts';
 import { findUser } from './lane-user.ts';
@@ -96,6 +97,9 @@ export class Supervisor implements DaemonView {
   readonly #speeds = new Map<number, number>();
   #cgroups: LaneCgroups | null = null;
   #tables: PrefixTables | null = null;
+  #events: EventSink | null = null;
+  /** The ring of each lane that has one, by the lane. */
+  readonly #ringOf = new Map<LaneHandle, number>();
   #shared: SharedTableMemory | null = null;
   #sources: HookSource[] = [];
   readonly #hookWarnings: string[] = [];
@@ -152,6 +156,7 @@ export class Supervisor implements DaemonView {
       const tried = await tryHooks(config, configFolder, this.user, this.#sources, this.#tables.memories, log);
       this.hooks = tried.hooks;
       this.#shared = SharedTableMemory.make(tried.demands);
+      this.#events = await this.#openEvents();
       this.#control = await ControlServer.open(config.control.socket, config.control.mode, new Reports(this));
       await this.#takeBackLeftovers(attachments, lockedMs);
       this.#cgroups = new LaneCgroups();
@@ -262,6 +267,11 @@ export class Supervisor implements DaemonView {
     return this.#tables?.views ?? [];
   }
 
+  /** {@inheritDoc DaemonView.events} */
+  get events(): EventSinkView | null {
+    return this.#events?.view ?? null;
+  }
+
   /** {@inheritDoc DaemonView.warnings} */
   get warnings(): readonly string[] {
     return [...this.#options.warnings, ...this.#hookWarnings, ...this.#loop.warnings];
@@ -294,6 +304,31 @@ export class Supervisor implements DaemonView {
     if (problem === undefined) return tables;
     tables.stop();
     throw problem instanceof Error ? problem : new Error(String(problem));
+  }
+
+  /** @throws {@link FirehookError} FIREHOOK_EVENTS_FILE */
+  async #openEvents(): Promise<EventSink | null> {
+    const { config, user } = this;
+    const { file } = config.events;
+    if (file === undefined) return null;
+    return EventSink.open({
+      file,
+      user,
+      isRequired: isConfinementRequired(config),
+      hooks: namesByPlace(this.#sources, this.hooks),
+      clock: this.#clock,
+      say: (level, sentence) => this.#options.log[level](sentence),
+    });
+  }
+
+  /** A lane without a ring is better than none. */
+  #openRing(place: number, ways: readonly Way[]): { readonly id: number; readonly fd: number } | null {
+    try {
+      return this.#events?.openRing(place, ways) ?? null;
+    } catch (error) {
+      this.#options.log.warn(`The events of lane ${place} are not written: ${(error as Error).message}.`);
+      return null;
+    }
   }
 
   #warnOfDownLinks(attachments: readonly Attachment[]): void {
@@ -380,7 +415,8 @@ export class Supervisor implements DaemonView {
     const { ids } = this.#groups;
     const rings = plan.rings.map((ring, index) => ({ ...ring, fanoutGroup: ids[index] ?? -1 }));
     if (isFirst) this.#rings = rings;
-    const child = new LaneChild({
+    const ring = this.#openRing(place, plan.ways);
+    const child = this.#spawnLane(ring, {
       spec: { ...plan.spec, lane: place, rings, locals: this.#locals, shared: this.#shared?.tables ?? null },
       tables: this.#tables?.memories ?? [],
       sharedFd: this.#shared?.fd ?? null,
@@ -403,11 +439,25 @@ export class Supervisor implements DaemonView {
     return child;
   }
 
+  #spawnLane(ring: { readonly id: number; readonly fd: number } | null, options: LaneChildOptions): LaneChild {
+    try {
+      const child = new LaneChild({ ...options, eventsFd: ring?.fd ?? null });
+      if (ring !== null) this.#ringOf.set(child, ring.id);
+      return child;
+    } catch (error) {
+      if (ring !== null) this.#events?.endRing(ring.id);
+      throw error;
+    }
+  }
+
   #noteError(text: string): void {
     this.#lastError = { text: text.slice(0, MAX_ERROR_TEXT), atMs: performance.now() };
   }
 
-  #laneEnded({ plan }: LaneRecord<Plan>, { progress, error }: LaneEnd): void {
+  #laneEnded({ plan, handle }: LaneRecord<Plan>, { progress, error }: LaneEnd): void {
+    const ring = this.#ringOf.get(handle);
+    if (ring !== undefined) this.#events?.endRing(ring);
+    this.#ringOf.delete(handle);
     if (error !== null) this.#noteError(error.message);
     if (progress !== null) this.totals.add(plan.ways, this.hooks, progress);
   }
@@ -455,6 +505,7 @@ export class Supervisor implements DaemonView {
       if (isUndone) await this.#forEach(ports, (port) => plumbing.disengage(port));
     });
     this.#groups.release();
+    await this.#events?.stop();
     const isWhole = isUndone ? await this.#forEach(ports, (port) => plumbing.undo(port)) : true;
     plumbing.close();
     return isWhole;
@@ -487,4 +538,12 @@ export class Supervisor implements DaemonView {
       this.#clock.setTimer(resolve, Math.max(0, ms));
     });
   }
+}
+
+/** Names of the hooks in the order of the configuration. */
+function namesByPlace(sources: readonly HookSource[], hooks: readonly HookInfo[]): string[] {
+  const given = new Set(sources.map(({ name }) => name));
+  return sources.map(
+    ({ name, bundle }) => name ?? hooks.find((hook) => hook.path === bundle.path && !given.has(hook.name))?.name ?? '',
+  );
 }

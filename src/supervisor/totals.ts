@@ -7,11 +7,21 @@
  * @module
  */
 
+import { endedFlowRow, type FlowRow } from '../lane/flow-row.ts';
 import { addRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
 import type { HookInfo } from '../lane/messages.ts';
 import type { HookProgress, LaneProgress, TagProgress } from '../lane/progress.ts';
 import type { Way } from '../lane/way.ts';
-import { emptyRowOf, HOOK_COLUMNS, type HookCounter, MOST_COUNTED, sumOfRows } from '../telemetry/counters.ts';
+import {
+  emptyRowOf,
+  FLOW_COUNTERS,
+  type FlowCounter,
+  HOOK_COLUMNS,
+  type HookCounter,
+  MOST_COUNTED,
+  sumOfRows,
+} from '../telemetry/counters.ts';
+import { addMetrics, type MetricValue } from '../telemetry/metrics.ts';
 
 /** A way's row under its name. */
 export interface WayTotals {
@@ -26,12 +36,24 @@ export interface HookTotals extends HookInfo {
   readonly counters: HookProgress;
 }
 
+/** Events that hooks made. */
+export interface EventTotals {
+  /** Those that were lost included. */
+  readonly made: number;
+  /** Of them, those that found no room in the lane. */
+  readonly lost: number;
+}
+
 const NO_COUNTERS: HookProgress = emptyRowOf(HOOK_COLUMNS);
 
 /** Adds lanes up. */
 export class Totals {
   readonly #ways = new Map<string, { sends: boolean; row: LedgerRow }>();
   readonly #hooks = new Map<string, HookProgress>();
+  /** Counters of the hooks of ended lanes, by the name of the hook. */
+  readonly #metrics = new Map<string, readonly MetricValue[]>();
+  #flows: FlowRow | null = null;
+  #events: EventTotals = { made: 0, lost: 0 };
   #kernelDropped = 0;
   #fenced = 0;
 
@@ -48,6 +70,13 @@ export class Totals {
       // What a lane held went with it.
       this.#hooks.set(name, { ...counters, outstanding: 0, outstandingBytes: 0 });
     }
+    for (const [index, { name }] of hooks.entries()) {
+      // A gauge says how it is, and the lane is no more.
+      const own = progress.metrics.filter(({ hook, kind }) => hook === index && kind === 'counter');
+      this.#metrics.set(name, addMetrics(this.#metricsBefore(name, index), own));
+    }
+    if (progress.flows !== null) this.#flows = addFlows(this.#flows, endedFlowRow(progress.flows));
+    this.#events = this.events(progress);
     this.#kernelDropped = bounded(this.#kernelDropped + progress.kernelDropped);
     this.#fenced = bounded(this.#fenced + progress.fenced);
   }
@@ -73,6 +102,33 @@ export class Totals {
       const counters = addHook(before, now);
       return { ...hook, counters };
     });
+  }
+
+  /** Counters and gauges of every hook of the running lane; `hook` is its place in `running`. */
+  metrics(running: readonly HookInfo[], progress: LaneProgress | null): MetricValue[] {
+    return running.flatMap(({ name }, index) => {
+      const now = progress?.metrics.filter(({ hook }) => hook === index) ?? [];
+      return addMetrics(this.#metricsBefore(name, index), now);
+    });
+  }
+
+  /** What the flow tables of all lanes counted; null where no lane has one. */
+  flows(progress: LaneProgress | null): FlowRow | null {
+    return progress?.flows === undefined || progress.flows === null
+      ? this.#flows
+      : addFlows(this.#flows, progress.flows);
+  }
+
+  /** Events that hooks made. */
+  events(progress: LaneProgress | null): EventTotals {
+    return {
+      made: bounded(this.#events.made + (progress?.events ?? 0)),
+      lost: bounded(this.#events.lost + (progress?.eventsLost ?? 0)),
+    };
+  }
+
+  #metricsBefore(name: string, hook: number): MetricValue[] {
+    return (this.#metrics.get(name) ?? []).map((metric) => ({ ...metric, hook }));
   }
 
   /** Frames the kernel dropped before a lane could read them. */
@@ -111,7 +167,15 @@ function addProgress(a: LaneProgress, b: LaneProgress): LaneProgress {
     kernelDropped: bounded(a.kernelDropped + b.kernelDropped),
     fenced: bounded(a.fenced + b.fenced),
     epoch: Math.min(a.epoch, b.epoch),
+    events: bounded(a.events + b.events),
+    eventsLost: bounded(a.eventsLost + b.eventsLost),
+    flows: b.flows === null ? a.flows : addFlows(a.flows, b.flows),
+    metrics: addMetrics(a.metrics, b.metrics),
   };
+}
+
+function addFlows(a: FlowRow | null, b: FlowRow): FlowRow {
+  return a === null ? b : sumOfRows<FlowCounter>(FLOW_COUNTERS, a, b);
 }
 
 function addHook(a: HookProgress, b: HookProgress): HookProgress {

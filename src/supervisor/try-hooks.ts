@@ -68,6 +68,7 @@ export function laneSpec(
     icmp,
     poolLimitMiB: pool.limitMiB,
     flows: flowSettings(flows),
+    hasEvents: false,
     memoryMiB: lane.memoryMiB,
     verifier: { ...verifier, seed: verifier.seed ?? randomInt(2 ** 32) },
     logLevel: log.level,

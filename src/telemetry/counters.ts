@@ -1,5 +1,5 @@
 /**
- * Every counter of the packet path, in two tables: what is counted for a way, and what is counted for a hook.
+ * Every counter of the packet path, in tables: what is counted for a way, for a hook, and in the flow table.
  *
  * ```
  *   table ─> columns of the rows that a lane counts in, of its progress file, of sums, reports and every output
@@ -222,6 +222,35 @@ export const HOOK_COLUMNS = [...HOOK_COUNTERS, ...HOOK_POOL_COUNTERS] as const;
 
 /** Name of a counter of a hook. */
 export type HookCounter = (typeof HOOK_COLUMNS)[number]['name'];
+
+/** Of the flow table of a lane. Each flow that was made has ended for one reason, or is there. */
+export const FLOW_COUNTERS = [
+  counter('now', 'now', 0, 'always', 'Flows at this moment.'),
+  counter('most', 'at most', 0, 'always', 'Flows that there is room for.'),
+  counter('made', 'made', 0, 'always', 'Flows that began.'),
+  counter('pickedUp', 'picked up', 1, 'counted', 'Of them, TCP connections whose start was not seen.'),
+  counter('expired', 'expired', 0, 'counted', 'Flows that ended because no packet came for their timeout.'),
+  counter('closed', 'closed', 0, 'counted', 'Flows that ended because TCP was closed or reset.'),
+  counter('replaced', 'replaced', 0, 'counted', 'Flows that ended because a new connection took their place.'),
+  counter('evicted', 'evicted', 0, 'always', 'Flows that ended because the table was full.'),
+  counter('removed', 'stopped at once', 0, 'counted', 'Flows whose first packet a hook stopped.'),
+  counter('refused', 'refused', 0, 'always', 'Packets that found no room for a flow of theirs.'),
+  counter('invalid', 'invalid packets', 0, 'always', 'Packets that can belong to no flow.'),
+  counter('invalidFlags', 'flags', 1, 'counted', 'Of them, TCP with flags that no sender uses.'),
+  counter('invalidState', 'state', 1, 'counted', 'Of them, answers to nothing and segments without a connection.'),
+  counter('invalidSequence', 'sequence', 1, 'counted', 'Of them, TCP outside of the window.'),
+  counter('invalidAck', 'acknowledgement', 1, 'counted', 'Of them, TCP that acknowledges what was never sent.'),
+  counter('invalidReset', 'reset', 1, 'counted', 'Of them, TCP resets with a wrong number.'),
+  counter('invalidHeader', 'header', 1, 'counted', 'Of them, those whose header is cut off.'),
+  counter('invalidQuote', 'quotation', 1, 'counted', 'Of them, ICMP errors that quote no datagram of a flow.'),
+  counter('related', 'related', 0, 'counted', 'ICMP errors about a flow.'),
+  counter('fragments', 'fragments', 0, 'counted', 'Later fragments whose flow is known.'),
+  counter('fragmentsLost', 'fragments without a flow', 0, 'counted', 'Later fragments whose first one was not seen.'),
+  counter('untracked', 'untracked', 0, 'counted', 'Packets that belong to no flow by their kind.'),
+] as const satisfies readonly Counter[];
+
+/** Name of a counter of the flow table. */
+export type FlowCounter = (typeof FLOW_COUNTERS)[number]['name'];
 
 /** A row of a table as an object. */
 export type Row<Name extends string> = Record<Name, number>;

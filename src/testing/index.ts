@@ -35,6 +35,7 @@ export type {
   From,
   HookUnderTest,
   Lab,
+  LabEvent,
   LabFault,
   LabGrant,
   LabHook,

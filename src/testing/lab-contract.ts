@@ -9,6 +9,7 @@
  * @module
  */
 
+import type { EveEvent } from '../events/eve.ts';
 import type { FlowTimeouts } from '../flow/timeouts.ts';
 import type { DefinedHook, HOOK_META } from '../hook/contract.ts';
 import type { HookCounter, WayCounter } from '../telemetry/counters.ts';
@@ -126,6 +127,9 @@ export interface LabLine {
   readonly message: string;
 }
 
+/** An event of a hook, in the envelope of EVE: as it would stand in the file of `events.file`. */
+export type LabEvent = EveEvent;
+
 /** What left, and what was at fault, while time went by. */
 export interface Passage {
   /** Everything that left, in order. */
@@ -133,6 +137,8 @@ export interface Passage {
   /** Datagrams that a hook sent itself: `runtime.send`, and those in the frames of `inject` and `mirror`. */
   readonly sent: readonly OctetBuffer[];
   readonly faults: readonly LabFault[];
+  /** What hooks made of `runtime.event`, in order. */
+  readonly events: readonly LabEvent[];
 }
 
 /** What became of a packet. */
@@ -160,6 +166,8 @@ export interface Lab {
   readonly faults: readonly LabFault[];
   /** Every line of the log until now. */
   readonly log: readonly LabLine[];
+  /** Every event until now, but for {@link Lab.prepareFlood}. */
+  readonly events: readonly LabEvent[];
   /** Everything that left until now, but for {@link Lab.prepareFlood}. */
   readonly departures: readonly Departure[];
   /**
@@ -185,6 +193,8 @@ export interface Lab {
   prepareFlood(packets: readonly Uint8Array[], options?: SendOptions): (count: number) => void;
   /** The counters of a hook, from the opening of the lab on. */
   counters(hook: string): Readonly<Record<HookCounter, number>>;
+  /** The counters and gauges that a hook has declared, by their names: as they are now, floods included. */
+  metrics(hook: string): Readonly<Record<string, number>>;
   /** The ledger of what came in at that side. @param from - both sides together when left out */
   ledger(from?: From): Readonly<Record<WayCounter, number>>;
   /**

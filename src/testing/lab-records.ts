@@ -1,11 +1,12 @@
 /**
- * What a lab writes down: faults, lines of the log, what left. Events of hooks belong here, too, as soon as hooks can make them.
+ * What a lab writes down: faults, lines of the log, events, what left.
  *
  * Rule: only ever longer. A fault counts as expected when a test has named it.
  *
  * @module
  */
 
+import type { EveEvent } from '../events/eve.ts';
 import { failWith } from './fail.ts';
 import type { Departure, LabFault, LabLine } from './lab-contract.ts';
 
@@ -14,6 +15,7 @@ export class LabRecords {
   readonly faults: LabFault[] = [];
   readonly log: LabLine[] = [];
   readonly departures: Departure[] = [];
+  readonly events: EveEvent[] = [];
   #expected = 0;
 
   /** Faults that no test has named. */

@@ -13,6 +13,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MemoryFrame } from '../drivers/memory.ts';
+import type { EventDesk } from '../events/event-desk.ts';
 import { systemPool } from '../firewall/ddk.ts';
 import { RUNTIME_OWNER } from '../firewall/pool.ts';
 import { HOOK_WIDTH } from '../hook/hook-chain.ts';
@@ -44,6 +45,8 @@ export interface LabParts {
   readonly attachment: Attachment;
   readonly outlets: LabOutlets;
   readonly records: LabRecords;
+  /** Where events of the hooks are read. */
+  readonly desk: EventDesk;
   readonly watch: PoolWatch;
   /** A lane beside it, which is made when the first asks. */
   readonly makeFlood: () => Flood;
@@ -80,6 +83,11 @@ export class LaneLab implements Lab {
     return this.#parts.records.log;
   }
 
+  get events(): LabRecords['events'] {
+    this.#parts.desk.read();
+    return this.#parts.records.events;
+  }
+
   get departures(): LabRecords['departures'] {
     return this.#parts.records.departures;
   }
@@ -91,6 +99,7 @@ export class LaneLab implements Lab {
     const { frame, datagram, flags, segmentSize } = prepare(octets, way, options);
     const before = rowAt(lane.ledger, way * LEDGER_WIDTH);
     const faults = records.faults.length;
+    const events = this.events.length;
     const { inPort, outPort } = this.#wayAt(way);
     frames.splice(0, frames.length, { port: inPort, bytes: frame, flags, segmentSize, ...clock.frameTime });
     driver.isSuper = segmentSize > 0;
@@ -126,6 +135,7 @@ export class LaneLab implements Lab {
       sent: datagramsOf(made),
       departures,
       faults: records.faults.slice(faults),
+      events: this.events.slice(events),
     };
   }
 
@@ -134,6 +144,7 @@ export class LaneLab implements Lab {
     this.#assertOpen();
     const { clock, records, lane } = this.#parts;
     const faults = records.faults.length;
+    const events = this.events.length;
     clock.advance(nanosecondsOf(ms));
     // Flows that are over end a few at a time, as in a lane that has nothing else to do.
     for (let turn = 0; turn < IDLE_TURNS; turn++) lane.onIdle();
@@ -141,7 +152,12 @@ export class LaneLab implements Lab {
     await nextTurn();
     departures.push(...this.#collect());
     const made = departures.filter(({ isMade }) => isMade);
-    return { departures, sent: datagramsOf(made), faults: records.faults.slice(faults) };
+    return {
+      departures,
+      sent: datagramsOf(made),
+      faults: records.faults.slice(faults),
+      events: this.events.slice(events),
+    };
   }
 
   /** {@inheritDoc Lab.prepareFlood} */
@@ -151,16 +167,20 @@ export class LaneLab implements Lab {
     const prepared = packets.map((octets) => prepare(octets, way, options));
     const frame = frameFor(prepared);
     const { inPort } = this.#wayAt(way);
-    const { notes, makeFlood, outlets, lane, loaded } = this.#parts;
+    const { notes, makeFlood, outlets, lane, desk, loaded } = this.#parts;
     this.#flood ??= makeFlood();
     const flood = this.#flood;
     return (count) => {
       this.#assertOpen();
       if (loaded.chain.holds?.waiting) throw new Error('packets wait; let time pass before a flood');
+      desk.read();
       notes.isQuiet = true;
+      desk.isQuiet = true;
       outlets.lane = flood.lane;
       flood.run(count, inPort, prepared, frame);
       outlets.lane = lane;
+      desk.read();
+      desk.isQuiet = false;
       notes.isQuiet = false;
     };
   }
@@ -169,8 +189,7 @@ export class LaneLab implements Lab {
   counters(hook: string): Readonly<Record<HookCounter, number>> {
     const { loaded, watch } = this.#parts;
     const { chain } = loaded;
-    const index = chain.hooks.findIndex(({ name }) => name === hook);
-    if (index === -1) throw new TypeError(`no hook of this lab is called ${hook}; it has ${this.hooks.join(', ')}`);
+    const index = this.#placeOf(hook);
     const pool = watch.usage(chain.owners[index] as number);
     return {
       ...rowFrom(HOOK_COUNTERS, chain.counters, index * HOOK_WIDTH),
@@ -178,6 +197,15 @@ export class LaneLab implements Lab {
       outstandingBytes: pool.bytes,
       poolFaults: pool.faults,
     };
+  }
+
+  /** {@inheritDoc Lab.metrics} */
+  metrics(hook: string): Readonly<Record<string, number>> {
+    const { loaded } = this.#parts;
+    const place = this.#placeOf(hook);
+    loaded.readGauges();
+    const own = loaded.metrics.read(loaded.chain.owners).filter((metric) => metric.hook === place);
+    return Object.fromEntries(own.map(({ name, value }) => [name, value]));
   }
 
   /** {@inheritDoc Lab.ledger} */
@@ -236,6 +264,12 @@ export class LaneLab implements Lab {
     if (dropped !== booked) problems.push(`ledger: ${booked} dropped by hooks, and the hooks counted ${dropped}`);
     if (systemPool.owner !== RUNTIME_OWNER) problems.push('the pool still names a hook that runs');
     return problems;
+  }
+
+  #placeOf(hook: string): number {
+    const place = this.#parts.loaded.chain.hooks.findIndex(({ name }) => name === hook);
+    if (place === -1) throw new TypeError(`no hook of this lab is called ${hook}; it has ${this.hooks.join(', ')}`);
+    return place;
   }
 
   #assertOpen(): void {

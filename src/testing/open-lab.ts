@@ -11,6 +11,8 @@
 
 import path from 'node:path';
 import { defaultSettings } from '../config/schema.ts';
+import type { EventOrigin } from '../events/eve.ts';
+import { EventDesk } from '../events/event-desk.ts';
 import { DEFAULT_FLOWS } from '../hook/chain-flows.ts';
 import { guardMembers } from '../hook/guard-members.ts';
 import { VIEWS } from '../hook/packet/packet-view.ts';
@@ -33,7 +35,7 @@ import { LabDriver, LabSender, Notes } from './lab-driver.ts';
 import { Flood } from './lab-flood.ts';
 import { LabOutlets } from './lab-outlets.ts';
 import { LabRecords } from './lab-records.ts';
-import { attachmentOf } from './lab-ways.ts';
+import { type Attachment, attachmentOf } from './lab-ways.ts';
 import { PoolWatch } from './pool-watch.ts';
 
 const DEFAULT_MTU = 1500;
@@ -88,13 +90,13 @@ async function setUp(entries: readonly LabHook[], options: LabOptions, watch: Po
   const locals = addresses.map(localRoute);
   guardOnce();
   let lane: Lane | null = null;
+  const desk = new EventDesk((event) => records.events.push(event));
   const ports = [0, 1].map((id) => ({ id, linktype: LINKTYPE_ETHERNET, maxFrameLength: ETHERNET_HEADER + mtu }));
   const outlets = new LabOutlets(attachment.ways, ports);
-  const loaded = await loadHooks(entries, options, clock, records, {
-    send: (datagram) => lane?.inject(datagram) ?? false,
-    frames: outlets,
-    interfaces: interfacesOf(attachment.ways),
-  });
+  const send = (datagram: Uint8Array): boolean => lane?.inject(datagram) ?? false;
+  const ways = { send, frames: outlets, interfaces: interfacesOf(attachment.ways) };
+  const loaded = await loadHooks(entries, options, { clock, records, desk, ways });
+  desk.origin = originOf(loaded, attachment, options);
   const notes = new Notes();
   const frames: ConstructorParameters<typeof LabDriver>[0]['frames'][number][] = [];
   const driver = new LabDriver({ ports, frames }, notes);
@@ -119,28 +121,29 @@ async function setUp(entries: readonly LabHook[], options: LabOptions, watch: Po
     opened = null;
   };
   const makeFlood = (): Flood => new Flood({ ...parts, attachment, outlets, ports, clock, locals });
-  return new LaneLab({
-    loaded,
-    lane,
-    driver,
-    frames,
-    notes,
-    clock,
-    attachment,
-    outlets,
-    records,
-    watch,
-    makeFlood,
-    onClosed,
-  });
+  const held = { loaded, lane, driver, frames, notes, clock, attachment, outlets, records, desk, watch };
+  return new LaneLab({ ...held, makeFlood, onClosed });
+}
+
+interface LoadingParts {
+  readonly clock: LabClock;
+  readonly records: LabRecords;
+  readonly desk: EventDesk;
+  readonly ways: Required<Pick<LoadChainOptions, 'send' | 'frames' | 'interfaces'>>;
+}
+
+/** What the events of a lab do not say of themselves. */
+function originOf({ chain }: LoadedChain, { ways }: Attachment, { lane = 0 }: LabOptions): EventOrigin {
+  const names = new Map(ways.map(({ recvInterfaceIndex, from }) => [recvInterfaceIndex, from]));
+  const hooks: string[] = [];
+  for (const [place, { name }] of chain.hooks.entries()) hooks[chain.owners[place] as number] = name;
+  return { lane, hooks, nameOf: (index) => names.get(index) };
 }
 
 function loadHooks(
   entries: readonly LabHook[],
   options: LabOptions,
-  clock: LabClock,
-  records: LabRecords,
-  ways: Required<Pick<LoadChainOptions, 'send' | 'frames' | 'interfaces'>>,
+  { clock, records, desk, ways }: LoadingParts,
 ): Promise<LoadedChain> {
   const { mode, lane, lanes } = options;
   const { policy, pool } = defaultSettings();
@@ -155,6 +158,7 @@ function loadHooks(
     ...(lane === undefined ? {} : { lane }),
     ...(lanes === undefined ? {} : { lanes }),
     clock,
+    events: { memory: desk.memory, whenFull: () => desk.read() },
     flows: { ...DEFAULT_FLOWS, ...options.flows },
     folder,
     onHookError: options.onHookError ?? policy.onHookError,

@@ -9,7 +9,11 @@
  */
 
 import { parseArgs } from 'node:util';
+import { RING_OCTETS } from '../../src/events/event-layout.ts';
+import { RingReader } from '../../src/events/ring-reader.ts';
 import { DROP, FORWARD } from '../../src/firewall/constants.ts';
+import { HookEvents } from '../../src/hook/hook-events.ts';
+import { HookMetrics } from '../../src/hook/hook-metrics.ts';
 import { loadedHook, type OnPacket } from '../support/loaded-hook.ts';
 import { ipv4, ipv6, tcp, udp } from '../support/packet-builder.ts';
 import { costOf } from './one-hook-lane.ts';
@@ -36,6 +40,14 @@ interface Case {
   readonly filter?: string;
   readonly flows?: true;
 }
+
+/** What `runtime` offers, with a reader that gives up what comes. */
+const ring = new ArrayBuffer(RING_OCTETS);
+const reader = new RingReader(ring);
+const events = new HookEvents({ memory: ring, whenFull: () => reader.skip(), now: () => 0n });
+const counter = new HookMetrics().counter(0, 'packets', undefined);
+const numbers = { octets: 0, port: 0 };
+const NAME = 'www.example.org';
 
 const pass: OnPacket = () => FORWARD;
 const CASES: readonly Case[] = [
@@ -108,6 +120,32 @@ const CASES: readonly Case[] = [
     },
     flows: true,
   },
+  {
+    name: 'counter.add',
+    datagram: SMALL,
+    onPacket: () => {
+      counter.add();
+      return FORWARD;
+    },
+  },
+  {
+    name: 'runtime.event, two numbers',
+    datagram: SMALL,
+    onPacket: (p) => {
+      numbers.octets = p.length;
+      numbers.port = p.destinationPort;
+      events.add(0, 'alert', p, numbers);
+      return FORWARD;
+    },
+  },
+  {
+    name: 'runtime.event, a name of 15 characters and two numbers',
+    datagram: SMALL,
+    onPacket: (p) => {
+      events.add(0, 'dns', p, { rrname: NAME, octets: p.length, port: p.destinationPort });
+      return FORWARD;
+    },
+  },
 ];
 
 const { values } = parseArgs({ options: { packets: { type: 'string' }, rounds: { type: 'string' } } });
@@ -120,6 +158,7 @@ for (const { name, datagram, onPacket, filter, flows } of CASES) {
     ...(filter === undefined ? {} : { filter }),
     ...(flows === undefined ? {} : { flows }),
   };
-  const cost = costOf({ hook: loadedHook(head), datagram, hasFlows: flows === true }, effort);
+  const attach = events.attach.bind(events);
+  const cost = costOf({ hook: loadedHook(head), datagram, hasFlows: flows === true, attach }, effort);
   console.log(`${name}: ${cost.toFixed(0)} ns`);
 }

@@ -30,6 +30,8 @@ export interface HookCase {
   readonly hook: LoadedHook;
   readonly datagram: Buffer;
   readonly hasFlows: boolean;
+  /** Told of the chain that the hook runs in. @defaultValue nothing is done */
+  readonly attach?: (chain: HookChain) => void;
 }
 
 /** What the hook costs a packet on top of one that does nothing, in nanoseconds: the median of the rounds, the first quarter left out. */
@@ -45,7 +47,7 @@ export function costOf(one: HookCase, { packets, rounds }: Effort): number {
 }
 
 /** Nanoseconds a packet of a lane with this hook. */
-function runner({ hook, datagram, hasFlows }: HookCase, packets: number): () => number {
+function runner({ hook, datagram, hasFlows, attach }: HookCase, packets: number): () => number {
   const chain = new HookChain({
     hooks: [hook],
     onHookError: 'drop',
@@ -55,6 +57,7 @@ function runner({ hook, datagram, hasFlows }: HookCase, packets: number): () => 
     },
     flows: hasFlows ? new ChainFlows(DEFAULT_FLOWS, {}) : null,
   });
+  attach?.(chain);
   const lane = quietLane(chain);
   const shared = Buffer.alloc(2048);
   const frame = ethernet({ padTo: 60 }, datagram);

@@ -284,9 +284,12 @@ describe('the other papers', () => {
     assert.match(page, /under systemd that is three seconds later/);
     // The one folder that can be written is where the default socket and the locks are.
     assert.deepEqual([value('ProtectSystem'), value('RuntimeDirectory')], ['strict', 'firehook']);
-    assert.match(page, /nothing but `\/run\/firehook` can be written/);
+    assert.equal(value('LogsDirectory'), 'firehook');
     // The unit's own cgroup, and what the plumbing writes below /proc/sys: nothing else there.
-    assert.match(page, /nothing but `\/run\/firehook` can be written, and the cgroup of the unit/);
+    assert.match(
+      page,
+      /nothing but `\/run\/firehook` and `\/var\/log\/firehook` can be written, and the cgroup of the unit/,
+    );
     const writable = Array.from(unit.matchAll(/^ReadWritePaths=(.*)$/gm), ([, one]) => one);
     assert.deepEqual(writable, ['-/sys/fs/cgroup/system.slice/%n', '-/proc/sys/net/ipv6/conf']);
     const written = Array.from(

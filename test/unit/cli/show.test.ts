@@ -44,6 +44,7 @@ const STATUS: StatusReport = {
   lanes: [{ pid: 78, cpu: null, cgroup: null, rings: [] }],
   hooks: ['drop-port', 'clamp-mss'],
   tables: [],
+  flows: null,
   kernelFilter: null,
   policy: { onDown: 'drop' },
   warnings: ['something may surprise.'],
@@ -72,6 +73,8 @@ function stats(changes: Partial<StatsReport> = {}): StatsReport {
       { hook: 'drop-port', dropped: 30, rejected: 4 },
       { hook: 'clamp-mss', dropped: 0, rejected: 0 },
     ],
+    metrics: [],
+    events: { made: 0, lost: 0, sink: null },
     addsUp: true,
     problems: [],
     ...changes,
@@ -249,7 +252,7 @@ describe('firehook stats', () => {
 
 describe('firehook hooks', () => {
   test('says which end runs first, and marks the seven-argument callback', () => {
-    const counters = { ...emptyRowOf(HOOK_COUNTERS), seen: 9, forwarded: 8, dropped: 1, changed: null };
+    const counters = { ...emptyRowOf(HOOK_COUNTERS), seen: 9, forwarded: 8, dropped: 1, changed: null, metrics: [] };
     const text = showHooks({
       hooks: [
         { name: 'drop-port', priority: 100, kind: 'hook', path: '/hooks/drop-port.ts', ...counters },

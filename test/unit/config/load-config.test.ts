@@ -61,6 +61,7 @@ describe('a good configuration', () => {
       log: { level: 'info' },
       pool: { limitMiB: 64 },
       flows: { most: 65_536, timeouts: {} },
+      events: {},
       verifier: { chains: 'whole', lowResources: 0, poison: false, oldChain: 'runtime', irql: true },
     });
   });
@@ -98,6 +99,7 @@ control: { socket: /tmp/x.sock, mode: "660", devices: true }
 log: { level: silent }
 pool: { limitMiB: 1 }
 flows: { most: 9, timeouts: { tcpNew: 1, tcpEstablished: 2, tcpClosing: 3, tcpClosed: 4, udpNew: 5, udpEstablished: 6, icmp: 7, other: 8 } }
+events: { file: log/events.json }
 verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: hook, irql: false }
 `);
     assert.deepEqual(config, {
@@ -163,6 +165,7 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
           other: 8,
         },
       },
+      events: { file: '/etc/firehook/log/events.json' },
       verifier: { chains: 'octets', lowResources: 0.5, seed: 7, poison: true, oldChain: 'hook', irql: false },
     });
   });
@@ -182,7 +185,7 @@ describe('a bad configuration', () => {
   const attaches = 'expected a list with one or more of bridge: [a, b], host: name, tap: name';
   const aName = 'expected an interface name: 1 to 15 characters, no white space, none of / : * \\ and no quotes';
   const keys =
-    'attach, driver, lanes, ring, hooks, tables, trustWritable, policy, icmp, lane, control, log, pool, flows, verifier';
+    'attach, driver, lanes, ring, hooks, tables, trustWritable, policy, icmp, lane, control, log, pool, flows, events, verifier';
   const refusals: readonly (readonly [text: string, ...problems: string[]])[] = [
     ['', `attach: is missing; ${attaches} (line 1)`],
     ['just text', `"just text" is not valid; expected a mapping with ${keys} (line 1)`],

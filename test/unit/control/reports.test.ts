@@ -29,8 +29,10 @@ const WAYS = [
 const HOOKS: HookInfo[] = [{ name: 'block', path: '/block.ts', priority: 0, kind: 'defined' }];
 const SHAPE = { ways: WAYS.length, hooks: HOOKS.length };
 const DOUBLES = progressOctets(SHAPE) / 8;
-/** "FHP4", as `src/lane/progress.ts` has it. */
-const MAGIC = 0x46485034;
+/** Of a lane whose hooks count nothing themselves. */
+const NOTHING_ELSE = { events: 0, eventsLost: 0, flows: null, metrics: [] };
+/** "FHP5", as `src/lane/progress.ts` has it. */
+const MAGIC = 0x46485035;
 const MOST = 2 ** 53;
 const FROM_KERNEL = { stolen: 7, offered: 9, whileDown: 2, unhooked: 1 };
 
@@ -69,6 +71,7 @@ function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
     rings: [],
     hooks: HOOKS,
     tables: [],
+    events: null,
     totals,
     warnings: [],
     logLinesLost: 0,
@@ -98,6 +101,12 @@ test('whatever a lane wrote, each number of each report is a counter', async (t)
   });
   ftruncateSync(fd, progressOctets(SHAPE));
   const reader = new ProgressReader(fd, SHAPE);
+  reader.metrics = Array.from({ length: 64 }, (_, index) => ({
+    hook: 0,
+    kind: 'counter',
+    name: `c${index}`,
+    help: '',
+  }));
   await fc.assert(
     fc.asyncProperty(snapshot, snapshot, async (ended, running) => {
       const totals = new Totals();
@@ -184,7 +193,16 @@ test('status says of a daemon how it does, over all its lanes and those that hav
     faults: 4,
   };
   const hook = { ...counters, outstanding: 0, outstandingBytes: 0, poolFaults: 0 };
-  const numbers = { packets: 9, tags: [], poolBytes: 0, poolLimit: 0, poolFaults: 0, fenced: 0, epoch: 0 };
+  const numbers = {
+    packets: 9,
+    tags: [],
+    poolBytes: 0,
+    poolLimit: 0,
+    poolFaults: 0,
+    fenced: 0,
+    epoch: 0,
+    ...NOTHING_ELSE,
+  };
   totals.add(WAYS, HOOKS, { ...numbers, sequence: 1, ways: [row, row], hooks: [hook], kernelDropped: 5 });
   const { health } = new Reports(daemon).status();
   assert.deepEqual(health, {

@@ -15,8 +15,6 @@ import { Pool } from '../../../src/firewall/pool.ts';
 import { ChainFlows, DEFAULT_FLOWS } from '../../../src/hook/chain-flows.ts';
 import type { DefinedHook, HookRuntime } from '../../../src/hook/contract.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
-import { LiveClock } from '../../../src/lane/hook-clock.ts';
-import { HookTables } from '../../../src/lane/hook-tables.ts';
 import { buildPrefixTable } from '../../../src/prefix/build-table.ts';
 import { PrefixTable } from '../../../src/prefix/prefix-table.ts';
 import { parseCidr } from '../../../src/wire/address.ts';
@@ -25,6 +23,7 @@ import { frameOf } from '../../support/frame-of.ts';
 import { heapGrowth, SMALLEST_LEAK } from '../../support/heap-growth.ts';
 import { handlersOf } from '../../support/loaded-hook.ts';
 import { ethernet, ipv4, ipv6, tcp, udp } from '../../support/packet-builder.ts';
+import { tablesOf } from '../../support/tables-of.ts';
 import { hook, quietLane } from '../lane/lane-rig.ts';
 import { checked, quietRuntime } from './drive-hook.ts';
 
@@ -92,16 +91,14 @@ for (const [name, options] of CASES) {
   const what = options === OPTIONS[name] ? '' : ` by ${JSON.stringify(options)}`;
   test(`${name}${what} leaves nothing on the heap`, async () => {
     const { default: stock } = (await import(path.join(ROOT, `hooks/${name}.ts`))) as { default: DefinedHook };
-    const tables = new HookTables({ shared: null, isCheck: false, clock: new LiveClock() });
-    const rules = stock.tables ?? {};
-    tables.declare(name, typeof rules === 'function' ? rules(await checked(stock, options)) : rules);
+    const values = await checked(stock, options);
+    const packets: { context: HookChain['context'] } = { context: null };
     const runtime: HookRuntime = {
       ...quietRuntime(name),
       prefixes: () => TABLE,
-      table: (table) => tables.find(name, table),
+      ...tablesOf(stock, values, packets),
     };
-    const { onPacket = () => FORWARD } =
-      (await stock.setup?.(await checked(stock, options), runtime)) ?? handlersOf(stock);
+    const { onPacket = () => FORWARD } = (await stock.setup?.(values, runtime)) ?? handlersOf(stock);
     const chain = new HookChain({
       // What the lane does about a rejected packet is not the hook's.
       hooks: [hook(name, (packet, context) => (onPacket(packet, context) === FORWARD ? FORWARD : DROP))],
@@ -110,16 +107,15 @@ for (const [name, options] of CASES) {
       pool: new Pool(1 << 20),
       onFault: (_hook, reason) => assert.fail(reason),
     });
-    tables.clock.packets = chain;
     const lane = quietLane(chain);
     const lengths = FRAMES.map((frame) => frame.length);
     // One buffer for all frames, as a driver has it.
     const shared = Buffer.alloc(2048);
     const handed = frameOf(shared);
     let seconds = 1_767_225_600;
-    const grown = heapGrowth((packets) => {
+    const grown = heapGrowth((count) => {
       seconds += 1;
-      for (let index = 0; index < packets; index++) {
+      for (let index = 0; index < count; index++) {
         const which = index % FRAMES.length;
         shared.set(FRAMES[which] as Buffer);
         const length = lengths[which] as number;
@@ -128,6 +124,7 @@ for (const [name, options] of CASES) {
         handed.seconds = seconds;
         handed.nanoseconds = index;
         lane.onFrame(handed);
+        packets.context = chain.context;
       }
     });
     assert.ok(grown < SMALLEST_LEAK, `${grown} octets a packet`);

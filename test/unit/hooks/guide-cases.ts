@@ -85,6 +85,7 @@ export const HOOKS: Readonly<Record<string, Case>> = {
     allow: { files: ['address.txt'] },
     steps: [dropped(ipv4({ source: '192.0.2.66' }, udp())), passes(ipv4({ source: '192.0.2.67' }, udp()))],
   },
+  'watch-dns.ts': { steps: [passes(toUdp(53)), passes(toUdp(53, 'a longer text')), passes(toTcp(80))] },
   'count-dns.ts': { steps: [passes(toUdp(53)), passes(toTcp(80))] },
   'drop-dns.ts': {
     steps: [
@@ -102,6 +103,15 @@ export const HOOKS: Readonly<Record<string, Case>> = {
         check: fields({ destination: '192.0.2.9', sourcePort: 7, destinationPort: 4000, text: 'hello' }),
       },
       passes(toUdp(8)),
+    ],
+  },
+  'telnet-trap.ts': {
+    steps: [
+      passes(toTcp(80)),
+      dropped(toTcp(23), { by: 'telnet-trap' }),
+      dropped(toTcp(80)),
+      passes(ipv4({ source: '192.0.2.77' }, tcp({ destinationPort: 80 }))),
+      passes(toTcp(80), { afterMs: 600_000 }),
     ],
   },
   'inside-out.ts': {
@@ -231,6 +241,15 @@ export const CONFIGURATIONS: Readonly<Record<string, Case>> = {
       client(8000),
       client(9000),
       passes(toTcp(22, { sourcePort: 50_000 }), { afterMs: 10 }),
+    ],
+  },
+  'docs/hooks/syn-guard.md yaml 0': {
+    steps: [
+      ...Array.from({ length: 2_000 }, (_, index) => passes(toTcp(443, { sourcePort: 1_000 + index }), { from: 'b' })),
+      { datagram: toTcp(443), verdict: 'replied', from: 'b', check: fields({ sourcePort: 443, checksumsRight: true }) },
+      passes(toTcp(22), { from: 'b' }),
+      passes(toTcp(80, { flags: ACK }), { from: 'b' }),
+      passes(toTcp(80)),
     ],
   },
   'docs/hooks/rate-limit.md yaml 0': {

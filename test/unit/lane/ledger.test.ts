@@ -29,7 +29,7 @@ test('each sum that does not add up is named with both of its sides', () => {
       'droppedUnreadable',
       'dropped = droppedByHook + droppedByFault + droppedMalformed + droppedNonIp + droppedUnreadable: 0 against 1',
     ],
-    ['lostTruncated', 'lost = lostTooLong + lostSendError + lostPool + lostTruncated: 0 against 1'],
+    ['lostTruncated', 'lost = lostTooLong + lostSendError + lostPool + lostTruncated + lostHeld: 0 against 1'],
     ['icmpRefused', 'icmpDue = icmpErrors + icmpSuppressed + icmpWouldBe + icmpRefused: 0 against 1'],
     ['icmpOneWay', 'icmpSuppressed = icmpOverPrefix + icmpOverTotal + icmpOneWay: 0 against 1'],
     ['injected', 'sent = forwarded + replied + extraFragments + icmpErrors + resets + injected: 0 against 1'],

@@ -10,6 +10,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { DROP, FORWARD, NonPagedPool, PagedPool } from '../../../src/firewall/constants.ts';
+import { FlowTable } from '../../../src/flow/flow-table.ts';
+import { HookMetrics } from '../../../src/hook/hook-metrics.ts';
+import { flowRowOf } from '../../../src/lane/flow-row.ts';
 import { LEDGER_WIDTH } from '../../../src/lane/ledger.ts';
 import { ProgressReader, ProgressWriter, progressOctets } from '../../../src/lane/progress.ts';
 import { ethernet, ipv4, udp } from '../../support/packet-builder.ts';
@@ -162,6 +165,64 @@ describe('a snapshot', () => {
     writer.writeAll(5);
     const progress = reader.read();
     assert.deepEqual([progress?.ways.length, progress?.hooks.length, progress?.packets], [60, 8, 5]);
+  });
+});
+
+describe('what hooks count themselves', () => {
+  test('is read by those who know what it is, with signs and fractions, and within bounds', (t) => {
+    const rig = layRig(t, { hooks: () => [hook('one', () => DROP), hook('two', () => DROP)] });
+    const file = temporaryFile(t);
+    const metrics = new HookMetrics();
+    metrics.counter(1, 'queries', 'Queries.').add(2.5);
+    metrics.gauge(0, 'level', () => -7.25, undefined);
+    const flows = new FlowTable({ most: 100 });
+    const { chain, pool, lane } = rig;
+    const source = { ledger: lane.ledger, chain, pool, metrics, flows, events: { made: 9, lost: 2 } };
+    const writer = new ProgressWriter(file.fd, { ...source, driverStats: () => ({ droppedByKernel: 0 }) });
+    const reader = new ProgressReader(file.fd, { ways: lane.ledger.length / LEDGER_WIDTH, hooks: 2 });
+    metrics.readGauges(() => assert.fail());
+    writer.writeAll(0);
+    assert.deepEqual(reader.read()?.metrics, [], 'nobody has said what they are');
+    reader.metrics = metrics.definitions([0, 1]);
+    const progress = reader.read();
+    assert.deepEqual(progress?.metrics, [
+      { hook: 1, kind: 'counter', name: 'queries', help: 'Queries.', value: 2.5 },
+      { hook: 0, kind: 'gauge', name: 'level', help: '', value: -7.25 },
+    ]);
+    assert.deepEqual([progress?.events, progress?.eventsLost], [9, 2]);
+    assert.deepEqual([progress?.flows?.now, progress?.flows?.most], [0, 100]);
+    for (const [written, counter, gauge] of [
+      [Number.NaN, 0, 0],
+      [Number.POSITIVE_INFINITY, 2 ** 53, 2 ** 53],
+      [Number.NEGATIVE_INFINITY, 0, -(2 ** 53)],
+      [-5, 0, -5],
+    ] as const) {
+      metrics.values.fill(written);
+      writer.write(0);
+      assert.deepEqual(
+        reader.read()?.metrics.map(({ value }) => value),
+        [counter, gauge],
+      );
+    }
+    // A lane may say that it has more of them than its file has room for.
+    reader.metrics = Array.from({ length: 512 }, () => ({ hook: 0, kind: 'counter', name: 'a', help: '' }) as const);
+    assert.equal(reader.read()?.metrics.length, 128);
+  });
+
+  test('a row of flows has each counter of the table in its place, and their sums', () => {
+    const flows = new FlowTable({ most: 100 });
+    for (let place = 0; place < flows.counters.length; place++) flows.counters[place] = 1000 + place;
+    const { now, most, invalid, ...row } = flowRowOf(flows);
+    assert.deepEqual([now, most], [0, 100]);
+    const { invalidFlags, invalidState, invalidSequence, invalidAck, invalidReset, invalidHeader, invalidQuote } = row;
+    const parts = [invalidFlags, invalidState, invalidSequence, invalidAck, invalidReset, invalidHeader, invalidQuote];
+    assert.equal(
+      invalid,
+      parts.reduce((sum, part) => sum + part, 0),
+    );
+    const values = Object.values(row);
+    assert.equal(new Set(values).size, values.length, 'no place stands in two columns');
+    for (const value of values) assert.ok(value >= 1000);
   });
 });
 

@@ -6,12 +6,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { FlowRow } from '../../../src/lane/flow-row.ts';
 import { emptyRow, type LedgerRow } from '../../../src/lane/ledger.ts';
 import type { HookInfo } from '../../../src/lane/messages.ts';
 import type { HookProgress, LaneProgress } from '../../../src/lane/progress.ts';
 import type { Way } from '../../../src/lane/way.ts';
-import { Totals } from '../../../src/supervisor/totals.ts';
-import { emptyRowOf, HOOK_COLUMNS } from '../../../src/telemetry/counters.ts';
+import { sumProgress, Totals } from '../../../src/supervisor/totals.ts';
+import { emptyRowOf, FLOW_COUNTERS, HOOK_COLUMNS } from '../../../src/telemetry/counters.ts';
+import type { MetricValue } from '../../../src/telemetry/metrics.ts';
 import { bridgeWay } from '../lane/lane-rig.ts';
 
 const AB = bridgeWay();
@@ -41,6 +43,10 @@ function progress(ways: LedgerRow[], hooks: HookProgress[], kernelDropped = 0): 
     kernelDropped,
     fenced: kernelDropped * 2,
     epoch: 1,
+    events: 0,
+    eventsLost: 0,
+    flows: null,
+    metrics: [],
   };
 }
 
@@ -93,4 +99,73 @@ test('a way of tap is known to send nothing, also after its lane ended', () => {
       ['tap', false],
     ],
   );
+});
+
+const metric = (hook: number, name: string, value: number, kind: MetricValue['kind'] = 'counter'): MetricValue => ({
+  hook,
+  name,
+  kind,
+  value,
+  help: '',
+});
+
+test('counters of hooks outlive their lanes, gauges do not, and both are known by the name of the hook', () => {
+  const totals = new Totals();
+  const [first, second] = [hookInfo('first'), hookInfo('second')];
+  const said = (now: MetricValue[] | null): [string, string, number][] => {
+    const lane = now === null ? null : { ...progress([], []), metrics: now };
+    // The running lane has them in another order.
+    return totals
+      .metrics([second, first], lane)
+      .map(({ hook, name, value }) => [['second', 'first'][hook] ?? '', name, value]);
+  };
+  assert.deepEqual(said(null), []);
+  const ended = {
+    ...progress([], []),
+    metrics: [metric(0, 'queries', 5), metric(1, 'queries', 7), metric(0, 'level', 3, 'gauge')],
+  };
+  totals.add([], [first, second], ended);
+  assert.deepEqual(said(null), [
+    ['second', 'queries', 7],
+    ['first', 'queries', 5],
+  ]);
+  assert.deepEqual(said([metric(1, 'queries', 100), metric(1, 'level', 4, 'gauge'), metric(0, 'other', 1)]), [
+    ['second', 'queries', 7],
+    ['second', 'other', 1],
+    ['first', 'queries', 105],
+    ['first', 'level', 4],
+  ]);
+  totals.add([], [second, first], { ...progress([], []), metrics: [metric(1, 'queries', 100)] });
+  assert.deepEqual(said([metric(1, 'queries', 1)]), [
+    ['second', 'queries', 7],
+    ['first', 'queries', 106],
+  ]);
+});
+
+test('lanes that declare others each time leave no more names than a hook may have', () => {
+  const totals = new Totals();
+  for (let lane = 0; lane < 50; lane++) {
+    const metrics = Array.from({ length: 64 }, (_, index) => metric(0, `c${lane}_${index}`, 1));
+    totals.add([], [hookInfo('first')], { ...progress([], []), metrics });
+  }
+  assert.equal(totals.metrics([hookInfo('first')], null).length, 64);
+});
+
+test('flows of all lanes are added up; those of a lane that ended are counted and gone', () => {
+  const totals = new Totals();
+  const flows = (now: number, made: number): FlowRow => ({ ...emptyRowOf(FLOW_COUNTERS), now, made, most: 10 });
+  const one = { ...progress([], []), flows: flows(3, 5) };
+  assert.equal(totals.flows(progress([], [])), null, 'no hook asks for them');
+  const both = sumProgress([one, { ...one, flows: flows(4, 6) }, progress([], [])]);
+  assert.deepEqual([both?.flows?.now, both?.flows?.most, both?.flows?.made], [7, 20, 11]);
+  totals.add([], [], one);
+  assert.deepEqual([totals.flows(null)?.now, totals.flows(null)?.most, totals.flows(null)?.made], [0, 0, 5]);
+  assert.deepEqual([totals.flows(one)?.now, totals.flows(one)?.most, totals.flows(one)?.made], [3, 10, 10]);
+});
+
+test('events are added up, of lanes that run and of those that have ended', () => {
+  const totals = new Totals();
+  const lane = { ...progress([], []), events: 10, eventsLost: 3 };
+  totals.add([], [], lane);
+  assert.deepEqual(totals.events(sumProgress([lane, lane])), { made: 30, lost: 9 });
 });

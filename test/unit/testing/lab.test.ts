@@ -453,7 +453,7 @@ describe('time', () => {
       await lab.send(ipv4({}, udp()));
       const passage = await lab.tick(3 * 3_600_000);
       await lab.send(ipv4({}, udp()));
-      assert.deepEqual(passage, { departures: [], sent: [], faults: [] });
+      assert.deepEqual(passage, { departures: [], sent: [], faults: [], events: [] });
       assert.equal(lab.nowMs, startMs + 3 * 3_600_000 + 0.25);
       await assert.rejects(lab.tick(-1), /-1 is no time that can pass/);
     });
