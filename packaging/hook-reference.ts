@@ -38,6 +38,11 @@ const SECTIONS: readonly Section[] = [
   { title: 'What an event can be', file: 'src/events/event-layout.ts', only: ['EventType'] },
   { title: 'What it is interested in', file: 'src/wire/interest.ts', only: ['Interest'] },
   { title: 'A packet and where it was met', file: 'src/hook/packet/packet-contract.ts' },
+  {
+    title: 'A stream',
+    file: 'src/hook/stream/stream-contract.ts',
+    without: ['StreamSettings', 'StreamNumbers'],
+  },
   { title: 'The ends of a flow', file: 'src/flow/flow-ends.ts', only: ['FlowEnds'] },
   { title: 'Functions', file: 'src/hook/define-hook.ts' },
   { title: 'Addresses', file: 'src/wire/address.ts', only: ['Prefix', 'parseAddress', 'parseCidr', 'formatAddress'] },

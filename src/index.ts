@@ -57,6 +57,13 @@ export type {
   Tcp,
   Udp,
 } from './hook/packet/packet-contract.ts';
+export {
+  MORE,
+  type Stream,
+  type StreamOptions,
+  type StreamPolicy,
+  type StreamVerdict,
+} from './hook/stream/stream-contract.ts';
 export { formatAddress, type Prefix, parseAddress, parseCidr } from './wire/address.ts';
 export { updateChecksum16 } from './wire/checksum.ts';
 export { fillChecksums, updateTransportChecksum16 } from './wire/datagram.ts';

@@ -253,6 +253,16 @@ export class FlowTable {
     return this.#store.remove(index);
   }
 
+  /** True when the SYN of that direction was seen: its octets are known from the first one on. Of a flow that is no TCP: false. */
+  knowsStart(index: number, direction: number): boolean {
+    return this.records.kindOf(index) === KIND_TCP && this.#tcp.knowsStart(index * RECORD_WORDS, direction);
+  }
+
+  /** Sequence number of the SYN of a direction whose start is known: 32 bits with a sign. */
+  startOf(index: number, direction: number): number {
+    return this.#tcp.startOf(index * RECORD_WORDS, direction);
+  }
+
   /** Longest row of the index, for tests. Cost: O(most). @internal */
   longestRow(): number {
     return this.#store.longestRow();

@@ -153,6 +153,17 @@ export class TcpTracker {
     return (marks & BOTH_FIN) !== 0 ? STATE_CLOSING : STATE_ESTABLISHED;
   }
 
+  /** True when the SYN of a direction was seen, of a flow that began with a SYN. */
+  knowsStart(base: number, direction: number): boolean {
+    const marks = this.#words[base + MARKS] as number;
+    return (marks & PICKED_UP) === 0 && ((marks >> (direction * SIDE_BITS)) & SYN_SEEN) !== 0;
+  }
+
+  /** Sequence number of the SYN of a direction, with a sign. Holds where {@link TcpTracker.knowsStart}. */
+  startOf(base: number, direction: number): number {
+    return this.#words[base + START + direction] as number;
+  }
+
   /** Judges the segment in hand. @returns one of the codes above, or why it is invalid */
   judge(base: number, direction: number): number {
     switch (this.#segment[SEGMENT_FLAGS]) {

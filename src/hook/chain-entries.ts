@@ -82,7 +82,7 @@ export class ChainEntry {
     this.isFiltered = parts.isFiltered ?? false;
     const handlers = parts.handlers ?? null;
     this.handlers = handlers;
-    this.isForFresh = handlers !== null && handlers.onPacket === undefined;
+    this.isForFresh = handlers !== null && (handlers.onPacket ?? handlers.onStream) === undefined;
     this.onFlowEnd = handlers?.onFlowEnd ?? null;
     this.isHolding = parts.isHolding ?? false;
     this.bit = handlers !== null && hook < MOST_DECIDERS ? 1 << hook : 0;

@@ -71,10 +71,14 @@ export class ChainFlows {
   drops = 0;
   /** The hook that runs. */
   hook = 0;
+  /** Of the packet at hand, when it is an invalid one: the flow that it seems to be of, {@link NO_FLOW} for none. */
+  claimed: number = NO_FLOW;
   /** Why the flow at `index` ends. */
   endReason: EndReason = 0;
   /** Told when a flow ends; not of one that never began. */
   onEnd: () => void = () => undefined;
+  /** Told of every index whose flow ends, also of one that never began, while its record can be read. */
+  onGone: (index: number) => void = () => undefined;
   #isUndone = false;
 
   /** @throws RangeError when `most` is out of range, or the memory is not to be had */
@@ -91,8 +95,10 @@ export class ChainFlows {
   begin(bytes: Uint8Array, layout: IpLayout, zone: number): void {
     const { table } = this;
     const index = table.track(bytes, layout, layout.length, zone);
+    this.claimed = NO_FLOW;
     if (index < 0 || table.isInvalid === 1) {
       this.index = NO_FLOW;
+      if (table.isInvalid === 1) this.claimed = index;
       this.isFresh = true;
       this.forwards = 0;
       this.drops = 0;
@@ -109,6 +115,7 @@ export class ChainFlows {
    */
   resume(index: number, generation: number, told: number): void {
     const found = this.table.recall(index, generation, told);
+    this.claimed = NO_FLOW;
     if (found >= 0) {
       this.#have(found);
       return;
@@ -153,6 +160,7 @@ export class ChainFlows {
   }
 
   #end(index: number, reason: EndReason): void {
+    this.onGone(index);
     if (this.#isUndone) return;
     const atHand = this.index;
     this.index = index;

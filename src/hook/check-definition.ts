@@ -30,20 +30,10 @@ const HOOK_NAME = /^[A-Za-z0-9-]+$/;
 const MOST_SHOWN = 200;
 
 const HEAD_KEYS = [
-  'name',
-  'api',
-  'priority',
-  'filter',
-  'interest',
-  'flows',
-  'hold',
-  'tables',
-  'options',
-  'needs',
-  'checkable',
-  'setup',
+  ...['name', 'api', 'priority', 'filter', 'interest', 'flows', 'stream', 'hold', 'tables'],
+  ...['options', 'needs', 'checkable', 'setup'],
 ];
-const HANDLER_KEYS = ['onPacket', 'onFlow', 'onFlowEnd', 'teardown'];
+const HANDLER_KEYS = ['onPacket', 'onFlow', 'onStream', 'onFlowEnd', 'teardown'];
 
 const HOLD_KEYS: readonly (keyof HoldRule)[] = ['packets', 'mib', 'timeoutMs', 'onTimeout'];
 /** Super-frames of 65,535 packets. */
@@ -81,12 +71,15 @@ export function checkDefinition(module: Module, value: unknown): DefinedHook {
   if (definition.setup !== undefined && typeof definition.setup !== 'function')
     refuseHook(module, 'setup: is not a function');
   checkFlows(module, definition.flows);
+  checkStream(module, definition);
   checkHold(module, definition.hold, '');
   if (definition.tables !== undefined && typeof definition.tables !== 'function')
     checkTables(module, definition.tables);
   const isPlain = HANDLER_KEYS.some((key) => Object.hasOwn(definition, key));
-  if (isPlain) checkHandlerTypes(module, definition as Handlers, '');
-  else if (definition.setup === undefined) refuseHook(module, 'onPacket: is missing');
+  if (isPlain) {
+    checkStreamHandler(module, definition, definition as Handlers, '');
+    checkHandlerTypes(module, definition as Handlers, '');
+  } else if (definition.setup === undefined) refuseHook(module, 'onPacket: is missing');
   return definition;
 }
 
@@ -112,6 +105,7 @@ export function checkHandlers(module: Module, definition: DefinedHook, returned:
     for (const key of Object.keys(returned))
       checkKey(module, key, [...HANDLER_KEYS, 'flows', 'hold', 'filter'], 'setup: returned ');
   const handlers = returned as Handlers;
+  checkStreamHandler(module, definition, handlers, 'setup: returned ');
   if ((handlers.onFlow ?? handlers.onFlowEnd) !== undefined && !asksForFlows(definition))
     refuseHook(module, 'setup: returned onFlow or onFlowEnd; say flows: true in the definition');
   checkHandlerTypes(module, handlers, 'setup: returned ');
@@ -127,6 +121,8 @@ export function checkHandlers(module: Module, definition: DefinedHook, returned:
       );
     checkFilter(module, filter, 'setup: returned ');
   }
+  if (flows === false && handlers.onStream !== undefined)
+    refuseHook(module, 'setup: returned flows: false beside onStream, which needs them');
   if (flows !== undefined && flows !== false)
     refuseHook(
       module,
@@ -137,11 +133,12 @@ export function checkHandlers(module: Module, definition: DefinedHook, returned:
 
 /** True for a hook that has its handlers in its definition. */
 export function isPlainHook(definition: DefinedHook): boolean {
-  return (definition.onPacket ?? definition.onFlow) !== undefined;
+  return (definition.onPacket ?? definition.onFlow ?? definition.onStream) !== undefined;
 }
 
 /** True for a hook that wants a flow table. */
-export function asksForFlows({ flows, onFlow, onFlowEnd }: DefinedHook): boolean {
+export function asksForFlows({ flows, stream, onFlow, onFlowEnd }: DefinedHook): boolean {
+  if (stream !== undefined) return true;
   return flows === undefined ? (onFlow ?? onFlowEnd) !== undefined : flows !== false;
 }
 
@@ -242,10 +239,11 @@ function checkKey(module: Module, key: string, known: readonly string[], prefix:
 }
 
 function checkHandlerTypes(module: Module, handlers: Handlers, prefix: string): void {
-  const { onPacket, onFlow, onFlowEnd } = handlers;
-  if ((onPacket ?? onFlow) === undefined) refuseHook(module, `${prefix}onPacket: is missing`);
+  const { onPacket, onFlow, onStream, onFlowEnd } = handlers;
+  if ((onPacket ?? onFlow ?? onStream) === undefined) refuseHook(module, `${prefix}onPacket: is missing`);
   if (onPacket !== undefined) checkSynchronous(module, `${prefix}onPacket`, onPacket);
   if (onFlow !== undefined) checkSynchronous(module, `${prefix}onFlow`, onFlow);
+  if (onStream !== undefined) checkSynchronous(module, `${prefix}onStream`, onStream);
   if (onFlowEnd !== undefined) checkSynchronous(module, `${prefix}onFlowEnd`, onFlowEnd);
   if (handlers.teardown !== undefined && typeof handlers.teardown !== 'function')
     refuseHook(module, `${prefix}teardown: is not a function`);
@@ -261,6 +259,23 @@ function checkFlows(module: Module, flows: unknown): void {
   for (const [name, type] of Object.entries(columns))
     if (type !== 'int32' && type !== 'float64')
       refuseHook(module, `flows.columns.${name}: ${shown(type)} is not valid; expected int32 or float64`);
+}
+
+function checkStream(module: Module, { stream, flows, filter, interest }: DefinedHook): void {
+  if (stream === undefined) return;
+  if (typeof stream !== 'function' && (typeof stream !== 'object' || stream === null))
+    refuseHook(module, `stream: ${shown(stream)} is not valid; expected { ports, most, ... } or a function`);
+  if (flows === false) refuseHook(module, 'flows: is false beside a stream, which needs them');
+  if (filter !== undefined) refuseHook(module, 'filter: stands beside a stream, which needs every packet of its ports');
+  if (interest !== undefined) refuseHook(module, 'interest: stands beside a stream, whose ports say it already');
+}
+
+/** Streams that nobody reads, and a handler that is never called, are mistakes. */
+function checkStreamHandler(module: Module, { stream }: DefinedHook, { onStream }: Handlers, prefix: string): void {
+  if (stream !== undefined && onStream === undefined)
+    refuseHook(module, `${prefix}onStream: is missing; the definition says stream`);
+  if (stream === undefined && onStream !== undefined)
+    refuseHook(module, `${prefix}onStream; say stream: { ports, most } in the definition`);
 }
 
 /** Refuses tables that are none; of a function, what it returned. */

@@ -24,21 +24,44 @@ import type { Context, Packet } from './packet/packet-contract.ts';
  */
 export type CallHook = (index: number, packet: Packet, context: Context, isFresh: boolean) => Verdict;
 
+/** What reads the streams of a hook: its verdict comes before those of the other handlers. */
+export interface TakesSegments {
+  take(): Verdict;
+}
+
 /**
  * The function for these hooks. Generated once a chain.
  *
  * @param handlers - null where the hook is of another kind, which must not be called through this function
+ * @param streams - by the place of the hook; null where it reads none
  */
-export function compileCalls(handlers: readonly (Handlers | null)[]): CallHook {
-  const hooks = handlers.map((_, index) => `hook${index} = handlers[${index}]`);
-  const cases = handlers.map((one, index) => `case ${index}: ${callOf(one, index)}`);
+export function compileCalls(
+  handlers: readonly (Handlers | null)[],
+  streams: readonly (TakesSegments | null)[] = [],
+): CallHook {
+  const isReading = (index: number): boolean => (streams[index] ?? null) !== null;
+  const hooks = handlers.flatMap((_, index) => [
+    `hook${index} = handlers[${index}]`,
+    ...(isReading(index) ? [`stream${index} = streams[${index}]`] : []),
+  ]);
+  const cases = handlers.map((one, index) => `case ${index}: ${callOf(one, index, isReading(index))}`);
   const declarations = hooks.length === 0 ? '' : `const ${hooks.join(', ')};`;
   const body = `${declarations} return (index, packet, context, isFresh) => { switch (index) { ${cases.join(' ')} } };`;
-  const compile = new Function('handlers', body) as (hooks: readonly (Handlers | null)[]) => CallHook;
-  return compile(handlers);
+  const compile = new Function('handlers', 'streams', body) as (
+    hooks: readonly (Handlers | null)[],
+    readers: readonly (TakesSegments | null)[],
+  ) => CallHook;
+  return compile(handlers, streams);
 }
 
-function callOf(handlers: Handlers | null, index: number): string {
+function callOf(handlers: Handlers | null, index: number, isReading: boolean): string {
+  const take = `stream${index}.take()`;
+  if (isReading && handlers?.onPacket === undefined && handlers?.onFlow === undefined) return `return ${take};`;
+  const first = isReading ? `const of${index} = ${take}; if (of${index} !== ${FORWARD}) return of${index};` : '';
+  return `${first === '' ? '' : `{ ${first} `}${callOfPacket(handlers, index)}${first === '' ? '' : ' }'}`;
+}
+
+function callOfPacket(handlers: Handlers | null, index: number): string {
   const onPacket = `return hook${index}.onPacket(packet, context);`;
   if (handlers?.onFlow === undefined) return onPacket;
   const onFlow = `hook${index}.onFlow(packet, context)`;

@@ -12,6 +12,7 @@ import type { FORWARD_ACTION } from '../firewall/constants.ts';
 import type { ColumnType } from '../flow/flow-store.ts';
 import type { Interest } from '../wire/interest.ts';
 import type { Address, Column, Context, EndedFlow, FlowRecord, Packet } from './packet/packet-contract.ts';
+import type { Stream, StreamOptions, StreamVerdict } from './stream/stream-contract.ts';
 
 /** Verdict of a hook made with `defineHook`: the packet goes on, and no later hook sees it. Not one of Windows. */
 export const ACCEPT: 3 = 3;
@@ -337,7 +338,7 @@ export interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** What the runtime calls: `onPacket` or `onFlow`, or both. Synchronous: a promise is a hook fault. */
+/** What the runtime calls: `onPacket`, `onFlow` or `onStream`, or several of them. Synchronous: a promise is a hook fault. */
 export interface Handlers {
   /** The verdict on one packet. */
   onPacket?(packet: Packet, context: Context): Verdict;
@@ -347,6 +348,12 @@ export interface Handlers {
    * flow go on without being called.
    */
   onFlow?(packet: Packet, context: Context): Verdict;
+  /**
+   * The verdict on a TCP stream of which new octets are in order, or which has ended: MORE, or a verdict that ends the reading. The definition
+   * says with `stream` which ones. Called before `onFlow` and `onPacket`, which follow where the segment goes on. What it throws is a fault, and
+   * decides the connection as `policy.onHookError` says.
+   */
+  onStream?(stream: Stream): StreamVerdict;
   /** A flow ends; it may be any flow of the lane, also one whose packets a filter kept from the hook. */
   onFlowEnd?(flow: EndedFlow): void;
   /** Called once after the last packet. */
@@ -395,6 +402,13 @@ export interface HookHead<Options> {
    */
   readonly flows?: boolean | { readonly columns?: Readonly<Record<string, ColumnType>> };
   /**
+   * The streams that `onStream` is called with; a function of the checked options where they decide it. It asks for the flow table as well. Not
+   * beside `filter` or `interest`: the ports say which packets are needed.
+   *
+   * @defaultValue none
+   */
+  readonly stream?: StreamOptions | ((options: Options) => StreamOptions);
+  /**
    * Lets packets wait, within these bounds: see {@link Packet.hold}.
    *
    * @defaultValue none may wait
@@ -435,6 +449,7 @@ export interface InstanceHook<Options> extends HookHead<Options> {
   setup(options: Options, runtime: HookRuntime): Handlers | Promise<Handlers>;
   readonly onPacket?: never;
   readonly onFlow?: never;
+  readonly onStream?: never;
   readonly onFlowEnd?: never;
   readonly teardown?: never;
 }

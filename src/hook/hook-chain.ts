@@ -32,7 +32,10 @@ import { ContextState, ContextView } from './packet/context-view.ts';
 import { EndedFlowView } from './packet/flow-view.ts';
 import { PacketState } from './packet/packet-state.ts';
 import { freezeViews, PacketView } from './packet/packet-view.ts';
+
 import { StandingPacket } from './standing-packet.ts';
+import { ChainStreams } from './stream/chain-streams.ts';
+
 import type { Verifier } from './verifier.ts';
 
 /** Numbers in a hook's row of {@link HookChain.counters}: the columns of `HOOK_COUNTERS`. */
@@ -102,6 +105,8 @@ export class HookChain {
   readonly owners: readonly number[];
   /** Who is called, in which order; drivers change it while packets come. */
   readonly entries: ChainEntries;
+  /** What the hooks read of TCP streams. */
+  readonly streams: ChainStreams;
   /** One row of {@link HOOK_WIDTH} numbers a hook, in running order. */
   readonly counters: Float64Array;
   /** What stands for the packet after {@link HookChain.run}, until {@link HookChain.release}: the one handed in, or a replacement. */
@@ -137,7 +142,6 @@ export class HookChain {
   constructor(options: HookChainOptions) {
     this.hooks = sortByPriority(options.hooks);
     this.owners = this.hooks.map(({ owner }, index) => owner ?? index);
-    this.#callHook = compileCalls(this.hooks.map((hook) => (hook.kind === 'defined' ? hook.handlers : null)));
     this.#matchFilter = compileFilters(this.hooks.map((hook) => filterOf(hook) ?? null));
     this.entries = new ChainEntries(this.hooks, HOOK_WIDTH);
     this.counters = new Float64Array(this.hooks.length * HOOK_WIDTH);
@@ -150,6 +154,11 @@ export class HookChain {
     const rules = this.#holdRules();
     this.holds = rules.some((rule) => rule !== null) ? new HoldList(rules) : null;
     this.#packet = new PacketState(options.pool, flows, this.holds);
+    this.streams = new ChainStreams(this.hooks, flows, this.#packet, options.onHookError);
+    this.#callHook = compileCalls(
+      this.hooks.map((hook) => (hook.kind === 'defined' ? hook.handlers : null)),
+      this.streams.ofHook,
+    );
     this.#packetView = new PacketView(this.#packet);
     this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
     this.#onFault = options.onFault;
@@ -404,6 +413,7 @@ export class HookChain {
    */
   tick(nowMs: number): void {
     this.#flows?.table.expire(nowMs, ENDED_AT_ONCE);
+    this.streams.tick(nowMs);
   }
 
   /** A flow ends: the hooks that want to know are told. What one of them does wrong is its fault. */

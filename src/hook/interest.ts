@@ -12,6 +12,7 @@ import { closestKey } from '../config/closest-key.ts';
 import { interestOf } from '../filter/interest.ts';
 import { parseFilter } from '../filter/parse.ts';
 import { type Interest, PORT_PROTOCOLS } from '../wire/interest.ts';
+import { PROTOCOL_TCP } from '../wire/ipv4.ts';
 import { filterOf, type LoadedHook } from './load-hook.ts';
 
 const KEYS = ['versions', 'protocols', 'ports'];
@@ -44,11 +45,18 @@ export function chainInterests(hooks: readonly LoadedHook[]): readonly Interest[
     if (hook.kind !== 'defined') return null;
     const { interest } = hook.definition;
     const filter = filterOf(hook);
-    const wanted = filter === undefined ? interest : interestOf(parseFilter(filter));
+    const wanted = interestOfStreams(hook) ?? (filter === undefined ? interest : interestOf(parseFilter(filter)));
     if (wanted === undefined || wanted === null) return null;
     all.push(...[wanted].flat());
   }
   return all.length === 0 ? null : all;
+}
+
+/** A hook with streams and nothing else has nothing to say of other packets. */
+function interestOfStreams(hook: LoadedHook & { readonly kind: 'defined' }): Interest | null {
+  const { stream, handlers } = hook;
+  const isAlone = handlers !== null && (handlers.onPacket ?? handlers.onFlow) === undefined;
+  return stream === undefined || !isAlone ? null : { protocols: [PROTOCOL_TCP], ports: stream.ports };
 }
 
 function oneProblem(at: string, value: unknown): string {

@@ -31,6 +31,7 @@ import {
 } from './check-definition.ts';
 import { type DefinedHook, type Handlers, HOOK_META, type HookModules } from './contract.ts';
 import { freezeModule } from './freeze-realm.ts';
+import type { StreamSettings } from './stream/stream-contract.ts';
 
 /** Parameters of the Windows callback. */
 const CALLBACK_PARAMETERS = 7;
@@ -53,6 +54,8 @@ export type LoadedHook =
       readonly definition: DefinedHook;
       /** What the chain calls: the definition itself, or what `setup` returned; null until then. */
       readonly handlers: Handlers | null;
+      /** What its `stream` comes to with its options; undefined before set-up, and where it reads none. */
+      readonly stream?: StreamSettings;
     }
   | {
       readonly kind: 'callback';
@@ -251,7 +254,7 @@ export function placeOfVerdict(
 ): string | undefined {
   const own =
     hook.kind === 'defined'
-      ? (hook.handlers?.onPacket ?? hook.handlers?.onFlow ?? null)
+      ? (hook.handlers?.onPacket ?? hook.handlers?.onFlow ?? hook.handlers?.onStream ?? null)
       : hook.kind === 'callback'
         ? hook.callback
         : null;

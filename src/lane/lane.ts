@@ -384,6 +384,7 @@ export class Lane implements FrameSink {
     context.linkLength = linktype === LINKTYPE_ETHERNET ? offset : 0;
     context.originalLength = originalLength - offset;
     context.isSuper = packet.isSuper;
+    context.isInline = this.#isLive && way.reject !== 'count';
 
     const chain = this.#chain;
     this.#among = packet;

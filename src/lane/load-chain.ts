@@ -26,7 +26,7 @@ import {
 import { asksForFlows, columnsOf, shown } from '../hook/check-definition.ts';
 import type { Handlers, HookModules, HookRuntime } from '../hook/contract.ts';
 import { type HoldList, isFinalVerdict } from '../hook/hold-list.ts';
-import { HookChain } from '../hook/hook-chain.ts';
+import { HookChain, type HookChainOptions } from '../hook/hook-chain.ts';
 import { HookEvents } from '../hook/hook-events.ts';
 import { HookMetrics } from '../hook/hook-metrics.ts';
 import { chainInterests } from '../hook/interest.ts';
@@ -222,7 +222,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     });
     metrics.close(owner);
   }
-  const made = new HookChain({
+  const made = makeChain({
     hooks: loaded,
     onHookError: options.onHookError,
     pool: systemPool,
@@ -383,14 +383,14 @@ async function setUp(hook: LoadedHook, options: LoadChainOptions, parts: Runtime
     throw new FirehookError('FIREHOOK_HOOK_SETUP', detail, { hook: hook.name });
   }
   const { folder, user } = options;
-  const handlers = await setUpHook(hook, {
+  const ready = await setUpHook(hook, {
     source,
     runtime: runtimeFor(hook, options, parts),
     folder,
     makeTables: (rules) => parts.tables.declare(hook.name, rules),
     ...(user === undefined ? {} : { user }),
   });
-  if (handlers !== null) return { ...hook, handlers };
+  if (ready !== null) return ready;
   options.log(
     'info',
     hook.name,
@@ -405,6 +405,19 @@ const LOADED_ONLY: Handlers = { onPacket: () => FORWARD };
 /** Whether a hook that asked for flows still wants them, now that it knows its options. */
 function needsFlows(hook: LoadedHook): boolean {
   return hook.kind === 'defined' && asksForFlows(hook.definition) && hook.handlers?.flows !== false;
+}
+
+/** The chain, with what it takes for streams. */
+function makeChain(options: HookChainOptions): HookChain {
+  try {
+    return new HookChain(options);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new FirehookError('FIREHOOK_HOOK_SETUP', 'there is no memory for the streams of the hooks', {
+      cause,
+      advice: 'make stream.streams, memoryMiB or most of a hook smaller, or lane.memoryMiB larger',
+    });
+  }
 }
 
 /** The flow table, where a hook asks for one. */

@@ -66,6 +66,33 @@ export function sampleFrames(): MemoryFrame[] {
   ];
 }
 
+/** A connection to a port, for hooks that read streams: octets in order, both ways, in both versions, and the end. */
+export function sampleConnection(port: number): MemoryFrame[] {
+  const client = CLIENT_PORT + 1;
+  const end = 1 + TEXT.length;
+  const forth = (flags: number, sequence: number, acknowledgement: number, payload?: Buffer): [Upper, boolean] => [
+    tcpSegment(client, port, flags, payload, undefined, sequence, acknowledgement),
+    true,
+  ];
+  const back = (flags: number, sequence: number, acknowledgement: number, payload?: Buffer): [Upper, boolean] => [
+    tcpSegment(port, client, flags, payload, undefined, sequence, acknowledgement),
+    false,
+  ];
+  const segments = [
+    forth(SYN, 0, 0),
+    back(SYN | ACK, 0, 1),
+    forth(ACK, 1, 1),
+    forth(PSH | ACK, 1, 1, TEXT),
+    back(PSH | ACK, 1, 1, TEXT),
+    forth(PSH | ACK, end, end, Buffer.alloc(1400, 'x')),
+    back(PSH | ACK, end, end + 1400, Buffer.alloc(1400, 'x')),
+    forth(FIN | ACK, end + 1400, end + 1400),
+    back(FIN | ACK, end + 1400, end + 1401),
+  ];
+  const datagrams = segments.flatMap(([upper, isForth]) => [v4(upper, { isForth }), v6(upper, { isForth })]);
+  return datagrams.map((datagram) => ({ port: 0, bytes: frameOf(datagram) }));
+}
+
 /** What looks alike in both versions, from A to B and back. */
 function ofBoth(): Buffer[] {
   const answer = Buffer.concat([QUESTION, Buffer.from('c00c000100010000003c0004c0000201', 'hex')]);
@@ -141,10 +168,12 @@ function tcpSegment(
   flags: number,
   payload: Buffer = Buffer.alloc(0),
   options: Buffer = Buffer.alloc(0),
+  sequence = 1,
+  acknowledged = 1,
 ): Upper {
   const header = Buffer.alloc(tcp.HEADER_LENGTH + options.length);
-  const acknowledgement = (flags & ACK) === 0 ? 0 : 1;
-  tcp.emit(header, 0, { sourcePort, destinationPort, sequence: 1, acknowledgement, flags, window: 65_535, options });
+  const acknowledgement = (flags & ACK) === 0 ? 0 : acknowledged;
+  tcp.emit(header, 0, { sourcePort, destinationPort, sequence, acknowledgement, flags, window: 65_535, options });
   return { protocol: ipv4.PROTOCOL_TCP, octets: Buffer.concat([header, payload]) };
 }
 

@@ -17,9 +17,11 @@ import { isSameServer, parseServer, SERVER_EXAMPLE } from '../config/server-addr
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { asOwner } from '../hook/async-owner.ts';
 import { checkHandlers, checkTables } from '../hook/check-definition.ts';
-import type { Handlers, HookRuntime, SchemaIssue, TableRule } from '../hook/contract.ts';
+import type { HookRuntime, SchemaIssue, TableRule } from '../hook/contract.ts';
 import type { LoadedHook } from '../hook/load-hook.ts';
 import { noteRunning, restoreRunning } from '../hook/running-hook.ts';
+import { streamSettings } from '../hook/stream/check-stream.ts';
+import type { StreamSettings } from '../hook/stream/stream-contract.ts';
 import { EVERY_GRANT, type HookGrant, type HookSource } from './messages.ts';
 
 /** A hook made with `defineHook`. */
@@ -40,10 +42,11 @@ export interface SetUpOptions {
 /**
  * Sets a hook up.
  *
- * @returns its handlers; null where it must not be set up now, in a check of a hook that speaks to servers
+ * @returns the hook with its handlers and the streams that it reads; null where it must not be set up now, in a check of a hook that speaks to
+ * servers
  * @throws {@link FirehookError} FIREHOOK_HOOK_OPTIONS, FIREHOOK_HOOK_RIGHTS, FIREHOOK_HOOK_INVALID or FIREHOOK_HOOK_SETUP
  */
-export async function setUpHook(hook: DefinedLoaded, given: SetUpOptions): Promise<Handlers | null> {
+export async function setUpHook(hook: DefinedLoaded, given: SetUpOptions): Promise<DefinedLoaded | null> {
   const { source, runtime } = given;
   const { definition } = hook;
   const options = await checkOptions(hook, source);
@@ -56,7 +59,9 @@ export async function setUpHook(hook: DefinedLoaded, given: SetUpOptions): Promi
   const before = noteRunning(hook.owner, 'setup');
   try {
     const returned = await asOwner(hook.owner ?? -1, 'setup', () => definition.setup?.(options, runtime));
-    return checkHandlers(hook, definition, returned) ?? hook.handlers;
+    const handlers = checkHandlers(hook, definition, returned) ?? hook.handlers;
+    const stream = streamOf(hook, options);
+    return { ...hook, handlers, ...(stream === null ? {} : { stream }) };
   } catch (cause) {
     if (isFirehookError(cause) && cause.op !== 'pool') throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -142,14 +147,27 @@ function needsOf(hook: DefinedLoaded, hookOptions: unknown): Wanted {
 function tablesOf(hook: DefinedLoaded, hookOptions: unknown): Readonly<Record<string, TableRule>> {
   const { tables = {} } = hook.definition;
   if (typeof tables !== 'function') return tables;
+  const made = declared(hook, 'tables', () => tables(hookOptions));
+  checkTables(hook, made);
+  return made;
+}
+
+/** The streams that a hook reads; null where it reads none. */
+function streamOf(hook: DefinedLoaded, hookOptions: unknown): StreamSettings | null {
+  const { stream } = hook.definition;
+  if (stream === undefined) return null;
+  const wanted = typeof stream === 'function' ? declared(hook, 'stream', () => stream(hookOptions)) : stream;
+  return streamSettings(hook, wanted);
+}
+
+/** What a function of a definition makes of the options. */
+function declared<Made>(hook: DefinedLoaded, key: string, make: () => Made): Made {
   try {
-    const made = asOwner(hook.owner ?? -1, 'setup', () => tables(hookOptions));
-    checkTables(hook, made);
-    return made;
+    return asOwner(hook.owner ?? -1, 'setup', make);
   } catch (cause) {
     if (isFirehookError(cause)) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: tables threw: ${reason.replaceAll('\n', ' ')}`, {
+    throw new FirehookError('FIREHOOK_HOOK_SETUP', `${hook.path}: ${key} threw: ${reason.replaceAll('\n', ' ')}`, {
       cause,
       hook: hook.name,
     });

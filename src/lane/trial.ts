@@ -23,7 +23,7 @@ import {
 import { Lane } from './lane.ts';
 import type { LoadedChain } from './load-chain.ts';
 import type { LaneSpec } from './messages.ts';
-import { sampleFrames } from './sample-frames.ts';
+import { sampleConnection, sampleFrames } from './sample-frames.ts';
 import { LOCAL_NAME, type Way } from './way.ts';
 
 /** What is said of one hook. */
@@ -109,9 +109,12 @@ export async function tryOnSamples(
   const startMs = Date.now();
   for (let hook = 0; hook < chain.hooks.length; hook++) {
     chain.entries.walkOnly(hook);
+    const one = chain.hooks[hook];
+    const port = one?.kind === 'defined' ? one.stream?.ports[0] : undefined;
+    const shown = port === undefined ? frames : [...frames, ...sampleConnection(port)];
     const driver = new MemoryDriver({
       ports: [0, 1].map((id) => ({ id, linktype: LINKTYPE_ETHERNET, maxFrameLength: MOST_OCTETS })),
-      frames: frames.map((frame, index) => ({ ...frame, ...timeOf(startMs + index) })),
+      frames: shown.map((frame, index) => ({ ...frame, ...timeOf(startMs + index) })),
     });
     const lane = new Lane({
       driver,

@@ -144,6 +144,18 @@ export class StreamReader {
     return isMissed ? this.#goneOn(base) : STREAM_SAME;
   }
 
+  /** What is in order is all that is read. */
+  narrow(stream: number): void {
+    const base = stream * STREAM_WORDS;
+    this.#words[base + MOST] = this.#words[base + LENGTH] as number;
+  }
+
+  /** True when the other end has acknowledged everything that is in order. */
+  isAcknowledged(stream: number): boolean {
+    const base = stream * STREAM_WORDS;
+    return (this.#words[base + ACKED] as number) >= (this.#words[base + LENGTH] as number);
+  }
+
   /** Says where the stream starts. @returns false when octets are there, counted from another start */
   startAt(stream: number, sequence: number): boolean {
     const base = stream * STREAM_WORDS;

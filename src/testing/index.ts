@@ -26,6 +26,7 @@ export {
   assertReset,
 } from './assertions.ts';
 export { differsOnlyIn, type FieldPattern, fields, type PacketCheck, sameAs } from './checks.ts';
+export { type Connection, type ConnectionOptions, connection, type SegmentOptions } from './connection.ts';
 export { showPacket } from './fail.ts';
 export { fragments } from './fragments.ts';
 export { type EthernetOptions, ethernet } from './frames.ts';

@@ -12,6 +12,7 @@
 import type { EveEvent } from '../events/eve.ts';
 import type { FlowTimeouts } from '../flow/timeouts.ts';
 import type { DefinedHook, HOOK_META } from '../hook/contract.ts';
+import type { StreamNumbers } from '../hook/stream/stream-contract.ts';
 import type { HookCounter, WayCounter } from '../telemetry/counters.ts';
 import type { OctetBuffer } from '../wire/octet-buffer.ts';
 
@@ -160,6 +161,8 @@ export interface Outcome extends Passage {
 export interface Lab {
   /** Names of the hooks in the order that they run in. */
   readonly hooks: readonly string[];
+  /** Where packets come in: `a` and `b`, or `in` and `out`. */
+  readonly sides: readonly From[];
   /** What time it is for the packets, in milliseconds since 1970. */
   readonly nowMs: number;
   /** Every fault until now. */
@@ -195,6 +198,12 @@ export interface Lab {
   counters(hook: string): Readonly<Record<HookCounter, number>>;
   /** The counters and gauges that a hook has declared, by their names: as they are now, floods included. */
   metrics(hook: string): Readonly<Record<string, number>>;
+  /**
+   * What is counted about the streams that a hook reads.
+   *
+   * @throws TypeError for a hook that reads none
+   */
+  streams(hook: string): StreamNumbers;
   /** The ledger of what came in at that side. @param from - both sides together when left out */
   ledger(from?: From): Readonly<Record<WayCounter, number>>;
   /**

@@ -17,6 +17,7 @@ import type { EventDesk } from '../events/event-desk.ts';
 import { systemPool } from '../firewall/ddk.ts';
 import { RUNTIME_OWNER } from '../firewall/pool.ts';
 import { HOOK_WIDTH } from '../hook/hook-chain.ts';
+import type { StreamNumbers } from '../hook/stream/stream-contract.ts';
 import type { Lane } from '../lane/lane.ts';
 import { addRow, checkRow, emptyRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../lane/ledger.ts';
 import type { LoadedChain } from '../lane/load-chain.ts';
@@ -69,6 +70,10 @@ export class LaneLab implements Lab {
 
   get hooks(): readonly string[] {
     return this.#parts.loaded.hooks.map(({ name }) => name);
+  }
+
+  get sides(): readonly From[] {
+    return this.#parts.attachment.from;
   }
 
   get nowMs(): number {
@@ -206,6 +211,14 @@ export class LaneLab implements Lab {
     loaded.readGauges();
     const own = loaded.metrics.read(loaded.chain.owners).filter((metric) => metric.hook === place);
     return Object.fromEntries(own.map(({ name, value }) => [name, value]));
+  }
+
+  /** {@inheritDoc Lab.streams} */
+  streams(hook: string): StreamNumbers {
+    const { chain } = this.#parts.loaded;
+    const numbers = chain.streams.numbersOf(chain.hooks.findIndex(({ name }) => name === hook));
+    if (numbers === null) throw new TypeError(`no hook of this lab reads streams and is called ${hook}`);
+    return numbers;
   }
 
   /** {@inheritDoc Lab.ledger} */

@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import type { DefinedHook, Handlers, PlainHook } from '../../src/hook/contract.ts';
 import { defineHook } from '../../src/hook/define-hook.ts';
 import type { LoadedHook } from '../../src/hook/load-hook.ts';
+import { streamSettings } from '../../src/hook/stream/check-stream.ts';
 
 /** The verdict function of a hook. */
 export type OnPacket = NonNullable<Handlers['onPacket']>;
@@ -24,7 +25,7 @@ export type PacketHandlers = Handlers & { readonly onPacket: OnPacket };
 /** A hook that has been loaded. */
 export function loadedHook(head: PlainHook<unknown>, priority?: number): LoadedHook {
   const definition = defineHook(head);
-  const { name } = definition;
+  const { name, stream } = definition;
   return {
     kind: 'defined',
     name,
@@ -32,5 +33,6 @@ export function loadedHook(head: PlainHook<unknown>, priority?: number): LoadedH
     priority,
     definition,
     handlers: definition as Handlers,
+    ...(stream === undefined ? {} : { stream: streamSettings({ path: name }, stream) }),
   };
 }

@@ -41,6 +41,8 @@ export class ContextState {
   originalLength = 0;
   /** Keeps flows apart that only look alike: behind another attach, or in another VLAN. */
   zone = 0;
+  /** What hooks decide is done to it: it is neither of a capture file nor met at a `tap`, where the packet itself is elsewhere. */
+  isInline = false;
   /** The frame is longer than the MTU, to be cut by whoever sends it. */
   isSuper = false;
 

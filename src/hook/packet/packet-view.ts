@@ -22,8 +22,11 @@ import * as ipv6 from '../../wire/ipv6.ts';
 import * as tcp from '../../wire/tcp.ts';
 import * as udp from '../../wire/udp.ts';
 import { type ChainFlows, NO_FLOW } from '../chain-flows.ts';
+
 import { HELD, REPLY, type Verdict } from '../contract.ts';
 import type { HoldList } from '../hold-list.ts';
+import { StreamHandle } from '../stream/stream-handle.ts';
+
 import { AddressView } from './address-view.ts';
 import { ContextView } from './context-view.ts';
 import { ColumnView, EndedFlowView, FlowView, flowStateOf, RecordView } from './flow-view.ts';
@@ -258,6 +261,7 @@ export const VIEWS: readonly View[] = [
   { prototype: FlowView.prototype, what: 'a flow', fields: [] },
   { prototype: EndedFlowView.prototype, what: 'a flow', fields: [] },
   { prototype: ColumnView.prototype, what: 'a column', fields: [] },
+  { prototype: StreamHandle.prototype, what: 'a stream', fields: ['flow'] },
 ];
 
 /** From now on no hook changes what the next one reads through them. */

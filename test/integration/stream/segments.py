@@ -6,7 +6,8 @@
                             {"port": 20000, "start": 1000, "steps": [[at, flags, hexadecimal], ["wait", at], ...]}
                             {"port": 30000, "octets": 300000}       by a socket of the kernel
 
-A place is counted from the first octet behind the SYN. Of each connection the server keeps the first 20,000 octets.
+A place is counted from the first octet behind the SYN. Of each connection the server keeps the first 20,000 octets; a reset is an
+end as well.
 
 Rule: it says "ready" when it serves, and fails with a trace when something does not answer that has to.
 """
@@ -40,7 +41,10 @@ def serve():
                 read[port] = bytearray()
                 selector.register(peer, selectors.EVENT_READ, (port,))
             else:
-                octets = key.fileobj.recv(65536)
+                try:
+                    octets = key.fileobj.recv(65536)
+                except ConnectionResetError:
+                    octets = b''
                 kept = read[key.data[0]]
                 kept += octets[: max(0, KEPT - len(kept))]
                 if not octets:

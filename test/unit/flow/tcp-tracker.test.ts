@@ -524,3 +524,33 @@ function inWords({ isInvalid, isNew, reason, state }: Said): string {
 function short({ state, isInvalid }: Said): [string, number] {
   return [state, isInvalid];
 }
+
+describe('the start of a stream', () => {
+  test('is known of each direction whose SYN was seen, and of none that was picked up', () => {
+    const rig = new FlowRig();
+    const { table } = rig;
+    const tcp = rig.connection();
+    const { index } = tcp.client('S', { seq: 0xffff_ffff });
+    assert.equal(table.knowsStart(index, 0), true);
+    assert.equal(table.startOf(index, 0), -1);
+    assert.equal(table.knowsStart(index, 1), false);
+    tcp.server('SA', { seq: 5_000, ack: 0 });
+    assert.equal(table.knowsStart(index, 1), true);
+    assert.equal(table.startOf(index, 1), 5_000);
+    const other = rig.connection(50_000).client('A', { seq: 1_001, ack: 5_001 });
+    assert.equal(table.knowsStart(other.index, 0), false);
+    assert.equal(table.knowsStart(other.index, 1), false);
+  });
+
+  test('is that of the SYN which took the place of an old connection, once it is answered', () => {
+    const rig = new FlowRig();
+    const tcp = rig.connection();
+    tcp.open();
+    tcp.client('S', { seq: 90_000 });
+    const { index, isNew } = tcp.server('SA', { seq: 7_000, ack: 90_001 });
+    assert.equal(isNew, 1);
+    assert.equal(rig.table.knowsStart(index, 0), true);
+    assert.equal(rig.table.startOf(index, 0), 90_000);
+    assert.equal(rig.table.startOf(index, 1), 7_000);
+  });
+});

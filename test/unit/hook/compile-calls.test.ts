@@ -47,6 +47,33 @@ describe('compileCalls', () => {
     assert.equal(compileCalls([null, hook])(1, packet, context, true), DROP);
   });
 
+  it('asks about the stream first, and the other handlers where the segment goes on', () => {
+    const calls: string[] = [];
+    const note =
+      (what: string, verdict: Verdict = FORWARD) =>
+      (): Verdict => {
+        calls.push(what);
+        return verdict;
+      };
+    const onStream = () => FORWARD as 0;
+    const hooks = [
+      { onStream, onPacket: note('packet 0') },
+      { onStream },
+      { onStream, onFlow: note('flow 2'), onPacket: note('packet 2') },
+      { onPacket: note('packet 3') },
+    ];
+    for (const [verdict, expected] of [
+      [FORWARD, ['stream 0', 'packet 0', 'stream 1', 'stream 2', 'flow 2', 'packet 2', 'packet 3']],
+      [DROP, ['stream 0', 'stream 1', 'stream 2', 'packet 3']],
+    ] as const) {
+      const streams = [0, 1, 2].map((number) => ({ take: note(`stream ${number}`, verdict) }));
+      const call = compileCalls(hooks, [...streams, null]);
+      const verdicts = hooks.map((_, number) => call(number, packet, context, true));
+      assert.deepEqual(calls.splice(0), expected);
+      assert.deepEqual(verdicts, [verdict, verdict, verdict, FORWARD]);
+    }
+  });
+
   it('calls a hook as a method of its definition, so that it can use this', () => {
     const stateful = {
       seen: 0,

@@ -108,7 +108,7 @@ describe('a bad module', () => {
     'throws-at-load':
       "throws when it is loaded: TypeError: Cannot read properties of null (reading 'length') (FILE:3:27)",
     'unknown-key':
-      'onConnection: unknown key; expected name, api, priority, filter, interest, flows, hold, tables, options, needs, checkable, setup, onPacket, onFlow, onFlowEnd, teardown',
+      'onConnection: unknown key; expected name, api, priority, filter, interest, flows, stream, hold, tables, options, needs, checkable, setup, onPacket, onFlow, onStream, onFlowEnd, teardown',
   };
 
   test('is in the table, each of them', () => {

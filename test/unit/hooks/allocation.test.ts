@@ -59,6 +59,8 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
   },
   mirror: { to: 'ids0', filter: 'udp', snap: 64 },
   'syn-guard': { ports: [22, 80, 443] },
+  // Its streams are looked at in test/unit/hook/stream-allocation.test.ts.
+  'tls-name-filter': { names: ['telnet.example'] },
   'rewrite-payload': { protocol: 'udp', port: 53, find: 'telnet', replace: 'secret' },
 };
 

@@ -26,6 +26,7 @@ import {
   tcp,
   udp,
 } from '../../../src/testing/index.ts';
+import { clientHello, records } from '../../support/client-hello.ts';
 
 /** One packet and what becomes of it. */
 export interface Step {
@@ -59,6 +60,30 @@ const held = (datagram: Uint8Array): Step => ({ datagram, verdict: 'held' });
 const toTcp = (destinationPort: number, more: object = {}): Uint8Array => ipv4({}, tcp({ destinationPort, ...more }));
 const toUdp = (destinationPort: number, payload = 'text'): Uint8Array => ipv4({}, udp({ destinationPort }, payload));
 
+/** A segment of a client whose SYN has the number 0. */
+const says = (
+  destinationPort: number,
+  at: number,
+  octets: Uint8Array | string,
+  verdict: Fate,
+  sourcePort = 50_000,
+): Step => ({
+  datagram: ipv4({}, tcp({ sourcePort, destinationPort, flags: ACK, seq: at + 1, ack: 1 }, octets)),
+  verdict,
+});
+
+/** The SYN of a client and its answer. */
+const opens = (port: number, client = 50_000): readonly Step[] => [
+  passes(ipv4({}, tcp({ sourcePort: client, destinationPort: port, flags: SYN, seq: 0 }))),
+  passes(
+    ipv4(
+      { source: '198.51.100.2', destination: '192.0.2.1' },
+      tcp({ sourcePort: port, destinationPort: client, flags: SYN | ACK, seq: 0, ack: 1 }),
+    ),
+    { from: 'b' },
+  ),
+];
+
 /** A DNS query (RFC 1035) for one name. */
 function query(name: string): Buffer {
   const labels = name.split('.').flatMap((label) => [label.length, ...Buffer.from(label)]);
@@ -80,6 +105,17 @@ export const HOOKS: Readonly<Record<string, Case>> = {
     steps: [passes(toTcp(80)), passes(toUdp(53)), dropped(toTcp(80)), dropped(ipv6({}, udp()))],
   },
   'foo.ts': { steps: [passes(toUdp(53)), dropped(toUdp(53, 'x'.repeat(513))), passes(toUdp(54, 'x'.repeat(513)))] },
+  'http-methods.ts': {
+    steps: [
+      ...opens(80),
+      says(80, 5, 'index.html HTTP/1.1\r\n', 'forwarded'),
+      says(80, 0, 'GET /', 'forwarded'),
+      ...opens(80, 50_001),
+      says(80, 0, 'DELETE /', 'forwarded', 50_001),
+      says(80, 8, ' HTTP/1.1\r\n', 'reset', 50_001),
+      says(80, 8, ' HTTP/1.1\r\n', 'dropped', 50_001),
+    ],
+  },
   'from-a-file.ts': {
     options: { file: 'address.txt' },
     allow: { files: ['address.txt'] },
@@ -221,6 +257,15 @@ export const CONFIGURATIONS: Readonly<Record<string, Case>> = {
       { datagram: asks('www.ads.example'), verdict: 'replied', check: fields({ sourcePort: 53 }) },
       passes(asks('www.example')),
       passes(toTcp(443)),
+    ],
+  },
+  'docs/hooks/tls-name-filter.md yaml 0': {
+    steps: [
+      ...opens(443),
+      says(443, 0, records(clientHello({ name: 'www.example', keyOctets: 32 })), 'forwarded'),
+      ...opens(443, 50_001),
+      says(443, 0, records(clientHello({ name: 'a.ads.example', keyOctets: 32 })), 'reset', 50_001),
+      rejected(toUdp(443)),
     ],
   },
   'docs/hooks/nat.md yaml 0': {

@@ -6,16 +6,21 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { defaultSettings } from '../../../src/config/schema.ts';
 import { FRAME_SUPER } from '../../../src/drivers/frame.ts';
-import { sampleFrames } from '../../../src/lane/sample-frames.ts';
-import { FaultNotes } from '../../../src/lane/trial.ts';
+import { MORE } from '../../../src/hook/stream/stream-contract.ts';
+import { loadChain } from '../../../src/lane/load-chain.ts';
+import { NO_GRANT } from '../../../src/lane/messages.ts';
+import { sampleConnection, sampleFrames } from '../../../src/lane/sample-frames.ts';
+import { FaultNotes, tryOnSamples } from '../../../src/lane/trial.ts';
 import { fillChecksums } from '../../../src/wire/datagram.ts';
 import { ipv4, ipv6 } from '../../../src/wire/index.ts';
 import { IpLayout, parseIpLayout } from '../../../src/wire/ip-layout.ts';
+import { loadedHook } from '../../support/loaded-hook.ts';
 
 const ETHERNET = 14;
 const frames = sampleFrames();
-const layouts = frames.map(({ bytes }) => {
+const layouts = [...frames, ...sampleConnection(80)].map(({ bytes }) => {
   const datagram = Buffer.from(bytes.subarray(ETHERNET));
   const layout = new IpLayout();
   assert.ok(parseIpLayout(datagram, 0, datagram.length, datagram.length, layout), datagram.toString('hex', 0, 60));
@@ -54,6 +59,39 @@ describe('the packets of a trial', () => {
     );
     assert.equal(frames.filter(({ flags }) => flags === FRAME_SUPER).length, 2);
   });
+});
+
+test('a hook that reads streams is shown one of its port in each version, and blamed for what it does with it', async () => {
+  for (const from of ['client', 'server'] as const) {
+    const texts: string[] = [];
+    const hook = loadedHook({
+      name: 'reader',
+      stream: { ports: [2525], from, most: 4000 },
+      onStream: (stream) => {
+        texts.push(`${stream.length}${stream.isEnded ? ' ended' : ''}`);
+        if (stream.isEnded) throw new Error('oh');
+        return MORE;
+      },
+    });
+    const notes = new FaultNotes();
+    const loaded = await loadChain({
+      hooks: [
+        { bundle: { path: 'reader.ts', code: '', map: '' }, priority: undefined, options: undefined, allow: NO_GRANT },
+      ],
+      loader: { load: () => hook, describeError: (error) => (error as Error).message },
+      folder: '/',
+      log: () => undefined,
+      onFault: (name, text) => notes.note(name, text()),
+      onHookError: 'drop',
+      poolLimitMiB: 1,
+      trackChanges: false,
+      send: () => false,
+    });
+    const { faults } = await tryOnSamples(loaded, defaultSettings(), notes);
+    loaded.teardown();
+    assert.deepEqual(texts.sort(), ['1437', '1437', '1437 ended', '1437 ended', '37', '37']);
+    assert.deepEqual(faults, [{ hook: 'reader', text: 'threw: oh', times: 2 }]);
+  }
 });
 
 test('what is said of a hook is bounded, however much it has to be blamed for', () => {

@@ -499,3 +499,33 @@ describe('whatever the octets and numbers are', () => {
     assert.equal(rig.text(), 'a'.repeat(200));
   });
 });
+
+describe('a stream that is read no further', () => {
+  test('compares what comes again, takes nothing more, and is missed nothing of', () => {
+    const rig = started();
+    rig.data(0, 'judged');
+    rig.data(8, 'ahead');
+    const { octetsHeld } = rig.table;
+    rig.table.narrow(rig.stream);
+    assert.ok(rig.table.show(rig.stream).isFull);
+    assert.equal(rig.data(0, 'judged'), STREAM_SAME);
+    assert.equal(rig.data(6, 'x'.repeat(5_000)), STREAM_FULL);
+    assert.equal(rig.table.octetsHeld, octetsHeld);
+    assert.equal(rig.acknowledge(9_000), STREAM_SAME);
+    assert.equal(rig.text(), 'judged');
+    assert.equal(rig.data(4, 'EDx'), STREAM_DISAGREES);
+  });
+
+  test('is acknowledged when the other end has all of it', () => {
+    const rig = started();
+    rig.data(0, 'judged');
+    assert.equal(rig.table.isAcknowledged(rig.stream), false);
+    rig.acknowledge(5);
+    assert.equal(rig.table.isAcknowledged(rig.stream), false);
+    rig.acknowledge(6);
+    assert.equal(rig.table.isAcknowledged(rig.stream), true);
+    rig.table.close(rig.stream);
+    assert.equal(rig.table.isAcknowledged(rig.stream), false);
+    rig.table.narrow(rig.stream);
+  });
+});
