@@ -18,6 +18,7 @@ const READY = {
   metrics: [{ hook: 0, kind: 'counter', name: 'queries', help: 'Queries.' }],
   rings: [{ port: 0, slots: 128 }],
   kernelFilter: null,
+  tables: [],
 };
 const FAILED = { type: 'failed', code: 'FIREHOOK_HOOK_SETUP', message: 'why', exitCode: 2 };
 
@@ -69,7 +70,7 @@ describe('a lane', () => {
     [
       'a prototype',
       OPENED,
-      '{"type":"ready","hooks":[],"metrics":[],"rings":[],"kernelFilter":null,"__proto__":{"x":1}}\n',
+      '{"type":"ready","hooks":[],"metrics":[],"rings":[],"kernelFilter":null,"tables":[],"__proto__":{"x":1}}\n',
     ],
     ['ready before its sockets are open', READY],
     ['opened twice', OPENED, OPENED],
