@@ -154,7 +154,7 @@ export interface HookRuntime {
    */
   decisions(
     table: string,
-    ask: (address: string, signal: AbortSignal) => FinalVerdict | Promise<FinalVerdict>,
+    ask: (address: string, signal: DecisionSignal) => FinalVerdict | Promise<FinalVerdict>,
   ): Decisions;
   /** Writes to the daemon's log, at a limited rate. */
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void;
@@ -220,6 +220,11 @@ export interface PrefixTable {
    */
   lookup(address: Address): number;
 }
+
+/** The AbortSignal of the platform: a project without its types compiles as well. */
+export type DecisionSignal = typeof globalThis extends { AbortSignal: { readonly prototype: infer Signal } }
+  ? Signal
+  : { readonly aborted: boolean };
 
 /** Verdicts that take time. */
 export interface Decisions {
