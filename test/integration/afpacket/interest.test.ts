@@ -143,10 +143,3 @@ test('a bridge carries what no hook is interested in: its frames are stolen, and
   await assertPings(ns.client, '10.77.0.2', 'fd77::2');
   await assertAddsUp(daemon);
 });
-
-test('the stock hooks that look at one protocol say so', { skip }, async (t) => {
-  const ns = await quietLab(t);
-  const hooks = [stockHook('drop-port', { protocol: 'tcp', ports: [23] }), stockHook('clamp-mss', { mss: 1000 })];
-  const daemon = await startAfpacket(ns.host, TAP, hooks);
-  assert.equal((await readStatus(daemon)).kernelFilter, 'IP protocol 6, 17; IP protocol 6');
-});
