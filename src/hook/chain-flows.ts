@@ -115,8 +115,9 @@ export class ChainFlows {
    */
   resume(index: number, generation: number, told: number): void {
     const found = this.table.recall(index, generation, told);
-    this.claimed = NO_FLOW;
-    if (found >= 0) {
+    const isInvalid = this.table.isInvalid === 1;
+    this.claimed = isInvalid ? found : NO_FLOW;
+    if (found >= 0 && !isInvalid) {
       this.#have(found);
       return;
     }

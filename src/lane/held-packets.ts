@@ -73,26 +73,22 @@ export class HeldPacket implements Resumed {
   }
 }
 
+/** The view of a frame from an octet on. */
+export type MakeView = (frame: FrameBuffer, offset: number) => PacketInHand['bytes'];
+
 /** The packets that wait. */
 export class HeldPackets {
   readonly #chain: HookChain;
   readonly #mostOctets: number;
-  readonly #makeView: (frame: FrameBuffer, offset: number) => PacketInHand['bytes'];
+  readonly #makeView: MakeView;
   readonly #packets: (HeldPacket | undefined)[] = [];
   /** Buffers that serve no packet, by their size. */
   readonly #spare = new Map<number, FrameBuffer[]>();
   /** Octets of all buffers, those that serve no packet included. */
   #allocated = 0;
 
-  /**
-   * @param mostOctets - what all hooks together may hold
-   * @param makeView - the view of a frame from an octet on
-   */
-  constructor(
-    chain: HookChain,
-    mostOctets: number,
-    makeView: (frame: FrameBuffer, offset: number) => PacketInHand['bytes'],
-  ) {
+  /** @param mostOctets - what all hooks together may hold */
+  constructor(chain: HookChain, mostOctets: number, makeView: MakeView) {
     this.#chain = chain;
     this.#mostOctets = mostOctets;
     this.#makeView = makeView;
@@ -142,7 +138,7 @@ export class HeldPackets {
     held.entry = entry;
     this.#keepHead(held);
     const flows = chain.flows;
-    held.flow = flows?.index ?? NO_FLOW;
+    held.flow = flows === null || flows.index !== NO_FLOW ? (flows?.index ?? NO_FLOW) : flows.claimed;
     held.flowTold = flows?.table.told ?? 0;
     held.flowGeneration = flows === null || held.flow === NO_FLOW ? 0 : flows.table.records.generationOf(held.flow);
     held.chain = chain.suspend();

@@ -20,7 +20,6 @@ import { FRAME_SEGMENT, type Frame, type FrameBuffer } from '../drivers/frame.ts
 import { DEST_LOCAL, DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
 import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { HELD, REPLY, RESET, type Verdict } from '../hook/contract.ts';
-import { type HoldList, NO_PLACE } from '../hook/hold-list.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { type DatagramBuffer, MAX_QUOTED } from '../hook/packet/arrival.ts';
 import { ContextState } from '../hook/packet/context-view.ts';
@@ -32,9 +31,8 @@ import { parseIpLayout } from '../wire/ip-layout.ts';
 import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast, LINKTYPE_ETHERNET } from '../wire/link.ts';
 import type { IcmpSettings } from './answer-budget.ts';
 import { type DatagramSender, Egress, type EgressOptions, type FrameWriter, INJECTED_FRAME } from './egress.ts';
-import { HeldPackets } from './held-packets.ts';
-import { HoldTimer } from './hold-timer.ts';
-import { type HookClock, LiveClock } from './hook-clock.ts';
+import type { HeldPacket } from './held-packets.ts';
+import type { HookClock } from './hook-clock.ts';
 import {
   ACCEPTED,
   DROPPED,
@@ -44,7 +42,6 @@ import {
   DROPPED_NON_IP,
   DROPPED_UNREADABLE,
   EXTRA_SEGMENTS,
-  HELD_PACKETS,
   HOOK_FAULTS,
   LEDGER_WIDTH,
   LOST,
@@ -66,6 +63,7 @@ import type { ProgressWriter } from './progress.ts';
 import { Returns } from './returns.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { UnreadableTypes } from './unreadable-types.ts';
+import { WaitingPackets } from './waiting-packets.ts';
 import { LOCAL_NAME, type Way } from './way.ts';
 
 /** What a {@link Lane} is made of. */
@@ -149,11 +147,7 @@ export class Lane implements FrameSink {
   /** The runtime's own descriptor, lent to the hooks for each packet. */
   readonly #lent = new IPRcvBuf();
   /** Null where no hook may let packets wait. */
-  readonly #holds: HoldList | null;
-  readonly #held: HeldPackets;
-  readonly #waits: HoldTimer;
-  readonly #onReady: () => void;
-  readonly #keepOffload: ((target: Uint8Array) => void) | null;
+  readonly #waiting: WaitingPackets | null;
   readonly #onResume: ((packet: PacketInHand) => void) | null;
   #progress: ProgressWriter | null = null;
   /** Frames have come whose batch has not ended. */
@@ -200,17 +194,13 @@ export class Lane implements FrameSink {
       perSecond: options.icmp.ratePerSecond,
       now: options.now,
     });
-    const { holds } = options.chain;
-    this.#holds = holds;
-    this.#held = new HeldPackets(options.chain, holds?.mostOctets ?? 0, makeView);
-    this.#waits = new HoldTimer(options.clock ?? new LiveClock(), options.now, () => this.#wake());
-    this.#onReady = () => {
-      this.#waits.soon();
-      // A clock of its own may go on before anything else runs.
-      if (options.clock !== undefined) this.#waits.wakeAt(this.#now());
-    };
-    const { driver } = options;
-    this.#keepOffload = driver.keepOffload === undefined ? null : (target) => driver.keepOffload?.(target);
+    const { driver, chain, now, clock } = options;
+    const list = chain.holds;
+    const resume = (held: HeldPacket): void => this.#resume(held);
+    const onWoken = (): void => this.#endTurn();
+    const { ledger } = this;
+    this.#waiting =
+      list === null ? null : new WaitingPackets({ list, chain, driver, ledger, now, clock, makeView, resume, onWoken });
     this.#onResume = options.onResume ?? null;
   }
 
@@ -305,7 +295,7 @@ export class Lane implements FrameSink {
 
   /** Before its first packet: what was to go on before it, and the time. */
   #beginBatch(): void {
-    if (this.#holds !== null && this.#holds.waiting > 0) this.#goOn();
+    if (this.#waiting !== null && this.#waiting.count > 0) this.#waiting.goOn();
     if (this.#chain.tracksFlows) this.#chain.tick(this.#now());
     this.#isInBatch = true;
   }
@@ -319,22 +309,26 @@ export class Lane implements FrameSink {
   onBatchEnd(): void {
     // What was transmitted is already with the driver.
     this.#isInBatch = false;
-    if (this.#holds !== null && this.#holds.waiting > 0) this.#goOn();
+    if (this.#waiting !== null && this.#waiting.count > 0) this.#waiting.goOn();
+    this.#endTurn();
+  }
+
+  /** Nothing is at hand any more: what hooks kept is dead, and what was to be sent is. */
+  #endTurn(): void {
+    if (this.#isInBatch) return;
     this.#chain.endBatch();
     this.#egress.flush();
   }
 
   /** When the next packet that waits goes on by itself, on the clock of the lane; infinity where none waits. */
   get nextReleaseMs(): number {
-    return this.#holds?.nextMs ?? Number.POSITIVE_INFINITY;
+    return this.#waiting?.nextMs ?? Number.POSITIVE_INFINITY;
   }
 
   /** The lane ends: what waits gets what it would get at its time, now. To be called while the driver can send. */
   releaseHeld(): void {
-    if (this.#holds === null) return;
-    this.#holds.releaseAll();
-    this.#goOn();
-    this.#waits.stop();
+    if (this.#waiting === null) return;
+    this.#waiting.end();
     this.onBatchEnd();
   }
 
@@ -367,28 +361,17 @@ export class Lane implements FrameSink {
     packet.bytes = bytes;
     packet.isUnicastLink = !isBroadcast && !isLinkMulticast(octets, length, linktype);
 
-    const lent = this.#lent;
-    lent.ipr_flags = packet.isPartial ? IPR_FLAG_CHECKSUM_OFFLOAD : 0;
+    this.#place(packet, linktype === LINKTYPE_ETHERNET ? offset : 0);
     const context = this.#context;
-    context.direction = way.direction;
-    context.way = way;
     if (this.#chain.tracksFlows)
       context.zone = offset === ETHERNET_HEADER ? way.zone : zoneOf(octets, offset, linktype, way.zone);
-    context.recvInterfaceIndex = way.recvInterfaceIndex;
     context.sendInterfaceIndex = way.sendInterfaceIndex;
     const isForHost = way.unicastType === DEST_LOCAL;
     context.destinationType = this.#locals.typeOf(bytes, layout.version, isForHost, isBroadcast);
-    context.seconds = frame.seconds;
-    context.nanoseconds = frame.nanoseconds;
-    context.link = octets;
-    context.linkLength = linktype === LINKTYPE_ETHERNET ? offset : 0;
-    context.originalLength = originalLength - offset;
-    context.isSuper = packet.isSuper;
-    context.isInline = this.#isLive && way.reject !== 'count';
 
     const chain = this.#chain;
     this.#among = packet;
-    const verdict = chain.run(lent, bytes, layout, context, this.#otherIndexOfPort[port] as number, 0);
+    const verdict = chain.run(this.#lent, bytes, layout, context, this.#otherIndexOfPort[port] as number, 0);
     this.#among = null;
     if (verdict !== FORWARD || chain.decidedBy >= 0 || chain.faults !== 0 || chain.standing.isReplaced) {
       this.#finish(packet, verdict);
@@ -418,83 +401,44 @@ export class Lane implements FrameSink {
         this.#egress.forwardChain(packet, out, chain.standing.current);
       }
     } else if (verdict === HELD) {
-      if (this.#hold(packet)) return;
+      if (this.#waiting?.hold(packet, context) === true) return;
     } else this.#stop(packet, verdict);
     chain.release(verdict === FORWARD);
   }
 
-  /** Lets the packet in hand wait. False when there is no memory, which is booked: it has ended. */
-  #hold(packet: PacketInHand): boolean {
-    const { base } = packet;
-    const holds = this.#holds as HoldList;
-    const nowMs = this.#now();
-    const place = holds.wait(nowMs);
-    holds.onReady = this.#onReady;
-    if (!this.#held.keep(place, packet, this.#context, nowMs, this.#keepOffload)) {
-      holds.giveUp(place);
-      add(this.ledger, base + LOST, 1);
-      add(this.ledger, base + LOST_POOL, 1);
-      return false;
-    }
-    add(this.ledger, base + HELD_PACKETS, 1);
-    this.#waits.wakeAt(holds.nextMs, nowMs);
-    return true;
-  }
-
-  /** The packets that were released, or whose time is over, go on. Not to be called within a packet. */
-  #goOn(): void {
-    const holds = this.#holds as HoldList;
-    const nowMs = this.#now();
-    for (let place = holds.take(nowMs); place !== NO_PLACE; place = holds.take(nowMs)) {
-      this.#resume(place, nowMs);
-      this.#held.free(place);
-      holds.free(place);
-    }
-    this.#driver.endResumed?.();
-    this.#waits.wakeAt(holds.nextMs, nowMs);
-  }
-
-  /** Time has passed, or a packet was released, while no packet was at hand. */
-  #wake(): void {
-    this.#goOn();
-    if (this.#isInBatch) return;
-    this.#chain.endBatch();
-    this.#egress.flush();
-  }
-
   /** A packet that waited goes on, behind the hook that held it. Its time is that moment. */
-  #resume(place: number, nowMs: number): void {
-    const held = this.#held.at(place);
-    const holds = this.#holds as HoldList;
+  #resume(held: HeldPacket): void {
     const packet = this.#packet;
-    held.verdict = holds.verdict;
-    held.isTimedOut = holds.isTimedOut;
-    held.waited(nowMs);
     packet.set(held.packet);
-    const { frame, way, base, bytes, layout } = packet;
-    add(this.ledger, base + HELD_PACKETS, -1);
-    this.#driver.resume?.(frame, held.offload);
     if (this.#onResume !== null) this.#onResume(packet);
-    const lent = this.#lent;
-    lent.ipr_flags = packet.isPartial ? IPR_FLAG_CHECKSUM_OFFLOAD : 0;
+    const { way, bytes, layout } = packet;
     const context = this.#context;
-    context.direction = way.direction;
-    context.way = way;
+    this.#place(packet, held.linkLength);
     context.zone = held.zone;
-    context.recvInterfaceIndex = way.recvInterfaceIndex;
     context.sendInterfaceIndex = held.sendInterfaceIndex;
     context.destinationType = held.destinationType;
+    const first = way.sendInterfaceIndex;
+    this.#among = packet;
+    const verdict = this.#chain.resume(held, this.#lent, bytes, layout, context, first, way.otherIndex);
+    this.#among = null;
+    this.#finish(packet, verdict);
+  }
+
+  /** Says of the packet in hand where it was met, but for what hooks can change. @param linkLength - see `ContextState` */
+  #place(packet: PacketInHand, linkLength: number): void {
+    const { frame, way } = packet;
+    const context = this.#context;
+    this.#lent.ipr_flags = packet.isPartial ? IPR_FLAG_CHECKSUM_OFFLOAD : 0;
+    context.direction = way.direction;
+    context.way = way;
+    context.recvInterfaceIndex = way.recvInterfaceIndex;
     context.seconds = frame.seconds;
     context.nanoseconds = frame.nanoseconds;
     context.link = frame.octets;
-    context.linkLength = held.linkLength;
+    context.linkLength = linkLength;
     context.originalLength = frame.originalLength - packet.offset;
     context.isSuper = packet.isSuper;
-    const first = way.sendInterfaceIndex;
-    this.#among = packet;
-    const verdict = this.#chain.resume(held, lent, bytes, layout, context, first, way.otherIndex);
-    this.#among = null;
-    this.#finish(packet, verdict);
+    context.isInline = this.#isLive && way.reject !== 'count';
   }
 
   /** What no hook sees: not IP, unreadable, malformed, by `kind`; and probes. */

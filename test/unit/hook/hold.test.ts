@@ -16,6 +16,7 @@ import {
   HELD,
   type HookRuntime,
   ICMP_ON_DROP,
+  MORE,
   REPLY,
   RESET,
   type Verdict,
@@ -25,6 +26,7 @@ import {
   assertForwarded,
   assertHeld,
   assertRejected,
+  connection,
   type Departure,
   fields,
   ipv4,
@@ -581,6 +583,29 @@ describe('flows', () => {
     await lab.tick(0);
     assert.deepEqual(states, ['false new', 'true invalid']);
   });
+});
+
+test('an invalid segment that waited is known to a gate behind for what it is', async (t) => {
+  const { hook, tokens, release } = holder('holds', {}, (packet) =>
+    packet.payload.text().startsWith('old') ? packet.hold() : FORWARD,
+  );
+  const gate = defineHook({
+    name: 'gate',
+    priority: -1,
+    stream: { ports: [80], most: 100, gate: true },
+    onStream: () => MORE,
+  }) as unknown as DefinedHook;
+  const lab = await open(t, [hook, gate]);
+  const made = connection(lab, { serverPort: 80 });
+  await made.open();
+  assertForwarded(await made.fromClient('GET / HTTP/1.1'));
+  assertForwarded(await made.fromServer(''));
+  // Far outside of the window: no receiver would take it, and the flow table says so.
+  const old = await made.fromClient('old octets', { at: 1_000_000 });
+  assert.deepEqual([old.verdict, old.by], ['held', 'holds']);
+  release(tokens.at(-1) as number, FORWARD);
+  await lab.tick(0);
+  assert.equal(lab.counters('gate').dropped, 1);
 });
 
 test('a packet is released from a timer, from a promise, and from within another packet', async (t) => {
