@@ -22,6 +22,7 @@ export { IPRcvBuf } from './firewall/ip-rcv-buf.ts';
 export { halfSipHash } from './flow/half-sip-hash.ts';
 export type {
   Counter,
+  DecisionSignal,
   Decisions,
   DefinedHook,
   EventFields,

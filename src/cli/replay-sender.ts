@@ -1,9 +1,11 @@
 /**
- * The way out of a replay for what was never in the capture: datagrams of `runtime.send`, and ICMP errors.
+ * The way out of a replay for what was never in the capture: datagrams of `runtime.send`, frames of `runtime.inject` and `mirror`, ICMP errors.
  *
  * ```
  *   ICMP error, or a datagram for anybody else     the link header of the last IP packet, turned; to where that came from
  *   a datagram for the destination of that packet  the link header as it is; to where that packet goes
+ *   a frame for an interface of the file           as it is; to there
+ *   a frame for any other interface                as it is; to where the packet at hand came from
  * ```
  * Rules: each stands in the output where it was made, with the time of the packet at hand, and in pcapng with a comment that
  * says whose it is. Without an output it goes nowhere and counts the same, so that a replay does not change when one is
@@ -14,11 +16,11 @@
 
 import type { SavefileDriver } from '../drivers/savefile.ts';
 import { ICMP_ERROR, INJECTION, KINDS, REPLY_DATAGRAM, RESET_DATAGRAM } from '../lane/answers.ts';
-import type { DatagramSender } from '../lane/egress.ts';
+import type { DatagramSender, FrameWriter } from '../lane/egress.ts';
 import type { Way } from '../lane/way.ts';
 import { DESTINATION_OFFSET as IPV4_DESTINATION, HEADER_LENGTH as IPV4_HEADER } from '../wire/ipv4.ts';
 import { DESTINATION_OFFSET as IPV6_DESTINATION, HEADER_LENGTH as IPV6_HEADER } from '../wire/ipv6.ts';
-import { hasLabels, sessionHeader } from '../wire/link.ts';
+import { hasLabels, LINKTYPE_ETHERNET, sessionHeader } from '../wire/link.ts';
 import * as pppoe from '../wire/pppoe.ts';
 import { announceVersion, turnLinkHeader } from '../wire/turn-link-header.ts';
 
@@ -34,8 +36,11 @@ const ANSWERS: Readonly<Record<number, string>> = {
   [RESET_DATAGRAM]: 'TCP reset',
 };
 
-/** Writes datagrams that hooks or the lane made. */
-export class ReplaySender implements DatagramSender {
+/** `interface 3`: what interfaces of a capture are called. */
+const INTERFACE = /^interface (\d+)$/;
+
+/** Writes datagrams and frames that hooks or the lane made. */
+export class ReplaySender implements DatagramSender, FrameWriter {
   /** The hook that sends just now. */
   hook = '';
   readonly #driver: SavefileDriver;
@@ -48,6 +53,9 @@ export class ReplaySender implements DatagramSender {
   #version = 0;
   #way: Way | null = null;
   #packet = 0;
+  /** Of the frame that a hook sends just now: out of which interface, and whether it is a copy of the packet at hand. */
+  #to = '';
+  #isCopy = false;
 
   constructor(driver: SavefileDriver) {
     this.#driver = driver;
@@ -100,6 +108,28 @@ export class ReplaySender implements DatagramSender {
       ? `firehook: ${ANSWERS[kind] ?? 'answer'} in answer to packet ${this.#packet}`
       : `firehook: sent by hook ${this.hook}`;
     return this.#driver.insert(isOnward ? way.outPort : way.inPort, frame, headerLength + length, comment);
+  }
+
+  /** A hook sends a frame, or a copy of the packet at hand, out of an interface. */
+  note(hook: string, to: string, isCopy: boolean): void {
+    this.hook = hook;
+    this.#to = to;
+    this.#isCopy = isCopy;
+  }
+
+  /** {@inheritDoc FrameWriter.portOf} */
+  portOf(to: string): number {
+    const [, number] = INTERFACE.exec(to) ?? [];
+    return number === undefined ? (this.#way?.inPort ?? -1) : Number(number);
+  }
+
+  /** {@inheritDoc FrameWriter.write} */
+  write(port: number, frame: Buffer, length: number): boolean {
+    const linktype = this.#driver.ports[port]?.linktype;
+    // What hooks make are Ethernet frames; a copy is of the kind of its packet.
+    if (linktype === undefined || linktype !== (this.#isCopy ? this.#linktype : LINKTYPE_ETHERNET)) return false;
+    const what = this.#isCopy ? `copy of packet ${this.#packet} by` : 'sent by';
+    return this.#driver.insert(port, frame, length, `firehook: ${what} hook ${this.hook}, out of ${this.#to}`);
   }
 
   /** It has the destination of the packet at hand. */

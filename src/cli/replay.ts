@@ -30,13 +30,14 @@ import { HOOK_WIDTH, type HookChain } from '../hook/hook-chain.ts';
 import { becomeUser } from '../lane/become-user.ts';
 import { flowSettings } from '../lane/flow-settings.ts';
 import { FileClock } from '../lane/hook-clock.ts';
+import type { FrameSender } from '../lane/hook-frames.ts';
 import { Lane } from '../lane/lane.ts';
-import { hookLine, type LoadedChain, loadChain } from '../lane/load-chain.ts';
+import { hookLine, type LoadChainOptions, type LoadedChain, loadChain } from '../lane/load-chain.ts';
 import { type HookSource, type LaneUser, NO_GRANT } from '../lane/messages.ts';
 import { sourcesOf } from '../supervisor/bundle-all.ts';
 import { bundleAs } from '../supervisor/bundle-as-user.ts';
 import { findUser } from '../supervisor/lane-user.ts';
-import { tryHooks } from '../supervisor/try-hooks.ts';
+import { namesOf, tryHooks } from '../supervisor/try-hooks.ts';
 import { HOOK_COUNTERS, rowFrom } from '../telemetry/counters.ts';
 import { createLogger, createRateLimitedLog } from '../telemetry/logger.ts';
 import { printable, printableJson } from '../telemetry/printable.ts';
@@ -123,6 +124,17 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     sender.hook = hook;
     return lane?.inject(datagram) ?? false;
   };
+  const frames: FrameSender = {
+    inject: (frame, to, hook) => {
+      sender.note(hook, to, false);
+      return lane?.injectFrame(to, frame) ?? false;
+    },
+    mirror: (to, octets, hook) => {
+      sender.note(hook, to, true);
+      return lane?.mirror(to, octets) ?? false;
+    },
+  };
+  const interfaces = interfacesOf(loaded, driver);
   let chain: LoadedChain;
   let lastFault = (): string => '';
   try {
@@ -130,7 +142,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
       tables,
       folder,
       clock,
-      send,
+      ways: { send, frames, interfaces },
       log,
       events,
       onFault: (hook, text) => {
@@ -154,6 +166,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     unreadable: settings.policy.unreadable,
     icmp: settings.icmp,
     sender,
+    writer: sender,
     now: () => Number(clock.now()) / NANOSECONDS_PER_MS,
     clock,
     onResume: (packet) => sink?.onResume(packet),
@@ -256,7 +269,7 @@ interface LoadingParts {
   readonly tables: ReplayTables;
   readonly folder: string;
   readonly clock: FileClock;
-  readonly send: (datagram: Uint8Array, hook: string) => boolean;
+  readonly ways: Required<Pick<LoadChainOptions, 'send' | 'frames' | 'interfaces'>>;
   readonly log: ReturnType<typeof createRateLimitedLog>;
   readonly events: ReplayEvents;
   readonly onFault: (hook: string, text: () => string) => void;
@@ -265,7 +278,7 @@ interface LoadingParts {
 function loadHooks(
   sources: readonly HookSource[],
   settings: SeededSettings,
-  { tables, folder, clock, send, log, events, onFault }: LoadingParts,
+  { tables, folder, clock, ways, log, events, onFault }: LoadingParts,
 ): Promise<LoadedChain> {
   return loadChain({
     hooks: sources,
@@ -281,8 +294,14 @@ function loadHooks(
     trackChanges: true,
     log: (level, hook, message) => log(level, () => hookLine(hook, message)),
     onFault,
-    send,
+    ...ways,
   });
+}
+
+/** Interfaces by name: those of the configuration, which have no packets here, and those of the file. */
+function interfacesOf(loaded: LoadedConfig | null, { ports }: SavefileDriver): Record<string, number> {
+  const ofFile = ports.map(({ id }) => [`interface ${id}`, id + 1] as const);
+  return { ...namesOf(loaded?.config.attach ?? []), ...Object.fromEntries(ofFile) };
 }
 
 /** The user of the configuration; without one, whoever of the two there is. */

@@ -112,6 +112,12 @@ const hook = object({
       .describe(
         'Servers that the hook may speak to, by address and port. What it says to them does not meet the hooks.',
       ),
+    interfaces: z
+      .array(interfaceName, expected('a list of interfaces'))
+      .default([])
+      .describe(
+        'Interfaces beside those of the attaches that the hook may send frames out of, a port with an analyser for example.',
+      ),
   })
     .prefault({})
     .describe(
@@ -340,6 +346,7 @@ export const configSchema = object({
       message: `is for driver: ${having}; ${rings.instead}; leave ring out, or use driver: ${having}`,
     });
   }
+  refuseOutlets(config, context);
 });
 
 /** The configuration, checked, with every default filled in. In the loaded form the module paths are absolute. */
@@ -462,6 +469,31 @@ function refuseTableNames(
   if (names.length <= MOST_TABLES) return;
   const message = `has ${names.length} tables; expected ${MOST_TABLES} at most`;
   context.addIssue({ code: 'custom', path: [], message, input: tables });
+}
+
+/** A copy that goes where packets go would be one of them; and where everything is a tap nothing is sent. */
+function refuseOutlets(
+  { attach: attaches, hooks }: { readonly attach: readonly AttachConfig[]; readonly hooks: readonly HookConfig[] },
+  context: { addIssue(issue: { code: 'custom'; path: PropertyKey[]; message: string; input?: unknown }): void },
+): void {
+  const attached = new Set(attaches.flatMap(attachInterfaces));
+  const isOnlyTap = attaches.every((one) => 'tap' in one);
+  for (const [index, { allow }] of hooks.entries()) {
+    for (const [place, name] of allow.interfaces.entries()) {
+      const isAttached = attached.has(name);
+      if (!isAttached && !isOnlyTap) continue;
+      const why = isAttached
+        ? 'is a port of an attach, whose packets the hooks meet; expected another interface'
+        : 'is of no use: every attach is a tap, and where there are only taps nothing is sent';
+      const message = `${JSON.stringify(name)} ${why}`;
+      context.addIssue({ code: 'custom', path: ['hooks', index, 'allow', 'interfaces', place], message });
+    }
+  }
+}
+
+/** Every interface that some hook may send frames out of, beside those of the attaches. */
+export function outletNames(hooks: readonly { readonly allow: Pick<HookConfig['allow'], 'interfaces'> }[]): string[] {
+  return [...new Set(hooks.flatMap(({ allow }) => allow.interfaces))].sort();
 }
 
 /** Two attaches that share an interface would steal each other's packets. */

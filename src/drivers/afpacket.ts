@@ -68,6 +68,8 @@ const MADE = 2;
 const FLAG_OVERFLOW = 4;
 const LINKTYPE_ETHERNET = 1;
 const VLAN_TAG = 4;
+/** Of longer frames no views are kept. */
+const LONGEST_KEPT = 2048;
 /**
  * Opens the rings and sending sockets of all ports.
  *
@@ -93,6 +95,8 @@ export class AfpacketDriver implements Driver {
   readonly #looking: { readonly inlet: Inlet; readonly device: LiveDevice; readonly port: LivePortOptions }[] = [];
   readonly #outlets: (Outlet | null)[] = [];
   readonly #limits: number[] = [];
+  /** Views of frames that were made: see `#headOf`. */
+  readonly #heads = new WeakMap<Buffer, (Buffer | undefined)[]>();
   readonly #card = new MissingCard();
   #sink: FrameSink | null = null;
   #finish: (() => void) | null = null;
@@ -104,6 +108,8 @@ export class AfpacketDriver implements Driver {
   #epoch = 0;
   /** The batch being handed out: whose it is, and the frame that the sink has at the moment. */
   #inlet: Inlet | null = null;
+  /** Whose ring the queues point into between two batches: that of the last one. */
+  #source: Inlet | null = null;
   readonly #frame = new Frame(Buffer.alloc(0));
   /** Octets that lie in the ring, and are sent from there; null where they do not. */
   #ringOctets: FrameBuffer | null = null;
@@ -245,6 +251,8 @@ export class AfpacketDriver implements Driver {
   resume(frame: Frame, offload: Uint8Array): void {
     if (this.#keptOffload === null) {
       this.#interrupted = this.#inlet;
+      // A promise of a hook runs when the batch has been handed out and before it is sent: what is queued lies in its ring.
+      if (this.#inlet === null) this.#flushAll();
       if (this.#inlet === null) for (const outlet of this.#outlets) if (outlet != null) outlet.madeUsed = 0;
     }
     const inlet = this.#inletOfPort[frame.port] ?? null;
@@ -266,7 +274,7 @@ export class AfpacketDriver implements Driver {
   }
 
   #flushAll(): void {
-    const inlet = this.#inlet;
+    const inlet = this.#inlet ?? this.#source;
     if (inlet === null) return;
     for (const outlet of this.#outlets) if (outlet != null) this.#flush(outlet, inlet);
   }
@@ -319,6 +327,7 @@ export class AfpacketDriver implements Driver {
   #onBatch(inlet: Inlet, count: number): void {
     if (this.#sink === null) return;
     this.#inlet = inlet;
+    this.#source = inlet;
     for (const outlet of this.#outlets) if (outlet !== null) outlet.madeUsed = 0;
     try {
       this.#handOut(inlet, count);
@@ -411,11 +420,11 @@ export class AfpacketDriver implements Driver {
   }
 
   #queue(outlet: Outlet, space: number, start: number, length: number, purpose: number): boolean {
-    const inlet = this.#inlet;
-    if (inlet === null) return false;
     const { queue } = outlet;
     // More than one frame out for each in fills the queue before the batch ends.
-    if (queue[COUNT] === QUEUE) this.#flush(outlet, inlet);
+    const inlet = this.#inlet ?? this.#source;
+    if (queue[COUNT] === QUEUE && inlet !== null) this.#flush(outlet, inlet);
+    const isAlone = this.#inlet === null && queue[COUNT] === 0;
     const count = queue[COUNT] as number;
     const at = ENTRIES + count * 3;
     queue[at] = space;
@@ -423,22 +432,52 @@ export class AfpacketDriver implements Driver {
     queue[at + 2] = length;
     outlet.purposes[count] = purpose;
     queue[COUNT] = count + 1;
-    return true;
+    return !isAlone || this.#sendNow(outlet);
+  }
+
+  /** Between two batches nobody flushes the queue, which holds one frame that was made. */
+  #sendNow(outlet: Outlet): boolean {
+    const inlet = this.#source ?? this.#inlets[0];
+    const isSent = inlet !== undefined && this.#native.flush(outlet.sender, inlet.ring) === 0;
+    outlet.queue[COUNT] = 0;
+    outlet.queue[LOST] = 0;
+    if (!isSent) outlet.failed.fill(0);
+    return isSent;
   }
 
   /** Copies a made frame to where it stays until it is sent; its offset, -1 when there is no room. */
   #keep(outlet: Outlet, frame: Buffer, length: number): number {
     const { made } = outlet;
+    if (VNET + length > made.length) return -1;
+    // After a batch everything that was made is out, unless something is queued still.
+    if (this.#inlet === null && outlet.queue[COUNT] === 0) outlet.madeUsed = 0;
     if (outlet.madeUsed + VNET + length > made.length) {
-      if (VNET + length > made.length || this.#inlet === null) return -1;
-      this.#flush(outlet, this.#inlet);
+      const inlet = this.#inlet ?? this.#source;
+      if (inlet === null) return -1;
+      this.#flush(outlet, inlet);
       outlet.madeUsed = 0;
     }
     const at = outlet.madeUsed;
     made.fill(0, at, at + VNET);
-    frame.copy(made, at + VNET, 0, length);
+    made.set(frame === this.#keptOctets ? frame.subarray(0, length) : this.#headOf(frame, length), at + VNET);
     outlet.madeUsed = at + VNET + length;
     return at;
+  }
+
+  /** The first octets of a frame. Frames are made in few buffers, which come again and again: of them each view is made once. */
+  #headOf(frame: Buffer, length: number): Buffer {
+    if (length > LONGEST_KEPT) return frame.subarray(0, length);
+    let heads = this.#heads.get(frame);
+    if (heads === undefined) {
+      heads = new Array<Buffer | undefined>(LONGEST_KEPT + 1);
+      this.#heads.set(frame, heads);
+    }
+    let head = heads[length];
+    if (head === undefined) {
+      head = frame.subarray(0, length);
+      heads[length] = head;
+    }
+    return head;
   }
 
   /** Everything that is queued at an outlet goes out, before the batch ends. */

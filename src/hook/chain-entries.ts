@@ -17,7 +17,7 @@ import { STATUS_INVALID_PARAMETER, STATUS_SUCCESS } from '../firewall/constants.
 import { MOST_DECIDERS } from '../flow/flow-records.ts';
 import { CallbackDoor } from './callback-door.ts';
 import type { Handlers, HoldRule } from './contract.ts';
-import type { LoadedHook } from './load-hook.ts';
+import { filterOf, type LoadedHook } from './load-hook.ts';
 import type { EndedFlow } from './packet/packet-contract.ts';
 
 /** What one call of a walk is made of: exactly one of `isDefined`, `callback` and `ipv6` is there. */
@@ -121,7 +121,7 @@ export class ChainEntries {
     this.#all = hooks.flatMap((hook, index) => {
       if (hook.kind === 'driver') return [];
       const callback = hook.kind === 'callback' ? new CallbackDoor(hook.callback) : null;
-      const isFiltered = hook.kind === 'defined' && hook.definition.filter !== undefined;
+      const isFiltered = filterOf(hook) !== undefined;
       const handlers = hook.kind === 'defined' ? hook.handlers : null;
       return [
         this.#make(index, 0, {

@@ -103,7 +103,7 @@ export function checkHandlers(module: Module, definition: DefinedHook, returned:
   const isPlainObject = Object.getPrototypeOf(returned) === Object.prototype;
   if (isPlainObject)
     for (const key of Object.keys(returned))
-      checkKey(module, key, [...HANDLER_KEYS, 'flows', 'hold'], 'setup: returned ');
+      checkKey(module, key, [...HANDLER_KEYS, 'flows', 'hold', 'filter'], 'setup: returned ');
   const handlers = returned as Handlers;
   checkStreamHandler(module, definition, handlers, 'setup: returned ');
   if ((handlers.onFlow ?? handlers.onFlowEnd) !== undefined && !asksForFlows(definition))
@@ -112,7 +112,15 @@ export function checkHandlers(module: Module, definition: DefinedHook, returned:
   if (handlers.hold !== undefined && definition.hold === undefined)
     refuseHook(module, 'setup: returned hold; say hold in the definition too, so that it can be seen there');
   checkHold(module, handlers.hold, 'setup: returned ');
-  const { flows } = handlers as { flows?: unknown };
+  const { flows, filter } = handlers as { flows?: unknown; filter?: unknown };
+  if (filter !== undefined) {
+    if ((definition.filter ?? definition.interest) !== undefined)
+      refuseHook(
+        module,
+        'setup: returned filter: stands in the definition too, or an interest does; expected one of them',
+      );
+    checkFilter(module, filter, 'setup: returned ');
+  }
   if (flows === false && handlers.onStream !== undefined)
     refuseHook(module, 'setup: returned flows: false beside onStream, which needs them');
   if (flows !== undefined && flows !== false)
@@ -303,13 +311,14 @@ function checkSchema(module: Module, schema: unknown): void {
   refuseHook(module, 'options: is no schema with the interface Standard Schema, version 1 (zod, valibot, arktype)');
 }
 
-function checkFilter(module: Module, filter: unknown): void {
-  if (typeof filter !== 'string') refuseHook(module, 'filter: is not a text in the language of pcap-filter(7)');
+function checkFilter(module: Module, filter: unknown, prefix = ''): void {
+  if (typeof filter !== 'string')
+    refuseHook(module, `${prefix}filter: is not a text in the language of pcap-filter(7)`);
   try {
     compileFilter(filter, HOOK_PACKETS);
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
     const text = filter.length > MOST_SHOWN ? `${filter.slice(0, MOST_SHOWN)}...` : filter;
-    refuseHook(module, `filter: column ${error.column} of ${JSON.stringify(text)}: ${error.problem}`, error);
+    refuseHook(module, `${prefix}filter: column ${error.column} of ${JSON.stringify(text)}: ${error.problem}`, error);
   }
 }

@@ -154,7 +154,7 @@ export interface HookRuntime {
    */
   decisions(
     table: string,
-    ask: (address: string, signal: AbortSignal) => FinalVerdict | Promise<FinalVerdict>,
+    ask: (address: string, signal: DecisionSignal) => FinalVerdict | Promise<FinalVerdict>,
   ): Decisions;
   /** Writes to the daemon's log, at a limited rate. */
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void;
@@ -168,6 +168,31 @@ export interface HookRuntime {
    * the batch is counted as refused all the same.
    */
   send(datagram: Uint8Array): boolean;
+  /**
+   * Sends a whole frame, with its link header, out of an interface of a `bridge` or `host`, or of one that the hook `needs`. It does not
+   * meet the hooks again, and nothing about it is looked at: addresses, lengths and checksums are as the hook wrote them. For an answer to a
+   * packet that came before, {@link Link.toBytes} has the link header.
+   *
+   * Ownership: borrows `frame`. Cost: two copies. It leaves, within `onPacket`, when the batch of packets ends, else at once. In replay it is
+   * written to the output.
+   *
+   * @param frame - an Ethernet frame, without its frame check sequence
+   * @param to - name of the interface
+   * @returns true when it was taken; false, counted, where the interface takes none: it is not there, the frame is too long for it, the kernel refused it
+   * @throws RangeError for an interface that this hook has no right to, or that is none of the attaches
+   */
+  inject(frame: Uint8Array, to: string): boolean;
+  /**
+   * Sends a copy of the packet at hand, as the hooks have written it up to now and with its link header, out of such an interface. Its
+   * checksums are final. A super-frame goes whole, to be cut by the network card that sends it.
+   *
+   * Cost: two copies, and the sum over the packet where its checksum was not final. Of a packet that came in at a `tap` nothing is sent.
+   *
+   * @param octets - most octets of the frame that are sent; a super-frame goes as one frame of so many then. @defaultValue all
+   * @returns as {@link HookRuntime.inject} does
+   * @throws TypeError outside of `onPacket` and `onFlow`; RangeError as {@link HookRuntime.inject} does
+   */
+  mirror(to: string, octets?: number): boolean;
 }
 
 /** What an event says: a field that is undefined, or no finite number, is left out. */
@@ -195,6 +220,11 @@ export interface PrefixTable {
    */
   lookup(address: Address): number;
 }
+
+/** The AbortSignal of the platform: a project without its types compiles as well. */
+export type DecisionSignal = typeof globalThis extends { AbortSignal: { readonly prototype: infer Signal } }
+  ? Signal
+  : { readonly aborted: boolean };
 
 /** Verdicts that take time. */
 export interface Decisions {
@@ -282,6 +312,8 @@ export interface HookNeeds {
   readonly files?: readonly string[];
   /** Servers that it speaks to, by address and port: `tcp://192.0.2.7:443`, `udp://[2001:db8::53]:53`. */
   readonly network?: readonly string[];
+  /** Interfaces beside those of the attaches that it sends frames out of, by name: see {@link HookRuntime.inject}. */
+  readonly interfaces?: readonly string[];
 }
 
 /**
@@ -331,6 +363,8 @@ export interface Handlers {
   onFlowEnd?(flow: EndedFlow): void;
   /** Called once after the last packet. */
   teardown?(): void;
+  /** The packets it is called with, where that follows from the options. Not beside a `filter` or an `interest` of the definition. */
+  readonly filter?: string;
   /** Bounds of the packets that wait, where they follow from the options; otherwise those of the definition hold. */
   readonly hold?: HoldRule;
   /** `false`: the definition asks for flows, and with these options the hook needs none. Where no hook needs them they cost nothing. */
@@ -426,7 +460,7 @@ export interface InstanceHook<Options> extends HookHead<Options> {
 }
 
 /** A hook that needs no state, or has it in its module. */
-export interface PlainHook<Options> extends HookHead<Options>, Omit<Handlers, 'flows' | 'hold'> {
+export interface PlainHook<Options> extends HookHead<Options>, Omit<Handlers, 'flows' | 'hold' | 'filter'> {
   /** As above, without handlers. */
   setup?(options: Options, runtime: HookRuntime): void | Promise<void>;
 }

@@ -26,7 +26,7 @@ import { compileFilters, type MatchFilter } from './compile-filters.ts';
 import { ACCEPT, HELD, type HoldRule, REPLY, RESET, type Verdict } from './contract.ts';
 import { NOT_HELD, noVerdict } from './fault-text.ts';
 import { HoldList, NO_PLACE } from './hold-list.ts';
-import type { LoadedHook } from './load-hook.ts';
+import { filterOf, type LoadedHook } from './load-hook.ts';
 import type { Arrival, DatagramBuffer } from './packet/arrival.ts';
 import { ContextState, ContextView } from './packet/context-view.ts';
 import { EndedFlowView } from './packet/flow-view.ts';
@@ -142,9 +142,7 @@ export class HookChain {
   constructor(options: HookChainOptions) {
     this.hooks = sortByPriority(options.hooks);
     this.owners = this.hooks.map(({ owner }, index) => owner ?? index);
-    this.#matchFilter = compileFilters(
-      this.hooks.map((hook) => (hook.kind === 'defined' ? (hook.definition.filter ?? null) : null)),
-    );
+    this.#matchFilter = compileFilters(this.hooks.map((hook) => filterOf(hook) ?? null));
     this.entries = new ChainEntries(this.hooks, HOOK_WIDTH);
     this.counters = new Float64Array(this.hooks.length * HOOK_WIDTH);
     this.#pool = options.pool;
@@ -478,7 +476,7 @@ export class HookChain {
   }
 
   /** The packet as the hooks have left it, to be read, until the next {@link HookChain.run}. */
-  get asItStands(): { readonly bytes: Buffer; readonly layout: IpLayout } {
+  get asItStands(): { readonly bytes: Buffer; readonly layout: IpLayout; readonly isPartial: boolean } {
     return this.#packet;
   }
 

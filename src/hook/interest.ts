@@ -13,7 +13,7 @@ import { interestOf } from '../filter/interest.ts';
 import { parseFilter } from '../filter/parse.ts';
 import { type Interest, PORT_PROTOCOLS } from '../wire/interest.ts';
 import { PROTOCOL_TCP } from '../wire/ipv4.ts';
-import type { LoadedHook } from './load-hook.ts';
+import { filterOf, type LoadedHook } from './load-hook.ts';
 
 const KEYS = ['versions', 'protocols', 'ports'];
 const MAX_PROTOCOL = 255;
@@ -43,7 +43,8 @@ export function chainInterests(hooks: readonly LoadedHook[]): readonly Interest[
   const all: Interest[] = [];
   for (const hook of hooks) {
     if (hook.kind !== 'defined') return null;
-    const { filter, interest } = hook.definition;
+    const { interest } = hook.definition;
+    const filter = filterOf(hook);
     const wanted = interestOfStreams(hook) ?? (filter === undefined ? interest : interestOf(parseFilter(filter)));
     if (wanted === undefined || wanted === null) return null;
     all.push(...[wanted].flat());

@@ -291,3 +291,8 @@ function sourceMapOf(bundle: HookBundle): SourceMap {
   }
   return map;
 }
+
+/** The packets that a hook is called with, as text; undefined for everything. */
+export function filterOf(hook: LoadedHook): string | undefined {
+  return hook.kind === 'defined' ? (hook.handlers?.filter ?? hook.definition.filter) : undefined;
+}

@@ -57,7 +57,10 @@ import { NO_DATAGRAM, type PacketInHand } from './packet-in-hand.ts';
 /** Room for the longest link header that is put back: a cooked header with three tags and 16 MPLS labels has 96 octets. */
 const LINK_ROOM = 128;
 const MAX_DATAGRAM = 65_535;
+const ETHERNET_HEADER = 14;
 const VLAN_TAG = 4;
+/** A buffer of the driver that has no more octets is copied whole: a view of the right length would be an object for each packet. */
+const WHOLE = 2048;
 const TCP = 6;
 const UDP = 17;
 const UDP_HEADER = 8;
@@ -74,6 +77,15 @@ const PROBE = 3;
 export const REPLIED_PACKET = 4;
 /** A segment that resets a connection. */
 export const RESET_SEGMENT = 5;
+/** A frame that a hook made, booked in the row of those. */
+export const INJECTED_FRAME = 6;
+/** A copy of the packet at hand, booked in the row of its way. */
+const MIRRORED_PACKET = 7;
+
+/** True for what a hook sends besides the packet at hand, by the purpose that a driver is told. */
+export function isMadeByHook(purpose: number): boolean {
+  return purpose === INJECTED_FRAME || purpose === MIRRORED_PACKET;
+}
 
 /** Sends IP datagrams out of the host by its routing table. Never throws. */
 export interface DatagramSender {
@@ -91,9 +103,19 @@ export interface DatagramSender {
   reportTo?(sink: RefusalSink): void;
 }
 
+/** Takes frames that hooks make, where that is not the driver's business. */
+export interface FrameWriter {
+  /** Port of an interface; -1 for one that takes no frames. */
+  portOf(to: string): number;
+  /** Borrows `frame` during the call. False when it was not taken. */
+  write(port: number, frame: Buffer, length: number): boolean;
+}
+
 /** What {@link Egress} is made of. */
 export interface EgressOptions extends AnswerOptions {
   readonly driver: Driver;
+  /** @defaultValue the driver sends what hooks make */
+  readonly writer?: FrameWriter | null | undefined;
   readonly sender: DatagramSender | null;
   /** The packet at hand as it came: whoever sent it is told of that one, not of what hooks made of it. */
   readonly arrival: Arrival;
@@ -114,11 +136,19 @@ function viewFrom(buffer: Buffer, views: (Buffer | undefined)[], offset: number)
   return view;
 }
 
+/** The packet at hand as hooks have left it. */
+interface MirroredPacket {
+  readonly bytes: Buffer;
+  readonly layout: IpLayout;
+  readonly isPartial: boolean;
+}
+
 /** Sends what the hooks let through, and books it. */
 export class Egress implements RefusalSink {
   readonly #driver: Driver;
   readonly #ledger: Float64Array;
   readonly #sender: DatagramSender | null;
+  readonly #writer: FrameWriter | null;
   readonly #arrival: Arrival;
   readonly #code: number;
   readonly #answers: Answers;
@@ -142,6 +172,7 @@ export class Egress implements RefusalSink {
     this.#driver = driver;
     this.#ledger = ledger;
     this.#sender = sender;
+    this.#writer = options.writer ?? null;
     this.#arrival = options.arrival;
     this.#code = icmp.code;
     this.#answers = new Answers(options, driver.capabilities.live);
@@ -236,6 +267,9 @@ export class Egress implements RefusalSink {
     if (purpose === ANSWER) {
       this.#add(base + ICMP_ERRORS, -1);
       this.#add(base + ICMP_REFUSED, 1);
+    } else if (isMadeByHook(purpose)) {
+      this.#add(base + INJECTED, -1);
+      this.#answers.bookRefused(base, INJECTION, 0);
     } else if (purpose === LATER_FRAGMENT) this.#add(base + EXTRA_FRAGMENTS, -1);
     else if (purpose === REPLIED_PACKET) this.#loseReply(base);
     else if (purpose === RESET_SEGMENT) this.#refuseReset(base);
@@ -322,6 +356,68 @@ export class Egress implements RefusalSink {
     this.#add(base + INJECTED, 1);
     this.#countSent(base, length);
     return true;
+  }
+
+  /** Sends a frame that a hook made; see `Lane.injectFrame`. It is booked on the row at `base`. */
+  injectFrame(base: number, port: number, frame: Uint8Array): boolean {
+    const { length } = frame;
+    if (port < 0 || length < ETHERNET_HEADER || length > this.#made.length) return this.#refuseMade(base);
+    this.#made.set(frame);
+    return this.#sendMade(base, port, this.#made, length, INJECTED_FRAME);
+  }
+
+  /**
+   * Sends a copy of the packet at hand out of another port, and books it.
+   *
+   * @param asItStands - what hooks have made of it
+   * @param most - octets of the frame that are sent at most
+   */
+  mirror(packet: PacketInHand, port: number, asItStands: MirroredPacket, most: number): boolean {
+    const { frame, way, base, offset, isSuper } = packet;
+    const { bytes, layout } = asItStands;
+    const size = layout.length;
+    const isSound = offset <= LINK_ROOM && offset <= frame.length && size <= MAX_DATAGRAM;
+    // In `tap` nothing is sent.
+    if (port < 0 || way.outPort < 0 || !isSound || !(most > offset)) return this.#refuseMade(base);
+    const { made } = this;
+    const copy = viewFrom(this.#made, this.#madeFrom, offset);
+    copyHead(frame.octets, copy, offset);
+    made.set(bytes.length <= WHOLE ? bytes : bytes.subarray(0, size));
+    this.#settleLength(packet, copy, 0, size);
+    const total = offset + size;
+    if (isSuper && total <= most && this.#isCuttable(packet, layout)) {
+      if (!this.#segmentsFit(packet, made, 0, layout, this.#frameLimit(port, copy))) return this.#refuseMade(base);
+      fillPseudoSum(made, layout);
+      const start = offset + layout.transportOffset;
+      const isSent = this.#driver.transmitSuper?.(port, copy, total, start, MIRRORED_PACKET) === true;
+      return isSent ? this.#bookMade(base, total) : this.#refuseMade(base);
+    }
+    if (packet.isPartial || isSuper || asItStands.isPartial) settleChecksums(made, size);
+    return this.#sendMade(base, port, copy, Math.min(total, most), MIRRORED_PACKET);
+  }
+
+  /** The datagram in its place can be cut as the super-frame was to be. */
+  #isCuttable(packet: PacketInHand, { protocol, isFragment }: IpLayout): boolean {
+    if (this.#driver.transmitSuper === undefined || this.#writer !== null || isFragment) return false;
+    return protocol === packet.layout.protocol && (protocol === TCP || protocol === UDP);
+  }
+
+  #sendMade(base: number, port: number, frame: Buffer, length: number, purpose: number): boolean {
+    const writer = this.#writer;
+    const isSent =
+      writer === null ? this.#driver.transmit(port, frame, length, purpose) : writer.write(port, frame, length);
+    return isSent ? this.#bookMade(base, length) : this.#refuseMade(base);
+  }
+
+  #bookMade(base: number, length: number): true {
+    this.#add(base + INJECTED, 1);
+    this.#countSent(base, length);
+    return true;
+  }
+
+  #refuseMade(base: number): false {
+    this.#answers.bookRefused(base, INJECTION, 0);
+    return false;
   }
 
   #loseReply(base: number): void {

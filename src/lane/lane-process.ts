@@ -47,7 +47,7 @@ import { ProgressWriter, progressOctets, sharedOctets } from './progress.ts';
 import type { FromLane } from './read-message.ts';
 import { FaultNotes, tryOnSamples } from './trial.ts';
 import { unreadableLine } from './unreadable-types.ts';
-import type { Way } from './way.ts';
+import { interfacesOf } from './way.ts';
 
 /** Descriptor of the progress file, as the supervisor arranges it. */
 const PROGRESS_FD = 3;
@@ -149,6 +149,10 @@ async function run(spec: LaneSpec): Promise<void> {
     log: (level, hook, message) => limited(level, () => hookLine(hook, message)),
     ...(spec.mode === 'try' ? { onFault: (hook, text) => notes.note(hook, text()) } : {}),
     send: (datagram) => lane?.inject(datagram) ?? false,
+    frames: {
+      inject: (frame, to) => lane?.injectFrame(to, frame) ?? false,
+      mirror: (to, octets) => lane?.mirror(to, octets) ?? false,
+    },
   });
   const { chain, hooks, interests, verifier, teardown, flows, metrics, events, readGauges } = loaded;
   blame = loaded.blame;
@@ -163,6 +167,7 @@ async function run(spec: LaneSpec): Promise<void> {
   lane = new Lane({
     driver,
     ways: spec.ways,
+    outlets: new Map(spec.outlets.map(({ name, port }) => [name, port])),
     chain,
     nonIp: spec.policy.nonIp,
     unreadable: spec.policy.unreadable,
@@ -227,16 +232,6 @@ async function endTrial(spec: LaneSpec, loaded: LoadedChain, notes: FaultNotes):
   const trial = await tryOnSamples(loaded, spec, notes);
   loaded.teardown();
   tell({ type: 'tried', ...trial }, () => process.exit(0));
-}
-
-/** The indexes of interfaces by name, as the context of their packets has them. */
-function interfacesOf(ways: readonly Way[]): Record<string, number> {
-  return Object.fromEntries(
-    ways.flatMap(({ from, to, recvInterfaceIndex, sendInterfaceIndex }) => [
-      [from, recvInterfaceIndex],
-      [to, sendInterfaceIndex],
-    ]),
-  );
 }
 
 /** From here on it can be seen from outside which hook runs. */

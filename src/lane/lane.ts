@@ -31,7 +31,7 @@ import { CUT, NOT_IP, unreadableType } from '../wire/frame-kind.ts';
 import { parseIpLayout } from '../wire/ip-layout.ts';
 import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast, LINKTYPE_ETHERNET } from '../wire/link.ts';
 import type { IcmpSettings } from './answer-budget.ts';
-import { type DatagramSender, Egress, type EgressOptions } from './egress.ts';
+import { type DatagramSender, Egress, type EgressOptions, type FrameWriter, INJECTED_FRAME } from './egress.ts';
 import { HeldPackets } from './held-packets.ts';
 import { HoldTimer } from './hold-timer.ts';
 import { type HookClock, LiveClock } from './hook-clock.ts';
@@ -66,7 +66,7 @@ import type { ProgressWriter } from './progress.ts';
 import { Returns } from './returns.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { UnreadableTypes } from './unreadable-types.ts';
-import type { Way } from './way.ts';
+import { LOCAL_NAME, type Way } from './way.ts';
 
 /** What a {@link Lane} is made of. */
 export interface LaneOptions {
@@ -83,6 +83,10 @@ export interface LaneOptions {
   readonly icmp: IcmpSettings;
   /** Way out for `reject: 'raw'` and for packets that hooks make; null where there is none. */
   readonly sender: DatagramSender | null;
+  /** Ports of interfaces beside those of the ways that hooks send frames out of, by name. @defaultValue none */
+  readonly outlets?: ReadonlyMap<string, number>;
+  /** Takes the frames that hooks make. @defaultValue the driver does */
+  readonly writer?: FrameWriter | null;
   /** Told the first time that the machine's own rules drop an ICMP error, or what a hook made. */
   readonly onDenied?: EgressOptions['onDenied'];
   /** Milliseconds on a clock that never jumps back; replay gives the file's. Read once per ICMP error and every 64 packets. */
@@ -117,6 +121,13 @@ export class Lane implements FrameSink {
   readonly #returns: Returns;
   /** Row that packets made by hooks are booked on: they belong to no way, but in a row of `tap` nothing may be sent. */
   readonly #injectBase: number;
+  readonly #writer: FrameWriter | null;
+  /** Ports that frames of hooks can be sent out of, by the name of their interface. */
+  readonly #portOfName = new Map<string, number>();
+  /** The same beside the ways. */
+  readonly #outlets: ReadonlyMap<string, number>;
+  /** The packet that is among the hooks; null while none is. */
+  #among: PacketInHand | null = null;
   readonly #isLive: boolean;
   readonly #now: () => number;
   readonly #forwardsNonIp: boolean;
@@ -159,7 +170,12 @@ export class Lane implements FrameSink {
     this.ways = options.ways;
     this.ledger = new Float64Array(options.ways.length * LEDGER_WIDTH);
     const hostWay = options.ways.findIndex(({ reject }) => reject === 'raw');
-    this.#injectBase = Math.max(0, hostWay) * LEDGER_WIDTH;
+    const sendingWay = options.ways.findIndex(({ outPort }) => outPort >= 0);
+    this.#injectBase = Math.max(0, hostWay === -1 ? sendingWay : hostWay) * LEDGER_WIDTH;
+    this.#writer = options.writer ?? null;
+    for (const { to, outPort } of options.ways)
+      if (outPort >= 0 && to !== LOCAL_NAME) this.#portOfName.set(to, outPort);
+    this.#outlets = options.outlets ?? new Map();
     this.#lent.ipr_owner = IPR_OWNER_RUNTIME;
     options.ways.forEach((way, index) => {
       this.#wayOfPort[way.inPort] = way;
@@ -171,6 +187,7 @@ export class Lane implements FrameSink {
       ledger: this.ledger,
       icmp: options.icmp,
       sender: options.sender,
+      writer: this.#writer,
       now: options.now,
       arrival: options.chain.arrival,
       locals: this.#locals,
@@ -232,6 +249,34 @@ export class Lane implements FrameSink {
   inject(datagram: Uint8Array): boolean {
     if (!this.#egress.inject(this.#injectBase, datagram)) return false;
     return this.#isInBatch || this.#egress.flush() === 0;
+  }
+
+  /**
+   * Sends a frame that a hook made out of an interface: outside a batch at once, within one with the batch.
+   *
+   * Ownership: borrows `frame`.
+   * @returns false, counted, when the interface takes none, or not this one
+   */
+  injectFrame(to: string, frame: Uint8Array): boolean {
+    return this.#egress.injectFrame(this.#injectBase, this.#portOf(to), frame);
+  }
+
+  /**
+   * Sends a copy of the packet that is among the hooks.
+   *
+   * @param octets - most octets of its frame that are sent
+   * @returns as {@link Lane.injectFrame} does
+   * @throws TypeError when none is there
+   */
+  mirror(to: string, octets: number): boolean {
+    const packet = this.#among;
+    if (packet === null) throw new TypeError('mirror: there is no packet at hand');
+    return this.#egress.mirror(packet, this.#portOf(to), this.#chain.asItStands, octets);
+  }
+
+  #portOf(to: string): number {
+    if (this.#writer !== null) return this.#writer.portOf(to);
+    return this.#portOfName.get(to) ?? this.#outlets.get(to) ?? -1;
   }
 
   /** {@inheritDoc FrameSink.onFrame} */
@@ -342,7 +387,9 @@ export class Lane implements FrameSink {
     context.isInline = this.#isLive && way.reject !== 'count';
 
     const chain = this.#chain;
+    this.#among = packet;
     const verdict = chain.run(lent, bytes, layout, context, this.#otherIndexOfPort[port] as number, 0);
+    this.#among = null;
     if (verdict !== FORWARD || chain.decidedBy >= 0 || chain.faults !== 0 || chain.standing.isReplaced) {
       this.#finish(packet, verdict);
       return;
@@ -444,7 +491,10 @@ export class Lane implements FrameSink {
     context.originalLength = frame.originalLength - packet.offset;
     context.isSuper = packet.isSuper;
     const first = way.sendInterfaceIndex;
-    this.#finish(packet, this.#chain.resume(held, lent, bytes, layout, context, first, way.otherIndex));
+    this.#among = packet;
+    const verdict = this.#chain.resume(held, lent, bytes, layout, context, first, way.otherIndex);
+    this.#among = null;
+    this.#finish(packet, verdict);
   }
 
   /** What no hook sees: not IP, unreadable, malformed, by `kind`; and probes. */
@@ -501,7 +551,7 @@ export class Lane implements FrameSink {
 
   /** {@inheritDoc FrameSink.onSendFailed} */
   onSendFailed(port: number, purpose: number, length: number): void {
-    const base = this.#baseOfPort[port];
+    const base = purpose === INJECTED_FRAME ? this.#injectBase : this.#baseOfPort[port];
     if (base !== undefined) this.#egress.takeBack(base, purpose, length);
   }
 

@@ -41,10 +41,11 @@ import type { Interest } from '../wire/interest.ts';
 import { LaneDriverHost } from './driver-host.ts';
 import { type HookClock, LiveClock } from './hook-clock.ts';
 import { type DecisionOptions, HookDecisions } from './hook-decisions.ts';
+import { type FrameSender, framesFor } from './hook-frames.ts';
 import { HookTables, type SharedMemory } from './hook-tables.ts';
 import { HookTimers } from './hook-timers.ts';
 import { findTable } from './lane-tables.ts';
-import type { HookInfo, HookSource, TableDemand } from './messages.ts';
+import { type HookInfo, type HookSource, NO_GRANT, type TableDemand } from './messages.ts';
 import { type DefinedLoaded, setUpHook } from './set-up-hook.ts';
 
 /** Writes one line of a hook, or about a hook; a message that costs something to make is made only if it is written. */
@@ -112,6 +113,8 @@ export interface LoadChainOptions {
   readonly onFault?: (hook: string, text: () => string) => void;
   /** What `runtime.send` does for the hook of that name. */
   readonly send: (datagram: Uint8Array, hook: string) => boolean;
+  /** What `runtime.inject` and `runtime.mirror` do. @defaultValue no frame has a way out */
+  readonly frames?: FrameSender;
 }
 
 /** A chain that is ready, and what belongs to it. */
@@ -470,6 +473,7 @@ function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: Runti
     event: (type, about, fields) => events.add(owner, type, about, fields),
     log: (level, message) => options.log(level, name, message),
     send: (datagram) => options.send(datagram, name),
+    ...framesFor(name, options.hooks[hook.owner ?? -1]?.allow ?? NO_GRANT, options),
   };
 }
 

@@ -49,13 +49,15 @@ export interface HookGrant {
   readonly files: readonly string[];
   /** Servers that it may speak to, as `tcp://192.0.2.7:443`. */
   readonly network: readonly string[];
+  /** Interfaces beside those of the attaches that it may send frames out of. */
+  readonly interfaces: readonly string[];
 }
 
 /** Nothing but packets. */
-export const NO_GRANT: HookGrant = { files: [], network: [] };
+export const NO_GRANT: HookGrant = { files: [], network: [], interfaces: [] };
 
 /** Whatever the hook asks for: for tests, whose process nobody confines. It is known by its identity, so no message grants it. */
-export const EVERY_GRANT: HookGrant = Object.freeze({ files: [], network: [] });
+export const EVERY_GRANT: HookGrant = Object.freeze({ files: [], network: [], interfaces: [] });
 
 /** The user a lane becomes before it loads a hook. */
 export interface LaneUser {
@@ -85,6 +87,13 @@ export interface TableVersion {
 export interface TableMemory extends TableVersion {
   /** Of memory that nobody can change. */
   readonly fd: number;
+}
+
+/** An interface that frames go out of and none come in by, as far as the lane is concerned. */
+export interface Outlet {
+  readonly name: string;
+  /** Driver port; it sends nothing while there is no such interface. */
+  readonly port: number;
 }
 
 /** A table of daemon scope that a hook asks for. */
@@ -117,6 +126,8 @@ export interface LaneSpec {
   /** What was opened for the lane; null where it opens its sockets itself, before it gives up root (`pcap`), or needs none. */
   readonly sockets: LaneSockets | null;
   readonly ways: readonly Way[];
+  /** Interfaces beside those of the attaches that hooks send frames out of, each with its port. */
+  readonly outlets: readonly Outlet[];
   /** The host's own addresses and broadcasts when the lane is started. */
   readonly locals: readonly LocalRoute[];
   /** Interfaces of the configuration by name; their indexes are those of the ways, where there are any. */

@@ -139,7 +139,7 @@ function needsOf(hook: DefinedLoaded, hookOptions: unknown): Wanted {
   }
   // A promise would be taken for a hook that needs nothing.
   if (typeof (wanted ?? {}) === 'object' && !(wanted instanceof Promise)) return wanted ?? {};
-  const detail = `${hook.path}: needs: returned no { files, network }, which is to be known at once`;
+  const detail = `${hook.path}: needs: returned no { files, network, interfaces }, which is to be known at once`;
   throw new FirehookError('FIREHOOK_HOOK_INVALID', detail, { hook: hook.name });
 }
 
@@ -195,13 +195,18 @@ function checkGrants(hook: DefinedLoaded, wanted: Wanted, granted: HookGrant, fo
     if (granted === EVERY_GRANT || servers.some((grant) => grant !== null && isSameServer(grant, server))) continue;
     refuseNeed(hook, 'speak to', 'network', text);
   }
+  for (const name of listOf(hook, 'interfaces', wanted.interfaces)) {
+    if (granted === EVERY_GRANT || granted.interfaces.includes(name)) continue;
+    refuseNeed(hook, 'send frames out of', 'interfaces', name);
+  }
 }
+
+const WHAT: Readonly<Record<keyof HookGrant, string>> = { files: 'paths', network: 'servers', interfaces: 'names' };
 
 function listOf(hook: LoadedHook, key: keyof HookGrant, wanted: unknown): readonly string[] {
   if (wanted === undefined) return [];
   if (Array.isArray(wanted) && wanted.every((one) => typeof one === 'string')) return wanted;
-  const what = key === 'files' ? 'paths' : 'servers';
-  throw new FirehookError('FIREHOOK_HOOK_INVALID', `${hook.path}: needs.${key}: is no list of ${what}`, {
+  throw new FirehookError('FIREHOOK_HOOK_INVALID', `${hook.path}: needs.${key}: is no list of ${WHAT[key]}`, {
     hook: hook.name,
   });
 }

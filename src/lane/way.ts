@@ -56,3 +56,13 @@ export interface Way {
    */
   readonly carriesProbes?: boolean;
 }
+
+/** The indexes of interfaces by name, as the context of their packets has them. */
+export function interfacesOf(ways: readonly Way[]): Record<string, number> {
+  return Object.fromEntries(
+    ways.flatMap(({ from, to, recvInterfaceIndex, sendInterfaceIndex }) => [
+      [from, recvInterfaceIndex],
+      [to, sendInterfaceIndex],
+    ]),
+  );
+}

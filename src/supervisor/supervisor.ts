@@ -13,16 +13,17 @@
 
 import { readFile } from 'node:fs/promises';
 import { liveDriver } from '../config/live-drivers.ts';
-import { attachInterfaces, type Config } from '../config/schema.ts';
+import { attachInterfaces, type Config, outletNames } from '../config/schema.ts';
 import { ControlServer } from '../control/control-server.ts';
 import type { AttachView, DaemonView, LaneView } from '../control/daemon-view.ts';
 import { Reports } from '../control/reports.ts';
+import type { LivePortOptions } from '../drivers/live-port.ts';
 import { FirehookError } from '../errors.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
-import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
+import type { HookInfo, HookSource, LaneSpec, LaneUser, Outlet } from '../lane/messages.ts';
 import type { Way } from '../lane/way.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
-import { layOut } from '../plumbing/attach/lay-out.ts';
+import { layOut, layOutOutlet } from '../plumbing/attach/lay-out.ts';
 import { toAttachment } from '../plumbing/attach-entry.ts';
 import type { LeaseState, Plumbing } from '../plumbing/contract.ts';
 import type { Link } from '../plumbing/link.ts';
@@ -106,6 +107,8 @@ export class Supervisor implements DaemonView {
   #ways: readonly Way[] = [];
   #rings: readonly RingPlan[] = [];
   #locals: readonly LocalRoute[] = [];
+  /** Of those that hooks send frames out of. */
+  #missingOutlets: ReadonlySet<string> = new Set();
   #lastError: { readonly text: string; readonly atMs: number } | null = null;
   /** Why they could not be read last; '' when they were. */
   #localsFailure = '';
@@ -356,6 +359,7 @@ export class Supervisor implements DaemonView {
       ports.push(...laidOut.ports);
       ways.push(...laidOut.ways);
     }
+    const outlets = this.#layOutOutlets(ports, links);
     const nameless = ports.flatMap(({ capture, send }) => [capture, send]).find((device) => device?.ifindex === 0);
     if (nameless) throw new FirehookError('FIREHOOK_ATTACH_INTERFACE', `"${nameless.name}": it is not there yet`);
     await this.#readSpeeds(attachments);
@@ -369,6 +373,7 @@ export class Supervisor implements DaemonView {
       driver,
       ports,
       ways,
+      outlets,
       rings,
       trackChanges: attach.every((one) => 'tap' in one),
     };
@@ -379,6 +384,25 @@ export class Supervisor implements DaemonView {
       spec,
       rings,
     };
+  }
+
+  /** A port that only sends for each interface that hooks may send out of; it sends nothing where there is none of that name. */
+  #layOutOutlets(ports: LivePortOptions[], links: ReadonlyMap<string, Link>): Outlet[] {
+    const outlets = outletNames(this.config.hooks).map((name, index) => ({ name, port: ports.length + index }));
+    const missing: string[] = [];
+    for (const { name, port } of outlets) {
+      const laidOut = layOutOutlet(name, port, links);
+      ports.push(laidOut);
+      if (laidOut.send === null) missing.push(name);
+    }
+    for (const name of missing) {
+      if (this.#missingOutlets.has(name)) continue;
+      this.#options.log.warn(
+        `Interface ${name} of allow.interfaces is not there, or not of Ethernet: what hooks send out of it goes nowhere.`,
+      );
+    }
+    this.#missingOutlets = new Set(missing);
+    return outlets;
   }
 
   #startLane(plan: Plan, place: number, isFirst: boolean, events: LaneEvents): LaneHandle {

@@ -55,6 +55,7 @@ export function laneSpec(
     rings: [],
     sockets: null,
     ways: [],
+    outlets: [],
     lane: 0,
     lanes,
     locals: [],

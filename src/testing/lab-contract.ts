@@ -20,7 +20,13 @@ import type { OctetBuffer } from '../wire/octet-buffer.ts';
 export type HookUnderTest = Pick<DefinedHook, 'name' | typeof HOOK_META>;
 
 /** What a hook may use beside packets: all that it asks for, or what a configuration would grant. */
-export type LabGrant = 'everything' | { readonly files?: readonly string[]; readonly network?: readonly string[] };
+export type LabGrant =
+  | 'everything'
+  | {
+      readonly files?: readonly string[];
+      readonly network?: readonly string[];
+      readonly interfaces?: readonly string[];
+    };
 
 /** A hook with what an entry of `hooks` in a configuration says of it. */
 export interface LabHook {
@@ -74,8 +80,11 @@ export interface LabOptions {
 /** Where a packet comes in: at a port of the bridge; or to the host (`in`), or from it (`out`). */
 export type From = 'a' | 'b' | 'in' | 'out';
 
-/** Where a packet left: at a port of the bridge; to the host, to its network, or by the routes of the host (`routed`). */
-export type To = 'a' | 'b' | 'host' | 'network' | 'routed';
+/**
+ * Where a packet left: at a port of the bridge; to the host, to its network, or by the routes of the host (`routed`); out of an interface beside
+ * those (`outlet`).
+ */
+export type To = 'a' | 'b' | 'host' | 'network' | 'routed' | 'outlet';
 
 /** How a packet comes in. */
 export interface SendOptions {
@@ -99,8 +108,10 @@ export interface Departure {
   readonly datagram: OctetBuffer | null;
   /** Null where it was `routed`. */
   readonly frame: OctetBuffer | null;
-  /** Made by a hook with `runtime.send`. */
+  /** Made by a hook with `runtime.send`, `inject` or `mirror`. */
   readonly isMade: boolean;
+  /** With `outlet`: name of the interface; null otherwise. */
+  readonly outlet: string | null;
 }
 
 /** What a hook did wrong. */
@@ -124,7 +135,7 @@ export type LabEvent = EveEvent;
 export interface Passage {
   /** Everything that left, in order. */
   readonly departures: readonly Departure[];
-  /** Datagrams of `runtime.send`. */
+  /** Datagrams that a hook sent itself: `runtime.send`, and those in the frames of `inject` and `mirror`. */
   readonly sent: readonly OctetBuffer[];
   readonly faults: readonly LabFault[];
   /** What hooks made of `runtime.event`, in order. */

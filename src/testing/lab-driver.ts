@@ -13,7 +13,7 @@
 import { FRAME_SUPER, type Frame } from '../drivers/frame.ts';
 import { MemoryDriver, type MemoryOptions } from '../drivers/memory.ts';
 import { INJECTION, KINDS } from '../lane/answers.ts';
-import type { DatagramSender } from '../lane/egress.ts';
+import { type DatagramSender, isMadeByHook } from '../lane/egress.ts';
 import { HEADER_LENGTH as IPV4_HEADER } from '../wire/ipv4.ts';
 import { HEADER_LENGTH as IPV6_HEADER } from '../wire/ipv6.ts';
 
@@ -62,10 +62,10 @@ export class LabDriver extends MemoryDriver {
   }
 
   /** {@inheritDoc Driver.transmit} */
-  override transmit(port: number, frame: Buffer, length: number): boolean {
+  override transmit(port: number, frame: Buffer, length: number, purpose = 0): boolean {
     const limit = this.ports[port]?.maxFrameLength ?? 0;
     if ((length > limit && !this.isSuper) || length > frame.length) return false;
-    this.#notes.note(port, frame, length, false);
+    this.#notes.note(port, frame, length, isMadeByHook(purpose));
     return true;
   }
 
@@ -80,8 +80,8 @@ export class LabDriver extends MemoryDriver {
   }
 
   /** {@inheritDoc Driver.transmitSuper} */
-  transmitSuper(port: number, frame: Buffer, length: number): boolean {
-    return this.transmit(port, frame, length);
+  transmitSuper(port: number, frame: Buffer, length: number, _checksumStart: number, purpose = 0): boolean {
+    return this.transmit(port, frame, length, purpose);
   }
 }
 

@@ -14,6 +14,7 @@ import { Lane } from '../lane/lane.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
 import type { LabClock } from './lab-clock.ts';
 import type { Prepared } from './lab-frames.ts';
+import type { LabOutlets } from './lab-outlets.ts';
 import type { Attachment } from './lab-ways.ts';
 
 /** Nanoseconds between two packets. */
@@ -25,6 +26,7 @@ const NONE: AnswerRates = { ratePerSecond: 0, perPrefix: 0, perAddress: 0 };
 export interface FloodParts {
   readonly chain: HookChain;
   readonly attachment: Attachment;
+  readonly outlets: LabOutlets;
   readonly ports: readonly DriverPort[];
   readonly clock: LabClock;
   readonly locals: readonly LocalRoute[];
@@ -40,7 +42,7 @@ export class Flood {
   /** The time of a flood. The null makes it an array of references: out of a field the number would be boxed for every packet. */
   readonly #nowMs: (number | null)[] = [null];
 
-  constructor({ chain, attachment, ports, clock, locals, nonIp, unreadable, icmp }: FloodParts) {
+  constructor({ chain, attachment, outlets, ports, clock, locals, nonIp, unreadable, icmp }: FloodParts) {
     const driver: Driver = {
       name: 'flood',
       capabilities: { live: true, sharesPort: false, offloads: true },
@@ -54,6 +56,7 @@ export class Flood {
     this.lane = new Lane({
       driver,
       ways: attachment.ways,
+      outlets: outlets.ports,
       chain,
       nonIp,
       unreadable,

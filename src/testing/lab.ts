@@ -29,6 +29,7 @@ import type { Departure, Fate, From, Lab, Outcome, Passage, SendOptions } from '
 import type { LabDriver, Note, Notes } from './lab-driver.ts';
 import { type Flood, frameFor } from './lab-flood.ts';
 import { datagramIn, prepare } from './lab-frames.ts';
+import type { LabOutlets } from './lab-outlets.ts';
 import { type LabRecords, lineOf } from './lab-records.ts';
 import type { Attachment } from './lab-ways.ts';
 import type { PoolWatch } from './pool-watch.ts';
@@ -43,6 +44,7 @@ export interface LabParts {
   readonly notes: Notes;
   readonly clock: LabClock;
   readonly attachment: Attachment;
+  readonly outlets: LabOutlets;
   readonly records: LabRecords;
   /** Where events of the hooks are read. */
   readonly desk: EventDesk;
@@ -170,7 +172,7 @@ export class LaneLab implements Lab {
     const prepared = packets.map((octets) => prepare(octets, way, options));
     const frame = frameFor(prepared);
     const { inPort } = this.#wayAt(way);
-    const { notes, makeFlood, desk, loaded } = this.#parts;
+    const { notes, makeFlood, outlets, lane, desk, loaded } = this.#parts;
     this.#flood ??= makeFlood();
     const flood = this.#flood;
     return (count) => {
@@ -179,7 +181,9 @@ export class LaneLab implements Lab {
       desk.read();
       notes.isQuiet = true;
       desk.isQuiet = true;
+      outlets.lane = flood.lane;
       flood.run(count, inPort, prepared, frame);
+      outlets.lane = lane;
       desk.read();
       desk.isQuiet = false;
       notes.isQuiet = false;
@@ -309,9 +313,10 @@ export class LaneLab implements Lab {
   }
 
   #departureOf({ port, octets, isMade }: Note): Departure {
-    if (port === -1) return { to: 'routed', datagram: octets, frame: null, isMade };
-    const to = this.#parts.attachment.to[port] as Departure['to'];
-    return { to, datagram: datagramIn(octets), frame: octets, isMade };
+    if (port === -1) return { to: 'routed', datagram: octets, frame: null, isMade, outlet: null };
+    const to = this.#parts.attachment.to[port] ?? 'outlet';
+    const outlet = to === 'outlet' ? this.#parts.outlets.nameOf(port) : null;
+    return { to, datagram: datagramIn(octets), frame: octets, isMade, outlet };
   }
 }
 

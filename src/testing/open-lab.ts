@@ -18,9 +18,10 @@ import { guardMembers } from '../hook/guard-members.ts';
 import { VIEWS } from '../hook/packet/packet-view.ts';
 import type { IcmpSettings } from '../lane/answer-budget.ts';
 import { Lane } from '../lane/lane.ts';
-import { type LoadedChain, loadChain } from '../lane/load-chain.ts';
+import { type LoadChainOptions, type LoadedChain, loadChain } from '../lane/load-chain.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
 import { EVERY_GRANT, type HookGrant, type HookSource } from '../lane/messages.ts';
+import { interfacesOf } from '../lane/way.ts';
 import { ListReader } from '../prefix/list-reader.ts';
 import { PrefixTable } from '../prefix/prefix-table.ts';
 import { parseAddress } from '../wire/address.ts';
@@ -32,6 +33,7 @@ import { LabClock } from './lab-clock.ts';
 import type { HookUnderTest, Lab, LabGrant, LabHook, LabOptions } from './lab-contract.ts';
 import { LabDriver, LabSender, Notes } from './lab-driver.ts';
 import { Flood } from './lab-flood.ts';
+import { LabOutlets } from './lab-outlets.ts';
 import { LabRecords } from './lab-records.ts';
 import { type Attachment, attachmentOf } from './lab-ways.ts';
 import { PoolWatch } from './pool-watch.ts';
@@ -89,11 +91,13 @@ async function setUp(entries: readonly LabHook[], options: LabOptions, watch: Po
   guardOnce();
   let lane: Lane | null = null;
   const desk = new EventDesk((event) => records.events.push(event));
-  const inject = (datagram: Uint8Array): boolean => lane?.inject(datagram) ?? false;
-  const loaded = await loadHooks(entries, options, { clock, records, desk, send: inject });
+  const ports = [0, 1].map((id) => ({ id, linktype: LINKTYPE_ETHERNET, maxFrameLength: ETHERNET_HEADER + mtu }));
+  const outlets = new LabOutlets(attachment.ways, ports);
+  const send = (datagram: Uint8Array): boolean => lane?.inject(datagram) ?? false;
+  const ways = { send, frames: outlets, interfaces: interfacesOf(attachment.ways) };
+  const loaded = await loadHooks(entries, options, { clock, records, desk, ways });
   desk.origin = originOf(loaded, attachment, options);
   const notes = new Notes();
-  const ports = [0, 1].map((id) => ({ id, linktype: LINKTYPE_ETHERNET, maxFrameLength: ETHERNET_HEADER + mtu }));
   const frames: ConstructorParameters<typeof LabDriver>[0]['frames'][number][] = [];
   const driver = new LabDriver({ ports, frames }, notes);
   const parts = {
@@ -106,16 +110,18 @@ async function setUp(entries: readonly LabHook[], options: LabOptions, watch: Po
     ...parts,
     driver,
     ways: attachment.ways,
+    outlets: outlets.ports,
     sender: attach === 'host' ? new LabSender(notes) : null,
     now: () => clock.ms,
     clock,
   });
   lane.setLocals(locals);
+  outlets.lane = lane;
   const onClosed = (): void => {
     opened = null;
   };
-  const makeFlood = (): Flood => new Flood({ ...parts, attachment, ports, clock, locals });
-  const held = { loaded, lane, driver, frames, notes, clock, attachment, records, desk, watch };
+  const makeFlood = (): Flood => new Flood({ ...parts, attachment, outlets, ports, clock, locals });
+  const held = { loaded, lane, driver, frames, notes, clock, attachment, outlets, records, desk, watch };
   return new LaneLab({ ...held, makeFlood, onClosed });
 }
 
@@ -123,7 +129,7 @@ interface LoadingParts {
   readonly clock: LabClock;
   readonly records: LabRecords;
   readonly desk: EventDesk;
-  readonly send: (datagram: Uint8Array) => boolean;
+  readonly ways: Required<Pick<LoadChainOptions, 'send' | 'frames' | 'interfaces'>>;
 }
 
 /** What the events of a lab do not say of themselves. */
@@ -137,7 +143,7 @@ function originOf({ chain }: LoadedChain, { ways }: Attachment, { lane = 0 }: La
 function loadHooks(
   entries: readonly LabHook[],
   options: LabOptions,
-  { clock, records, desk, send }: LoadingParts,
+  { clock, records, desk, ways }: LoadingParts,
 ): Promise<LoadedChain> {
   const { mode, lane, lanes } = options;
   const { policy, pool } = defaultSettings();
@@ -162,7 +168,7 @@ function loadHooks(
     log: (level, hook, message) =>
       records.log.push({ level, hook, message: typeof message === 'string' ? message : message() }),
     onFault: (hook, text) => records.faults.push({ hook, text: text() }),
-    send,
+    ...ways,
   });
 }
 
@@ -203,7 +209,11 @@ function sourceOf({ hook, name, priority, options, allow }: LabHook, allowAll: L
 
 function grantOf(allow: LabGrant, folder: string): HookGrant {
   if (allow === 'everything') return EVERY_GRANT;
-  return { files: (allow.files ?? []).map((file) => path.resolve(folder, file)), network: allow.network ?? [] };
+  return {
+    files: (allow.files ?? []).map((file) => path.resolve(folder, file)),
+    network: allow.network ?? [],
+    interfaces: allow.interfaces ?? [],
+  };
 }
 
 function localRoute(address: string): LocalRoute {

@@ -14,8 +14,8 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { describe, type TestContext, test } from 'node:test';
-import type { Driver, FrameSink } from '../../src/drivers/contract.ts';
-import type { Frame } from '../../src/drivers/frame.ts';
+import { type Driver, type FrameSink, OFFLOAD_OCTETS } from '../../src/drivers/contract.ts';
+import { Frame } from '../../src/drivers/frame.ts';
 
 const ETHERTYPE_EXPERIMENTAL = 0x88b5;
 const MIN_FRAME_LENGTH = 60;
@@ -161,6 +161,39 @@ export function driverConformance(
       assertSameFrames(ours(await under.received(0)), back);
     });
 
+    promise('sends what was made or kept when a batch is over, from a promise of the sink too', async (under) => {
+      const { driver } = under;
+      const there = framesOf(40, 100, 0);
+      const back = framesOf(40, 300, 500);
+      await under.send(0, there);
+      await under.send(1, back);
+      const made = framesOf(40, 200, 1000);
+      const answers: boolean[] = [];
+      const sink = new CollectingSink((frame, length, port) => {
+        const own = made[sink.arrivals.length - 1] ?? Buffer.alloc(0);
+        // It runs when the batch has been handed out, and before it has been sent.
+        void Promise.resolve().then(() => {
+          if (port === 0) answers.push(driver.transmit(1, own, own.length));
+          else answers.push(sendKept(driver, 0, own));
+        });
+        return driver.transmit(1 - port, frame, length);
+      });
+      await run(under, sink);
+      const known = new Set(made.map((frame) => frame.toString('hex')));
+      const isMade = (frame: Buffer): boolean => known.has(frame.toString('hex'));
+      const [first, second] = [ours(await under.received(0)), ours(await under.received(1))];
+      assertSameFrames(
+        second.filter((frame) => !isMade(frame)),
+        there,
+      );
+      assertSameFrames(
+        first.filter((frame) => !isMade(frame)),
+        back,
+      );
+      assert.equal([...first, ...second].filter(isMade).length, Math.min(made.length, answers.filter(Boolean).length));
+      assert.ok(answers.slice(0, made.length).every(Boolean));
+    });
+
     promise('an exception of the sink rejects start', async (under) => {
       await under.send(0, framesOf(3));
       const fault = new Error('the sink failed');
@@ -231,6 +264,17 @@ export function driverConformance(
       }
     });
   }
+}
+
+/** Sends a frame as one that was handed out at port 0 and kept, with everything final. */
+function sendKept(driver: Driver, port: number, octets: Buffer): boolean {
+  const kept = new Frame(octets);
+  kept.length = octets.length;
+  kept.originalLength = octets.length;
+  driver.resume?.(kept, new Uint8Array(OFFLOAD_OCTETS));
+  const isSent = driver.transmit(port, octets, octets.length);
+  driver.endResumed?.();
+  return isSent;
 }
 
 /** What a {@link CollectingSink} notes of a frame. */

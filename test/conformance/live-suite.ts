@@ -106,6 +106,14 @@ class WatchedDriver implements Driver {
     return this.#driver.transmit(port, frame, length);
   }
 
+  resume(...kept: Parameters<NonNullable<Driver['resume']>>): void {
+    this.#driver.resume?.(...kept);
+  }
+
+  endResumed(): void {
+    this.#driver.endResumed?.();
+  }
+
   stats(): ReturnType<Driver['stats']> {
     return this.#driver.stats();
   }

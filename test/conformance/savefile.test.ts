@@ -16,12 +16,17 @@ import { emitInterface, emitSection } from '../../src/wire/savefile-pcapng.ts';
 import { type DriverUnderTest, driverConformance } from './driver.suite.ts';
 
 const SNAPLEN = 262_144;
+/** No promise of the sink runs before the last frame. */
+const WHOLE_FILE = {
+  'sends what was made or kept when a batch is over, from a promise of the sink too':
+    'a file is read to its end in one go',
+};
 
 driverConformance('savefile with pcap', () => savefile(pcapHead()), {
-  leaveOut: { 'several ports do not mix': 'a pcap file has one interface, so the driver has one port' },
+  leaveOut: { 'several ports do not mix': 'a pcap file has one interface, so the driver has one port', ...WHOLE_FILE },
 });
 
-driverConformance('savefile with pcapng', () => savefile(pcapngHead()));
+driverConformance('savefile with pcapng', () => savefile(pcapngHead()), { leaveOut: WHOLE_FILE });
 
 interface Head {
   readonly section: SavefileSection;

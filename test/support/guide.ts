@@ -137,8 +137,9 @@ export class GuideFolder {
 
   #place(example: Example): void {
     const { language, code } = example;
-    if (language === 'text')
-      this.#write(/^# ([\w-]+\.txt)/.exec(code)?.[1] ?? assert.fail(`${example.id} names its file`), code);
+    // One without the name of a file is a drawing.
+    const [, textFile] = /^# ([\w-]+\.txt)/.exec(code) ?? [];
+    if (language === 'text' && textFile !== undefined) this.#write(textFile, code);
     if (language === 'json') this.#write(`node_modules/${PACKAGE}/package.json`, code);
     if (language !== 'ts') return;
     this.#write(fileOf(example), code);

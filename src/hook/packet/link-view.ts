@@ -8,6 +8,8 @@
 
 import { readU8, readU16 } from '../../wire/bytes.ts';
 import { ETHERTYPE_QINQ, ETHERTYPE_VLAN } from '../../wire/ethernet.ts';
+import { LINKTYPE_ETHERNET } from '../../wire/link.ts';
+import { turnLinkHeader } from '../../wire/turn-link-header.ts';
 import type { Link } from './packet-contract.ts';
 import type { PacketState } from './packet-state.ts';
 
@@ -40,5 +42,13 @@ export class LinkView implements Link {
     const { link, linkLength } = this.#state.context;
     if (linkLength <= TYPE_OFFSET || !(index >= 0 && index < MAC)) return -1;
     return readU8(link, end === 'source' ? MAC + index : index);
+  }
+
+  toBytes(isTurned = false): Uint8Array {
+    const { link, linkLength } = this.#state.context;
+    const header = Buffer.alloc(linkLength);
+    header.set(link.subarray(0, linkLength));
+    if (isTurned && linkLength > TYPE_OFFSET) turnLinkHeader(header, LINKTYPE_ETHERNET);
+    return header;
   }
 }

@@ -154,6 +154,13 @@ export interface Link {
   readonly vlan: number;
   /** An octet, 0 to 5, of a MAC address; -1 where there is none. */
   mac(end: 'source' | 'destination', index: number): number;
+  /**
+   * A copy of the link header of Ethernet, tags and all that stands before the IP header included, for a frame that is sent later
+   * with `runtime.inject`. Empty where there is none. Makes an object: not for every packet.
+   *
+   * @param isTurned - as a frame in the other direction has it, for an answer: the addresses change places. @defaultValue false
+   */
+  toBytes(isTurned?: boolean): Uint8Array;
 }
 
 /** The header of IPv4 or IPv6. */

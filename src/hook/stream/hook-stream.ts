@@ -19,7 +19,7 @@
  * @module
  */
 
-import { DROP, FORWARD, ICMP_ON_DROP } from '../../firewall/constants.ts';
+import { DROP, FORWARD } from '../../firewall/constants.ts';
 import { SETTLED_FORWARD } from '../../flow/flow-records.ts';
 import {
   STREAM_DISAGREES,
@@ -32,16 +32,16 @@ import {
   STREAM_UNREAD,
 } from '../../stream/stream-counters.ts';
 import { StreamTable } from '../../stream/stream-table.ts';
-import { readU16 } from '../../wire/bytes.ts';
 import { PROTOCOL_TCP } from '../../wire/ipv4.ts';
 import { ACK, FIN, RST, SYN, URG } from '../../wire/tcp.ts';
 import { type ChainFlows, NO_FLOW } from '../chain-flows.ts';
-import { ACCEPT, type Handlers, REPLY, RESET, type Verdict } from '../contract.ts';
+import { ACCEPT, type Handlers, RESET, type Verdict } from '../contract.ts';
 import type { PacketState } from '../packet/packet-state.ts';
+import { NOT_READ, ReadPorts } from './read-ports.ts';
 import { CUT, IGNORED, JUDGED, LOST, READING, ReadingStates, UNKNOWN, UNSEEN, WATCHED } from './reading-states.ts';
 import { ACKNOWLEDGEMENT, hasWrongChecksum, SEQUENCE, SegmentInHand } from './segment-in-hand.ts';
+import { FAULT, StreamCaller } from './stream-caller.ts';
 import { MORE, type StreamNumbers, type StreamPolicy, type StreamSettings } from './stream-contract.ts';
-import { StreamHandle } from './stream-handle.ts';
 import {
   CUTS,
   HELD_OFF,
@@ -52,6 +52,7 @@ import {
   UNSEEN_STARTS,
   WRONG_CHECKSUMS,
 } from './stream-numbers.ts';
+import { StreamStart } from './stream-start.ts';
 
 /** What {@link HookStream} is made of. */
 export interface HookStreamParts {
@@ -69,11 +70,13 @@ export interface HookStreamParts {
 
 const MIB = 1 << 20;
 
+/** What becomes of the packet at hand. */
+const VERDICT_OF = { forward: FORWARD, drop: DROP, reset: RESET } as const;
+
 /** Reads for one hook. */
 export class HookStream {
   readonly table: StreamTable;
   readonly #settings: StreamSettings;
-  readonly #handlers: Handlers;
   readonly #flows: ChainFlows;
   readonly #packet: PacketState;
   readonly #onFault: StreamPolicy;
@@ -81,10 +84,11 @@ export class HookStream {
   readonly #hook: number;
   /** The hook has nothing else to do with a connection that is judged. */
   readonly #isAlone: boolean;
-  readonly #isPort = new Uint8Array(65_536);
+  readonly #ports: ReadPorts;
   readonly #states: ReadingStates;
   readonly #segment = new SegmentInHand();
-  readonly #handle: StreamHandle;
+  readonly #caller: StreamCaller;
+  readonly #start: StreamStart;
   readonly #counts = new Float64Array(OWN_COUNTS);
 
   /** @throws RangeError when the memory is not to be had */
@@ -92,13 +96,12 @@ export class HookStream {
     const { most } = flows.table.records;
     this.#hook = hook;
     this.#settings = settings;
-    this.#handlers = handlers;
     this.#flows = flows;
     this.#packet = packet;
     this.#onFault = onHookError;
     this.#now = now;
     this.#isAlone = handlers.onPacket === undefined && handlers.onFlow === undefined;
-    for (const port of settings.ports) this.#isPort[port] = 1;
+    this.#ports = new ReadPorts(settings.ports, settings.from);
     this.#states = new ReadingStates(most);
     this.table = new StreamTable({
       flows: most,
@@ -108,7 +111,8 @@ export class HookStream {
       idleMs: settings.idleMs,
       onClose: (index, generation) => this.#lose(index, generation),
     });
-    this.#handle = new StreamHandle(flows, this.table.show(NO_STREAM));
+    this.#caller = new StreamCaller(handlers, flows, this.table);
+    this.#start = new StreamStart(flows.table, this.#segment);
   }
 
   /** The numbers at this moment. Makes an object. */
@@ -153,50 +157,30 @@ export class HookStream {
     const { layout, bytes } = this.#packet;
     const { table, isFresh } = this.#flows;
     if (layout.protocol === PROTOCOL_TCP && layout.fragmentOffset !== 0) return false;
-    const isFromTo = layout.protocol === PROTOCOL_TCP && layout.hasPorts;
-    const toServer = isFromTo && this.#isPort[readU16(bytes, layout.transportOffset + 2)] === 1;
-    const toClient = isFromTo && this.#isPort[readU16(bytes, layout.transportOffset)] === 1;
-    const { direction } = table;
     const isOpened = table.knowsStart(index, 0);
-    // Who opened is known, or it follows from the ports.
-    const isServed = isOpened ? (direction === 0 ? toServer : toClient) : toServer || toClient;
-    if (!isServed) {
-      this.#ignore(index);
-      return false;
-    }
-    const client = isOpened ? 0 : toServer ? direction : 1 - direction;
-    const read = this.#settings.from === 'client' ? client : 1 - client;
-    this.#states.begin(index, isOpened && isFresh ? WATCHED : UNSEEN, read);
-    return true;
+    const read = this.#ports.directionOf(bytes, layout, table.direction, isOpened);
+    if (read === NOT_READ) this.#ignore(index);
+    else this.#states.begin(index, isOpened && isFresh ? WATCHED : UNSEEN, read);
+    return read !== NOT_READ;
   }
 
   /** A packet without a flow: of a connection that is not known, or an invalid segment of one that is. */
   #takeStray(): Verdict {
     const { layout, bytes } = this.#packet;
     const { claimed } = this.#flows;
-    if (layout.protocol !== PROTOCOL_TCP || layout.fragmentOffset !== 0 || !layout.hasPorts) return FORWARD;
-    const end = layout.transportOffset + (this.#settings.from === 'client' ? 2 : 0);
-    if (this.#isPort[readU16(bytes, end)] !== 1) return FORWARD;
+    // A later fragment is nothing without the first one, which is dropped.
+    if (layout.fragmentOffset !== 0 || !this.#ports.isOfReader(bytes, layout)) return FORWARD;
     if (!this.#segment.load(bytes, layout)) return this.#isStrict ? this.#holdOff() : FORWARD;
     const { length, flags } = this.#segment;
     if (length === 0 && (claimed === NO_FLOW || (flags & URG) === 0)) return FORWARD;
-    if (claimed === NO_FLOW) return this.#takeUnseen();
+    if (claimed === NO_FLOW) {
+      this.#count(UNSEEN_STARTS);
+      return VERDICT_OF[this.#settings.onUnseen];
+    }
     const state = this.#states.of(claimed);
     if (state === UNKNOWN || state === IGNORED || state === UNSEEN) return FORWARD;
     if (state === CUT) return DROP;
     return this.#isStrict ? this.#holdOff() : FORWARD;
-  }
-
-  #takeUnseen(): Verdict {
-    this.#count(UNSEEN_STARTS);
-    switch (this.#settings.onUnseen) {
-      case 'forward':
-        return FORWARD;
-      case 'drop':
-        return DROP;
-      case 'reset':
-        return RESET;
-    }
   }
 
   /** Octets that are there and cannot be put in their place: fragments, urgent data. */
@@ -214,7 +198,7 @@ export class HookStream {
     const acknowledged = this.#segment.words[ACKNOWLEDGEMENT] as number;
     const direction = this.#states.directionOf(index);
     if (state === WATCHED)
-      return this.#isBeyondStart(index, direction) ? this.#end(index, this.#settings.onUnread, UNREAD) : FORWARD;
+      return this.#start.isAcknowledged(index, direction) ? this.#end(index, this.#settings.onUnread, UNREAD) : FORWARD;
     if (state !== READING && state !== JUDGED) return FORWARD;
     const stream = table.find(index, this.#generationOf(index), direction);
     if (table.acknowledge(stream, acknowledged) === STREAM_MISSED)
@@ -224,13 +208,6 @@ export class HookStream {
       this.#ignore(index);
     }
     return FORWARD;
-  }
-
-  /** True when octets are acknowledged that did not come by here. The SYN takes a number, and so does the FIN. */
-  #isBeyondStart(index: number, direction: number): boolean {
-    const { table } = this.#flows;
-    if (!table.knowsStart(index, direction)) return false;
-    return (((this.#segment.words[ACKNOWLEDGEMENT] as number) - table.startOf(index, direction)) | 0) > 2;
   }
 
   /** A segment of the direction that is read. */
@@ -246,7 +223,7 @@ export class HookStream {
       return this.#holdOff();
     }
     const { onUnread } = this.#settings;
-    if ((flags & SYN) !== 0 && hasOctets && this.#isOtherStart(index))
+    if ((flags & SYN) !== 0 && hasOctets && this.#start.isOther(index, this.#states.directionOf(index)))
       return onUnread === 'forward' ? FORWARD : this.#holdOff();
     const stream = this.#streamOf(index, state);
     if (stream >= 0) return this.#feed(index, stream);
@@ -254,27 +231,17 @@ export class HookStream {
     return state === WATCHED && onUnread !== 'forward' ? this.#holdOff() : this.#end(index, onUnread, UNREAD);
   }
 
-  /** True for a SYN that starts another connection than the one that is read: its octets have no place in this one. */
-  #isOtherStart(index: number): boolean {
-    const start = this.#flows.table.startOf(index, this.#states.directionOf(index));
-    return this.#segment.words[SEQUENCE] !== start;
-  }
-
   /** The stream of the segment, which begins with its first octets. @returns {@link NO_STREAM}, {@link NOTHING_YET} */
   #streamOf(index: number, state: number): number {
     const direction = this.#states.directionOf(index);
     const generation = this.#generationOf(index);
     if (state !== WATCHED) return this.table.find(index, generation, direction);
-    const flows = this.#flows.table;
-    if (!flows.knowsStart(index, direction)) return NO_STREAM;
-    const first = (flows.startOf(index, direction) + 1) | 0;
-    const { words, length, flags } = this.#segment;
-    // What lies before the start is a keep-alive.
-    if ((((words[SEQUENCE] as number) + ((flags & SYN) >> 1) + length - first) | 0) <= 0) return NOTHING_YET;
+    if (!this.#start.isKnown(index, direction)) return NO_STREAM;
+    if (!this.#start.isBehind(index, direction)) return NOTHING_YET;
     const { most, onOverlap } = this.#settings;
     const stream = this.table.open(index, generation, direction, most, onOverlap, this.#now[1] as number);
     if (stream < 0) return NO_STREAM;
-    this.table.startAt(stream, first);
+    this.table.startAt(stream, this.#start.first(index, direction));
     this.#states.set(index, READING);
     return stream;
   }
@@ -287,12 +254,12 @@ export class HookStream {
     const octets = layout.truncated ? bytes.subarray(0, layout.length) : bytes;
     const now = this.#now[1] as number;
     const result = table.feed(stream, octets, offset, length, words[SEQUENCE] as number, flags, now);
-    const isOdd = table.isContradiction === 1;
+    const isContradicting = table.isContradiction === 1;
     switch (result) {
       case STREAM_GREW:
       case STREAM_ENDED:
       case STREAM_FULL:
-        return this.#judge(index, stream, isOdd);
+        return this.#judge(index, stream, isContradicting);
       case STREAM_DISAGREES:
         return this.#end(index, 'reset', CUTS);
       case STREAM_MISSED:
@@ -303,58 +270,42 @@ export class HookStream {
       case STREAM_TOO_FAR:
         return this.#holdOff();
       default:
-        return this.#onward(isOdd);
+        return this.#onward(isContradicting);
     }
   }
 
   /** Asks the hook, where there is something new for it. */
-  #judge(index: number, stream: number, isOdd: boolean): Verdict {
+  #judge(index: number, stream: number, isContradicting: boolean): Verdict {
     // A reset is the end of the connection, and nothing to judge.
     const isNews = this.table.grew > 0 || (this.#segment.flags & RST) === 0;
-    if (this.#states.of(index) !== READING || !isNews) return this.#onward(isOdd);
+    if (this.#states.of(index) !== READING || !isNews) return this.#onward(isContradicting);
     const view = this.table.show(stream);
-    if (view.length === 0) return this.#onward(isOdd);
+    if (view.length === 0) return this.#onward(isContradicting);
     const { isFull } = view;
-    const answer = this.#ask();
-    switch (answer) {
+    switch (this.#caller.ask(stream)) {
       case MORE:
-        if (!isFull) return this.#onward(isOdd);
-        if (this.#settings.onFull !== 'forward') return this.#end(index, this.#settings.onFull, UNREAD);
+        if (!isFull) return this.#onward(isContradicting);
+        if (this.#settings.onFull !== 'forward') return this.#end(index, this.#settings.onFull, CUTS);
         this.#pass(index, stream);
-        return this.#onward(isOdd);
+        return this.#onward(isContradicting);
       case FORWARD:
       case ACCEPT:
         this.#pass(index, stream);
-        return this.#onward(isOdd);
+        return this.#onward(isContradicting);
       case DROP:
         return this.#end(index, 'drop', CUTS);
       case RESET:
         return this.#end(index, 'reset', CUTS);
-      default:
+      case FAULT:
+        // It decides the connection: the same octets would come again, and nobody would be asked about them.
         this.#end(index, this.#onFault, UNREAD);
-        // These are verdicts on a packet, and a stream cannot be sent back.
-        if (answer === ICMP_ON_DROP || answer === REPLY)
-          throw new TypeError(`onStream returned ${answer}; expected MORE, FORWARD, ACCEPT, DROP or RESET`);
-        return answer as Verdict;
+        return this.#caller.complain();
     }
   }
 
   /** A segment that contradicts an earlier one does not go on, where the first octets are kept. */
-  #onward(isOdd: boolean): Verdict {
-    return isOdd ? this.#holdOff() : FORWARD;
-  }
-
-  /** Calls the hook. What it does wrong decides the connection: the same octets would come again and not be asked about. */
-  #ask(): number {
-    let isDone = false;
-    try {
-      const answer = this.#handlers.onStream?.(this.#handle) as number;
-      isDone = true;
-      return answer;
-    } finally {
-      this.table.show(NO_STREAM);
-      if (!isDone) this.#end(this.#flows.index, this.#onFault, UNREAD);
-    }
+  #onward(isContradicting: boolean): Verdict {
+    return isContradicting ? this.#holdOff() : FORWARD;
   }
 
   /** The hook lets the connection go on. What it has read stays until the receiver has it, too. */
@@ -375,8 +326,7 @@ export class HookStream {
       this.#flows.settle(DROP);
     }
     this.table.close(this.table.find(index, this.#generationOf(index), direction));
-    if (policy === 'forward') return FORWARD;
-    return policy === 'reset' ? RESET : DROP;
+    return VERDICT_OF[policy];
   }
 
   /** Nothing more is to be done with the packets of the flow at hand. */

@@ -9,6 +9,7 @@ import type { Way } from '../../lane/way.ts';
 import type { Link } from '../link.ts';
 import type { Attachment } from './attachment.ts';
 import { layOutBridge } from './bridge.ts';
+import { ETHERNET_HEADER } from './detours.ts';
 import { layOutHost } from './host.ts';
 import { layOutTap } from './tap.ts';
 
@@ -34,4 +35,18 @@ export function layOut(attachment: Attachment, firstPort: number, links: Readonl
     default:
       return attachment satisfies never;
   }
+}
+
+/** A port that only sends, for what hooks make; without a device where there is none of that name, or its frames are not Ethernet's. */
+export function layOutOutlet(name: string, id: number, links: ReadonlyMap<string, Link>): LivePortOptions {
+  const link = links.get(name);
+  const isThere = link !== undefined && link.type === 'ether';
+  return {
+    id,
+    capture: null,
+    direction: 'any',
+    send: isThere ? { name, ifindex: link.ifindex } : null,
+    maxFrameLength: isThere ? link.mtu + ETHERNET_HEADER : 0,
+    captureLength: 0,
+  };
 }

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { ReplayReport } from '../../../src/cli/replay-report.ts';
+import { ROOT } from '../../support/documents.ts';
 import { ethernet, ipv4, ipv6, udp } from '../../support/packet-builder.ts';
 import { type CapturedFrame, composeCapture, readCapture, type Variant } from '../wire/savefile-captures.ts';
 import { runFirehook } from './run-firehook.ts';
@@ -223,5 +224,76 @@ describe('what a hook sends', () => {
     assert.ok(at >= 2, 'behind the packet that was at hand');
     assert.equal(out[at]?.low, out[at - 1]?.low);
     assert.ok(out[at]?.bytes.subarray(14).equals(datagram('203.0.113.1', '203.0.113.2')));
+  });
+});
+
+describe('a frame of a hook', () => {
+  const frame = ethernet({}, datagram('203.0.113.1', '203.0.113.2'));
+  const sends = (name: string, what: string): string =>
+    file(
+      `${name}.ts`,
+      `import { defineHook, FORWARD } from 'firehook';
+       const frame = Buffer.from('${frame.toString('hex')}', 'hex');
+       export default defineHook({
+         name: '${name}',
+         setup: (_options, { inject, mirror }) => ({
+           onPacket(packet) { if (packet.destinationPort === 7) console.log('sent ' + ${what}); return FORWARD; },
+         }),
+       });`,
+    );
+
+  test('is written to the interface that it names, as it is, before the packet at hand', () => {
+    const { report, frames: out } = replay(ng, '--hook', sends('injects', "inject(frame, 'interface 0')"));
+    assert.deepEqual(
+      out.map(({ interfaceId, low }) => [interfaceId, low]),
+      [
+        [1, 1000],
+        [0, 2000],
+        [1, 2000],
+        [1, 3000],
+      ],
+    );
+    assert.ok(out[1]?.bytes.equals(frame));
+    assert.equal(comment(out[1] as CapturedFrame), 'firehook: sent by hook injects, out of interface 0');
+    assert.deepEqual([report.total.injected, report.total.injectRefused], [1, 0]);
+  });
+
+  test('is a copy of the packet at hand, whatever the link type, where the hook mirrors', () => {
+    for (const [input, offset] of [
+      [ng, 0],
+      [pcap, 14],
+    ] as const) {
+      const { report, frames: out } = replay(input, '--hook', sends('mirrors', "mirror('interface 0')"));
+      // Of the capture with two interfaces the packets are at the other one, of the same kind.
+      assert.equal(out.length, 4);
+      assert.deepEqual(out[1]?.bytes, frames[1]?.subarray(offset));
+      assert.deepEqual(out[2]?.bytes, out[1]?.bytes);
+      assert.equal(report.total.injected, 1);
+      if (input === ng)
+        assert.equal(
+          comment(out[1] as CapturedFrame),
+          'firehook: copy of packet 2 by hook mirrors, out of interface 0',
+        );
+    }
+  });
+
+  test('of Ethernet is refused where the capture has no Ethernet, and so is an interface that is none', () => {
+    const { report, stderr } = replay(pcap, '--hook', sends('refused', "inject(frame, 'interface 0')"));
+    assert.match(stderr, /^sent false$/m);
+    assert.deepEqual([report.total.injected, report.total.injectRefused], [0, 1]);
+    const { code, stderr: said } = runFirehook('replay', ng, '--hook', sends('unknown', "inject(frame, 'ids0')"));
+    assert.equal(code, 1);
+    assert.match(said, /"ids0" is no interface that this hook may send frames out of/);
+  });
+
+  test('goes, by the stock hook mirror and its configuration, to where the packet came from', () => {
+    const module = path.join(ROOT, 'hooks/mirror.ts');
+    const hooks = [{ module, options: { to: 'ids0', filter: 'dst port 7' }, allow: { interfaces: ['ids0'] } }];
+    const config = file('mirror.yaml', JSON.stringify({ attach: [{ bridge: ['lan0', 'wan0'] }], hooks }));
+    const { report, frames: out } = replay(ng, '-c', config);
+    assert.equal(out.length, 4);
+    assert.equal(comment(out[1] as CapturedFrame), 'firehook: copy of packet 2 by hook mirror, out of ids0');
+    assert.equal(out[1]?.interfaceId, 1);
+    assert.equal(report.total.injected, 1);
   });
 });

@@ -97,6 +97,7 @@ describe('--json', () => {
       held: 0,
       heldTooLong: 0,
       holdsRefused: 0,
+      metrics: [],
       accepted: 0,
       replied: 0,
       reset: 0,

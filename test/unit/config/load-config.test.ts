@@ -85,7 +85,7 @@ hooks:
     name: first
     priority: -5
     options: { ports: [23, "6000-6063"], deep: { list: [null, true] } }
-    allow: { files: [list.txt, /srv/lists], network: ['tcp://192.0.2.7:443', 'udp://[2001:db8::53]:53'] }
+    allow: { files: [list.txt, /srv/lists], network: ['tcp://192.0.2.7:443', 'udp://[2001:db8::53]:53'], interfaces: [ids0] }
   - module: ../b
   - module: /srv/hooks/c.js
 tables:
@@ -128,10 +128,11 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
           allow: {
             files: ['/etc/firehook/list.txt', '/srv/lists'],
             network: ['tcp://192.0.2.7:443', 'udp://[2001:db8::53]:53'],
+            interfaces: ['ids0'],
           },
         },
-        { module: '/etc/b', allow: { files: [], network: [] } },
-        { module: '/srv/hooks/c.js', allow: { files: [], network: [] } },
+        { module: '/etc/b', allow: { files: [], network: [], interfaces: [] } },
+        { module: '/srv/hooks/c.js', allow: { files: [], network: [], interfaces: [] } },
       ],
       tables: {
         blocked: { file: '/etc/firehook/lists/blocked.txt', every: 60 },
@@ -212,6 +213,18 @@ describe('a bad configuration', () => {
     [
       `${BRIDGE}tables:\n${Array.from({ length: 33 }, (_, index) => `  t${index}: { file: x }\n`).join('')}`,
       'tables: has 33 tables; expected 32 at most (line 3)',
+    ],
+    [
+      `${BRIDGE}hooks:\n  - module: a.ts\n    allow: { interfaces: [ids0, lan0] }`,
+      'hooks[0].allow.interfaces[1]: "lan0" is a port of an attach, whose packets the hooks meet; expected another interface (line 5)',
+    ],
+    [
+      'attach: [{ tap: eth0 }]\nhooks:\n  - module: a.ts\n    allow: { interfaces: [ids0] }',
+      'hooks[0].allow.interfaces[0]: "ids0" is of no use: every attach is a tap, and where there are only taps nothing is sent (line 4)',
+    ],
+    [
+      `${BRIDGE}hooks: [{ module: a.ts, allow: { interfaces: [a/b] } }]`,
+      `hooks[0].allow.interfaces[0]: "a/b" is not valid; ${aName} (line 3)`,
     ],
     [`${BRIDGE}tables:\n  a: { file: x }\n  a: { file: y }`, 'Map keys must be unique (line 5, column 3)'],
     ['attach:', `attach: is empty; ${attaches} (line 1)`],

@@ -17,6 +17,7 @@ interface SchemaNode {
   readonly enum?: readonly string[];
   readonly minimum?: number;
   readonly minLength?: number;
+  readonly pattern?: string;
   readonly maximum?: number;
   readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, SchemaNode>>;
@@ -70,6 +71,7 @@ function typeOf(node: SchemaNode): string {
       return '`true`, `false`';
     case 'array':
       if (node.items?.enum) return `list of ${node.items.enum.map((value) => `\`${value}\``).join(', ')}`;
+      if (node.items?.pattern !== undefined) return 'list of interfaces';
       if (node.items?.type === 'string')
         return node.items.minLength === undefined ? 'list of servers' : 'list of paths';
       return node.items ? 'list of CPUs' : 'two names';

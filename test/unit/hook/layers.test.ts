@@ -517,5 +517,13 @@ describe('link', () => {
       [view.link.mac('source', 5), view.link.mac('destination', 5), view.link.mac('source', 6)],
       [1, 2, -1],
     );
+    assert.deepEqual(Buffer.from(view.link.toBytes()), frame.subarray(0, 18), 'with its tag');
+    const turned = Buffer.concat([frame.subarray(6, 12), frame.subarray(0, 6), frame.subarray(12, 18)]);
+    const bytes = view.link.toBytes(true);
+    assert.deepEqual(Buffer.from(bytes), turned);
+    bytes.fill(0);
+    assert.equal(view.link.mac('source', 5), 1, 'it is a copy');
+    state.context.linkLength = 0;
+    assert.equal(view.link.toBytes(true).length, 0, 'and empty where there is none');
   });
 });

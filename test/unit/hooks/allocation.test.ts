@@ -57,6 +57,9 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
       'default pass count rest',
     ],
   },
+  // A packet that waits is looked at in test/unit/lane/allocation.test.ts.
+  impair: { lossPercent: 50, seed: 1 },
+  mirror: { to: 'ids0', filter: 'udp', snap: 64 },
   'syn-guard': { ports: [22, 80, 443] },
   // Its streams are looked at in test/unit/hook/stream-allocation.test.ts.
   'tls-name-filter': { names: ['telnet.example'] },

@@ -76,6 +76,8 @@ export function quietRuntime(name: string): HookRuntime {
     table: () => assert.fail('this hook has no tables here'),
     log: () => undefined,
     send: () => false,
+    inject: () => false,
+    mirror: () => false,
   };
 }
 

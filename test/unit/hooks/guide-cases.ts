@@ -37,6 +37,8 @@ export interface Step {
   readonly from?: SendOptions['from'];
   /** Of what left: forwarded, or back to who sent it. */
   readonly check?: PacketCheck;
+  /** Of each datagram that the hook sent itself. */
+  readonly sent?: readonly PacketCheck[];
   /** Milliseconds that go by first. */
   readonly afterMs?: number;
 }
@@ -44,6 +46,8 @@ export interface Step {
 /** A lab and the packets that go through it. */
 export interface Case extends Pick<LabOptions, 'options' | 'attach' | 'allow'> {
   readonly steps: readonly Step[];
+  /** So much time goes by at the end, and what the hook sends meanwhile. */
+  readonly later?: { readonly ms: number; readonly sent: readonly PacketCheck[] };
 }
 
 type More = Omit<Step, 'datagram' | 'verdict'>;
@@ -188,6 +192,10 @@ export const HOOKS: Readonly<Record<string, Case>> = {
       passes(toTcp(80)),
     ],
   },
+  'late-answer.ts': {
+    steps: [dropped(toUdp(5300, 'question'), { sent: [] }), passes(toUdp(5301))],
+    later: { ms: 501, sent: [fields({ sourcePort: 5300, text: 'later', checksumsRight: true })] },
+  },
   // What it does with a SYN needs a name server: test/integration/shipped/named-only.test.ts.
   'named-only.ts': {
     attach: 'host',
@@ -310,6 +318,13 @@ export const CONFIGURATIONS: Readonly<Record<string, Case>> = {
     steps: [
       passes(toTcp(80, { mss: 1460 }), { check: fields({ tcp: { mss: 1432 }, checksumsRight: true }) }),
       passes(toTcp(80, { mss: 1400 }), { check: fields({ tcp: { mss: 1400 } }) }),
+    ],
+  },
+  'docs/hooks/mirror.md yaml 0': {
+    steps: [
+      passes(toTcp(80), { sent: [fields({ destinationPort: 80 })] }),
+      passes(toTcp(81), { sent: [] }),
+      passes(toUdp(53), { sent: [fields({ text: 'text', checksumsRight: true })] }),
     ],
   },
   'docs/hooks/rewrite-payload.md yaml 0': {

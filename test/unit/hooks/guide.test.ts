@@ -22,7 +22,14 @@ import { loadChain } from '../../../src/lane/load-chain.ts';
 import { NO_GRANT } from '../../../src/lane/messages.ts';
 import { FaultNotes, tryOnSamples } from '../../../src/lane/trial.ts';
 import { columnOf, HOOK_COUNTERS } from '../../../src/telemetry/counters.ts';
-import { type LabHook, type LabOptions, type Outcome, openLab, readPacket } from '../../../src/testing/index.ts';
+import {
+  type LabHook,
+  type LabOptions,
+  type Outcome,
+  openLab,
+  type PacketCheck,
+  readPacket,
+} from '../../../src/testing/index.ts';
 import { compilerProblems, ROOT, tableRows } from '../../support/documents.ts';
 import {
   configOf,
@@ -53,7 +60,7 @@ function read(file: string): string {
 }
 
 /** Sends the packets of a case through the hooks, and looks at what became of each. */
-async function run(entries: readonly LabHook[], options: LabOptions, { steps }: Case): Promise<void> {
+async function run(entries: readonly LabHook[], options: LabOptions, { steps, later }: Case): Promise<void> {
   const lab = await openLab(entries, options);
   try {
     for (const [index, step] of steps.entries()) {
@@ -61,14 +68,24 @@ async function run(entries: readonly LabHook[], options: LabOptions, { steps }: 
       const outcome = await lab.send(step.datagram, step.from === undefined ? {} : { from: step.from });
       look(outcome, step, `packet ${index}`);
     }
+    if (later !== undefined) {
+      const { sent } = await lab.tick(later.ms);
+      assertChecked(sent, later.sent, 'later');
+    }
   } finally {
     await lab.close();
   }
 }
 
-function look({ verdict, by, out, back, reason }: Outcome, step: Step, what: string): void {
+function assertChecked(sent: Outcome['sent'], checks: readonly PacketCheck[], what: string): void {
+  assert.equal(sent.length, checks.length, what);
+  for (const [index, check] of checks.entries()) assert.deepEqual(check(sent[index] ?? assert.fail()), [], what);
+}
+
+function look({ verdict, by, out, back, sent, reason }: Outcome, step: Step, what: string): void {
   assert.equal(verdict, step.verdict, `${what}: ${reason}`);
   if (step.by !== undefined) assert.equal(by, step.by, what);
+  if (step.sent !== undefined) assertChecked(sent, step.sent, what);
   if (step.check === undefined) return;
   const [left] = verdict === 'forwarded' ? out : back;
   assert.ok(left !== undefined && readPacket(left) !== null, what);
@@ -77,7 +94,8 @@ function look({ verdict, by, out, back, reason }: Outcome, step: Step, what: str
 
 describe('the guide for authors', () => {
   test('has no block of a language that nobody looks at', () => {
-    const looked = ['ts', 'yaml', 'json', 'text', 'sh', 'grammar'];
+    // A drawing has no language.
+    const looked = ['', 'ts', 'yaml', 'json', 'text', 'sh', 'grammar'];
     assert.deepEqual(
       EXAMPLES.filter(({ language }) => !looked.includes(language)).map(({ id }) => id),
       [],

@@ -57,6 +57,8 @@ export interface RigOptions {
   readonly onDenied?: LaneOptions['onDenied'];
   readonly poolBytes?: number;
   readonly sender?: DatagramSender;
+  /** Ports of interfaces that frames are sent out of only. */
+  readonly outlets?: ReadonlyMap<string, number>;
   readonly now?: () => number;
   /** Octets of the pool that a misbehaving hook is expected to leave behind. */
   readonly leaks?: number;
@@ -212,6 +214,7 @@ export function layRig(t: TestContext, options: RigOptions = {}): Rig {
     unreadable: options.unreadable ?? 'drop',
     ...(options.onUnreadable === undefined ? {} : { onUnreadable: options.onUnreadable }),
     ...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
+    ...(options.outlets === undefined ? {} : { outlets: options.outlets }),
     icmp: icmpSettings(options.icmpPerSecond ?? 100),
     sender:
       sender === undefined

@@ -467,6 +467,11 @@ test('a hook that wants more than it was granted is refused, with the key that w
     load(t, wants("{ files: ['a.txt'] }")),
     rights(/wants to read "a\.txt"; .*allow: \{ files: \["a\.txt"\] \}/),
   );
+  await assert.rejects(
+    load(t, wants("{ interfaces: ['ids0'] }")),
+    rights(/wants to send frames out of "ids0"; .*allow: \{ interfaces: \["ids0"\] \}/),
+  );
+  await assert.rejects(load(t, wants('{ interfaces: [7] }')), { message: /needs\.interfaces: is no list of names/ });
   await assert.rejects(load(t, wants("{ network: ['tcp://example.org:443'] }")), {
     code: 'FIREHOOK_HOOK_INVALID',
     message: /needs\.network: "tcp:\/\/example\.org:443" is not valid; expected tcp:/,
@@ -480,12 +485,48 @@ test('a hook that wants more than it was granted is refused, with the key that w
   for (const no of ["async () => ({ network: ['tcp://192.0.2.7:443'] })", '() => 7']) {
     await assert.rejects(load(t, wants(no)), {
       code: 'FIREHOOK_HOOK_INVALID',
-      message: /needs: returned no \{ files, network \}/,
+      message: /needs: returned no \{ files, network, interfaces \}/,
     });
   }
-  const granted = { files: [], network: ['tcp://[2001:db8:0::7]:443'] };
+  const granted = { files: [], network: ['tcp://[2001:db8:0::7]:443'], interfaces: [] };
   const loaded = await load(t, wants("() => ({ network: ['tcp://[2001:db8::7]:443'] })"), { allow: granted });
   assert.equal(loaded.hooks.length, 1);
+});
+
+test('a hook sends frames out of the interfaces of the attaches and of those it was granted, and no others', async (t) => {
+  const sends = `export default defineHook({ name: 'sends', onPacket: () => FORWARD,
+    setup(_options, { inject, mirror, log }) {
+      for (const to of ['lan0', 'ids0', 'ids1', 'local'])
+        try { log('info', [to, inject(Buffer.alloc(60), to), mirror(to), mirror(to, 64)].join(' ')); }
+        catch (error) { log('info', error.name + ' ' + error.message); }
+    } });`;
+  const asked: unknown[] = [];
+  const loaded = await load(
+    t,
+    { 'sends.ts': sends },
+    {
+      interfaces: { lan0: 7, local: 0 },
+      allow: { files: [], network: [], interfaces: ['ids0'] },
+      frames: {
+        inject: (frame, to, hook) => asked.push([frame.length, to, hook]) > 0,
+        mirror: (to, octets, hook) => asked.push([octets > 65_535 ? 'all' : octets, to, hook]) < 0,
+      },
+    },
+  );
+  const refused = (to: string): string =>
+    `sends: RangeError "${to}" is no interface that this hook may send frames out of; say needs: { interfaces: [...] }, and grant it`;
+  assert.deepEqual(loaded.said, [
+    'sends: lan0 true false false',
+    'sends: ids0 true false false',
+    refused('ids1'),
+    refused('local'),
+  ]);
+  const of = (to: string) => [
+    [60, to, 'sends'],
+    ['all', to, 'sends'],
+    [64, to, 'sends'],
+  ];
+  assert.deepEqual(asked, [...of('lan0'), ...of('ids0')]);
 });
 
 test('a hook is told what it runs for, and in which of how many lanes', async (t) => {

@@ -18,6 +18,7 @@ const READY = {
   metrics: [{ hook: 0, kind: 'counter', name: 'queries', help: 'Queries.' }],
   rings: [{ port: 0, slots: 128 }],
   kernelFilter: null,
+  tables: [{ hook: 'a', name: 'known', most: 100, keyOctets: 16 }],
 };
 const FAILED = { type: 'failed', code: 'FIREHOOK_HOOK_SETUP', message: 'why', exitCode: 2 };
 
@@ -57,6 +58,7 @@ describe('a lane', () => {
     ['a priority that is no number', OPENED, { ...READY, hooks: [{ ...READY.hooks[0], priority: 'high' }] }],
     ['a ring of no size', OPENED, { ...READY, rings: [{ port: 0, slots: -1 }] }],
     ['more hooks than there can be', OPENED, { ...READY, hooks: Array(2000).fill(READY.hooks[0]) }],
+    ['a table larger than there can be', OPENED, { ...READY, tables: [{ ...READY.tables[0], most: 2 ** 22 }] }],
     ['a counter without a name', OPENED, { ...READY, metrics: [{ ...READY.metrics[0], name: '' }] }],
     ['a counter whose name ends a line', OPENED, { ...READY, metrics: [{ ...READY.metrics[0], name: 'a\nb' }] }],
     [
@@ -69,7 +71,7 @@ describe('a lane', () => {
     [
       'a prototype',
       OPENED,
-      '{"type":"ready","hooks":[],"metrics":[],"rings":[],"kernelFilter":null,"__proto__":{"x":1}}\n',
+      '{"type":"ready","hooks":[],"metrics":[],"rings":[],"kernelFilter":null,"tables":[],"__proto__":{"x":1}}\n',
     ],
     ['ready before its sockets are open', READY],
     ['opened twice', OPENED, OPENED],

@@ -1,0 +1,12 @@
+/**
+ * Frames that hooks send on real interfaces with `driver: afpacket`.
+ *
+ * @module
+ */
+
+import { testInject, testMirror } from './live-frames.ts';
+
+testMirror('bridge', 'afpacket');
+testMirror('host', 'afpacket');
+testInject('bridge', 'afpacket');
+testInject('host', 'afpacket');
