@@ -208,8 +208,10 @@ async function comeIn({ daemon, ends, asked }: Eleven, { own, other, inside, out
     ],
     daemon.log,
   );
-  const seen = lines(asked.inside.stdout.slice(before));
-  assert.deepEqual(seen, [`tcp ${inside} 8081`, `tcp ${own} 2222`, `tcp ${own} 8090`, `tcp ${own} 8090`]);
+  const wanted = [`tcp ${inside} 8081`, `tcp ${own} 2222`, `tcp ${own} 8090`, `tcp ${own} 8090`];
+  const seen = (): string[] => lines(asked.inside.stdout.slice(before));
+  await waitFor(() => seen().length >= wanted.length, { what: 'what servers say', timeoutMs: PATIENCE_MS });
+  assert.deepEqual(seen(), wanted);
   // The client was asked, once or, with its SYN sent again meanwhile, more often.
   await countedWhen(daemon, 'syn-guard', ({ replied }) => replied > forged);
 }
@@ -219,7 +221,6 @@ async function assertCounts({ daemon, families }: Eleven): Promise<void> {
   const times = families.length;
   await countedWhen(daemon, 'block-list', ({ dropped }) => dropped >= LISTED_DATAGRAMS * times);
   const of = await countsOf(daemon);
-  assert.equal(of('block-list').dropped, LISTED_DATAGRAMS * times);
   assert.equal(of('dns-filter').replied, times);
   for (const name of ['tls-name-filter', 'http-guard', 'ask-policy']) assert.ok(of(name).reset >= times, name);
   assert.ok(of('packet-filter').rejected >= times);
