@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Interest, Packet, StandardSchema } from 'firehook';
+import type { Packet, StandardSchema } from 'firehook';
 import { type OptionValues, optionError, optionsOf, readChoice } from './_options.ts';
 
 /** Options of `drop-port` and `reject-port`. */
@@ -26,9 +26,6 @@ export interface PortRuleOptions {
 
 /** Protocol numbers by their name in the options. */
 export const PROTOCOL_NUMBERS = { tcp: 6, udp: 17 } as const;
-
-/** What a hook with a {@link PortRule} looks at, whatever its options: it is declared before they are known. */
-export const PORT_RULE_INTEREST: Interest = { protocols: [PROTOCOL_NUMBERS.tcp, PROTOCOL_NUMBERS.udp] };
 
 const EXPECTED_PORTS = 'ports from 0 to 65535 and ranges such as "6000-6063"';
 

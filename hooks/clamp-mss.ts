@@ -16,12 +16,10 @@ export interface ClampMssOptions {
   readonly mss: number;
 }
 
-const PROTOCOL_TCP = 6;
 const TCP_SYN = 2;
 
 export default defineHook({
   name: 'clamp-mss',
-  interest: { protocols: [PROTOCOL_TCP] },
   // 88 is the smallest value Linux takes for itself; less than that and a connection hardly moves.
   options: optionsOf(['mss'], ({ mss }) => readInteger('mss', mss, 88, 65_535)),
   setup: (maximum) => ({

@@ -54,7 +54,6 @@ const ODD = 2;
 
 export default defineHook({
   name: 'dns-filter',
-  interest: { protocols: [6, 17], ports: [DNS_PORT] },
   options: optionsOf(['names', 'file', 'answer'], ({ names, file, answer }) => {
     if (names === undefined && file === undefined) throw wrongOption('names', 'is missing; expected names or file');
     return {

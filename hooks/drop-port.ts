@@ -8,11 +8,10 @@
  */
 
 import { DROP, defineHook, FORWARD } from 'firehook';
-import { PORT_RULE_INTEREST, portRule } from './_port-rule.ts';
+import { portRule } from './_port-rule.ts';
 
 export default defineHook({
   name: 'drop-port',
-  interest: PORT_RULE_INTEREST,
   options: portRule,
   setup: (rule) => ({ onPacket: (packet) => (rule.matches(packet) ? DROP : FORWARD) }),
 });

@@ -8,11 +8,10 @@
  */
 
 import { defineHook, FORWARD, ICMP_ON_DROP } from 'firehook';
-import { PORT_RULE_INTEREST, portRule } from './_port-rule.ts';
+import { portRule } from './_port-rule.ts';
 
 export default defineHook({
   name: 'reject-port',
-  interest: PORT_RULE_INTEREST,
   options: portRule,
   setup: (rule) => ({ onPacket: (packet) => (rule.matches(packet) ? ICMP_ON_DROP : FORWARD) }),
 });

@@ -33,7 +33,7 @@ import {
   readText,
   wrongOption,
 } from './_options.ts';
-import { PORT_RULE_INTEREST, PortRule } from './_port-rule.ts';
+import { PortRule } from './_port-rule.ts';
 
 /** Options of `rewrite-payload`. */
 export interface RewritePayloadOptions {
@@ -88,7 +88,6 @@ function readRewrite(values: OptionValues<'protocol' | 'port' | 'find' | 'replac
 
 export default defineHook({
   name: 'rewrite-payload',
-  interest: PORT_RULE_INTEREST,
   options: optionsOf(['protocol', 'port', 'find', 'replace', 'encoding'], readRewrite),
   setup: (rewrite) => ({
     onPacket(packet) {

@@ -68,5 +68,4 @@ export {
 export { formatAddress, type Prefix, parseAddress, parseCidr } from './wire/address.ts';
 export { updateChecksum16 } from './wire/checksum.ts';
 export { fillChecksums, updateTransportChecksum16 } from './wire/datagram.ts';
-export type { Interest } from './wire/interest.ts';
 export { findOption as findTcpOption } from './wire/tcp.ts';

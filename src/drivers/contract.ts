@@ -3,7 +3,7 @@
  *
  * ```
  *   open ─> start(sink) ─> sink.onFrame ... sink.onBatchEnd ─> stop
- *                              └─ transmit(port, bytes, length), called from within onFrame
+ *                              └─ transmit(port, bytes, length), called from within onFrame, or between two batches
  * ```
  * Rule: everything is synchronous. A frame is borrowed during `onFrame`; its memory is given back after `onBatchEnd`.
  * Nothing here throws per packet: `transmit` says false and the lane counts.

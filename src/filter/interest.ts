@@ -26,6 +26,8 @@ interface Span {
 const EVERYTHING: Span = { versions: [4, 6], protocols: null, ports: null };
 const IPV4: Span = { versions: [4], protocols: null, ports: null };
 const IPV6: Span = { versions: [6], protocols: null, ports: null };
+/** Headers that others follow: what is behind the last one of a fragment may be one of them. */
+const EXTENSION_HEADERS: readonly number[] = [0, 43, 44, 51, 60];
 const TYPE_RARP = 0x8035;
 const MAX_PROTOCOL = 255;
 /** A longer range of ports would make the interest longer than what it spares. */
@@ -60,7 +62,7 @@ function spanOf(filter: Filter): Span | null {
     case 'proto':
       return ofNumber(filter.of, filter.number);
     case 'protochain':
-      return filter.of === '' ? EVERYTHING : filter.of === 'ip' ? IPV4 : IPV6;
+      return ofChain(filter.of, filter.number);
     case 'host':
       return filter.of === '' || filter.of === 'ip' ? IPV4 : null;
     case 'host6':
@@ -93,6 +95,14 @@ function ofNumber(of: string, number: number): Span | null {
   const base = of === '' ? EVERYTHING : of === 'ip' ? IPV4 : IPV6;
   // An interest names the protocol behind the extension headers of IPv6.
   return of !== 'ip' && isExtensionHeader(number) ? base : { ...base, protocols: [number] };
+}
+
+/** The header may stand behind others: where the walk along the chain ends, an interest need not. */
+function ofChain(of: '' | 'ip' | 'ip6', number: number): Span {
+  const base = of === '' ? EVERYTHING : of === 'ip' ? IPV4 : IPV6;
+  return isExtensionHeader(number)
+    ? base
+    : { ...base, protocols: [...EXTENSION_HEADERS, number].sort((a, b) => a - b) };
 }
 
 function ofType(type: number): Span | null {

@@ -18,7 +18,6 @@ import { HOOK_PACKETS } from './compile-filters.ts';
 import { type DefinedHook, type Handlers, HOOK_API_VERSION, HOOK_META, type HoldRule } from './contract.ts';
 import { isFinalVerdict, LONGEST_HOLD_MS, MOST_HELD } from './hold-list.ts';
 import type { HookPackage } from './hook-package.ts';
-import { interestProblem } from './interest.ts';
 import { tablesProblem } from './table-rules.ts';
 
 /** Longest name of a hook, in characters: names are column heads and metric labels. */
@@ -30,7 +29,7 @@ const HOOK_NAME = /^[A-Za-z0-9-]+$/;
 const MOST_SHOWN = 200;
 
 const HEAD_KEYS = [
-  ...['name', 'api', 'priority', 'filter', 'interest', 'flows', 'stream', 'hold', 'tables'],
+  ...['name', 'api', 'priority', 'filter', 'flows', 'stream', 'hold', 'tables'],
   ...['options', 'needs', 'checkable', 'setup'],
 ];
 const HANDLER_KEYS = ['onPacket', 'onFlow', 'onStream', 'onFlowEnd', 'teardown'];
@@ -55,14 +54,10 @@ export function checkDefinition(module: Module, value: unknown): DefinedHook {
   const definition = checkMark(module, value);
   checkApi(module, definition);
   for (const key of Object.keys(definition)) checkKey(module, key, [...HEAD_KEYS, ...HANDLER_KEYS], '');
-  const { name, priority, filter, interest, needs, options, checkable } = definition;
+  const { name, priority, filter, needs, options, checkable } = definition;
   checkName(module, name);
   checkPriority(module, 'priority', priority);
-  const problem = interest === undefined ? '' : interestProblem(interest);
-  if (problem !== '') refuseHook(module, problem);
   if (filter !== undefined) checkFilter(module, filter);
-  if (filter !== undefined && interest !== undefined)
-    refuseHook(module, 'interest: stands beside a filter, which says it already');
   if (needs !== undefined && typeof needs !== 'function' && (typeof needs !== 'object' || needs === null))
     refuseHook(module, 'needs: is neither an object nor a function');
   if (options !== undefined) checkSchema(module, options);
@@ -114,11 +109,8 @@ export function checkHandlers(module: Module, definition: DefinedHook, returned:
   checkHold(module, handlers.hold, 'setup: returned ');
   const { flows, filter } = handlers as { flows?: unknown; filter?: unknown };
   if (filter !== undefined) {
-    if ((definition.filter ?? definition.interest) !== undefined)
-      refuseHook(
-        module,
-        'setup: returned filter: stands in the definition too, or an interest does; expected one of them',
-      );
+    if (definition.filter !== undefined)
+      refuseHook(module, 'setup: returned filter: stands in the definition too; expected one of them');
     checkFilter(module, filter, 'setup: returned ');
   }
   if (flows === false && handlers.onStream !== undefined)
@@ -261,13 +253,12 @@ function checkFlows(module: Module, flows: unknown): void {
       refuseHook(module, `flows.columns.${name}: ${shown(type)} is not valid; expected int32 or float64`);
 }
 
-function checkStream(module: Module, { stream, flows, filter, interest }: DefinedHook): void {
+function checkStream(module: Module, { stream, flows, filter }: DefinedHook): void {
   if (stream === undefined) return;
   if (typeof stream !== 'function' && (typeof stream !== 'object' || stream === null))
     refuseHook(module, `stream: ${shown(stream)} is not valid; expected { ports, most, ... } or a function`);
   if (flows === false) refuseHook(module, 'flows: is false beside a stream, which needs them');
   if (filter !== undefined) refuseHook(module, 'filter: stands beside a stream, which needs every packet of its ports');
-  if (interest !== undefined) refuseHook(module, 'interest: stands beside a stream, whose ports say it already');
 }
 
 /** Streams that nobody reads, and a handler that is never called, are mistakes. */

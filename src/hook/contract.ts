@@ -10,7 +10,6 @@
 import type { EventType } from '../events/event-layout.ts';
 import type { FORWARD_ACTION } from '../firewall/constants.ts';
 import type { ColumnType } from '../flow/flow-store.ts';
-import type { Interest } from '../wire/interest.ts';
 import type { Address, Column, Context, EndedFlow, FlowRecord, Packet } from './packet/packet-contract.ts';
 import type { Stream, StreamOptions, StreamVerdict } from './stream/stream-contract.ts';
 
@@ -363,7 +362,7 @@ export interface Handlers {
   onFlowEnd?(flow: EndedFlow): void;
   /** Called once after the last packet. */
   teardown?(): void;
-  /** The packets it is called with, where that follows from the options. Not beside a `filter` or an `interest` of the definition. */
+  /** The packets it is called with, where that follows from the options. Not beside a `filter` of the definition. */
   readonly filter?: string;
   /** Bounds of the packets that wait, where they follow from the options; otherwise those of the definition hold. */
   readonly hold?: HoldRule;
@@ -393,13 +392,6 @@ export interface HookHead<Options> {
    */
   readonly filter?: string;
   /**
-   * The packets it wants to see, one set or several. Not beside a `filter`. A promise: outside of them it would answer FORWARD and change
-   * nothing. The runtime may spare it those packets, and need not.
-   *
-   * @defaultValue everything
-   */
-  readonly interest?: Interest | readonly Interest[];
-  /**
    * Asks for the flow table: `packet.flow` and `packet.flowState`. With `columns` the hook keeps numbers with each flow, `int32` in 4 octets or
    * `float64` in 8, which `runtime.column` reads and writes. How many flows there are at a time says the configuration (`flows`).
    *
@@ -408,7 +400,7 @@ export interface HookHead<Options> {
   readonly flows?: boolean | { readonly columns?: Readonly<Record<string, ColumnType>> };
   /**
    * The streams that `onStream` is called with; a function of the checked options where they decide it. It asks for the flow table as well. Not
-   * beside `filter` or `interest`: the ports say which packets are needed.
+   * beside `filter`: the ports say which packets are needed.
    *
    * @defaultValue none
    */

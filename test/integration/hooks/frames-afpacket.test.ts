@@ -4,9 +4,10 @@
  * @module
  */
 
-import { testInject, testMirror } from './live-frames.ts';
+import { testInject, testMirror, testMissingOutlet } from './live-frames.ts';
 
 testMirror('bridge', 'afpacket');
 testMirror('host', 'afpacket');
 testInject('bridge', 'afpacket');
 testInject('host', 'afpacket');
+testMissingOutlet('afpacket');

@@ -16,7 +16,7 @@ import { type FrameFields, readFrame } from '../../../src/testing/index.ts';
 import { startDaemon } from '../../support/daemon.ts';
 import { startCapture } from '../../support/frames.ts';
 import { createLab } from '../../support/lab.ts';
-import { assertAddsUp, PATIENCE_MS, statsWhen, stockHook } from '../../support/live.ts';
+import { assertAddsUp, assertPings, PATIENCE_MS, statsWhen, stockHook } from '../../support/live.ts';
 import { type Namespace, rootOnly, waitFor } from '../../support/netns.ts';
 
 const WAKE_UP = 0x0842;
@@ -230,6 +230,34 @@ export function testInject(kind: 'bridge' | 'host', driver: 'afpacket' | 'pcap')
     assert.equal(total.hookFaults, 0, daemon.log);
     assert.match(daemon.log, /answer true, wake-up true/);
     assert.match(daemon.log, /too long false/);
+    assert.equal(await daemon.stop(), 0);
+  });
+}
+
+/** The analyser's interface may come later, and go. */
+export function testMissingOutlet(driver: 'afpacket' | 'pcap'): void {
+  test(`bridge, ${driver}: packets pass while the interface for copies is missing, and copies go once it is there`, {
+    skip: rootOnly('ping', 'ip'),
+  }, async (t) => {
+    const { firewall, client, attach, address } = await layOut(t, 'bridge');
+    await firewall.output('ip', ['link', 'del', 'ids0']);
+    const mirror = { ...stockHook('mirror', { to: 'ids0' }), allow: { interfaces: ['ids0'] } };
+    const daemon = await startDaemon(
+      firewall,
+      { attach: [attach], driver, hooks: [mirror] },
+      { timeoutMs: PATIENCE_MS },
+    );
+    await assertPings(client, address);
+    assert.match(daemon.log, /Interface ids0 of allow\.interfaces is not there/);
+    const before = await assertAddsUp(daemon);
+    assert.equal(before.total.injected, 0);
+    assert.ok(before.total.injectRefused > 0);
+    await firewall.output('ip', ['link', 'add', 'ids0', 'type', 'veth', 'peer', 'name', 'ids1']);
+    for (const name of ['ids0', 'ids1']) await firewall.output('ip', ['link', 'set', name, 'up']);
+    await statsWhen(daemon, 'copies', ({ total }) => {
+      void client.run('ping', ['-n', '-c', '1', '-W', '1', address]);
+      return total.injected > 0;
+    });
     assert.equal(await daemon.stop(), 0);
   });
 }

@@ -58,7 +58,9 @@ describe('the interest of a filter', () => {
     ['5 = tcp[0]', null],
     ['ip6 proto 44', { versions: [6] }],
     ['proto 47', { protocols: [47] }],
-    ['ip6 protochain 17', { versions: [6] }],
+    ['ip6 protochain 17', { versions: [6], protocols: [0, 17, 43, 44, 51, 60] }],
+    ['protochain 6', { protocols: [0, 6, 43, 44, 51, 60] }],
+    ['ip6 protochain 43', { versions: [6] }],
     ['vlan 5 and tcp', { protocols: [6] }],
     ['vlan', null],
     // Nothing that a hook gets: no interest can say that.

@@ -82,10 +82,6 @@ describe('a definition with a stream', () => {
         { stream: STREAM, onStream, filter: 'tcp' },
         'filter: stands beside a stream, which needs every packet of its ports',
       ],
-      [
-        { stream: STREAM, onStream, interest: { protocols: [6] } },
-        'interest: stands beside a stream, whose ports say it already',
-      ],
       [{ stream: 80, onStream }, 'stream: 80 is not valid; expected { ports, most, ... } or a function'],
       [{ stream: STREAM, onPacket: () => 0 }, 'onStream: is missing; the definition says stream'],
       [{ onStream }, 'onStream; say stream: { ports, most } in the definition'],

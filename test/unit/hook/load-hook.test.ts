@@ -77,12 +77,8 @@ describe('a bad module', () => {
     class: `the default export is a class; ${wanted}`,
     filter:
       'filter: column 9 of "tcp dst prot 443": "prot" is not known here; did you mean port? (names of hosts are not looked up: write an address)',
-    'filter-and-interest': 'interest: stands beside a filter, which says it already',
     'filter-number': 'filter: is not a text in the language of pcap-filter(7)',
     function: `the default export is a function; ${wanted}`,
-    'interest-empty': 'interest: is empty; leave it out, or name at least one',
-    'interest-ports': 'interest.ports: protocol 1 has none; those that have are 6, 17, 33, 132, 136',
-    'interest-text': 'interest: "udp port 53" is not valid; expected { versions, protocols, ports } or a list of such',
     'name-characters': 'name: "drop telnet" is not valid; expected 1 to 64 letters, digits and dashes',
     'name-missing': 'name: is missing',
     'name-number': 'name: 7 is not valid; expected 1 to 64 letters, digits and dashes',
@@ -108,7 +104,7 @@ describe('a bad module', () => {
     'throws-at-load':
       "throws when it is loaded: TypeError: Cannot read properties of null (reading 'length') (FILE:3:27)",
     'unknown-key':
-      'onConnection: unknown key; expected name, api, priority, filter, interest, flows, stream, hold, tables, options, needs, checkable, setup, onPacket, onFlow, onStream, onFlowEnd, teardown',
+      'onConnection: unknown key; expected name, api, priority, filter, flows, stream, hold, tables, options, needs, checkable, setup, onPacket, onFlow, onStream, onFlowEnd, teardown',
   };
 
   test('is in the table, each of them', () => {

@@ -123,14 +123,6 @@ export const HOOKS: Readonly<Record<string, Case>> = {
   },
   'watch-dns.ts': { steps: [passes(toUdp(53)), passes(toUdp(53, 'a longer text')), passes(toTcp(80))] },
   'count-dns.ts': { steps: [passes(toUdp(53)), passes(toTcp(80))] },
-  'drop-dns.ts': {
-    steps: [
-      dropped(toUdp(53)),
-      dropped(ipv6({}, tcp({ sourcePort: 53 }))),
-      passes(toUdp(5353)),
-      passes(ipv4({}, icmpv4({}))),
-    ],
-  },
   'echo.ts': {
     steps: [
       {
