@@ -14,13 +14,16 @@ const [NEW, ESTABLISHED, RELATED, INVALID] = ['new', 'established', 'related', '
 ) as [number, number, number, number];
 
 /**
- * State of the flow that a packet belongs to, by its number in `STATES`; 0 for none. A connection that closes is still established, as for nftables;
- * a fragment whose first one was not seen can be of no flow.
+ * State of the flow that a packet belongs to, by its number in `STATES`; 0 for none. As for nftables a connection is established by its first answer,
+ * the SYN-ACK itself, and still is while it closes: the flow table says `new` until the handshake is complete, and a rule for established connections
+ * would stop it. A fragment whose first one was not seen can be of no flow.
+ *
+ * @see resolve_normal_ct in Linux' net/netfilter/nf_conntrack_core.c: established from the first reply on
  */
-export function stateOf({ flowState }: Packet): number {
-  switch (flowState) {
+export function stateOf(packet: Packet): number {
+  switch (packet.flowState) {
     case 'new':
-      return NEW;
+      return packet.flow?.isAnswered === true ? ESTABLISHED : NEW;
     case 'established':
     case 'closing':
     case 'closed':

@@ -235,6 +235,27 @@ describe('packet-filter', () => {
     );
     assert.deepEqual([rig.row(0).forwarded, rig.row(0).dropped], [1, 1]);
     assert.deepEqual([rig.row(1).forwarded, rig.row(1).dropped], [1, 2]);
+
+    // As for nftables a connection is established by the first answer, which is a SYN-ACK.
+    const there = (flags: number, sequence: number, acknowledgement = 0) =>
+      from(
+        0,
+        ipv4(
+          { source: own, destination: other },
+          tcp({ sourcePort: 1000, destinationPort: 80, flags, sequence, acknowledgement }),
+        ),
+      );
+    const here = (flags: number, sequence: number, acknowledgement = 0) =>
+      from(
+        1,
+        ipv4(
+          { source: other, destination: own },
+          tcp({ sourcePort: 80, destinationPort: 1000, flags, sequence, acknowledgement }),
+        ),
+      );
+    await rig.pass(here(SYN, 500), there(SYN, 100), there(SYN, 100), here(SYN | ACK, 500, 101), there(ACK, 101, 501));
+    assert.deepEqual([rig.row(0).forwarded, rig.row(0).dropped], [4, 1]);
+    assert.deepEqual([rig.row(1).forwarded, rig.row(1).dropped], [2, 3]);
   });
 
   test('has no table of flows where no rule asks for a state', async () => {
