@@ -160,7 +160,7 @@ export interface HookRuntime {
   /**
    * Sends an IP datagram (version 4 or 6, checksums complete) out of this host by its routing table.
    *
-   * Ownership: borrows `datagram`. Works where the lane has a `host` attach; it does not meet the hooks again.
+   * Ownership: borrows `datagram`. Works with every attach but `tap`, where nothing is sent; it does not meet the hooks again.
    * With `driver: afpacket` it leaves, within `onPacket`, when the batch of packets ends. In replay it is written to the
    * output, before the packet at hand.
    * @returns true when it was taken; false, counted, where there is no way out. One that the kernel refuses at the end of

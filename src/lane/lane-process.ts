@@ -47,7 +47,7 @@ import { ProgressWriter, progressOctets, sharedOctets } from './progress.ts';
 import type { FromLane } from './read-message.ts';
 import { FaultNotes, tryOnSamples } from './trial.ts';
 import { unreadableLine } from './unreadable-types.ts';
-import { interfacesOf } from './way.ts';
+import { interfacesOf, sendsByRoutes } from './way.ts';
 
 /** Descriptor of the progress file, as the supervisor arranges it. */
 const PROGRESS_FD = 3;
@@ -293,10 +293,10 @@ function openDriver({ ports, rings, sockets }: LaneSpec): Driver {
   return openAfpacket({ ports, rings, sockets: sockets.afpacket, fenceFd: FENCE_FD });
 }
 
-/** Each driver has the sender that needs nothing but what it needs itself; null where no way needs one. */
+/** Each driver has the sender that needs nothing but what it needs itself; null where nothing is sent at all. */
 function openSender({ mode, ways, sockets }: LaneSpec): DatagramSender | null {
   if (sockets !== null) return sockets.datagrams === null ? null : openQueuedSender(sockets.datagrams);
-  return mode === 'run' && ways.some(({ reject }) => reject === 'raw') ? withSendGroup(() => new RawSender()) : null;
+  return mode === 'run' && sendsByRoutes(ways) ? withSendGroup(() => new RawSender()) : null;
 }
 
 /** The filter that is in force, for people; null without one. A lane works without it, so a refusal is no failure. */

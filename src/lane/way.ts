@@ -57,6 +57,11 @@ export interface Way {
   readonly carriesProbes?: boolean;
 }
 
+/** What hooks make can be sent by the routes of this host: wherever anything is sent, and so not in `tap` alone. */
+export function sendsByRoutes(ways: readonly Way[]): boolean {
+  return ways.some(({ outPort }) => outPort >= 0);
+}
+
 /** The indexes of interfaces by name, as the context of their packets has them. */
 export function interfacesOf(ways: readonly Way[]): Record<string, number> {
   return Object.fromEntries(

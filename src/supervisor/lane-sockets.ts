@@ -12,6 +12,7 @@ import { closeAfpacketSockets, openAfpacketSockets } from '../drivers/afpacket-s
 import { withSendGroup } from '../drivers/effective-group.ts';
 import { openDatagramSockets } from '../drivers/queued-sender.ts';
 import type { LaneSockets, LaneSpec } from '../lane/messages.ts';
+import { sendsByRoutes } from '../lane/way.ts';
 import { loadNative } from '../native/load-native.ts';
 
 /**
@@ -25,8 +26,7 @@ export function openLaneSockets({ mode, driver, ports, rings, ways }: LaneSpec):
   const native = loadNative();
   const afpacket = openAfpacketSockets(native, ports, rings);
   try {
-    const needsDatagrams = ways.some(({ reject }) => reject === 'raw');
-    return { afpacket, datagrams: needsDatagrams ? withSendGroup(() => openDatagramSockets(native)) : null };
+    return { afpacket, datagrams: sendsByRoutes(ways) ? withSendGroup(() => openDatagramSockets(native)) : null };
   } catch (error) {
     closeAfpacketSockets(afpacket);
     throw error;

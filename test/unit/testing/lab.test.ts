@@ -176,7 +176,7 @@ describe('at a bridge', () => {
       assert.equal((await send(0x88e5)).verdict, 'forwarded');
     }));
 
-  test('runtime.send has no way out', async () => {
+  test('runtime.send sends by the routes of the machine', async () => {
     let answer: boolean | null = null;
     let send: HookRuntime['send'] = () => true;
     const hook = defineHook({
@@ -190,9 +190,14 @@ describe('at a bridge', () => {
       },
     });
     await inLab(hook, {}, async (lab) => {
-      assert.deepEqual((await lab.send(ipv4({}, udp()))).sent, []);
-      assert.equal(answer, false);
-      assert.equal(lab.ledger().injectRefused, 1);
+      const outcome = await lab.send(ipv4({}, udp()));
+      assert.deepEqual(outcome.sent, [ipv4({}, udp())]);
+      assert.deepEqual(
+        outcome.departures.filter(({ isMade }) => isMade).map(({ to }) => to),
+        ['routed'],
+      );
+      assert.equal(answer, true);
+      assert.equal(lab.ledger().injected, 1);
     });
   });
 });
