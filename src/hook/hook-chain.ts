@@ -16,7 +16,7 @@ import type { Ipv6Call } from '../ddk/host.ts';
 import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
 import { DROP, FORWARD, ICMP_ON_DROP, IP_TRANSMIT } from '../firewall/constants.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
-import type { Pool } from '../firewall/pool.ts';
+import { type Pool, RUNTIME_OWNER } from '../firewall/pool.ts';
 import { columnOf, HOOK_COUNTERS } from '../telemetry/counters.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
 import { ChainEntries, type ChainEntry, holdRuleOf } from './chain-entries.ts';
@@ -258,7 +258,7 @@ export class HookChain {
         reason = 'threw';
         error = thrown;
       }
-      pool.owner = -1;
+      pool.owner = RUNTIME_OWNER;
       const holds = entry.isHolding ? this.holds : null;
       if (holds !== null) this.#lookAtHold(holds, row, verdict === HELD && reason === '');
       // Windows has no such verdict: from a callback it is none.
@@ -338,10 +338,7 @@ export class HookChain {
       count(counters, row + columnOfVerdict(verdict));
       if (verdict === HELD) {
         this.heldBy = entry;
-        if (!standing.join()) {
-          holds?.undo();
-          return this.#poolExhausted();
-        }
+        if (!standing.join()) return this.#poolExhausted();
       }
       if ((verdict === REPLY || verdict === HELD) && !standing.isReplaced) packet.settle();
       return verdict;
@@ -450,8 +447,6 @@ export class HookChain {
    */
   release(goesOn: boolean): void {
     if (this.#flows !== null) this.#flows.end(goesOn);
-    // A hook that was at fault may have left its place taken.
-    if (this.holds !== null) this.holds.undo();
     if (this.standing.isReplaced) this.standing.end();
   }
 
@@ -511,6 +506,11 @@ export class HookChain {
     return passes ? FORWARD : DROP;
   }
 
+  /** A hook is called with a packet just now. */
+  get isCalling(): boolean {
+    return this.#pool.owner !== RUNTIME_OWNER;
+  }
+
   /** The packets are to have a zone: there are flows. */
   get tracksFlows(): boolean {
     return this.#flows !== null;
@@ -523,6 +523,7 @@ export class HookChain {
 
   /** Ends a packet whose replacement a hook broke: nothing is left that could be forwarded. */
   #broken(hook: number, row: number, error: unknown): Verdict {
+    this.holds?.undo();
     this.standing.end();
     this.faults += 1;
     this.byFault = true;
@@ -543,6 +544,7 @@ export class HookChain {
   }
 
   #poolExhausted(): Verdict {
+    this.holds?.undo();
     this.decidedBy = POOL_EXHAUSTED;
     return DROP;
   }

@@ -124,8 +124,6 @@ export class Lane implements FrameSink {
   readonly #portOfName = new Map<string, number>();
   /** The same beside the ways. */
   readonly #outlets: ReadonlyMap<string, number>;
-  /** The packet that is among the hooks; null while none is. */
-  #among: PacketInHand | null = null;
   readonly #isLive: boolean;
   readonly #now: () => number;
   readonly #forwardsNonIp: boolean;
@@ -259,9 +257,8 @@ export class Lane implements FrameSink {
    * @throws TypeError when none is there
    */
   mirror(to: string, octets: number): boolean {
-    const packet = this.#among;
-    if (packet === null) throw new TypeError('mirror: there is no packet at hand');
-    return this.#egress.mirror(packet, this.#portOf(to), this.#chain.asItStands, octets);
+    if (!this.#chain.isCalling) throw new TypeError('mirror: there is no packet at hand');
+    return this.#egress.mirror(this.#packet, this.#portOf(to), this.#chain.asItStands, octets);
   }
 
   #portOf(to: string): number {
@@ -370,9 +367,7 @@ export class Lane implements FrameSink {
     context.destinationType = this.#locals.typeOf(bytes, layout.version, isForHost, isBroadcast);
 
     const chain = this.#chain;
-    this.#among = packet;
     const verdict = chain.run(this.#lent, bytes, layout, context, this.#otherIndexOfPort[port] as number, 0);
-    this.#among = null;
     if (verdict !== FORWARD || chain.decidedBy >= 0 || chain.faults !== 0 || chain.standing.isReplaced) {
       this.#finish(packet, verdict);
       return;
@@ -418,9 +413,7 @@ export class Lane implements FrameSink {
     context.sendInterfaceIndex = held.sendInterfaceIndex;
     context.destinationType = held.destinationType;
     const first = way.sendInterfaceIndex;
-    this.#among = packet;
     const verdict = this.#chain.resume(held, this.#lent, bytes, layout, context, first, way.otherIndex);
-    this.#among = null;
     this.#finish(packet, verdict);
   }
 
@@ -429,16 +422,19 @@ export class Lane implements FrameSink {
     const { frame, way } = packet;
     const context = this.#context;
     this.#lent.ipr_flags = packet.isPartial ? IPR_FLAG_CHECKSUM_OFFLOAD : 0;
-    context.direction = way.direction;
-    context.way = way;
-    context.recvInterfaceIndex = way.recvInterfaceIndex;
+    // Packets of one way come one after the other: what follows from the way is written when it is another one.
+    if (context.way !== way) {
+      context.way = way;
+      context.direction = way.direction;
+      context.recvInterfaceIndex = way.recvInterfaceIndex;
+      context.isInline = this.#isLive && way.reject !== 'count';
+    }
     context.seconds = frame.seconds;
     context.nanoseconds = frame.nanoseconds;
     context.link = frame.octets;
     context.linkLength = linkLength;
     context.originalLength = frame.originalLength - packet.offset;
     context.isSuper = packet.isSuper;
-    context.isInline = this.#isLive && way.reject !== 'count';
   }
 
   /** What no hook sees: not IP, unreadable, malformed, by `kind`; and probes. */
