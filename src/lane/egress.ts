@@ -13,7 +13,7 @@
  * @module
  */
 
-import { type Driver, portOf } from '../drivers/contract.ts';
+import type { Driver } from '../drivers/contract.ts';
 import type { RefusalSink } from '../drivers/queued-sender.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
@@ -21,8 +21,7 @@ import type { Arrival } from '../hook/packet/arrival.ts';
 import { isChecksumPartial } from '../hook/replacement.ts';
 import { completeTransportChecksum, fillPseudoSum } from '../wire/datagram.ts';
 import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
-import { hasLabels, LINKTYPE_ETHERNET, sessionHeader } from '../wire/link.ts';
-import * as pppoe from '../wire/pppoe.ts';
+import { hasLabels } from '../wire/link.ts';
 import { settleChecksums } from '../wire/settle-checksums.ts';
 import { headerLength as tcpHeaderLength } from '../wire/tcp.ts';
 import { turnLinkHeader } from '../wire/turn-link-header.ts';
@@ -53,12 +52,12 @@ import {
   SENT_OCTETS,
 } from './ledger.ts';
 import { NO_DATAGRAM, type PacketInHand } from './packet-in-hand.ts';
+import { PortLimits } from './port-limits.ts';
 
 /** Room for the longest link header that is put back: a cooked header with three tags and 16 MPLS labels has 96 octets. */
 const LINK_ROOM = 128;
 const MAX_DATAGRAM = 65_535;
 const ETHERNET_HEADER = 14;
-const VLAN_TAG = 4;
 /** A buffer of the driver that has no more octets is copied whole: a view of the right length would be an object for each packet. */
 const WHOLE = 2048;
 const TCP = 6;
@@ -152,8 +151,7 @@ export class Egress implements RefusalSink {
   readonly #arrival: Arrival;
   readonly #code: number;
   readonly #answers: Answers;
-  readonly #limitOfPort: number[] = [];
-  readonly #linktypeOfPort: number[] = [];
+  readonly #limits: PortLimits;
   /** Replacement datagrams, at octet LINK_ROOM so that a link header fits before them. */
   readonly #gathered: Buffer = Buffer.alloc(LINK_ROOM + MAX_DATAGRAM);
   /** Views of it that start with the link header, by the length of that header. */
@@ -170,6 +168,7 @@ export class Egress implements RefusalSink {
   constructor(options: EgressOptions) {
     const { driver, ledger, icmp, sender } = options;
     this.#driver = driver;
+    this.#limits = new PortLimits(driver);
     this.#ledger = ledger;
     this.#sender = sender;
     this.#writer = options.writer ?? null;
@@ -189,7 +188,7 @@ export class Egress implements RefusalSink {
     }
     const isDatagram = offset !== NO_DATAGRAM;
     let size = frame.length;
-    const limit = this.#frameLimit(port, octets);
+    const limit = this.#limits.ofFrame(port, octets);
     if (packet.isSuper) {
       if (isDatagram && !this.#segmentsFit(packet, octets, offset, layout, limit)) {
         this.#refuse(packet, port, 0);
@@ -208,7 +207,7 @@ export class Egress implements RefusalSink {
         }
         return;
       }
-      if (isDatagram) this.#settleLength(packet, octets, 0, layout.length);
+      if (isDatagram) this.#limits.settleLength(packet, octets, 0, layout.length);
     }
     if (this.#send(base, port, octets, size)) this.#add(base + FORWARDED, 1);
     else this.#lose(base, LOST_SEND_ERROR);
@@ -235,7 +234,7 @@ export class Egress implements RefusalSink {
     if (isSuper && this.#forwardSuper(packet, port, size)) return;
     if (packet.isPartial || isSuper) settleChecksums(this.#datagram, size);
     else if (isChecksumPartial(chain)) completeTransportChecksum(this.#datagram, size);
-    const limit = this.#limitWith(packet, port);
+    const limit = this.#limits.ofMade(packet, port);
     if (offset + size > limit) {
       const layout = this.#layout;
       if (!parseIpLayout(this.#datagram, 0, size, size, layout)) {
@@ -298,7 +297,7 @@ export class Egress implements RefusalSink {
     if (!parseIpLayout(datagram, 0, size, size, layout) || layout.protocol !== protocol || layout.isFragment)
       return false;
     if (protocol !== TCP && protocol !== UDP) return false;
-    if (!this.#segmentsFit(packet, datagram, 0, layout, this.#frameLimit(port, octets))) {
+    if (!this.#segmentsFit(packet, datagram, 0, layout, this.#limits.ofFrame(port, octets))) {
       // What each segment has gained, it has in its headers.
       this.#refuse(packet, port, layout.transportOffset - packet.layout.transportOffset);
       return true;
@@ -317,7 +316,7 @@ export class Egress implements RefusalSink {
   #behindLinkHeader(packet: PacketInHand, size: number): Buffer {
     const { frame, offset } = packet;
     frame.octets.copy(this.#gathered, LINK_ROOM - offset, 0, offset);
-    this.#settleLength(packet, this.#gathered, LINK_ROOM - offset, size);
+    this.#limits.settleLength(packet, this.#gathered, LINK_ROOM - offset, size);
     return viewFrom(this.#gathered, this.#gatheredFrom, offset);
   }
 
@@ -383,10 +382,10 @@ export class Egress implements RefusalSink {
     const copy = viewFrom(this.#made, this.#madeFrom, offset);
     copyHead(frame.octets, copy, offset);
     made.set(bytes.length <= WHOLE ? bytes : bytes.subarray(0, size));
-    this.#settleLength(packet, copy, 0, size);
+    this.#limits.settleLength(packet, copy, 0, size);
     const total = offset + size;
     if (isSuper && total <= most && this.#isCuttable(packet, layout)) {
-      if (!this.#segmentsFit(packet, made, 0, layout, this.#frameLimit(port, copy))) return this.#refuseMade(base);
+      if (!this.#segmentsFit(packet, made, 0, layout, this.#limits.ofFrame(port, copy))) return this.#refuseMade(base);
       fillPseudoSum(made, layout);
       const start = offset + layout.transportOffset;
       const isSent = this.#driver.transmitSuper?.(port, copy, total, start, MIRRORED_PACKET) === true;
@@ -465,7 +464,7 @@ export class Egress implements RefusalSink {
    */
   #refuse(packet: PacketInHand, port: number, gained: number): void {
     const { layout } = packet;
-    const mtu = this.#limitWith(packet, port) - packet.offset;
+    const mtu = this.#limits.ofMade(packet, port) - packet.offset;
     this.#lose(packet.base, LOST_TOO_LONG);
     // A port that sends nothing has no MTU to tell.
     if (mtu <= 0 || !this.#mayAnswerNow(packet, true)) return;
@@ -479,7 +478,7 @@ export class Egress implements RefusalSink {
 
   #sendFragments(packet: PacketInHand, port: number, size: number, headerLength: number): void {
     const { frame, base, offset } = packet;
-    const step = fragmentPayload(headerLength, this.#limitWith(packet, port) - offset);
+    const step = fragmentPayload(headerLength, this.#limits.ofMade(packet, port) - offset);
     if (step === 0) {
       this.#lose(base, LOST_TOO_LONG);
       return;
@@ -488,7 +487,7 @@ export class Egress implements RefusalSink {
     let count = 0;
     for (let from = 0; from < size - headerLength; from += step) {
       const written = writeFragment(this.#datagram, headerLength, size, from, step, this.#made, offset);
-      this.#settleLength(packet, this.#made, 0, written);
+      this.#limits.settleLength(packet, this.#made, 0, written);
       if (!this.#send(base, port, this.#made, offset + written, count === 0 ? FORWARDED_PACKET : LATER_FRAGMENT)) {
         // The frames already out are frames sent all the same; the receiver drops the incomplete datagram.
         this.#add(base + EXTRA_FRAGMENTS, count);
@@ -505,13 +504,13 @@ export class Egress implements RefusalSink {
   #mayAnswerNow(packet: PacketInHand, isTooBig: boolean): boolean {
     const { way, frame, offset } = packet;
     // Labels are given out by whoever receives them: those of one direction mean nothing, or something else, in the other.
-    const isOneWay = way.reject !== 'raw' && hasLabels(frame.octets, offset, this.#linktypeOf(way.inPort));
+    const isOneWay = way.reject !== 'raw' && hasLabels(frame.octets, offset, this.#limits.linktypeOf(way.inPort));
     return this.#answers.mayGo(packet, this.#arrival.bytes, isOneWay, isTooBig);
   }
 
   /** Octets that an ICMP error may have on the way back: no router may have to cut it. */
   #answerRoom({ way, frame, offset }: PacketInHand): number {
-    const limit = this.#frameLimit(way.reject === 'link' ? way.rejectPort : way.inPort, frame.octets);
+    const limit = this.#limits.ofFrame(way.reject === 'link' ? way.rejectPort : way.inPort, frame.octets);
     return limit > offset ? limit - offset : MAX_ICMP_ERROR;
   }
 
@@ -537,8 +536,8 @@ export class Egress implements RefusalSink {
     }
     const made = viewFrom(this.#made, this.#madeFrom, offset);
     copyHead(frame.octets, made, offset);
-    turnLinkHeader(made, this.#linktypeOf(way.inPort));
-    this.#settleLength(packet, made, 0, size);
+    turnLinkHeader(made, this.#limits.linktypeOf(way.inPort));
+    this.#limits.settleLength(packet, made, 0, size);
     return this.#send(base, way.rejectPort, made, offset + size, purpose);
   }
 
@@ -548,7 +547,7 @@ export class Egress implements RefusalSink {
     if (way.outPort < 0 || offset > LINK_ROOM) return false;
     const made = viewFrom(this.#made, this.#madeFrom, offset);
     copyHead(frame.octets, made, offset);
-    this.#settleLength(packet, made, 0, size);
+    this.#limits.settleLength(packet, made, 0, size);
     return this.#send(base, way.outPort, made, offset + size, purpose);
   }
 
@@ -556,51 +555,9 @@ export class Egress implements RefusalSink {
   roomBack(packet: PacketInHand): number {
     const { way, frame, offset } = packet;
     if (way.reject === 'raw') return MAX_DATAGRAM;
-    if (offset > LINK_ROOM || hasLabels(frame.octets, offset, this.#linktypeOf(way.inPort))) return 0;
+    if (offset > LINK_ROOM || hasLabels(frame.octets, offset, this.#limits.linktypeOf(way.inPort))) return 0;
     const port = way.reject === 'link' ? way.rejectPort : way.inPort;
-    return Math.min(MAX_DATAGRAM, Math.max(0, this.#limitWith(packet, port) - offset));
-  }
-
-  /** Longest frame that `port` sends, in octets: a frame with an 802.1Q tag may be four octets longer. */
-  #frameLimit(port: number, frame: Buffer): number {
-    const limit = this.#limitOfPort[port] ?? this.#readLimit(port);
-    const isTagged = frame[12] === 0x81 && frame[13] === 0 && this.#linktypeOfPort[port] === LINKTYPE_ETHERNET;
-    return isTagged ? limit + VLAN_TAG : limit;
-  }
-
-  /** The same for a frame put together anew: what a PPPoE session can say of its length is a limit as well. */
-  #limitWith({ way, frame, offset }: PacketInHand, port: number): number {
-    const limit = this.#frameLimit(port, frame.octets);
-    const session = sessionHeader(frame.octets, offset, this.#linktypeOf(way.inPort));
-    return session === -1 ? limit : Math.min(limit, session + pppoe.HEADER_LENGTH + pppoe.MAX_LENGTH);
-  }
-
-  /**
-   * Has the PPPoE session header, where the packet has one, say how long the datagram behind it is now.
-   *
-   * @param target - where its link header was put, from octet `start` on
-   * @param size - octets of the datagram
-   */
-  #settleLength({ way, frame, offset }: PacketInHand, target: Buffer, start: number, size: number): void {
-    const session = sessionHeader(frame.octets, offset, this.#linktypeOf(way.inPort));
-    if (session !== -1) pppoe.setLength(target, start + session, offset - session - pppoe.HEADER_LENGTH + size);
-  }
-
-  #linktypeOf(port: number): number {
-    return this.#linktypeOfPort[port] ?? this.#readLinktype(port);
-  }
-
-  #readLinktype(port: number): number {
-    const linktype = portOf(this.#driver.ports, port)?.linktype ?? -1;
-    this.#linktypeOfPort[port] = linktype;
-    return linktype;
-  }
-
-  #readLimit(port: number): number {
-    const limit = portOf(this.#driver.ports, port)?.maxFrameLength ?? 0;
-    this.#limitOfPort[port] = limit;
-    this.#readLinktype(port);
-    return limit;
+    return Math.min(MAX_DATAGRAM, Math.max(0, this.#limits.ofMade(packet, port) - offset));
   }
 
   #send(base: number, port: number, frame: Buffer, length: number, purpose = FORWARDED_PACKET): boolean {
