@@ -120,13 +120,15 @@ async function passes(t: TestContext, daemon: Daemon, client: Namespace, server:
     const got = (await capture.frames()).map((frame) => frame.subarray(ETHERNET_HEADER + 28));
     assert.deepEqual(Buffer.concat(got), whole);
   });
-  // A frame of the moment is offered before the lane has counted it.
-  const { ways } = await statsWhen(daemon, 'the lane to have all that was offered', (stats) =>
-    stats.ways.every(({ ledger, port }) => port?.offered === ledger.received - ledger.extraSegments),
+  // A frame of the moment is offered before the lane has counted it; one of the moment when the lane started may have been sent on by the kernel.
+  const { ways } = await statsWhen(
+    daemon,
+    'the lane to have all that was offered',
+    (stats) => stats.ways.reduce((sum, { port }) => sum + (port?.neverHanded ?? 0), 0) === stats.fenced,
   );
-  for (const { name, ledger, port } of ways) {
+  for (const { name, ledger } of ways) {
     assert.ok(ledger.extraSegments > 100, `${name}: ${ledger.extraSegments} segments`);
-    assert.deepEqual([ledger.lost, port?.neverHanded], [0, 0], name);
+    assert.equal(ledger.lost, 0, name);
   }
   await assertAddsUp(daemon);
 }
