@@ -36,6 +36,7 @@ import { formatInterests, type Interest } from '../wire/interest.ts';
 import { becomeUser } from './become-user.ts';
 import { deniedLine } from './denied-line.ts';
 import type { DatagramSender } from './egress.ts';
+import { widenInlining } from './engine.ts';
 import type { SharedMemory } from './hook-tables.ts';
 import { Lane } from './lane.ts';
 import { LaneTables } from './lane-tables.ts';
@@ -80,6 +81,7 @@ let setLocals = (routes: readonly LocalRoute[]): void => {
 /** The first thing that is heard is the spec, with which there is somebody who takes them. */
 let takeTable: (version: TableVersion) => void = () => undefined;
 
+widenInlining();
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
 const channel = new Socket({ fd: CHANNEL_FD });

@@ -16,6 +16,7 @@
 import { parseArgs } from 'node:util';
 import { COUNT_INVALID, COUNTERS } from '../../src/flow/flow-counters.ts';
 import { FlowTable, octetsFor } from '../../src/flow/flow-table.ts';
+import { widenInlining } from '../../src/lane/engine.ts';
 import { writeU16, writeU32 } from '../../src/wire/bytes.ts';
 import { IpLayout, parseIpLayout } from '../../src/wire/ip-layout.ts';
 import { ACK, SYN } from '../../src/wire/tcp.ts';
@@ -33,6 +34,7 @@ const INSIDE = 0x0a00_0000;
 const OUTSIDE = 0xc633_6400;
 const DATA = 1_000;
 
+widenInlining();
 const { values } = parseArgs({
   options: {
     flows: { type: 'string', default: '1000,65536,1000000' },

@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { FORWARD } from '../../src/firewall/constants.ts';
 import { Pool } from '../../src/firewall/pool.ts';
 import { HookChain } from '../../src/hook/hook-chain.ts';
+import { widenInlining } from '../../src/lane/engine.ts';
 import { frameOf } from '../support/frame-of.ts';
 import { loadedHook } from '../support/loaded-hook.ts';
 import { ethernet, ipv4, udp } from '../support/packet-builder.ts';
@@ -26,6 +27,7 @@ const PACKETS = 20_480;
 const WAIT_MS = 2;
 const WARM_UP = 20;
 
+widenInlining();
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '61' } } });
 
 /** A lane that hands frames of this size to a hook. */

@@ -14,6 +14,7 @@ import { RingReader } from '../../src/events/ring-reader.ts';
 import { DROP, FORWARD } from '../../src/firewall/constants.ts';
 import { HookEvents } from '../../src/hook/hook-events.ts';
 import { HookMetrics } from '../../src/hook/hook-metrics.ts';
+import { widenInlining } from '../../src/lane/engine.ts';
 import { loadedHook, type OnPacket } from '../support/loaded-hook.ts';
 import { ipv4, ipv6, tcp, udp } from '../support/packet-builder.ts';
 import { costOf } from './one-hook-lane.ts';
@@ -148,6 +149,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
+widenInlining();
 const { values } = parseArgs({ options: { packets: { type: 'string' }, rounds: { type: 'string' } } });
 const effort = { packets: Number(values.packets ?? 20_000), rounds: Number(values.rounds ?? 41) };
 

@@ -20,6 +20,7 @@ import type { Driver, DriverPort } from '../../src/drivers/contract.ts';
 import { DEST_LOCAL, DEST_REMOTE, INVALID_IF_INDEX, IP_RECEIVE } from '../../src/firewall/constants.ts';
 import { bundleHooks } from '../../src/hook/bundle-hook.ts';
 import { HOOK_MODULE_NAMES } from '../../src/hook-modules.ts';
+import { widenInlining } from '../../src/lane/engine.ts';
 import { Lane } from '../../src/lane/lane.ts';
 import { loadChain } from '../../src/lane/load-chain.ts';
 import { type HookSource, NO_GRANT } from '../../src/lane/messages.ts';
@@ -83,6 +84,7 @@ const HOST_WAY: Way = {
   unicastType: DEST_LOCAL,
 };
 
+widenInlining();
 const { values } = parseArgs({ options: { packets: { type: 'string', default: '20000' } } });
 const packets = Number(values.packets);
 

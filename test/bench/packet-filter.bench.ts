@@ -15,6 +15,7 @@
 import { parseArgs } from 'node:util';
 import { RuleFilter } from '../../hooks/_packet-filter/compile.ts';
 import { parseRules } from '../../hooks/_packet-filter/parse.ts';
+import { widenInlining } from '../../src/lane/engine.ts';
 import { Random } from '../chaos/random.ts';
 import { datagramOf, type ListSpec, type PacketSpec, prefixOf, type RuleSpec, ruleText } from '../support/rule-sets.ts';
 import { Viewer } from '../unit/hooks/packet-filter/rule-rig.ts';
@@ -25,6 +26,7 @@ const PACKETS = 100_000;
 const POOL = 4_096;
 const SERVICES = [22, 25, 53, 80, 110, 123, 143, 389, 443, 445, 993, 3306, 5432, 6379, 8080, 8443];
 
+widenInlining();
 const { values } = parseArgs({
   options: {
     rules: { type: 'string', default: '10,1000,10000' },

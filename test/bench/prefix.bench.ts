@@ -21,6 +21,7 @@
 import { closeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { AddressView } from '../../src/hook/packet/address-view.ts';
+import { widenInlining } from '../../src/lane/engine.ts';
 import { LaneTables } from '../../src/lane/lane-tables.ts';
 import { loadNative } from '../../src/native/load-native.ts';
 import { buildPrefixTable, type PrefixEntry } from '../../src/prefix/build-table.ts';
@@ -44,6 +45,7 @@ const IPV6_BLOCKS = [
   0x2a03, 0x2a04, 0x2a05, 0x2a06, 0x2a07, 0x2a09, 0x2a0a, 0x2a0b, 0x2a0c, 0x2a0d, 0x2a0e, 0x2a0f, 0x2a10, 0x2c0f,
 ];
 
+widenInlining();
 const { values } = parseArgs({
   options: { prefixes: { type: 'string', default: '500000' }, rounds: { type: 'string', default: '15' } },
 });

@@ -14,6 +14,7 @@
  */
 
 import { parseArgs } from 'node:util';
+import { widenInlining } from '../../src/lane/engine.ts';
 import { STREAM_FULL, STREAM_GREW, STREAM_SAME, STREAM_WAITS } from '../../src/stream/stream-counters.ts';
 import { StreamTable, streamOctetsFor } from '../../src/stream/stream-table.ts';
 import { ACK, SYN } from '../../src/wire/tcp.ts';
@@ -28,6 +29,7 @@ const MOST = 16_389;
 const FILL = 12;
 const NOW = 1_700_000_000_000.5;
 
+widenInlining();
 const { values } = parseArgs({
   options: {
     streams: { type: 'string', default: '1,4096' },

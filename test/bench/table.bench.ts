@@ -13,6 +13,7 @@
 
 import { closeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { widenInlining } from '../../src/lane/engine.ts';
 import { loadNative } from '../../src/native/load-native.ts';
 import { HookTable } from '../../src/table/hook-table.ts';
 import { layoutOf } from '../../src/table/table-layout.ts';
@@ -25,6 +26,7 @@ const CALLS = 200_000;
 /** Spreads numbers over addresses. */
 const FACTOR = 0x9e37_79b1;
 
+widenInlining();
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '21' } } });
 const rounds = Number(values.rounds);
 
