@@ -21,7 +21,7 @@ import { HOOK_COUNTERS, type HookChainCounter, type Row, rowFrom, shownOf } from
 import type { ReplayEvents, ReplayEventsReport } from './replay-events.ts';
 import type { ReplayGuard } from './replay-guard.ts';
 import type { ReplayWays } from './replay-ways.ts';
-import { showMetrics, showPool } from './show.ts';
+import { showMetricsOf, showPool } from './show.ts';
 import { type Cell, gridOf } from './table.ts';
 import type { UnreadLinktypes } from './unread-linktypes.ts';
 
@@ -159,10 +159,7 @@ function verifierLines({ verifier, hooks }: ReplayReport): string[] {
 export function showReport(report: ReplayReport, width?: number): string {
   const grid = gridOf(width);
   const { total } = report;
-  const metrics = showMetrics(
-    report.hooks.flatMap(({ name, metrics: own }) => own.map((metric) => ({ hook: name, ...metric }))),
-    width,
-  );
+  const metrics = showMetricsOf(report.hooks, width);
   const shown = shownOf<HookChainCounter>(HOOK_COUNTERS, report.hooks);
   const reasons: [string, number][] = [
     ['malformed', total.droppedMalformed],

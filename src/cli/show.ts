@@ -10,6 +10,7 @@ import type {
   HealthReport,
   HooksReport,
   LaneReport,
+  MetricReport,
   PoolReport,
   StatsReport,
   StatusReport,
@@ -214,12 +215,23 @@ export function showStats(report: StatsReport, width?: number): string {
 }
 
 /** What hooks count themselves; '' where they count nothing. */
-export function showMetrics(metrics: StatsReport['metrics'], width?: number): string {
+function showMetrics(metrics: StatsReport['metrics'], width?: number): string {
   if (metrics.length === 0) return '';
   return gridOf(width)([
     ['hook', 'counts', 'value', 'what it is'],
     ...metrics.map(({ hook, name, value, help }): Cell[] => [hook, name, value, help]),
   ]);
+}
+
+/** The same for hooks that have theirs with them. */
+export function showMetricsOf(
+  hooks: readonly { readonly name: string; readonly metrics: readonly MetricReport[] }[],
+  width?: number,
+): string {
+  return showMetrics(
+    hooks.flatMap(({ name, metrics }) => metrics.map((metric) => ({ hook: name, ...metric }))),
+    width,
+  );
 }
 
 /** Events, where there were some. */
@@ -240,10 +252,7 @@ function eventLines({ made, lost, sink }: StatsReport['events']): string[] {
 export function showHooks(report: HooksReport, width?: number): string {
   const grid = gridOf(width);
   if (report.hooks.length === 0) return 'No hooks: everything is forwarded.';
-  const metrics = showMetrics(
-    report.hooks.flatMap(({ name, metrics: own }) => own.map((metric) => ({ hook: name, ...metric }))),
-    width,
-  );
+  const metrics = showMetricsOf(report.hooks, width);
   // In a tap alone changes are tracked.
   const shown = shownOf<HookChainCounter>(HOOK_COUNTERS, report.hooks);
   return [

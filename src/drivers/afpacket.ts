@@ -186,9 +186,14 @@ export class AfpacketDriver implements Driver {
     return at >= 0 && this.#queue(outlet, MADE, at, VNET + length, purpose);
   }
 
+  /** Where the frame in hand lies, its virtio-net header too. */
+  #memoryOf(inlet: Inlet): Uint8Array {
+    return this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
+  }
+
   /** Octet of the frame where the checksum that is not final starts to count; -1 where all are final. */
   #checksumStart(inlet: Inlet): number {
-    const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
+    const memory = this.#memoryOf(inlet);
     const at = this.#frameVnet;
     // virtio-net header: flags, gso type, header length, gso size, checksum start; in the order of this machine.
     if (((memory[at] as number) & NEEDS_CHECKSUM) === 0) return -1;
@@ -197,14 +202,14 @@ export class AfpacketDriver implements Driver {
 
   /** Octets from there to the field of the checksum. */
   #checksumOffset(inlet: Inlet): number {
-    const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
+    const memory = this.#memoryOf(inlet);
     const at = this.#frameVnet;
     return (memory[at + 8] as number) | ((memory[at + 9] as number) << 8);
   }
 
   /** Octets of payload in each segment of a super-frame; 0 where it is none. */
   #segmentSize(inlet: Inlet): number {
-    const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
+    const memory = this.#memoryOf(inlet);
     const at = this.#frameVnet;
     return memory[at + 1] === 0 ? 0 : (memory[at + 4] as number) | ((memory[at + 5] as number) << 8);
   }
@@ -214,7 +219,7 @@ export class AfpacketDriver implements Driver {
     const outlet = this.#outlets[port] ?? null;
     const inlet = this.#inlet;
     if (outlet === null || inlet === null || this.#stopped || !(length <= frame.length)) return false;
-    const source = this.#keptOffload ?? (this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory);
+    const source = this.#keptOffload ?? this.#memoryOf(inlet);
     const vnet = this.#keptOffload === null ? this.#frameVnet : 0;
     const checksumOffset = source[vnet + 1] === GSO_UDP ? UDP_CHECKSUM : TCP_CHECKSUM;
     if (!(checksumStart >= 0 && checksumStart <= MAX_U16 && checksumStart + checksumOffset + 2 <= length)) return false;
@@ -242,7 +247,7 @@ export class AfpacketDriver implements Driver {
     // Segments of a super-frame have no state of their own: they are whole packets.
     else if (this.#ringOctets === null || inlet === null) target.fill(0);
     else {
-      const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
+      const memory = this.#memoryOf(inlet);
       for (let i = 0; i < VNET; i++) target[i] = memory[this.#frameVnet + i] as number;
     }
   }
@@ -252,8 +257,10 @@ export class AfpacketDriver implements Driver {
     if (this.#keptOffload === null) {
       this.#interrupted = this.#inlet;
       // A promise of a hook runs when the batch has been handed out and before it is sent: what is queued lies in its ring.
-      if (this.#inlet === null) this.#flushAll();
-      if (this.#inlet === null) for (const outlet of this.#outlets) if (outlet != null) outlet.madeUsed = 0;
+      if (this.#inlet === null) {
+        this.#flushAll();
+        for (const outlet of this.#outlets) if (outlet != null) outlet.madeUsed = 0;
+      }
     }
     const inlet = this.#inletOfPort[frame.port] ?? null;
     // What is lost is told by the port of arrival: frames of two of them do not go out together.
@@ -396,7 +403,7 @@ export class AfpacketDriver implements Driver {
     const done = this.#card.stepIn(frame, this.#checksumOffset(inlet));
     if (done === CUT) return true;
     if (done !== COMPLETED) return false;
-    const memory = this.#frameSpace === IN_OVERFLOW ? inlet.overflow : inlet.memory;
+    const memory = this.#memoryOf(inlet);
     memory[this.#frameVnet] = 0;
     frame.flags &= ~FRAME_CHECKSUM_PARTIAL;
     frame.checksumStart = -1;

@@ -46,4 +46,16 @@ export class Frame {
   constructor(octets: FrameBuffer) {
     this.octets = octets;
   }
+
+  /** Takes over what is known of another frame, all but its octets. */
+  describeAs(other: Frame): void {
+    this.length = other.length;
+    this.originalLength = other.originalLength;
+    this.port = other.port;
+    this.flags = other.flags;
+    this.seconds = other.seconds;
+    this.nanoseconds = other.nanoseconds;
+    this.checksumStart = other.checksumStart;
+    this.segmentSize = other.segmentSize;
+  }
 }

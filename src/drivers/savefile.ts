@@ -461,11 +461,12 @@ export class SavefileDriver implements Driver {
 
   /** Gives the outgoing record the time of the last frame, in the resolution of the interface it leaves by. */
   #stamp(origin: SavefileInterface): void {
-    const frame = this.#resumed ?? this.#last;
-    if (frame instanceof Frame) {
-      this.#stampWith(origin, frame);
+    const resumed = this.#resumed;
+    if (resumed !== null) {
+      this.#stampWith(origin, resumed);
       return;
     }
+    const frame = this.#last;
     const scale = this.#reader.interfaces[frame.interfaceId]?.scale;
     if (
       scale === undefined ||

@@ -40,6 +40,8 @@ export class StandingPacket {
   isReplaced = false;
   /** The last {@link StandingPacket.take} found the pool without memory. */
   isExhausted = false;
+  /** The last {@link StandingPacket.take} let another chain stand for the packet. */
+  hasTaken = false;
 
   readonly #pool: Pool;
   readonly #packet: PacketState;
@@ -56,8 +58,6 @@ export class StandingPacket {
   #handedOver: IPRcvBuf | null = null;
   /** A second chain in its other cell, which stands for nothing. */
   #spare: IPRcvBuf | null = null;
-  /** The last {@link StandingPacket.take} let another chain stand for the packet. */
-  #hasTaken = false;
 
   constructor({ pool, packet, cutter, tracksChanges }: StandingOptions) {
     this.#pool = pool;
@@ -130,7 +130,7 @@ export class StandingPacket {
    * @returns the reason of a refusal, or ''
    */
   take(accept: boolean, lent: IPRcvBuf, layout: IpLayout): string {
-    this.#hasTaken = false;
+    this.hasTaken = false;
     const packet = this.#packet;
     const bytes = packet.lentBuffer;
     const candidate = this.#handedOver ?? packet.replacement;
@@ -176,7 +176,7 @@ export class StandingPacket {
     this.current = chain;
     this.isReplaced = true;
     this.#isStandIn = false;
-    this.#hasTaken = true;
+    this.hasTaken = true;
     this.#load(chain);
   }
 
@@ -189,11 +189,6 @@ export class StandingPacket {
   #load(chain: IPRcvBuf): void {
     if (chain.ipr_next === null && chain.ipr_buffer !== null)
       this.#packet.load(chain, chain.ipr_buffer, this.#replacement.layout);
-  }
-
-  /** The last {@link StandingPacket.take} let another chain stand for the packet. */
-  get hasTaken(): boolean {
-    return this.#hasTaken;
   }
 
   /** The replacement is still a chain that can be read and freed, whatever the last hook did to it. */

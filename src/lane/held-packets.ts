@@ -18,7 +18,7 @@ import { Frame, type FrameBuffer } from '../drivers/frame.ts';
 import { FORWARD } from '../firewall/constants.ts';
 import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import type { ChainEntry } from '../hook/chain-entries.ts';
-import { NO_FLOW } from '../hook/chain-flows.ts';
+import { type ChainFlows, NO_FLOW } from '../hook/chain-flows.ts';
 import type { Verdict } from '../hook/contract.ts';
 import { roomFor } from '../hook/hold-list.ts';
 import type { HookChain, Resumed } from '../hook/hook-chain.ts';
@@ -117,14 +117,7 @@ export class HeldPackets {
     const own = held.frame;
     copyOctets(frame.octets, buffer, frame.length);
     own.octets = buffer;
-    own.length = frame.length;
-    own.originalLength = frame.originalLength;
-    own.port = frame.port;
-    own.flags = frame.flags;
-    own.seconds = frame.seconds;
-    own.nanoseconds = frame.nanoseconds;
-    own.checksumStart = frame.checksumStart;
-    own.segmentSize = frame.segmentSize;
+    own.describeAs(frame);
     if (keepOffload === null) held.offload.fill(0);
     else keepOffload(held.offload);
     held.packet.set(packet);
@@ -137,10 +130,7 @@ export class HeldPackets {
     held.sinceMs[0] = nowMs;
     held.entry = entry;
     this.#keepHead(held);
-    const flows = chain.flows;
-    held.flow = flows === null || flows.index !== NO_FLOW ? (flows?.index ?? NO_FLOW) : flows.claimed;
-    held.flowTold = flows?.table.told ?? 0;
-    held.flowGeneration = flows === null || held.flow === NO_FLOW ? 0 : flows.table.records.generationOf(held.flow);
+    if (chain.flows !== null) keepFlow(held, chain.flows);
     held.chain = chain.suspend();
     return true;
   }
@@ -184,6 +174,14 @@ export class HeldPackets {
     buffer.views = [];
     return buffer;
   }
+}
+
+/** An invalid packet waits with the flow that it seems to be of. */
+function keepFlow(held: HeldPacket, { index, claimed, table }: ChainFlows): void {
+  const flow = index === NO_FLOW ? claimed : index;
+  held.flow = flow;
+  held.flowTold = table.told;
+  held.flowGeneration = flow === NO_FLOW ? 0 : table.records.generationOf(flow);
 }
 
 /** Octets that are copied one by one where the whole buffer does not fit: cheaper than the view of a part that `copy` makes. */

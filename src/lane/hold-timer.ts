@@ -16,7 +16,6 @@ const LEAST_NS = 1000;
 /** One lane's. */
 export class HoldTimer {
   readonly #clock: HookClock;
-  readonly #now: () => number;
   readonly #wake: () => void;
   readonly #onTime: () => void;
   readonly #onTurn: () => void;
@@ -25,13 +24,9 @@ export class HoldTimer {
   readonly #atMs = new Float64Array([Number.POSITIVE_INFINITY]);
   #isSoon = false;
 
-  /**
-   * @param now - milliseconds on that clock
-   * @param wake - called between two packets
-   */
-  constructor(clock: HookClock, now: () => number, wake: () => void) {
+  /** @param wake - called between two packets */
+  constructor(clock: HookClock, wake: () => void) {
     this.#clock = clock;
-    this.#now = now;
     this.#wake = wake;
     this.#onTime = () => {
       this.#timer = null;
@@ -44,8 +39,8 @@ export class HoldTimer {
     };
   }
 
-  /** Wakes at that time, or earlier; infinity for never. */
-  wakeAt(ms: number, nowMs: number = this.#now()): void {
+  /** Wakes at that time, or earlier; infinity for never. @param nowMs - what time it is on the same clock */
+  wakeAt(ms: number, nowMs: number): void {
     if (ms >= (this.#atMs[0] as number)) return;
     this.#timer?.cancel();
     this.#atMs[0] = ms;

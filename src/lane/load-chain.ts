@@ -451,7 +451,7 @@ function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: Runti
     release: (token, verdict) => {
       if (!isFinalVerdict(verdict))
         throw new TypeError(`${shown(verdict)} is no verdict that a packet which waited can get`);
-      return holdsOf()?.release(hook.owner ?? -1, token, verdict) ?? false;
+      return holdsOf()?.release(owner, token, verdict) ?? false;
     },
     prefixes: (name) => findTable(options.tables ?? new Map(), name),
     table: (table) => tables.find(name, table),
@@ -459,7 +459,7 @@ function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: Runti
       if (definition.hold === undefined)
         throw new TypeError('nothing may wait for a decision: say hold: { packets, mib, timeoutMs } in the definition');
       if (typeof ask !== 'function') throw new TypeError('decisions: ask is not a function');
-      return parts.addDecisions({ table: tables.find(name, table), ask, owner: hook.owner ?? -1, timers, holdsOf });
+      return parts.addDecisions({ table: tables.find(name, table), ask, owner, timers, holdsOf });
     },
     column: (column) => {
       if (flows === null || !Object.hasOwn(columnsOf(definition), column))
@@ -473,7 +473,7 @@ function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: Runti
     event: (type, about, fields) => events.add(owner, type, about, fields),
     log: (level, message) => options.log(level, name, message),
     send: (datagram) => options.send(datagram, name),
-    ...framesFor(name, options.hooks[hook.owner ?? -1]?.allow ?? NO_GRANT, options),
+    ...framesFor(name, options.hooks[owner]?.allow ?? NO_GRANT, options),
   };
 }
 

@@ -56,7 +56,7 @@ export class WaitingPackets {
     this.#now = now;
     this.#resume = resume;
     this.#held = new HeldPackets(chain, list.mostOctets, makeView);
-    const timer = new HoldTimer(clock ?? new LiveClock(), now, () => {
+    const timer = new HoldTimer(clock ?? new LiveClock(), () => {
       this.goOn();
       onWoken();
     });
@@ -64,7 +64,9 @@ export class WaitingPackets {
     this.#onReady = () => {
       timer.soon();
       // A clock of its own may go on before anything else runs.
-      if (clock !== undefined) timer.wakeAt(now());
+      if (clock === undefined) return;
+      const nowMs = now();
+      timer.wakeAt(nowMs, nowMs);
     };
     this.#keepOffload = driver.keepOffload === undefined ? null : (target) => driver.keepOffload?.(target);
   }
