@@ -447,9 +447,11 @@ export interface HookHead<Options> {
    */
   readonly needs?: HookNeeds | ((options: Options) => HookNeeds);
   /**
-   * Whether `setup` may be called where no packet will follow but those of a trial: by `--check`, and before each start.
+   * Whether `setup` may be called where no packet will follow but those of a trial: by `--check`, and before each start. Say true where it does
+   * nothing that is seen outside, such as speaking to a server; the trial then finds what is wrong with the hook before a packet does. A hook without
+   * `setup` is always tried. Replay and `firehook/testing` are no checks: they set up each hook.
    *
-   * @defaultValue true, and false where it needs the network
+   * @defaultValue false
    */
   readonly checkable?: boolean;
 }

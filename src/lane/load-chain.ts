@@ -397,7 +397,7 @@ async function setUp(hook: LoadedHook, options: LoadChainOptions, parts: Runtime
   options.log(
     'info',
     hook.name,
-    'was loaded and not tried, because its setup speaks to servers; checkable: true lets it',
+    'was loaded, its options checked, and not tried; write checkable: true into the hook if its setup may be called in a check',
   );
   return { ...hook, handlers: LOADED_ONLY };
 }
