@@ -13,5 +13,11 @@ import { portRule } from './_port-rule.ts';
 export default defineHook({
   name: 'drop-port',
   options: portRule,
-  setup: (rule) => ({ onPacket: (packet) => (rule.matches(packet) ? DROP : FORWARD) }),
+  setup(rule, { reason }) {
+    const verdicts = rule.reasons(reason).map(({ drop }) => drop);
+    const most = verdicts.length;
+    return {
+      onPacket: (packet) => (rule.matches(packet) ? (verdicts[rule.reasonOf(packet, most)] ?? DROP) : FORWARD),
+    };
+  },
 });

@@ -26,6 +26,7 @@ import { compileFilters, type MatchFilter } from './compile-filters.ts';
 import { ACCEPT, HELD, type HoldRule, REPLY, RESET, type Verdict } from './contract.ts';
 import { NOT_HELD, noVerdict } from './fault-text.ts';
 import { HoldList, NO_PLACE } from './hold-list.ts';
+import { type HookReasons, NO_REASON } from './hook-reasons.ts';
 import { filterOf, type LoadedHook } from './load-hook.ts';
 import type { Arrival, DatagramBuffer } from './packet/arrival.ts';
 import { ContextState, ContextView } from './packet/context-view.ts';
@@ -78,6 +79,8 @@ export interface HookChainOptions {
   readonly verifier?: Verifier | null;
   /** Null where no hook asks for flows. */
   readonly flows?: ChainFlows | null;
+  /** What hooks give reasons by. @defaultValue none does */
+  readonly reasons?: HookReasons | null;
 }
 
 /** A packet that waited and goes on, as {@link HookChain.resume} takes it. */
@@ -134,6 +137,9 @@ export class HookChain {
   readonly #packet: PacketState;
   readonly #packetView: PacketView;
   readonly #tracksChanges: boolean;
+  readonly #reasons: HookReasons | null;
+  /** What the hook had seen and settled that gave a reason last. */
+  readonly #reasonAt = new Float64Array(2);
   /** The interface index of the packet as it came, and the other one that it may be given. */
   readonly #reach = new Float64Array(2);
   /** Of `context`. */
@@ -154,10 +160,21 @@ export class HookChain {
     const rules = this.#holdRules();
     this.holds = rules.some((rule) => rule !== null) ? new HoldList(rules) : null;
     this.#packet = new PacketState(options.pool, flows, this.holds);
-    this.streams = new ChainStreams(this.hooks, flows, this.#packet, options.onHookError);
+    const reasons = options.reasons ?? null;
+    this.#reasons = reasons;
+    this.streams = new ChainStreams(this.hooks, flows, this.#packet, options.onHookError, (hook, answer) => {
+      const plain = this.#takeReason(hook, answer);
+      // A connection that goes on decides nothing about the packet.
+      if (plain === ACCEPT) reasons?.forget();
+      return plain;
+    });
     this.#callHook = compileCalls(
       this.hooks.map((hook) => (hook.kind === 'defined' ? hook.handlers : null)),
       this.streams.ofHook,
+      {
+        ofHook: this.owners.map((owner) => reasons?.isOf(owner) ?? false),
+        take: (hook, answer) => this.#takeReason(hook, answer),
+      },
     );
     this.#packetView = new PacketView(this.#packet);
     this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
@@ -364,6 +381,7 @@ export class HookChain {
     const { entry, verdict, chain, head } = resumed;
     const { hook, row } = entry;
     const counters = this.counters;
+    this.#reasons?.forget();
     this.#flows?.resume(resumed.flow, resumed.flowGeneration, resumed.flowTold);
     this.decidedBy = -1;
     this.byFault = false;
@@ -429,6 +447,29 @@ export class HookChain {
       }
       pool.owner = owner;
     }
+  }
+
+  /** Takes the reason from what a hook returned, and notes with which of its packets that was. Numbers stay in arrays: as parameters they are boxed. */
+  #takeReason(hook: number, answer: unknown): unknown {
+    if (this.#reasons === null) return answer;
+    const { counters } = this;
+    const row = hook * HOOK_WIDTH;
+    this.#reasonAt[0] = counters[row + SEEN] as number;
+    this.#reasonAt[1] = counters[row + SETTLED] as number;
+    return this.#reasons.take(this.owners[hook] as number, answer);
+  }
+
+  /**
+   * Place of the reason that the hook gave which ended the chain, in {@link HookReasons}; `NO_REASON` where it gave none, and where all said
+   * FORWARD. To be read before the next {@link HookChain.run}.
+   */
+  get decidedReason(): number {
+    const { decidedBy, counters } = this;
+    if (this.#reasons === null || decidedBy < 0 || this.byFault) return NO_REASON;
+    const row = decidedBy * HOOK_WIDTH;
+    // Otherwise the hook was not called for this packet, or it was and gave none.
+    if (this.#reasonAt[0] !== counters[row + SEEN] || this.#reasonAt[1] !== counters[row + SETTLED]) return NO_REASON;
+    return this.#reasons.lastOf(this.owners[decidedBy] as number);
   }
 
   /** Whether the packet, as the hooks before have left it, belongs to the filter of a hook. */

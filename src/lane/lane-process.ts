@@ -156,7 +156,7 @@ async function run(spec: LaneSpec): Promise<void> {
       mirror: (to, octets) => lane?.mirror(to, octets) ?? false,
     },
   });
-  const { chain, hooks, interests, verifier, teardown, flows, metrics, events, readGauges } = loaded;
+  const { chain, hooks, interests, verifier, teardown, flows, metrics, reasons, events, readGauges } = loaded;
   blame = loaded.blame;
   drivers = chain.hooks.flatMap(({ name, owner = -1 }) => {
     const door = loaded.drivers.get(name);
@@ -188,6 +188,7 @@ async function run(spec: LaneSpec): Promise<void> {
     pool: systemPool,
     flows,
     metrics,
+    reasons,
     events,
     driverStats: () => driver.stats(),
   });
@@ -215,15 +216,18 @@ async function run(spec: LaneSpec): Promise<void> {
   const done = receive(driver, lane);
   progress.writeAll(0);
   const rings = driver instanceof AfpacketDriver ? driver.rings : [];
-  tell({ type: 'ready', hooks, metrics: metrics.definitions(chain.owners), rings, kernelFilter, tables: [] });
+  const { owners } = chain;
+  const declared = { metrics: metrics.definitions(owners), reasons: reasons.definitions(owners) };
+  tell({ type: 'ready', hooks, ...declared, rings, kernelFilter, tables: [] });
   await done;
 }
 
 /** A lane without packets of its own: shows the hooks what is to be shown, and ends. */
 async function endTrial(spec: LaneSpec, loaded: LoadedChain, notes: FaultNotes): Promise<void> {
   const { hooks, tables } = loaded;
-  const metrics = loaded.metrics.definitions(loaded.chain.owners);
-  const ready: FromLane = { type: 'ready', hooks, metrics, rings: [], kernelFilter: null, tables };
+  const { owners } = loaded.chain;
+  const declared = { metrics: loaded.metrics.definitions(owners), reasons: loaded.reasons.definitions(owners) };
+  const ready: FromLane = { type: 'ready', hooks, ...declared, rings: [], kernelFilter: null, tables };
   if (spec.mode === 'check') {
     loaded.teardown();
     tell(ready, () => process.exit(0));

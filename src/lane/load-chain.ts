@@ -29,6 +29,7 @@ import { type HoldList, isFinalVerdict } from '../hook/hold-list.ts';
 import { HookChain, type HookChainOptions } from '../hook/hook-chain.ts';
 import { HookEvents } from '../hook/hook-events.ts';
 import { HookMetrics } from '../hook/hook-metrics.ts';
+import { HookReasons } from '../hook/hook-reasons.ts';
 import { chainInterests } from '../hook/interest.ts';
 import { assertUniqueNames, describeHookError, type LoadedHook, loadHook, placeOfVerdict } from '../hook/load-hook.ts';
 import { ColumnView } from '../hook/packet/flow-view.ts';
@@ -129,6 +130,8 @@ export interface LoadedChain {
   readonly flows: FlowTable | null;
   /** Counters and gauges that the hooks have declared. */
   readonly metrics: HookMetrics;
+  /** The reasons that they have declared. */
+  readonly reasons: HookReasons;
   /** What they made of events. */
   readonly events: HookEvents;
   /** Asks the gauges of the hooks for their numbers; not within a packet. */
@@ -197,6 +200,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   };
   const clock = options.clock ?? new LiveClock();
   const metrics = new HookMetrics();
+  const reasons = new HookReasons();
   const events = new HookEvents({ memory: null, ...options.events, now: () => clock.now() });
   const readGauges = (): void => metrics.readGauges((owner, error) => blame(owner, 'threw in a gauge', error));
   const tables = new HookTables({ shared: options.shared ?? null, isCheck: options.mode === 'check', clock });
@@ -211,6 +215,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
       flows,
       tables,
       metrics,
+      reasons,
       events,
       timers: timersOf[owner] as HookTimers,
       holdsOf: () => chain?.holds ?? null,
@@ -221,6 +226,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
       },
     });
     metrics.close(owner);
+    reasons.close(owner);
   }
   const made = makeChain({
     hooks: loaded,
@@ -229,6 +235,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     trackChanges: options.trackChanges,
     verifier,
     flows: loaded.some(needsFlows) ? flows : null,
+    reasons: reasons.count === 0 ? null : reasons,
     onFault: (hook, reason, error, pointer) => fault(hook.name, () => describe(hook, reason, error, pointer)),
   });
   chain = made;
@@ -251,6 +258,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     drivers: new Map([...driverOf].map(([name, { door }]) => [name, door])),
     flows: loaded.some(needsFlows) ? (flows?.table ?? null) : null,
     metrics,
+    reasons,
     events,
     readGauges,
     tables: tables.demands,
@@ -365,6 +373,7 @@ interface RuntimeParts {
   readonly flows: ChainFlows | null;
   readonly tables: HookTables;
   readonly metrics: HookMetrics;
+  readonly reasons: HookReasons;
   readonly events: HookEvents;
   readonly timers: HookTimers;
   /** The packets that wait, once there is a chain. */
@@ -436,7 +445,7 @@ function makeFlows(hooks: readonly LoadedHook[], { flows = DEFAULT_FLOWS }: Load
 }
 
 function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: RuntimeParts): HookRuntime {
-  const { flows, tables, timers, holdsOf, metrics, events } = parts;
+  const { flows, tables, timers, holdsOf, metrics, reasons, events } = parts;
   const { name, definition, owner = -1 } = hook;
   return {
     name,
@@ -449,9 +458,12 @@ function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: Runti
     every: (ms, run) => timers.every(ms, run),
     cancel: (timer) => timers.cancel(timer),
     release: (token, verdict) => {
-      if (!isFinalVerdict(verdict))
+      const plain = reasons.plain(owner, verdict);
+      if (!isFinalVerdict(plain))
         throw new TypeError(`${shown(verdict)} is no verdict that a packet which waited can get`);
-      return holdsOf()?.release(owner, token, verdict) ?? false;
+      if (holdsOf()?.release(owner, token, plain) !== true) return false;
+      reasons.note(owner, verdict);
+      return true;
     },
     prefixes: (name) => findTable(options.tables ?? new Map(), name),
     table: (table) => tables.find(name, table),
@@ -459,7 +471,7 @@ function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: Runti
       if (definition.hold === undefined)
         throw new TypeError('nothing may wait for a decision: say hold: { packets, mib, timeoutMs } in the definition');
       if (typeof ask !== 'function') throw new TypeError('decisions: ask is not a function');
-      return parts.addDecisions({ table: tables.find(name, table), ask, owner, timers, holdsOf });
+      return parts.addDecisions({ table: tables.find(name, table), ask, owner, timers, holdsOf, reasons });
     },
     column: (column) => {
       if (flows === null || !Object.hasOwn(columnsOf(definition), column))
@@ -470,6 +482,7 @@ function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: Runti
     },
     counter: (name, help) => metrics.counter(owner, name, help),
     gauge: (name, read, help) => metrics.gauge(owner, name, read, help),
+    reason: (text) => reasons.declare(owner, text),
     event: (type, about, fields) => events.add(owner, type, about, fields),
     log: (level, message) => options.log(level, name, message),
     send: (datagram) => options.send(datagram, name),
