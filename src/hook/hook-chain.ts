@@ -83,6 +83,14 @@ export interface HookChainOptions {
   readonly reasons?: HookReasons | null;
 }
 
+/** Whoever wants to know of each call of a hook. It is on the packet path while it watches, and nothing of it is there while it does not. */
+export interface HookWatch {
+  /** The hook at this place is about to be called. */
+  enter(hook: number): void;
+  /** It has returned, or thrown. */
+  leave(hook: number): void;
+}
+
 /** A packet that waited and goes on, as {@link HookChain.resume} takes it. */
 export interface Resumed {
   /** The hook that held it. */
@@ -129,7 +137,10 @@ export class HookChain {
 
   readonly #flows: ChainFlows | null;
   readonly #endedFlow: EndedFlowView | null;
-  readonly #callHook: CallHook;
+  /** `#ownCalls`, or the same watched. */
+  #callHook: CallHook;
+  readonly #ownCalls: CallHook;
+  #watch: HookWatch | null = null;
   readonly #matchFilter: MatchFilter;
   readonly #pool: Pool;
   readonly #faultVerdict: Verdict;
@@ -168,7 +179,7 @@ export class HookChain {
       if (plain === ACCEPT) reasons?.forget();
       return plain;
     });
-    this.#callHook = compileCalls(
+    this.#ownCalls = compileCalls(
       this.hooks.map((hook) => (hook.kind === 'defined' ? hook.handlers : null)),
       this.streams.ofHook,
       {
@@ -176,6 +187,7 @@ export class HookChain {
         take: (hook, answer) => this.#takeReason(hook, answer),
       },
     );
+    this.#callHook = this.#ownCalls;
     this.#packetView = new PacketView(this.#packet);
     this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
     this.#onFault = options.onFault;
@@ -526,8 +538,36 @@ export class HookChain {
     return this.decidedBy === POOL_EXHAUSTED;
   }
 
-  /** Calls a hook through one of the doors of Windows: seven arguments for IPv4, or the read-only one for IPv6. */
-  #callDriver({ callback, ipv6, driver }: ChainEntry, layout: IpLayout, context: ContextState): Verdict {
+  /** Has each call of a hook told to somebody from now on; null: to nobody. Not within a packet. */
+  watch(watch: HookWatch | null): void {
+    const call = this.#ownCalls;
+    this.#watch = watch;
+    this.#callHook =
+      watch === null
+        ? call
+        : (hook, packet, context, isFresh) => {
+            watch.enter(hook);
+            try {
+              return call(hook, packet, context, isFresh);
+            } finally {
+              watch.leave(hook);
+            }
+          };
+  }
+
+  /** Calls a hook through one of the doors of Windows. */
+  #callDriver(entry: ChainEntry, layout: IpLayout, context: ContextState): Verdict {
+    if (this.#watch === null) return this.#callWindows(entry, layout, context);
+    this.#watch.enter(entry.hook);
+    try {
+      return this.#callWindows(entry, layout, context);
+    } finally {
+      this.#watch.leave(entry.hook);
+    }
+  }
+
+  /** Seven arguments for IPv4, or the read-only one for IPv6. */
+  #callWindows({ callback, ipv6, driver }: ChainEntry, layout: IpLayout, context: ContextState): Verdict {
     const { standing } = this;
     if (!standing.isReplaced) this.#packet.open();
     if (callback !== null) {

@@ -153,6 +153,11 @@ export class HookReasons {
     this.#last = NO_REASON;
   }
 
+  /** Whose reason it is at a place: the hook's place in the configuration. */
+  ownerOf(place: number): number {
+    return this.#owners[place] ?? NO_REASON;
+  }
+
   /** The text of a place; null for {@link NO_REASON}. */
   textOf(place: number): string | null {
     return this.#texts[place] ?? null;
