@@ -194,9 +194,9 @@ export class PacketTracer implements HookWatch {
     const { chain, reasons, ledger, onPacket } = this.#options;
     const { frame, way } = packet;
     const counted = this.#counted(ledger);
-    // Booked before the packet was looked at.
-    if (!isResumed) addArrival(counted, frame);
     const { fate, cause } = fateOf(counted);
+    // Booked before the packet was looked at.
+    addEarlier(counted, frame, isResumed);
     const isDecided =
       chain.decidedBy >= 0 && (cause === null || cause === 'droppedByHook' || cause === 'droppedByFault');
     const hooks = chain.hooks.map((_, index) => this.#hook(index)).filter((one) => one !== null);
@@ -285,12 +285,17 @@ export class PacketTracer implements HookWatch {
   }
 }
 
-function addArrival(counted: Partial<Record<WayCounter, number>>, { length, flags }: Frame): void {
+/** What the lane has booked of a packet before it is told: that it came, or that it waits no longer. */
+function addEarlier(counted: Partial<Record<WayCounter, number>>, { length, flags }: Frame, isResumed: boolean): void {
   const add = (name: WayCounter, amount: number): void => {
     const sum = (counted[name] ?? 0) + amount;
     if (sum === 0) delete counted[name];
     else counted[name] = sum;
   };
+  if (isResumed) {
+    add('held', -1);
+    return;
+  }
   add('received', 1);
   add('receivedOctets', length);
   if ((flags & FRAME_SEGMENT) !== 0) add('extraSegments', 1);
