@@ -173,7 +173,7 @@ async function run(spec: LaneSpec): Promise<void> {
       mirror: (to, octets) => lane?.mirror(to, octets) ?? false,
     },
   });
-  const { chain, hooks, interests, verifier, teardown, flows, metrics, events, readGauges } = loaded;
+  const { chain, hooks, interests, verifier, teardown, flows, metrics, reasons, events, readGauges } = loaded;
   blame = loaded.blame;
   const blameFor = loaded.blameFor;
   drivers = chain.hooks.flatMap(({ name, owner = -1 }) => {
@@ -206,6 +206,7 @@ async function run(spec: LaneSpec): Promise<void> {
     pool: systemPool,
     flows,
     metrics,
+    reasons,
     events,
     driverStats: () => driver.stats(),
   });
@@ -255,7 +256,9 @@ async function run(spec: LaneSpec): Promise<void> {
   const kernelFilter = spec.isSuccessor ? null : begin();
   progress.writeAll(0);
   const rings = driver instanceof AfpacketDriver ? driver.rings : [];
-  tell({ type: 'ready', hooks, metrics: metrics.definitions(chain.owners), rings, kernelFilter, tables: [] });
+  const { owners } = chain;
+  const declared = { metrics: metrics.definitions(owners), reasons: reasons.definitions(owners) };
+  tell({ type: 'ready', hooks, ...declared, rings, kernelFilter, tables: [] });
 }
 
 /** A step of a handover, and what came of it. */
@@ -272,8 +275,9 @@ function takeStep({ id, ...step }: { readonly id: number } & HandoverStep): void
 /** A lane without packets of its own: shows the hooks what is to be shown, and ends. */
 async function endTrial(spec: LaneSpec, loaded: LoadedChain, notes: FaultNotes): Promise<void> {
   const { hooks, tables } = loaded;
-  const metrics = loaded.metrics.definitions(loaded.chain.owners);
-  const ready: FromLane = { type: 'ready', hooks, metrics, rings: [], kernelFilter: null, tables };
+  const { owners } = loaded.chain;
+  const declared = { metrics: loaded.metrics.definitions(owners), reasons: loaded.reasons.definitions(owners) };
+  const ready: FromLane = { type: 'ready', hooks, ...declared, rings: [], kernelFilter: null, tables };
   if (spec.mode === 'check') {
     loaded.teardown();
     tell(ready, () => process.exit(0));

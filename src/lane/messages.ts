@@ -240,7 +240,7 @@ export type ToLane =
   | { readonly type: 'retire' }
   | { readonly type: 'stop' };
 
-/** Octets of the longest line of a lane, its newline not counted: `ready` with all metrics that there can be. */
-export const MAX_LANE_LINE = 256 * 1024;
+/** Octets of the longest line of a lane, its newline not counted: `ready` with all metrics and reasons that there can be. */
+export const MAX_LANE_LINE = 384 * 1024;
 /** Characters of the longest message of a lane that failed. */
 export const MAX_FAILURE = 8 * 1024;

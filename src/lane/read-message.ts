@@ -13,6 +13,7 @@ import { ERRORS, type ErrorCode } from '../errors.ts';
 import { MOST_TABLE_NAME } from '../hook/table-rules.ts';
 import { MOST_ENTRIES, MOST_KEY_OCTETS } from '../table/table-layout.ts';
 import { METRIC_HELP, METRIC_NAME, MOST_METRICS } from '../telemetry/metrics.ts';
+import { MOST_REASONS, REASON_TEXT } from '../telemetry/reasons.ts';
 import { MAX_DEVICE_TEXT, MAX_FAILURE } from './messages.ts';
 
 /** Highest number that a port, a slot count or the like can have. */
@@ -38,6 +39,11 @@ const laneReady = z.strictObject({
   hooks: z.array(hookInfo).max(1024).readonly(),
   /** Counters and gauges of the hooks, in the order of their numbers in the progress file. */
   metrics: z.array(metric).max(MOST_METRICS).readonly(),
+  /** What the hooks give reasons by, in the order of their numbers in the progress file. */
+  reasons: z
+    .array(z.strictObject({ hook: z.int().min(0).max(MOST), text: z.string().regex(REASON_TEXT) }))
+    .max(MOST_REASONS)
+    .readonly(),
   /** What the kernel gave; empty with `pcap`. */
   rings: z
     .array(z.strictObject({ port: z.int().min(0).max(MOST), slots: z.int().min(0).max(MOST) }))

@@ -371,12 +371,15 @@ export class LaneChild implements LaneHandle {
           this.kill('it told of rings or hooks that it was not given');
           break;
         }
-        if (message.metrics.some(({ hook }) => hook >= message.hooks.length)) {
+        if ([...message.metrics, ...message.reasons].some(({ hook }) => hook >= message.hooks.length)) {
           this.kill('it told of counters of hooks that there are not');
           break;
         }
         if (this.#isBeyondReach()) break;
-        if (this.#reader !== null) this.#reader.metrics = message.metrics;
+        if (this.#reader !== null) {
+          this.#reader.metrics = message.metrics;
+          this.#reader.reasons = message.reasons;
+        }
         this.#watchNumbers();
         this.#events.ready(message);
         break;

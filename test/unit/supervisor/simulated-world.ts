@@ -387,7 +387,7 @@ export class SimulatedLane implements LaneHandle {
       clock.setTimer(() => {
         if (!this.isAlive) return;
         this.isReady = true;
-        events.ready({ type: 'ready', hooks: [], metrics: [], rings: [], kernelFilter: null, tables: [] });
+        events.ready({ type: 'ready', hooks: [], metrics: [], reasons: [], rings: [], kernelFilter: null, tables: [] });
       }, manners.readyMs);
     }, manners.openMs);
   }
