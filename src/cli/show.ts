@@ -56,6 +56,9 @@ export function showStatus(report: StatusReport, width?: number): string {
         ? `down; ${report.lane.lastError ?? 'starting'}`
         : `pid ${report.lanes.map(pinned).join(', ')}, user ${report.lane.user}, restarted ${report.lane.restarts} times`,
     ],
+    ...report.lanes.flatMap(({ pid, stalled }): [string, string][] =>
+      stalled === null ? [] : [['stands', `pid ${pid}: ${stalled}`]],
+    ),
     ...ringLines(report.lanes).map((line): [string, string] => ['ring', line]),
     ['lease', lapsesOf(report)],
     ...report.tables.flatMap(tableLines),

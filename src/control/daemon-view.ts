@@ -47,6 +47,8 @@ export interface LaneView {
   readonly kernelFilter: string | null;
   /** Packets can come to it. */
   readonly isReady: boolean;
+  /** Why it takes no packets at this moment, with the hook that runs; null while it does. */
+  readonly stalled: string | null;
   /** Asks a device of a driver that it runs. Rejects when no answer comes. */
   ask(request: Omit<DeviceRequest, 'id'>): Promise<DeviceAnswer>;
   /** Its numbers now; null before the first. */

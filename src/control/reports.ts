@@ -130,6 +130,8 @@ export interface LaneReport {
   readonly cgroup: string | null;
   /** What the kernel gave it, way by way; empty with `pcap`. */
   readonly rings: readonly RingReport[];
+  /** Why it takes no packets at this moment, with the hook that runs; null while it does. */
+  readonly stalled: string | null;
 }
 
 /** One direction in `firehook stats`. */
@@ -244,11 +246,12 @@ export class Reports implements ControlReports {
         restarts: daemon.laneRestarts,
         lastError: daemon.lastLaneError,
       },
-      lanes: daemon.lanes.map(({ pid, cpu, cgroup, rings }) => ({
+      lanes: daemon.lanes.map(({ pid, cpu, cgroup, rings, stalled }) => ({
         pid,
         cpu,
         cgroup,
         rings: describeRings(daemon.rings, rings),
+        stalled,
       })),
       hooks: daemon.hooks.map(({ name }) => name),
       tables: daemon.tables.map(({ sinceMs, error, ...table }) => ({
@@ -295,6 +298,7 @@ export class Reports implements ControlReports {
     return {
       ok: hookFaults + lost + laneRestarts + unhooked.length + stale.length === 0 && lastError === null,
       problems: [
+        ...daemon.lanes.flatMap(({ pid, stalled }) => (stalled === null ? [] : [`lane ${pid} stands: ${stalled}`])),
         ...unhooked.map(({ interfaces }) => `the hooks do not decide about ${interfaces.join(' and ')}`),
         ...(hookFaults > 0 ? [`hooks were at fault: ${atFault}`] : []),
         ...(lost > 0 ? [`packets were lost: ${lost.toLocaleString('en-US')}`] : []),

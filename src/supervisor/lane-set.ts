@@ -129,7 +129,7 @@ const READY_TIMEOUT_MS = 60_000;
 /** How long a lane may take to empty its ring and end after it was told to. */
 const STOP_TIMEOUT_MS = 2_000;
 /** A lane without progress for this long hangs, and is killed. */
-const HANG_MS = 3_000;
+export const HANG_MS = 3_000;
 /** Delay before a lane that died is started again: doubles up to the limit, and starts anew after a good while. */
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 30_000;
@@ -234,6 +234,11 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
     for (const [index, record] of lanes.entries()) {
       if ((stalledMs[index] ?? 0) > HANG_MS) this.#kill(record, named(`no progress for ${HANG_MS / 1000} s`, record));
     }
+  }
+
+  /** Kills one for what it did. */
+  killFor(record: LaneRecord<Plan>, reason: string): void {
+    this.#kill(record, named(reason, record));
   }
 
   /** Ends all at once, without waiting for any. Why is not their fault, and said by who calls this. */
@@ -351,6 +356,9 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
 }
 
 /** A reason with the hook that did not return, where there is one. */
-function named(reason: string, { handle: { running } }: { readonly handle: LaneHandle }): string {
+export function named(
+  reason: string,
+  { handle: { running } }: { readonly handle: Pick<LaneHandle, 'running'> },
+): string {
   return running === '' ? reason : `${reason} while ${running}`;
 }

@@ -24,7 +24,8 @@ import type { Logger } from '../telemetry/logger.ts';
 import { AttachKeeper, describe } from './attach-keeper.ts';
 import { Attempt } from './attempt.ts';
 import type { Clock, Timer } from './clock.ts';
-import { type LaneEnd, type LanePlan, type LaneRecord, LaneSet, type StartLane } from './lane-set.ts';
+import { DrainGuard } from './drain-guard.ts';
+import { HANG_MS, type LaneEnd, type LanePlan, type LaneRecord, LaneSet, named, type StartLane } from './lane-set.ts';
 import { takeBackStrays } from './strays.ts';
 
 /** What the supervisor is doing. */
@@ -50,12 +51,18 @@ export interface ReconcilerOptions<Plan extends LanePlan> {
   planLanes(attachments: readonly Attachment[], links: ReadonlyMap<string, Link>): Promise<Plan>;
   /** A lane is gone: its last numbers. */
   laneEnded(record: LaneRecord<Plan>, end: LaneEnd): void;
+  /** Lanes stand, and the hooks have lost the traffic: why, with the hook that runs. */
+  stalled?(text: string): void;
 }
 
 /** Everything is looked at this often, also when nothing has been heard. */
 const LOOK_MS = 1_000;
 /** Least time from one turn to the next: a storm of events costs a turn now and then. */
 const GAP_MS = 50;
+/** As long as the thread of the lease lets the word of a lane stand: from then on `onDown` holds. */
+const STALLED_MS = 400;
+/** A lane that is not ready by then, with a hook at work, is worth a word in `status`. */
+const LATE_MS = 3_000;
 /** How often the lease hears that the main loop is alive. */
 const BEAT_MS = 500;
 /** How often probe frames go through the detours, and how soon after one was lost. */
@@ -71,6 +78,7 @@ const STOP_MS = 5_000;
 export class Reconciler<Plan extends LanePlan = LanePlan> {
   readonly keepers: readonly AttachKeeper[];
   readonly lanes: LaneSet<Plan>;
+  readonly #drain: DrainGuard<Plan>;
   readonly #options: ReconcilerOptions<Plan>;
   readonly #links: Attempt;
   readonly #planning: Attempt;
@@ -122,6 +130,32 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
       ended: options.laneEnded,
       failed: (error) => this.#failed(error),
     });
+    this.#drain = new DrainGuard<Plan>({
+      clock,
+      log,
+      plumbing,
+      lanes: () => this.#leasedLanes,
+      ports: () => this.heldIfindexes,
+      isCounted: () => this.keepers.every(({ takers }) => takers.length === 0),
+      changed: () => this.#drainChanged(),
+      forged: (record) => {
+        this.lanes.killFor(record, 'it says that it took packets that the kernel has not counted');
+      },
+    });
+  }
+
+  /** Why a lane takes nothing at this moment, with the hook that runs; null while it does. */
+  stallOf(record: LaneRecord<Plan>): string | null {
+    const place = this.#leasedLanes.indexOf(record);
+    if (place === -1) {
+      const startsMs = this.#options.clock.now() - record.startedMs;
+      if (record.phase === 'ready' || record.handle.running === '' || startsMs < LATE_MS) return null;
+      return named(`not ready after ${(startsMs / 1000).toFixed(1)} s`, record);
+    }
+    const stalledMs = this.#options.plumbing.lease.state.stalledMs[place] ?? 0;
+    if (stalledMs >= STALLED_MS) return named(`no progress for ${(stalledMs / 1000).toFixed(1)} s`, record);
+    if (!this.#drain.isUndrained) return null;
+    return named(`packets have waited for ${(this.#drain.waitedMs / 1000).toFixed(1)} s`, record);
   }
 
   /** What the supervisor is doing. */
@@ -179,6 +213,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
     plumbing.onChange(() => this.wake());
     plumbing.lease.onChange(() => this.#leaseChanged());
     this.#beat();
+    this.#drain.start();
     const started = new Promise<void>((resolve, reject) => {
       this.#started = { resolve, reject };
     });
@@ -198,6 +233,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
   async stop(beforeLanes: () => Promise<void> = async () => undefined): Promise<void> {
     const { clock, plumbing } = this.#options;
     this.#phase = 'stopping';
+    this.#drain.stop();
     this.#applyLease();
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
@@ -216,6 +252,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
   /** Closes the fence and kills the lanes; the tables stay as they are, so that `onDown` holds. Waits for nothing. */
   abandon(): void {
     this.#phase = 'stopping';
+    this.#drain.stop();
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
     this.#options.plumbing.lease.close(true);
@@ -327,7 +364,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
   }
 
   #lookAtLanes(): void {
-    this.lanes.killHung(this.#leasedLanes, this.#options.plumbing.lease.state.stalledMs);
+    this.#killHung();
     this.lanes.step();
     this.#scheduleLanes();
   }
@@ -353,6 +390,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
       !this.#isEnded() &&
       this.lanes.isOnPlan &&
       ready.length > 0 &&
+      !this.#drain.isUndrained &&
       // Lanes run for exactly what is whole: nothing of it has come to harm since they were planned.
       this.#planned === identityOf(whole);
     const ports = isSound ? whole.flatMap(({ ifindexes }) => ifindexes) : [];
@@ -376,6 +414,26 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
     this.#options.plumbing.lease.allow(allowed);
   }
 
+  #killHung(): void {
+    this.lanes.killHung(this.#leasedLanes, this.#options.plumbing.lease.state.stalledMs);
+    if (this.#drain.waitedMs <= HANG_MS) return;
+    for (const record of this.#leasedLanes) {
+      this.lanes.killFor(record, `it has taken no packet for ${HANG_MS / 1000} s while packets waited`);
+    }
+  }
+
+  /** Packets wait that no lane takes, whatever their words of progress say; or they are taken again. */
+  #drainChanged(): void {
+    this.#applyLease();
+    const [record] = this.#leasedLanes;
+    if (this.#drain.isUndrained && record !== undefined && this.#phase === 'running') {
+      const stalled = named('a lane takes no packet though packets wait', record);
+      this.#options.log.warn(`The lease is taken away (${stalled}): onDown is in force until packets are taken again.`);
+      this.#options.stalled?.(stalled);
+    }
+    this.wake();
+  }
+
   #leaseChanged(): void {
     const { lapses, lastError, stalledMs } = this.#options.plumbing.lease.state;
     if (lapses > this.#lapses && this.#phase === 'running') {
@@ -384,6 +442,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
       const stalled = running === '' ? 'a lane made no progress' : `a lane made no progress while ${running}`;
       const why = lastError === null ? stalled : lastError;
       this.#options.log.warn({ lapses }, `The lease lapsed (${why}): onDown is in force until it is held again.`);
+      if (lastError === null) this.#options.stalled?.(stalled);
     }
     this.#lapses = lapses;
     this.wake();
@@ -394,7 +453,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
     const { clock, plumbing } = this.#options;
     plumbing.lease.beat();
     // A lane that hangs is seen here too while a turn waits for the kernel.
-    this.lanes.killHung(this.#leasedLanes, plumbing.lease.state.stalledMs);
+    this.#killHung();
     this.#timers.set(
       'beat',
       clock.setTimer(() => this.#beat(), BEAT_MS),

@@ -126,6 +126,7 @@ export class Supervisor implements DaemonView {
       planLanes: (attachments, links) => this.#planLanes(attachments, links),
       startLane: (plan, place, isFirst, events) => this.#startLane(plan, place, isFirst, events),
       laneEnded: (record, end) => this.#laneEnded(record, end),
+      stalled: (text) => this.#noteError(text),
     });
   }
 
@@ -215,8 +216,10 @@ export class Supervisor implements DaemonView {
   get lanes(): readonly LaneView[] {
     return this.#loop.lanes.records
       .filter(({ phase }) => phase !== 'exited')
-      .map(({ handle, report, phase }) => ({
+      .map((record) => ({ stalled: this.#loop.stallOf(record), ...record }))
+      .map(({ handle, report, phase, stalled }) => ({
         isReady: phase === 'ready',
+        stalled,
         ask: (request) => handle.ask(request),
         pid: handle.pid,
         cpu: handle.cpu,
