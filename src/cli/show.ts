@@ -49,6 +49,14 @@ export function showStatus(report: StatusReport, width?: number): string {
     ...report.attaches.flatMap(({ tolerated, interfaces }): [string, string][] =>
       tolerated.length === 0 ? [] : [['tolerated', `${interfaces.join(' and ')}: ${tolerated.join(', ')}`]],
     ),
+    ...report.attaches.flatMap(({ proven, interfaces }): [string, string][] =>
+      proven === null
+        ? []
+        : [
+            ['proven', `${interfaces.join(' and ')}, ${proven.secondsAgo} s ago: ${proven.shown}`],
+            ['', `NOT shown: ${proven.unshown}`],
+          ],
+    ),
     ['driver', report.driver],
     [
       'lane',

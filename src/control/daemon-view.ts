@@ -33,6 +33,8 @@ export interface AttachView {
   readonly takers: readonly EarlierTaker[];
   /** Kinds that the configuration lets take frames before firehook. */
   readonly tolerated: readonly string[];
+  /** What a frame of firehook's own has shown since it was attached; null while none has. `atMs` is on the clock of `performance.now`. */
+  readonly proof: { readonly atMs: number; readonly shown: string; readonly unshown: string } | null;
 }
 
 /** A lane that runs or starts. */

@@ -60,6 +60,8 @@ export interface StatusReport {
     /** What takes frames before firehook, one sentence each. */
     readonly earlierTakers: readonly string[];
     readonly tolerated: readonly string[];
+    /** That its traffic meets the hooks, shown by frames of firehook's own; null while it has not been. */
+    readonly proven: { readonly secondsAgo: number; readonly shown: string; readonly unshown: string } | null;
   }[];
   /** Since the start: how often the lease was lost while lanes ran, and what the kernel refused. */
   readonly leaseHistory: {
@@ -232,9 +234,11 @@ export class Reports implements ControlReports {
       uptimeSeconds: secondsSince(daemon.startedAtMs),
       driver: config.driver,
       lease: !steals ? 'none' : daemon.isLeaseHeld ? 'held' : 'lapsed',
-      attaches: daemon.attaches.map(({ takers, ...attach }) => ({
+      attaches: daemon.attaches.map(({ takers, proof, ...attach }) => ({
         ...attach,
         earlierTakers: takers.map(({ text }) => text),
+        proven:
+          proof === null ? null : { secondsAgo: secondsSince(proof.atMs), shown: proof.shown, unshown: proof.unshown },
       })),
       leaseHistory: { lapses, renewals, refusals, longestGapMs, lastError },
       logLinesLost: daemon.logLinesLost,

@@ -18,6 +18,7 @@
 import { attachInterfaces, type Config } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
+import { detoursOf } from '../plumbing/attach/detours.ts';
 import type { Plumbing } from '../plumbing/contract.ts';
 import type { Link } from '../plumbing/link.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -68,6 +69,10 @@ const BEAT_MS = 500;
 /** How often probe frames go through the detours, and how soon after one was lost. */
 const PROBE_MS = 10_000;
 const PROBE_AGAIN_MS = 1_000;
+/** How long frames of its own may be lost before a start gives up: the network may be flooded already. */
+const PROOF_MS = 10_000;
+/** A lane has written down by then what it took. */
+const WRITTEN_MS = 150;
 /** How long the kernel may take with the first lease, and how often that is looked at. */
 const FIRST_LEASE_MS = 10_000;
 const LOOK_FOR_LEASE_MS = 20;
@@ -91,6 +96,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
   #started: { resolve(): void; reject(error: unknown): void } | null = null;
   #startError: unknown = null;
   #completeMs: number | null = null;
+  #heldMs: number | null = null;
   #said: SupervisorState = 'starting';
   /** What the lease has been told. */
   #leasedPorts: readonly number[] = [];
@@ -461,35 +467,56 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
   }
 
   get #canProbe(): boolean {
-    return this.#phase === 'running' && !this.#isProbing && this.#isAllowed && this.lanes.isComplete;
+    return !this.#isEnded() && !this.#isProbing && this.#isAllowed && this.lanes.isComplete;
+  }
+
+  #probeWhenDue(): void {
+    const { clock } = this.#options;
+    if (this.#phase !== 'running') return;
+    for (const keeper of this.keepers) if (keeper.takeMended()) this.#probeMs = clock.now();
+    if (this.#canProbe && clock.now() >= this.#probeMs) this.#probe();
+  }
+
+  #probe(): void {
+    const { clock, log } = this.#options;
+    this.#probeMs = clock.now() + PROBE_MS;
+    this.#isProbing = true;
+    void this.#probeAll()
+      .catch((error: unknown) => log.debug({ err: error }, 'A probe failed.'))
+      .finally(() => {
+        this.#isProbing = false;
+        this.wake();
+      });
   }
 
   /** A frame of our own through each detour. What gets lost under a flood is no reason to take the lease away. */
-  #probeWhenDue(): void {
+  async #probeAll(): Promise<void> {
     const { clock, plumbing } = this.#options;
-    if (this.#phase !== 'running') return;
-    for (const keeper of this.keepers) if (keeper.takeMended()) this.#probeMs = clock.now();
-    if (!this.#canProbe || clock.now() < this.#probeMs) return;
-    this.#probeMs = clock.now() + PROBE_MS;
-    this.#isProbing = true;
     const fingerprint = this.lanes.plan?.fingerprint;
     const lanes = this.lanes.ready;
-    const probes = this.keepers.map(async (keeper) => {
-      const { attachment } = keeper;
-      if (attachment === null || attachment.kind === 'tap') return;
-      const lost = await plumbing.probe(attachment);
-      // Where lanes came or went meanwhile, a lost frame says nothing.
-      if (this.lanes.plan?.fingerprint !== fingerprint || !isSameList(lanes, this.lanes.ready)) return;
+    const probed = this.keepers.flatMap((keeper) => {
+      const { attachment, identity } = keeper;
+      // A lane sends few of them a second: a start with many attaches takes several rounds.
+      if (this.#phase === 'starting' && keeper.isProven) return [];
+      return attachment === null || attachment.kind === 'tap' ? [] : [{ keeper, attachment, identity }];
+    });
+    const before = probesTaken(lanes);
+    const found = await Promise.all(probed.map(async ({ attachment }) => await plumbing.probe(attachment)));
+    const sent = probed.reduce((sum, { attachment }) => sum + detoursOf(attachment).length, 0);
+    // Until every lane has written down what it took.
+    if (sent > 0) await sleep(clock, WRITTEN_MS);
+    // Where lanes came or went meanwhile, a lost frame says nothing.
+    if (this.lanes.plan?.fingerprint !== fingerprint || !isSameList(lanes, this.lanes.ready)) return;
+    // At the way out the kernel tells the driver of the drop, and the driver may try again: only lanes can say how often one came.
+    const isCapturedAgain = probesTaken(lanes) - before > sent;
+    for (const [index, { keeper, attachment, identity }] of probed.entries()) {
+      if (keeper.identity !== identity) continue;
+      const lost = [...(found[index] ?? [])];
+      const again = `${describe(attachment)}: lanes captured a probe frame more than once`;
+      if (isCapturedAgain && detoursOf(attachment).length > 0) lost.push({ what: 'detour', text: again });
       keeper.probed(lost);
       if (lost.length > 0) this.#probeMs = clock.now() + PROBE_AGAIN_MS;
-    });
-    void Promise.allSettled(probes).then((results) => {
-      this.#isProbing = false;
-      for (const result of results) {
-        if (result.status === 'rejected') this.#options.log.debug({ err: result.reason as unknown }, 'A probe failed.');
-      }
-      this.wake();
-    });
+    }
   }
 
   #sayState(): void {
@@ -546,8 +573,17 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
     this.#completeMs ??= clock.now();
     const steals = this.keepers.some(({ kind }) => kind !== 'tap');
     if (!steals || this.isLeaseHeld) {
-      this.#said = 'running';
-      started.resolve();
+      this.#heldMs ??= clock.now();
+      // Through a port that is down nothing can be sent: it is shown as soon as it is up.
+      const isDown = ({ attachment }: AttachKeeper): boolean => attachment?.links.some(({ isUp }) => !isUp) === true;
+      if (this.keepers.every((keeper) => keeper.isProven || isDown(keeper))) {
+        this.#said = 'running';
+        started.resolve();
+      } else if (clock.now() - this.#heldMs > PROOF_MS) {
+        const why = this.keepers.flatMap(({ damages }) => damages.map(({ text }) => text)).join('; ');
+        this.#startError = new FirehookError('FIREHOOK_ATTACH_UNPROVEN', why === '' ? 'no probe came to an end' : why);
+        this.wake();
+      } else if (this.#canProbe) this.#probe();
     } else if (clock.now() - this.#completeMs > FIRST_LEASE_MS) {
       const { lastError } = plumbing.lease.state;
       this.#startError = new FirehookError(
@@ -562,6 +598,12 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
 /** Differs when one of them stands on something else, and when one was repaired. */
 function identityOf(keepers: readonly AttachKeeper[]): string {
   return keepers.map(({ identity }) => identity).join('\n');
+}
+
+/** Probe frames that lanes have sent on. */
+function probesTaken(lanes: readonly LaneRecord[]): number {
+  const rows = lanes.flatMap(({ handle }) => handle.read()?.ways ?? []);
+  return rows.reduce((sum, { probes }) => sum + probes, 0);
 }
 
 function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {

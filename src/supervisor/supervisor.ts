@@ -209,6 +209,7 @@ export class Supervisor implements DaemonView {
       damages: keeper.damages.map(({ text }) => text),
       takers: keeper.takers,
       tolerated: keeper.tolerated,
+      proof: keeper.proof,
     }));
   }
 

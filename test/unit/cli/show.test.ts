@@ -11,7 +11,7 @@ import type { StatsReport, StatusReport } from '../../../src/control/reports.ts'
 import { emptyRow, type LedgerRow } from '../../../src/lane/ledger.ts';
 import { emptyRowOf, HOOK_COUNTERS } from '../../../src/telemetry/counters.ts';
 
-const SOUND = { inForce: 'hooks', damages: [], earlierTakers: [], tolerated: [] } as const;
+const SOUND = { inForce: 'hooks', damages: [], earlierTakers: [], tolerated: [], proven: null } as const;
 
 const HEALTHY: StatusReport['health'] = {
   ok: true,
@@ -185,6 +185,14 @@ describe('firehook status', () => {
     const [one] = lanes;
     assert.ok(one !== undefined);
     assert.match(showStatus({ ...STATUS, lanes: [one] }), /^ring +lan0 > wan0: .* at 10 Gbit\/s$/m);
+  });
+
+  test('says what was shown of an attach, and what was not', () => {
+    const [bridge] = STATUS.attaches;
+    assert.ok(bridge !== undefined);
+    const proven = { secondsAgo: 3, shown: 'a frame came through', unshown: 'what is on the wire' };
+    const text = showStatus({ ...STATUS, attaches: [{ ...bridge, proven }] });
+    assert.match(text, /^proven +lan0 and wan0, 3 s ago: a frame came through\n +NOT shown: what is on the wire$/m);
   });
 
   test('says which lane stands, and in which hook', () => {
