@@ -29,8 +29,10 @@ import { bundleAll } from '../supervisor/bundle-all.ts';
 import { systemClock } from '../supervisor/clock.ts';
 import { assertCpus } from '../supervisor/lane-cpus.ts';
 import { findUser } from '../supervisor/lane-user.ts';
+import { Notifier } from '../supervisor/notify.ts';
 import { PrefixTables } from '../supervisor/prefix-tables.ts';
 import { refuseEarlierTakers } from '../supervisor/refuse-takers.ts';
+import { statusLine, watchService } from '../supervisor/service-watch.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import { isConfinementRequired, tryWithPackets } from '../supervisor/try-hooks.ts';
 import { version } from '../supervisor/version.ts';
@@ -111,11 +113,18 @@ async function run(file: string, { config, warnings }: LoadedConfig): Promise<vo
   });
   endOnSurprise(log, supervisor);
   ignoreStraySignals(log);
+  const notifier = new Notifier(process.env, native, (reason) =>
+    log.warn(`The service manager cannot be told how firehookd does: ${reason}.`),
+  );
   let isStarted = false;
   let stopWanted = false;
+  let unwatch = (): void => undefined;
   const stop = (): void => {
     stopWanted = true;
-    if (isStarted) void supervisor.stop().then(() => process.exit(0));
+    if (!isStarted) return;
+    unwatch();
+    notifier.stopping();
+    void supervisor.stop().then(() => process.exit(0));
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
@@ -126,7 +135,9 @@ async function run(file: string, { config, warnings }: LoadedConfig): Promise<vo
     fail('firehookd', error, { ...asLogged(), write: queue.write });
   }
   isStarted = true;
+  notifier.ready(statusLine(supervisor));
   if (stopWanted) stop();
+  else unwatch = watchService(supervisor, notifier, systemClock);
 }
 
 /**

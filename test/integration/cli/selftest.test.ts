@@ -47,5 +47,5 @@ test('without root it says so, with the exit code for that', { skip: rootOnly() 
     encoding: 'utf8',
   });
   assert.equal(status, 4);
-  assert.match(stderr, /\[FIREHOOK_PERMISSION\] not permitted: selftest makes network namespaces/);
+  assert.match(stderr, /\[FIREHOOK_PERMISSION\]: not permitted: selftest makes network namespaces/);
 });
