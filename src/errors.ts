@@ -116,6 +116,12 @@ export const ERRORS = {
     advice: 'take it away, or name its kind in tolerate',
     exitCode: 2,
   },
+  FIREHOOK_ATTACH_UNPROVEN: {
+    op: 'attach',
+    what: 'interception could not be proven',
+    advice: 'firehook selftest shows what this kernel does',
+    exitCode: 1,
+  },
   FIREHOOK_ATTACH_TOOL: {
     op: 'attach',
     what: 'a system tool failed',

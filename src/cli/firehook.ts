@@ -156,6 +156,15 @@ async function main(): Promise<void> {
         await demo(options);
       }),
   );
+  program.addCommand(
+    new Command('selftest')
+      .description('try what firehook promises on this kernel, in network namespaces of its own')
+      .option('--json', 'print JSON')
+      .action(async (options: { json?: boolean }) => {
+        const { selftest } = await import('./selftest.ts');
+        await selftest(options);
+      }),
+  );
   refuseWrongUsage(program, 'firehook');
   for (const command of program.commands) refuseWrongUsage(command, `firehook ${command.name()}`);
   await program.parseAsync();

@@ -29,8 +29,10 @@ import { bundleAll } from '../supervisor/bundle-all.ts';
 import { systemClock } from '../supervisor/clock.ts';
 import { assertCpus } from '../supervisor/lane-cpus.ts';
 import { findUser } from '../supervisor/lane-user.ts';
+import { Notifier } from '../supervisor/notify.ts';
 import { PrefixTables } from '../supervisor/prefix-tables.ts';
 import { refuseEarlierTakers } from '../supervisor/refuse-takers.ts';
+import { statusLine, watchService } from '../supervisor/service-watch.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import { isConfinementRequired, tryWithPackets } from '../supervisor/try-hooks.ts';
 import { version } from '../supervisor/version.ts';
@@ -115,13 +117,26 @@ async function run(file: string, { config, warnings }: LoadedConfig, reading: Lo
   });
   endOnSurprise(log, supervisor);
   ignoreStraySignals(log);
-  // What came of it is in the log. A hangup of the terminal would be one more reload, which changes nothing.
-  process.on('SIGHUP', () => void supervisor.reload().catch(() => undefined));
+  const notifier = new Notifier(process.env, native, (reason) =>
+    log.warn(`The service manager cannot be told how firehookd does: ${reason}.`),
+  );
   let isStarted = false;
   let stopWanted = false;
+  let unwatch = (): void => undefined;
+  // What came of it is in the log. A hangup of the terminal would be one more reload, which changes nothing.
+  process.on('SIGHUP', () => {
+    if (isStarted) notifier.reloading();
+    const done = (): void => {
+      if (isStarted) notifier.ready(statusLine(supervisor));
+    };
+    supervisor.reload().then(done, done);
+  });
   const stop = (): void => {
     stopWanted = true;
-    if (isStarted) void supervisor.stop().then(() => process.exit(0));
+    if (!isStarted) return;
+    unwatch();
+    notifier.stopping();
+    void supervisor.stop().then(() => process.exit(0));
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
@@ -132,7 +147,9 @@ async function run(file: string, { config, warnings }: LoadedConfig, reading: Lo
     fail('firehookd', error, { ...asLogged(), write: queue.write });
   }
   isStarted = true;
+  notifier.ready(statusLine(supervisor));
   if (stopWanted) stop();
+  else unwatch = watchService(supervisor, notifier, systemClock);
 }
 
 /**

@@ -50,6 +50,14 @@ export function showStatus(report: StatusReport, width?: number): string {
     ...report.attaches.flatMap(({ tolerated, interfaces }): [string, string][] =>
       tolerated.length === 0 ? [] : [['tolerated', `${interfaces.join(' and ')}: ${tolerated.join(', ')}`]],
     ),
+    ...report.attaches.flatMap(({ proven, interfaces }): [string, string][] =>
+      proven === null
+        ? []
+        : [
+            ['proven', `${interfaces.join(' and ')}, ${proven.secondsAgo} s ago: ${proven.shown}`],
+            ['', `NOT shown: ${proven.unshown}`],
+          ],
+    ),
     ['driver', report.driver],
     [
       'lane',
@@ -57,6 +65,9 @@ export function showStatus(report: StatusReport, width?: number): string {
         ? `down; ${report.lane.lastError ?? 'starting'}`
         : `pid ${report.lanes.map(pinned).join(', ')}, user ${report.lane.user}, restarted ${report.lane.restarts} times`,
     ],
+    ...report.lanes.flatMap(({ pid, stalled }): [string, string][] =>
+      stalled === null ? [] : [['stands', `pid ${pid}: ${stalled}`]],
+    ),
     ...ringLines(report.lanes).map((line): [string, string] => ['ring', line]),
     ['lease', lapsesOf(report)],
     ...report.tables.flatMap(tableLines),

@@ -33,6 +33,8 @@ export interface AttachView {
   readonly takers: readonly EarlierTaker[];
   /** Kinds that the configuration lets take frames before firehook. */
   readonly tolerated: readonly string[];
+  /** What a frame of firehook's own has shown since it was attached; null while none has. `atMs` is on the clock of `performance.now`. */
+  readonly proof: { readonly atMs: number; readonly shown: string; readonly unshown: string } | null;
 }
 
 /** A lane that runs or starts. */
@@ -47,6 +49,8 @@ export interface LaneView {
   readonly kernelFilter: string | null;
   /** Packets can come to it. */
   readonly isReady: boolean;
+  /** Why it takes no packets at this moment, with the hook that runs; null while it does. */
+  readonly stalled: string | null;
   /** Asks a device of a driver that it runs. Rejects when no answer comes. */
   ask(request: Omit<DeviceRequest, 'id'>): Promise<DeviceAnswer>;
   /** Its numbers now; null before the first. */

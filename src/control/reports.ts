@@ -65,6 +65,8 @@ export interface StatusReport {
     /** What takes frames before firehook, one sentence each. */
     readonly earlierTakers: readonly string[];
     readonly tolerated: readonly string[];
+    /** That its traffic meets the hooks, shown by frames of firehook's own; null while it has not been. */
+    readonly proven: { readonly secondsAgo: number; readonly shown: string; readonly unshown: string } | null;
   }[];
   /** Since the start: how often the lease was lost while lanes ran, and what the kernel refused. */
   readonly leaseHistory: {
@@ -141,6 +143,8 @@ export interface LaneReport {
   readonly cgroup: string | null;
   /** What the kernel gave it, way by way; empty with `pcap`. */
   readonly rings: readonly RingReport[];
+  /** Why it takes no packets at this moment, with the hook that runs; null while it does. */
+  readonly stalled: string | null;
 }
 
 /** One direction in `firehook stats`. */
@@ -259,9 +263,11 @@ export class Reports implements ControlReports {
       uptimeSeconds: secondsSince(daemon.startedAtMs),
       driver: config.driver,
       lease: !steals ? 'none' : daemon.isLeaseHeld ? 'held' : 'lapsed',
-      attaches: daemon.attaches.map(({ takers, ...attach }) => ({
+      attaches: daemon.attaches.map(({ takers, proof, ...attach }) => ({
         ...attach,
         earlierTakers: takers.map(({ text }) => text),
+        proven:
+          proof === null ? null : { secondsAgo: secondsSince(proof.atMs), shown: proof.shown, unshown: proof.unshown },
       })),
       leaseHistory: { lapses, renewals, refusals, longestGapMs, lastError },
       logLinesLost: daemon.logLinesLost,
@@ -273,11 +279,12 @@ export class Reports implements ControlReports {
         restarts: daemon.laneRestarts,
         lastError: daemon.lastLaneError,
       },
-      lanes: daemon.lanes.map(({ pid, cpu, cgroup, rings }) => ({
+      lanes: daemon.lanes.map(({ pid, cpu, cgroup, rings, stalled }) => ({
         pid,
         cpu,
         cgroup,
         rings: describeRings(daemon.rings, rings),
+        stalled,
       })),
       hooks: daemon.hooks.map(({ name }) => name),
       tables: daemon.tables.map(({ sinceMs, error, ...table }) => ({
@@ -324,6 +331,7 @@ export class Reports implements ControlReports {
     return {
       ok: hookFaults + lost + laneRestarts + unhooked.length + stale.length === 0 && lastError === null,
       problems: [
+        ...daemon.lanes.flatMap(({ pid, stalled }) => (stalled === null ? [] : [`lane ${pid} stands: ${stalled}`])),
         ...unhooked.map(({ interfaces }) => `the hooks do not decide about ${interfaces.join(' and ')}`),
         ...(hookFaults > 0 ? [`hooks were at fault: ${atFault}`] : []),
         ...(lost > 0 ? [`packets were lost: ${lost.toLocaleString('en-US')}`] : []),

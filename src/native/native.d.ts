@@ -274,6 +274,12 @@ export interface NativeModule {
    */
   writeNow(fd: number, bytes: Uint8Array): number;
   /**
+   * Sends a datagram to a unix socket, a path or an abstract name after `@`, without waiting; sd_notify(3).
+   *
+   * @returns false where it would wait
+   */
+  notify(address: string, octets: Uint8Array): boolean;
+  /**
    * Sends one Ethernet frame. The socket is opened by the first call, with the effective group of then, and kept.
    *
    * @param mark - SO_MARK

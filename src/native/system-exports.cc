@@ -4,6 +4,7 @@
 #include "lock.h"
 #include "memory.h"
 #include "napi-values.h"
+#include "notify.h"
 #include "write.h"
 
 #include <sys/xattr.h>
@@ -16,6 +17,8 @@ constexpr uint32_t kMostMemory = 1u << 30;
 /** Of memfd_create(2): with its prefix it is a file name. */
 constexpr size_t kMostName = 249;
 constexpr size_t kMostPath = 4095;
+/** sun_path of unix(7). */
+constexpr size_t kMostAddress = 108;
 /** XATTR_NAME_MAX of linux/limits.h. */
 constexpr size_t kMostAttribute = 255;
 constexpr size_t kEthernetHeader = 14;
@@ -116,6 +119,24 @@ napi_value Write(napi_env env, napi_callback_info info) {
   return written < 0 ? ThrowSystem(env, error) : ToNumber(env, static_cast<double>(written));
 }
 
+/** notify(address, octets: Uint8Array): boolean */
+napi_value NotifyManager(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  std::string address;
+  uint8_t* octets;
+  size_t length;
+  if (!Arguments(env, info, arguments) || !ToText(env, arguments[0], kMostAddress, &address) ||
+      !ToArray(env, arguments[1], napi_uint8_array, &octets, &length)) {
+    return ThrowType(env, "notify(address, octets)");
+  }
+  SystemError error;
+  const Notified outcome = Notify(address, octets, length, &error);
+  if (outcome == Notified::kFailed) return ThrowSystem(env, error);
+  napi_value result;
+  napi_get_boolean(env, outcome == Notified::kDone, &result);
+  return result;
+}
+
 /** sendFrame(ifindex, mark, frame: Uint8Array) */
 napi_value Probe(napi_env env, napi_callback_info info) {
   napi_value arguments[3];
@@ -152,6 +173,7 @@ std::vector<Export> SystemExports() {
       {"lockFile", Lock},
       {"readAttribute", ReadAttribute},
       {"writeNow", Write},
+      {"notify", NotifyManager},
       {"sendFrame", Probe},
       {"countTcxPrograms", CountTcx},
   };

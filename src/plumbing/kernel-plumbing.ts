@@ -72,7 +72,9 @@ export class KernelPlumbing implements Plumbing {
   ]);
   readonly #nftEvents = new NetlinkSocket(NETLINK_NETFILTER, [NFNLGRP_NFTABLES]);
   readonly #tables = new TableKeeper(this.#nft);
-  readonly #counters = new CounterTotals(this.#nft);
+  /** Of its own: a renewal of the lease does not wait for who only reads. */
+  readonly #nftReads = new NetlinkSocket(NETLINK_NETFILTER);
+  readonly #counters = new CounterTotals(this.#nftReads);
   readonly #offloads = new Offloads(this.#generic);
   readonly #detours = new DetourKeeper(this.#route, this.#offloads);
   readonly #locks = new PortLocks();
@@ -235,7 +237,8 @@ export class KernelPlumbing implements Plumbing {
   close(): void {
     this.#lease?.close(false);
     this.#locks.unlockAll();
-    for (const socket of [this.#routeEvents, this.#nftEvents, this.#route, this.#generic, this.#nft]) socket.close();
+    for (const socket of [this.#routeEvents, this.#nftEvents, this.#nftReads, this.#route, this.#generic, this.#nft])
+      socket.close();
   }
 
   /**

@@ -17,6 +17,7 @@ import { liveDriver } from '../config/live-drivers.ts';
 import { type AttachConfig, attachInterfaces, attachTolerates, type Config } from '../config/schema.ts';
 import { isFirehookError } from '../errors.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
+import { detoursOf } from '../plumbing/attach/detours.ts';
 import { hostAttachment, toAttachment } from '../plumbing/attach-entry.ts';
 import type { Damage, EarlierTaker, Plumbing } from '../plumbing/contract.ts';
 import type { Link } from '../plumbing/link.ts';
@@ -35,6 +36,25 @@ export interface KeeperWorld extends AttemptWorld {
 const HARMLESS: readonly Damage['what'][] = ['promiscuity', 'offload'];
 /** What sees a frame before the ingress chain of its port, so that a bridge has no second wall against it. */
 const BEFORE_INGRESS: readonly EarlierTaker['kind'][] = ['tc', 'tcx', 'xdp'];
+
+/** What was shown of an attach by a frame of firehook's own. */
+export interface AttachProof {
+  /** On the clock of the loop. */
+  readonly atMs: number;
+  readonly shown: string;
+  /** What nobody can show without sending on the wire. */
+  readonly unshown: string;
+}
+
+const SHOWN_BY_DETOURS = {
+  shown: 'a frame of its own came through every detour, and the lanes captured it once',
+  unshown:
+    'that frames off the wire take this way, and that checksums and super-frames survive: firehook selftest shows it',
+};
+const SHOWN_AT_PORT = {
+  shown: 'the kernel has confirmed that it withholds what the rings capture, and every lane is in that epoch',
+  unshown: 'that nothing is captured again, and that checksums and super-frames survive: firehook selftest shows it',
+};
 
 /** The same damage again is logged no sooner. */
 const SAY_AGAIN_MS = 10_000;
@@ -69,6 +89,7 @@ export class AttachKeeper {
   #saidMs = 0;
   #takers: readonly EarlierTaker[] = [];
   #probeDamages: readonly Damage[] = [];
+  #provenMs: number | null = null;
 
   constructor(config: AttachConfig, world: KeeperWorld) {
     const name = attachInterfaces(config).join(' and ');
@@ -155,6 +176,19 @@ export class AttachKeeper {
     return isMended;
   }
 
+  /** What has been shown of it since it stands on what it stands on; null while nothing has. */
+  get proof(): AttachProof | null {
+    const { attachment } = this;
+    if (attachment === null || attachment.kind === 'tap' || this.#provenMs === null) return null;
+    const { shown, unshown } = detoursOf(attachment).length > 0 ? SHOWN_BY_DETOURS : SHOWN_AT_PORT;
+    return { atMs: this.#provenMs, shown, unshown };
+  }
+
+  /** True when nothing stands in the way of saying that the hooks have its traffic. A tap promises nothing. */
+  get isProven(): boolean {
+    return this.kind === 'tap' || this.#provenMs !== null;
+  }
+
   /** Notes what a probe found: what did not come through is made again, and stays a damage until a probe passes. */
   probed(damages: readonly Damage[]): void {
     const text = damages.map((damage) => damage.text).join('; ');
@@ -162,6 +196,7 @@ export class AttachKeeper {
       this.#world.log.warn(`A probe frame was lost: ${text}. The detours are looked at again.`);
     }
     if (text !== '') this.#needsEquipment = true;
+    this.#provenMs = text === '' ? this.#world.clock.now() : null;
     this.#probeDamages = damages;
   }
 
@@ -219,6 +254,7 @@ export class AttachKeeper {
     this.#isEquipped = false;
     this.#damages = [];
     this.#probeDamages = [];
+    this.#provenMs = null;
     for (const attempt of [this.#lock, this.#protect, this.#equip]) attempt.reset();
     if (before !== null) {
       this.#world.gate();
@@ -270,6 +306,7 @@ export class AttachKeeper {
       }
     }
     if (!isTried) return false;
+    this.#provenMs = null;
     this.#repairs += 1;
     const fresh = await this.#look.run(() => plumbing.readLinks());
     if (fresh !== undefined) await this.#inspect(attachment, fresh.value, true);

@@ -160,7 +160,7 @@ const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 2_000;
 const RETIRE_TIMEOUT_MS = 15_000;
 /** A lane without progress for this long hangs, and is killed. */
-const HANG_MS = 3_000;
+export const HANG_MS = 3_000;
 /** Delay before a lane that died is started again: doubles up to the limit, and starts anew after a good while. */
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 30_000;
@@ -311,6 +311,11 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
     for (const record of this.#records) if (record.role === 'retiring') record.handle.stop();
   }
 
+  /** Kills one for what it did. */
+  killFor(record: LaneRecord<Plan>, reason: string): void {
+    this.#kill(record, named(reason, record));
+  }
+
   /** Ends all at once, without waiting for any. Why is not their fault, and said by who calls this. */
   killAll(reason: string): void {
     for (const record of this.#records) this.#kill(record, reason, false);
@@ -457,6 +462,9 @@ function timeoutOf(role: LaneRole): number {
 }
 
 /** A reason with the hook that did not return, where there is one. */
-function named(reason: string, { handle: { running } }: { readonly handle: LaneHandle }): string {
+export function named(
+  reason: string,
+  { handle: { running } }: { readonly handle: Pick<LaneHandle, 'running'> },
+): string {
   return running === '' ? reason : `${reason} while ${running}`;
 }

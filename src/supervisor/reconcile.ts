@@ -18,13 +18,15 @@
 import { attachInterfaces, type Config } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
+import { detoursOf } from '../plumbing/attach/detours.ts';
 import type { Plumbing } from '../plumbing/contract.ts';
 import type { Link } from '../plumbing/link.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { AttachKeeper, describe } from './attach-keeper.ts';
 import { Attempt } from './attempt.ts';
 import type { Clock, Timer } from './clock.ts';
-import { type LaneEnd, type LanePlan, type LaneRecord, LaneSet, type StartLane } from './lane-set.ts';
+import { DrainGuard } from './drain-guard.ts';
+import { HANG_MS, type LaneEnd, type LanePlan, type LaneRecord, LaneSet, named, type StartLane } from './lane-set.ts';
 import { takeBackStrays } from './strays.ts';
 
 /** What the supervisor is doing. */
@@ -50,17 +52,27 @@ export interface ReconcilerOptions<Plan extends LanePlan> {
   planLanes(attachments: readonly Attachment[], links: ReadonlyMap<string, Link>): Promise<Plan>;
   /** A lane is gone: its last numbers. */
   laneEnded(record: LaneRecord<Plan>, end: LaneEnd): void;
+  /** Lanes stand, and the hooks have lost the traffic: why, with the hook that runs. */
+  stalled?(text: string): void;
 }
 
 /** Everything is looked at this often, also when nothing has been heard. */
 const LOOK_MS = 1_000;
 /** Least time from one turn to the next: a storm of events costs a turn now and then. */
 const GAP_MS = 50;
+/** As long as the thread of the lease lets the word of a lane stand: from then on `onDown` holds. */
+const STALLED_MS = 400;
+/** A lane that is not ready by then, with a hook at work, is worth a word in `status`. */
+const LATE_MS = 3_000;
 /** How often the lease hears that the main loop is alive. */
 const BEAT_MS = 500;
 /** How often probe frames go through the detours, and how soon after one was lost. */
 const PROBE_MS = 10_000;
 const PROBE_AGAIN_MS = 1_000;
+/** How long frames of its own may be lost before a start gives up: the network may be flooded already. */
+const PROOF_MS = 10_000;
+/** A lane has written down by then what it took. */
+const WRITTEN_MS = 150;
 /** How long the kernel may take with the first lease, and how often that is looked at. */
 const FIRST_LEASE_MS = 10_000;
 const LOOK_FOR_LEASE_MS = 20;
@@ -71,6 +83,7 @@ const STOP_MS = 5_000;
 export class Reconciler<Plan extends LanePlan = LanePlan> {
   readonly keepers: readonly AttachKeeper[];
   readonly lanes: LaneSet<Plan>;
+  readonly #drain: DrainGuard<Plan>;
   readonly #options: ReconcilerOptions<Plan>;
   readonly #links: Attempt;
   readonly #planning: Attempt;
@@ -83,6 +96,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
   #started: { resolve(): void; reject(error: unknown): void } | null = null;
   #startError: unknown = null;
   #completeMs: number | null = null;
+  #heldMs: number | null = null;
   #said: SupervisorState = 'starting';
   /** What the lease has been told. */
   #leasedPorts: readonly number[] = [];
@@ -122,6 +136,32 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
       ended: options.laneEnded,
       failed: (error) => this.#failed(error),
     });
+    this.#drain = new DrainGuard<Plan>({
+      clock,
+      log,
+      plumbing,
+      lanes: () => this.#leasedLanes,
+      ports: () => this.heldIfindexes,
+      isCounted: () => this.keepers.every(({ takers }) => takers.length === 0),
+      changed: () => this.#drainChanged(),
+      forged: (record) => {
+        this.lanes.killFor(record, 'it says that it took packets that the kernel has not counted');
+      },
+    });
+  }
+
+  /** Why a lane takes nothing at this moment, with the hook that runs; null while it does. */
+  stallOf(record: LaneRecord<Plan>): string | null {
+    const place = this.#leasedLanes.indexOf(record);
+    if (place === -1) {
+      const startsMs = this.#options.clock.now() - record.startedMs;
+      if (record.phase === 'ready' || record.handle.running === '' || startsMs < LATE_MS) return null;
+      return named(`not ready after ${(startsMs / 1000).toFixed(1)} s`, record);
+    }
+    const stalledMs = this.#options.plumbing.lease.state.stalledMs[place] ?? 0;
+    if (stalledMs >= STALLED_MS) return named(`no progress for ${(stalledMs / 1000).toFixed(1)} s`, record);
+    if (!this.#drain.isUndrained) return null;
+    return named(`packets have waited for ${(this.#drain.waitedMs / 1000).toFixed(1)} s`, record);
   }
 
   /** What the supervisor is doing. */
@@ -179,6 +219,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
     plumbing.onChange(() => this.wake());
     plumbing.lease.onChange(() => this.#leaseChanged());
     this.#beat();
+    this.#drain.start();
     const started = new Promise<void>((resolve, reject) => {
       this.#started = { resolve, reject };
     });
@@ -198,6 +239,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
   async stop(beforeLanes: () => Promise<void> = async () => undefined): Promise<void> {
     const { clock, plumbing } = this.#options;
     this.#phase = 'stopping';
+    this.#drain.stop();
     this.#applyLease();
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
@@ -216,6 +258,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
   /** Closes the fence and kills the lanes; the tables stay as they are, so that `onDown` holds. Waits for nothing. */
   abandon(): void {
     this.#phase = 'stopping';
+    this.#drain.stop();
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
     this.#options.plumbing.lease.close(true);
@@ -327,7 +370,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
   }
 
   #lookAtLanes(): void {
-    this.lanes.killHung(this.#leasedLanes, this.#options.plumbing.lease.state.stalledMs);
+    this.#killHung();
     this.lanes.step();
     this.#scheduleLanes();
   }
@@ -353,6 +396,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
       !this.#isEnded() &&
       this.lanes.isOnPlan &&
       ready.length > 0 &&
+      !this.#drain.isUndrained &&
       // Lanes run for exactly what is whole: nothing of it has come to harm since they were planned.
       this.#planned === identityOf(whole);
     const ports = isSound ? whole.flatMap(({ ifindexes }) => ifindexes) : [];
@@ -376,6 +420,26 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
     this.#options.plumbing.lease.allow(allowed);
   }
 
+  #killHung(): void {
+    this.lanes.killHung(this.#leasedLanes, this.#options.plumbing.lease.state.stalledMs);
+    if (this.#drain.waitedMs <= HANG_MS) return;
+    for (const record of this.#leasedLanes) {
+      this.lanes.killFor(record, `it has taken no packet for ${HANG_MS / 1000} s while packets waited`);
+    }
+  }
+
+  /** Packets wait that no lane takes, whatever their words of progress say; or they are taken again. */
+  #drainChanged(): void {
+    this.#applyLease();
+    const [record] = this.#leasedLanes;
+    if (this.#drain.isUndrained && record !== undefined && this.#phase === 'running') {
+      const stalled = named('a lane takes no packet though packets wait', record);
+      this.#options.log.warn(`The lease is taken away (${stalled}): onDown is in force until packets are taken again.`);
+      this.#options.stalled?.(stalled);
+    }
+    this.wake();
+  }
+
   #leaseChanged(): void {
     const { lapses, lastError, stalledMs } = this.#options.plumbing.lease.state;
     if (lapses > this.#lapses && this.#phase === 'running') {
@@ -384,6 +448,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
       const stalled = running === '' ? 'a lane made no progress' : `a lane made no progress while ${running}`;
       const why = lastError === null ? stalled : lastError;
       this.#options.log.warn({ lapses }, `The lease lapsed (${why}): onDown is in force until it is held again.`);
+      if (lastError === null) this.#options.stalled?.(stalled);
     }
     this.#lapses = lapses;
     this.wake();
@@ -394,7 +459,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
     const { clock, plumbing } = this.#options;
     plumbing.lease.beat();
     // A lane that hangs is seen here too while a turn waits for the kernel.
-    this.lanes.killHung(this.#leasedLanes, plumbing.lease.state.stalledMs);
+    this.#killHung();
     this.#timers.set(
       'beat',
       clock.setTimer(() => this.#beat(), BEAT_MS),
@@ -402,35 +467,56 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
   }
 
   get #canProbe(): boolean {
-    return this.#phase === 'running' && !this.#isProbing && this.#isAllowed && this.lanes.isComplete;
+    return !this.#isEnded() && !this.#isProbing && this.#isAllowed && this.lanes.isComplete;
+  }
+
+  #probeWhenDue(): void {
+    const { clock } = this.#options;
+    if (this.#phase !== 'running') return;
+    for (const keeper of this.keepers) if (keeper.takeMended()) this.#probeMs = clock.now();
+    if (this.#canProbe && clock.now() >= this.#probeMs) this.#probe();
+  }
+
+  #probe(): void {
+    const { clock, log } = this.#options;
+    this.#probeMs = clock.now() + PROBE_MS;
+    this.#isProbing = true;
+    void this.#probeAll()
+      .catch((error: unknown) => log.debug({ err: error }, 'A probe failed.'))
+      .finally(() => {
+        this.#isProbing = false;
+        this.wake();
+      });
   }
 
   /** A frame of our own through each detour. What gets lost under a flood is no reason to take the lease away. */
-  #probeWhenDue(): void {
+  async #probeAll(): Promise<void> {
     const { clock, plumbing } = this.#options;
-    if (this.#phase !== 'running') return;
-    for (const keeper of this.keepers) if (keeper.takeMended()) this.#probeMs = clock.now();
-    if (!this.#canProbe || clock.now() < this.#probeMs) return;
-    this.#probeMs = clock.now() + PROBE_MS;
-    this.#isProbing = true;
     const fingerprint = this.lanes.plan?.fingerprint;
     const lanes = this.lanes.ready;
-    const probes = this.keepers.map(async (keeper) => {
-      const { attachment } = keeper;
-      if (attachment === null || attachment.kind === 'tap') return;
-      const lost = await plumbing.probe(attachment);
-      // Where lanes came or went meanwhile, a lost frame says nothing.
-      if (this.lanes.plan?.fingerprint !== fingerprint || !isSameList(lanes, this.lanes.ready)) return;
+    const probed = this.keepers.flatMap((keeper) => {
+      const { attachment, identity } = keeper;
+      // A lane sends few of them a second: a start with many attaches takes several rounds.
+      if (this.#phase === 'starting' && keeper.isProven) return [];
+      return attachment === null || attachment.kind === 'tap' ? [] : [{ keeper, attachment, identity }];
+    });
+    const before = probesTaken(lanes);
+    const found = await Promise.all(probed.map(async ({ attachment }) => await plumbing.probe(attachment)));
+    const sent = probed.reduce((sum, { attachment }) => sum + detoursOf(attachment).length, 0);
+    // Until every lane has written down what it took.
+    if (sent > 0) await sleep(clock, WRITTEN_MS);
+    // Where lanes came or went meanwhile, a lost frame says nothing.
+    if (this.lanes.plan?.fingerprint !== fingerprint || !isSameList(lanes, this.lanes.ready)) return;
+    // At the way out the kernel tells the driver of the drop, and the driver may try again: only lanes can say how often one came.
+    const isCapturedAgain = probesTaken(lanes) - before > sent;
+    for (const [index, { keeper, attachment, identity }] of probed.entries()) {
+      if (keeper.identity !== identity) continue;
+      const lost = [...(found[index] ?? [])];
+      const again = `${describe(attachment)}: lanes captured a probe frame more than once`;
+      if (isCapturedAgain && detoursOf(attachment).length > 0) lost.push({ what: 'detour', text: again });
       keeper.probed(lost);
       if (lost.length > 0) this.#probeMs = clock.now() + PROBE_AGAIN_MS;
-    });
-    void Promise.allSettled(probes).then((results) => {
-      this.#isProbing = false;
-      for (const result of results) {
-        if (result.status === 'rejected') this.#options.log.debug({ err: result.reason as unknown }, 'A probe failed.');
-      }
-      this.wake();
-    });
+    }
   }
 
   #sayState(): void {
@@ -487,8 +573,17 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
     this.#completeMs ??= clock.now();
     const steals = this.keepers.some(({ kind }) => kind !== 'tap');
     if (!steals || this.isLeaseHeld) {
-      this.#said = 'running';
-      started.resolve();
+      this.#heldMs ??= clock.now();
+      // Through a port that is down nothing can be sent: it is shown as soon as it is up.
+      const isDown = ({ attachment }: AttachKeeper): boolean => attachment?.links.some(({ isUp }) => !isUp) === true;
+      if (this.keepers.every((keeper) => keeper.isProven || isDown(keeper))) {
+        this.#said = 'running';
+        started.resolve();
+      } else if (clock.now() - this.#heldMs > PROOF_MS) {
+        const why = this.keepers.flatMap(({ damages }) => damages.map(({ text }) => text)).join('; ');
+        this.#startError = new FirehookError('FIREHOOK_ATTACH_UNPROVEN', why === '' ? 'no probe came to an end' : why);
+        this.wake();
+      } else if (this.#canProbe) this.#probe();
     } else if (clock.now() - this.#completeMs > FIRST_LEASE_MS) {
       const { lastError } = plumbing.lease.state;
       this.#startError = new FirehookError(
@@ -503,6 +598,12 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
 /** Differs when one of them stands on something else, and when one was repaired. */
 function identityOf(keepers: readonly AttachKeeper[]): string {
   return keepers.map(({ identity }) => identity).join('\n');
+}
+
+/** Probe frames that lanes have sent on. */
+function probesTaken(lanes: readonly LaneRecord[]): number {
+  const rows = lanes.flatMap(({ handle }) => handle.read()?.ways ?? []);
+  return rows.reduce((sum, { probes }) => sum + probes, 0);
 }
 
 function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {

@@ -151,6 +151,7 @@ export class Supervisor implements DaemonView {
       startLane: (plan, place, isFirst, events, predecessor) =>
         this.#startLane(plan, place, isFirst, events, predecessor),
       laneEnded: (record, end) => this.#laneEnded(record, end),
+      stalled: (text) => this.#noteError(text),
     });
   }
 
@@ -381,6 +382,7 @@ export class Supervisor implements DaemonView {
       damages: keeper.damages.map(({ text }) => text),
       takers: keeper.takers,
       tolerated: keeper.tolerated,
+      proof: keeper.proof,
     }));
   }
 
@@ -388,8 +390,10 @@ export class Supervisor implements DaemonView {
   get lanes(): readonly LaneView[] {
     return this.#loop.lanes.serving
       .filter(({ phase }) => phase !== 'exited')
-      .map(({ handle, report, phase }) => ({
+      .map((record) => ({ stalled: this.#loop.stallOf(record), ...record }))
+      .map(({ handle, report, phase, stalled }) => ({
         isReady: phase === 'ready',
+        stalled,
         ask: (request) => handle.ask(request),
         pid: handle.pid,
         cpu: handle.cpu,

@@ -108,10 +108,11 @@ export async function setStage(): Promise<Stage> {
   };
 }
 
-type End = readonly [namespace: string, name: string, address: string | null];
+/** An end of a cable: where, as what, with which address. */
+export type End = readonly [namespace: string, name: string, address: string | null];
 
 /** Joins two namespaces by a veth pair. */
-function cable(a: End, b: End): void {
+export function cable(a: End, b: End): void {
   const [[here, left], [there, right]] = [a, b];
   // Made in its own namespace: Linux 6.12, unlike 6.18, refuses a name that the caller's namespace has.
   runTool('ip', ['-n', here, 'link', 'add', 'name', left, 'type', 'veth', 'peer', 'name', right, 'netns', there]);
@@ -124,7 +125,7 @@ function cable(a: End, b: End): void {
 }
 
 /** Starts a program in a namespace and waits until it is ready. */
-async function start(
+export async function start(
   namespace: string,
   command: readonly string[],
   isReady: (output: string) => boolean | Promise<boolean>,
@@ -163,7 +164,8 @@ function lastWords(output: string): string {
   }
 }
 
-async function isRunning(socket: string): Promise<boolean> {
+/** Whether a daemon says of itself that it runs. */
+export async function isRunning(socket: string): Promise<boolean> {
   try {
     return ((await ask(socket, 'GET', '/status')).body as StatusReport).state === 'running';
   } catch {
@@ -171,7 +173,8 @@ async function isRunning(socket: string): Promise<boolean> {
   }
 }
 
-async function stop(child: ChildProcess): Promise<number | null> {
+/** Stops a daemon with SIGTERM; its exit code. */
+export async function stop(child: ChildProcess): Promise<number | null> {
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   const ended = once(child, 'exit') as Promise<[code: number | null]>;
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);

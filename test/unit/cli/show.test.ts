@@ -11,7 +11,7 @@ import type { StatsReport, StatusReport } from '../../../src/control/reports.ts'
 import { emptyRow, type LedgerRow } from '../../../src/lane/ledger.ts';
 import { emptyRowOf, HOOK_COUNTERS } from '../../../src/telemetry/counters.ts';
 
-const SOUND = { inForce: 'hooks', damages: [], earlierTakers: [], tolerated: [] } as const;
+const SOUND = { inForce: 'hooks', damages: [], earlierTakers: [], tolerated: [], proven: null } as const;
 
 const HEALTHY: StatusReport['health'] = {
   ok: true,
@@ -43,7 +43,7 @@ const STATUS: StatusReport = {
   leaseHistory: { lapses: 0, renewals: 60, refusals: 0, longestGapMs: 201, lastError: null },
   logLinesLost: 0,
   lane: { pid: 78, pids: [78], user: 'firehook', uid: 995, restarts: 2, lastError: null },
-  lanes: [{ pid: 78, cpu: null, cgroup: null, rings: [] }],
+  lanes: [{ pid: 78, cpu: null, cgroup: null, rings: [], stalled: null }],
   hooks: ['drop-port', 'clamp-mss'],
   tables: [],
   flows: null,
@@ -172,8 +172,8 @@ describe('firehook status', () => {
     const ring = { way: 'lan0 > wan0', mib: 32, slots: 16_384, lineRate: 10_000, ms: 20.2 };
     const small = { ...ring, mib: 0.25, slots: 128, lineRate: 2500, ms: 0.6 };
     const lanes = [
-      { pid: 78, cpu: 0, cgroup: null, rings: [ring, { ...ring, way: 'wan0 > lan0' }] },
-      { pid: 79, cpu: 3, cgroup: null, rings: [small, { ...ring, way: 'wan0 > lan0' }] },
+      { pid: 78, cpu: 0, cgroup: null, stalled: null, rings: [ring, { ...ring, way: 'wan0 > lan0' }] },
+      { pid: 79, cpu: 3, cgroup: null, stalled: null, rings: [small, { ...ring, way: 'wan0 > lan0' }] },
     ];
     const text = showStatus({ ...STATUS, lanes });
     assert.match(text, /^lane +pid 78 on CPU 0, 79 on CPU 3, user firehook, restarted 2 times$/m);
@@ -188,6 +188,23 @@ describe('firehook status', () => {
     const [one] = lanes;
     assert.ok(one !== undefined);
     assert.match(showStatus({ ...STATUS, lanes: [one] }), /^ring +lan0 > wan0: .* at 10 Gbit\/s$/m);
+  });
+
+  test('says what was shown of an attach, and what was not', () => {
+    const [bridge] = STATUS.attaches;
+    assert.ok(bridge !== undefined);
+    const proven = { secondsAgo: 3, shown: 'a frame came through', unshown: 'what is on the wire' };
+    const text = showStatus({ ...STATUS, attaches: [{ ...bridge, proven }] });
+    assert.match(text, /^proven +lan0 and wan0, 3 s ago: a frame came through\n +NOT shown: what is on the wire$/m);
+  });
+
+  test('says which lane stands, and in which hook', () => {
+    const stalled = 'no progress for 0.6 s while hook drop-port was in onPacket';
+    const [lane] = STATUS.lanes;
+    assert.ok(lane !== undefined);
+    assert.doesNotMatch(showStatus(STATUS), /^stands/m);
+    const text = showStatus({ ...STATUS, lanes: [{ ...lane, stalled }] });
+    assert.match(text, /^stands +pid 78: no progress for 0\.6 s while hook drop-port was in onPacket$/m);
   });
 
   test('says what a kernel filter lets through, and nothing where there is none', () => {

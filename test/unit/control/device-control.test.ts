@@ -17,6 +17,7 @@ function daemonOf(answers: readonly Answer[], devices = true): DaemonView {
   const lanes = answers.map((answer, index) => ({
     pid: 100 + index,
     isReady: true,
+    stalled: null,
     ask: () =>
       answer instanceof Error ? Promise.reject(answer) : Promise.resolve({ type: 'answered', id: 1, ...answer }),
   }));

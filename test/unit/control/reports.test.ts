@@ -47,6 +47,7 @@ const snapshot = fc.array(double, { minLength: DOUBLES, maxLength: DOUBLES });
 function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
   const lane = {
     isReady: true,
+    stalled: null,
     ask: () => Promise.reject(new Error('none')),
     pid: 1,
     cpu: null,

@@ -424,6 +424,27 @@ test('a filter that takes frames of a bridge before its tables makes it unprotec
   }
 });
 
+test('a start ends with a reason where no probe frame comes through, and not where a port is down', async () => {
+  const world = new World();
+  world.plumbing.losesProbes = true;
+  const started = world.reconciler.start();
+  started.catch(() => undefined);
+  await world.advance(30_000);
+  await assert.rejects(started, /^FirehookError: interception could not be proven: probe of 2; /);
+  const other = new World();
+  other.plumbing.losesProbes = true;
+  const link = other.plumbing.links.get(2);
+  assert.ok(link !== undefined);
+  other.plumbing.links.set(2, { ...link, isUp: false });
+  await other.start();
+  const proof = (): string | null => other.reconciler.keepers[0]?.proof?.shown ?? null;
+  assert.equal(proof(), null);
+  other.plumbing.losesProbes = false;
+  other.plumbing.links.set(2, link);
+  await other.advance(15_000);
+  assert.match(proof() ?? '', /came through every detour/);
+});
+
 test('a start ends with the first failure', async () => {
   const world = new World();
   world.plumbing.noTables = true;

@@ -88,6 +88,8 @@ export class SimulatedPlumbing implements Plumbing {
   failing: string | null = null;
   /** Calls take so long. */
   slowMs = 0;
+  /** Probe frames come to no end. */
+  losesProbes = false;
   /** Only tables cannot be had. */
   noTables = false;
   isClosed = false;
@@ -202,7 +204,9 @@ export class SimulatedPlumbing implements Plumbing {
   async probe({ links }: Attachment): Promise<readonly Damage[]> {
     await this.#answer('probe');
     return links.flatMap(({ ifindex }) =>
-      this.detours.get(ifindex)?.isWhole === true ? [] : [{ what: 'detour' as const, text: `probe of ${ifindex}` }],
+      this.detours.get(ifindex)?.isWhole === true && !this.losesProbes
+        ? []
+        : [{ what: 'detour' as const, text: `probe of ${ifindex}` }],
     );
   }
 
