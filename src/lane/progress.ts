@@ -9,7 +9,8 @@
  * ```
  *   doubles:  magic | sequence | packets | ways | hooks | tags | poolBytes | poolLimit | poolFaults | kernelDropped
  *             fenced | epoch | events | eventsLost
- *             ways x LEDGER_WIDTH | hooks x HOOK_ROW | MAX_TAGS x TAG_WIDTH | FLOW_WIDTH | metrics of hooks | sequence
+ *             ways x LEDGER_WIDTH | hooks x HOOK_ROW | MAX_TAGS x TAG_WIDTH | FLOW_WIDTH
+ *             metrics of hooks | hooks x TIME_WIDTH | sequence
  * ```
  * Rule: hooks share the process with the writer, so the reader believes no count, no size and no number out of range.
  *
@@ -33,6 +34,7 @@ import {
   type Row,
   rowFrom,
 } from '../telemetry/counters.ts';
+import { TIME_WIDTH, type TimeRow } from '../telemetry/hook-times.ts';
 import {
   boundedMetric,
   type MetricDefinition,
@@ -44,8 +46,8 @@ import { FLOW_WIDTH, type FlowRow, writeFlowRow } from './flow-row.ts';
 import type { LedgerRow } from './ledger.ts';
 import { LEDGER_WIDTH, rowAt } from './ledger.ts';
 
-/** "FHP5" as a number; changes when the layout does. */
-const MAGIC = 0x46485035;
+/** "FHP6" as a number; changes when the layout does. */
+const MAGIC = 0x46485036;
 const HEADER = 14;
 /** Numbers of a hook: what the chain counts, then what the books of the pool say. */
 const HOOK_ROW = HOOK_COLUMNS.length;
@@ -97,6 +99,8 @@ export interface LaneProgress {
   readonly flows: FlowRow | null;
   /** Counters and gauges of its hooks, where it is known what they are. */
   readonly metrics: readonly MetricValue[];
+  /** How long each of its hooks took. */
+  readonly times: readonly TimeRow[];
 }
 
 /** What decides about the size of a progress file. */
@@ -116,7 +120,12 @@ export function sharedOctets(shape: ProgressShape): number {
 }
 
 function widthOf({ ways, hooks }: ProgressShape): number {
-  return flowsAt({ ways, hooks }) + FLOW_WIDTH + mostMetrics(hooks) + 1;
+  return timesAt({ ways, hooks }) + hooks * TIME_WIDTH + 1;
+}
+
+/** Where the rows of the times begin. */
+function timesAt({ ways, hooks }: ProgressShape): number {
+  return flowsAt({ ways, hooks }) + FLOW_WIDTH + mostMetrics(hooks);
 }
 
 /** Where the row of the flow table begins. */
@@ -152,6 +161,7 @@ export class ProgressWriter {
   /** An array, because a number with a fraction in a field may be boxed at every change. */
   readonly #dueMs = new Float64Array(1);
   readonly #flowsAt: number;
+  readonly #timesAt: number;
   #sequence = 0;
 
   /** @param fd - the inherited descriptor; not closed here */
@@ -166,6 +176,7 @@ export class ProgressWriter {
     this.#numbers[3] = ways;
     this.#numbers[4] = hooks;
     this.#flowsAt = flowsAt({ ways, hooks });
+    this.#timesAt = timesAt({ ways, hooks });
   }
 
   /**
@@ -193,6 +204,7 @@ export class ProgressWriter {
     for (let row = 0; row < counters.length; row += HOOK_WIDTH, at += HOOK_ROW) {
       for (let i = 0; i < HOOK_WIDTH; i++) numbers[at + i] = counters[row + i] as number;
     }
+    numbers.set(chain.times.numbers, this.#timesAt);
     if (flows !== null) writeFlowRow(flows, numbers, this.#flowsAt);
     if (metrics !== undefined) {
       const first = this.#flowsAt + FLOW_WIDTH;
@@ -301,6 +313,9 @@ function decode(numbers: Float64Array, shape: ProgressShape, definitions: readon
     .slice(0, mostMetrics(shape.hooks))
     .map((metric, place) => ({ ...metric, value: boundedMetric(metric.kind, numbers[firstMetric + place]) }));
   for (let index = 0; index < firstMetric; index++) numbers[index] = counter(numbers[index]);
+  const times: TimeRow[] = [];
+  for (let hook = 0, at = timesAt(shape); hook < shape.hooks; hook++, at += TIME_WIDTH)
+    times.push(Array.from(numbers.subarray(at, at + TIME_WIDTH), counter));
   const at = (index: number): number => numbers[index] ?? 0;
   const ways: LedgerRow[] = [];
   let offset = HEADER;
@@ -337,5 +352,6 @@ function decode(numbers: Float64Array, shape: ProgressShape, definitions: readon
     eventsLost: Math.min(at(13), at(12)),
     flows: flows.most === 0 ? null : flows,
     metrics,
+    times,
   };
 }

@@ -215,7 +215,8 @@ export class Supervisor implements DaemonView {
   get lanes(): readonly LaneView[] {
     return this.#loop.lanes.records
       .filter(({ phase }) => phase !== 'exited')
-      .map(({ handle, report, phase }) => ({
+      .map(({ handle, report, phase, place }) => ({
+        place,
         isReady: phase === 'ready',
         ask: (request) => handle.ask(request),
         pid: handle.pid,

@@ -21,6 +21,7 @@ import {
   MOST_COUNTED,
   sumOfRows,
 } from '../telemetry/counters.ts';
+import { addTimes, NO_TIMES, type TimeRow } from '../telemetry/hook-times.ts';
 import { addMetrics, type MetricValue } from '../telemetry/metrics.ts';
 
 /** A way's row under its name. */
@@ -52,6 +53,8 @@ export class Totals {
   readonly #hooks = new Map<string, HookProgress>();
   /** Counters of the hooks of ended lanes, by the name of the hook. */
   readonly #metrics = new Map<string, readonly MetricValue[]>();
+  /** Times of the hooks of ended lanes, by the name of the hook. */
+  readonly #times = new Map<string, TimeRow>();
   #flows: FlowRow | null = null;
   #events: EventTotals = { made: 0, lost: 0 };
   #kernelDropped = 0;
@@ -75,6 +78,8 @@ export class Totals {
       const own = progress.metrics.filter(({ hook, kind }) => hook === index && kind === 'counter');
       this.#metrics.set(name, addMetrics(this.#metricsBefore(name, index), own));
     }
+    const times = this.times(hooks, progress);
+    for (const [index, { name }] of hooks.entries()) this.#times.set(name, times[index] ?? NO_TIMES);
     if (progress.flows !== null) this.#flows = addFlows(this.#flows, endedFlowRow(progress.flows));
     this.#events = this.events(progress);
     this.#kernelDropped = bounded(this.#kernelDropped + progress.kernelDropped);
@@ -110,6 +115,13 @@ export class Totals {
       const now = progress?.metrics.filter(({ hook }) => hook === index) ?? [];
       return addMetrics(this.#metricsBefore(name, index), now);
     });
+  }
+
+  /** How long every hook of the running lane took, in the whole run. */
+  times(running: readonly HookInfo[], progress: LaneProgress | null): TimeRow[] {
+    return running.map(({ name }, index) =>
+      addTimes(this.#times.get(name) ?? NO_TIMES, progress?.times[index] ?? NO_TIMES),
+    );
   }
 
   /** What the flow tables of all lanes counted; null where no lane has one. */
@@ -171,6 +183,7 @@ function addProgress(a: LaneProgress, b: LaneProgress): LaneProgress {
     eventsLost: bounded(a.eventsLost + b.eventsLost),
     flows: b.flows === null ? a.flows : addFlows(a.flows, b.flows),
     metrics: addMetrics(a.metrics, b.metrics),
+    times: a.times.map((row, index) => addTimes(row, b.times[index] ?? NO_TIMES)),
   };
 }
 

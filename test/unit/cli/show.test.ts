@@ -253,12 +253,15 @@ describe('firehook stats', () => {
 describe('firehook hooks', () => {
   test('says which end runs first, and marks the seven-argument callback', () => {
     const counters = { ...emptyRowOf(HOOK_COUNTERS), seen: 9, forwarded: 8, dropped: 1, changed: null, metrics: [] };
+    const time = { calls: 4, mean: 1234.5, p50: 1000, p99: 5000 };
     const text = showHooks({
       hooks: [
-        { name: 'drop-port', priority: 100, kind: 'hook', path: '/hooks/drop-port.ts', ...counters },
-        { name: 'old', priority: 5, kind: 'callback', path: '/hooks/old.ts', ...counters },
+        { name: 'drop-port', priority: 100, kind: 'hook', path: '/hooks/drop-port.ts', ...counters, time },
+        { name: 'old', priority: 5, kind: 'callback', path: '/hooks/old.ts', ...counters, time: null },
       ],
     });
+    assert.match(text, /ns a call +99 % within +module$/m);
+    assert.deepEqual(cells(text, 'drop-port')?.slice(-3), ['1,235', '5,000', '/hooks/drop-port.ts']);
     assert.match(text, /^The first row runs first: larger priority first/);
     assert.ok(text.indexOf('drop-port') < text.indexOf('old (firewallHook)'));
     assert.match(text, /\/hooks\/old\.ts$/);

@@ -47,6 +47,7 @@ function progress(ways: LedgerRow[], hooks: HookProgress[], kernelDropped = 0): 
     eventsLost: 0,
     flows: null,
     metrics: [],
+    times: [],
   };
 }
 
