@@ -13,9 +13,11 @@
 
 import { readFile } from 'node:fs/promises';
 import { liveDriver } from '../config/live-drivers.ts';
+import { parseLoopback } from '../config/loopback-address.ts';
 import { attachInterfaces, type Config, outletNames } from '../config/schema.ts';
 import { ControlServer } from '../control/control-server.ts';
 import type { AttachView, DaemonView, LaneView } from '../control/daemon-view.ts';
+import { MetricsServer } from '../control/metrics-server.ts';
 import { Reports } from '../control/reports.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import { FirehookError } from '../errors.ts';
@@ -104,6 +106,7 @@ export class Supervisor implements DaemonView {
   #sources: HookSource[] = [];
   readonly #hookWarnings: string[] = [];
   #control: ControlServer | null = null;
+  #metrics: MetricsServer | null = null;
   #ways: readonly Way[] = [];
   #rings: readonly RingPlan[] = [];
   #locals: readonly LocalRoute[] = [];
@@ -157,7 +160,10 @@ export class Supervisor implements DaemonView {
       this.hooks = tried.hooks;
       this.#shared = SharedTableMemory.make(tried.demands);
       this.#events = await this.#openEvents();
-      this.#control = await ControlServer.open(config.control.socket, config.control.mode, new Reports(this));
+      const reports = new Reports(this);
+      this.#control = await ControlServer.open(config.control.socket, config.control.mode, reports);
+      const address = parseLoopback(config.metrics.listen ?? '');
+      if (address !== null) this.#metrics = await MetricsServer.open(address, reports);
       await this.#takeBackLeftovers(attachments, lockedMs);
       this.#cgroups = new LaneCgroups();
       if (this.#cgroups.reason !== '') log.info(`Lanes have no cgroups of their own: ${this.#cgroups.reason}.`);
@@ -497,6 +503,7 @@ export class Supervisor implements DaemonView {
     this.#isStopping = true;
     const { plumbing } = this.#options;
     this.#control?.close();
+    this.#metrics?.close();
     this.#tables?.stop();
     this.#shared?.close();
     this.#shared = null;
