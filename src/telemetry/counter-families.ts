@@ -16,8 +16,8 @@ import type { Family, FamilyKind, Labels, Sample } from './exposition.ts';
 /** Before every name. */
 const PREFIX = 'firehook_';
 
-/** What several counters of one name say together: none of their own sentences would be true of all. */
-const SHARED_HELP: Readonly<Record<string, string>> = {
+/** For names of several counters, and where the sentence of the table speaks of the line above it. */
+const HELP: Readonly<Record<string, string>> = {
   packets: 'Packets by what became of them.',
   dropped_packets: 'Dropped packets by the reason.',
   lost_packets: 'Packets that were to go on and could not, by the reason.',
@@ -26,6 +26,16 @@ const SHARED_HELP: Readonly<Record<string, string>> = {
   hook_packets: 'Packets by the verdict of the hook; one that was held is counted once more when it goes on.',
   flows_ended: 'Flows that ended, by the reason.',
   flow_invalid_packets: 'Packets that can belong to no flow, by the reason.',
+  received_bytes: 'Octets of the frames that came in.',
+  sent_bytes: 'Octets of the frames that the kernel took.',
+  extra_segments:
+    'Segments that a super-frame of a tunnel was cut into, but the first; they are among the received packets.',
+  denied_icmp_errors: 'ICMP errors that rules of this machine dropped; they are among the refused ones.',
+  denied_hook_packets: 'Packets of hooks that rules of this machine dropped; they are among the refused ones.',
+  hook_held_too_long_packets:
+    'Packets that waited until their time was over; they are among those with the verdict held.',
+  hook_pool_bytes: 'Octets that the hook has allocated and neither freed nor handed over.',
+  flows_picked_up: 'TCP connections whose start was not seen; they are among the flows that began.',
 };
 
 /** Numbers of one way, hook or table. */
@@ -53,7 +63,7 @@ export function counterFamilies(table: readonly Counter[], scope: string, rows: 
     const metric = metricOf(counter, scope);
     if (metric === null) continue;
     const { name, kind, labels = {} } = metric;
-    const family = families.get(name) ?? familyOf(name, kind, SHARED_HELP[name] ?? counter.help, []);
+    const family = families.get(name) ?? familyOf(name, kind, HELP[name] ?? counter.help, []);
     families.set(name, family);
     for (const { labels: own, row } of rows) {
       const value = row[counter.name];

@@ -58,7 +58,7 @@ export function expose(families: readonly Family[], format: ExpositionFormat): s
     });
     return [...(format === 'text' ? textHead(family) : openMetricsHead(family)), ...lines].join('\n');
   });
-  return `${[...blocks, ...(format === 'text' ? [] : ['# EOF'])].join('\n')}\n`;
+  return [...blocks, ...(format === 'text' ? [] : ['# EOF'])].map((block) => `${block}\n`).join('');
 }
 
 /** The family is called as its samples are; it knows no info. */

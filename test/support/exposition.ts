@@ -58,6 +58,7 @@ class Reader {
   }
 
   read(text: string): ReadFamily[] {
+    if (text === '') return [];
     if (!text.endsWith('\n')) throw new Error('the last line has no end');
     const lines = text.slice(0, -1).split('\n');
     if (this.#format === 'openmetrics' && lines.pop() !== '# EOF') throw new Error('there is no # EOF at the end');
@@ -87,7 +88,8 @@ class Reader {
       if (family.help !== null) throw new Error('a second help');
       family.help = unescaped(rest, this.#format === 'openmetrics');
     } else if (word === 'TYPE') {
-      if (family.type !== '' || !TYPES[this.#format].includes(rest)) throw new Error('a second type, or none that is known');
+      if (family.type !== '' || !TYPES[this.#format].includes(rest))
+        throw new Error('a second type, or none that is known');
       family.type = rest;
     } else {
       if (this.#format === 'text' || !name.endsWith(`_${rest}`)) throw new Error('a unit that is not in the name');
@@ -101,7 +103,8 @@ class Reader {
     const family = this.#family;
     const { type = '' } = family ?? {};
     const suffixes = SUFFIXES[type] ?? SUFFIXES[`${this.#format} ${type}`] ?? [''];
-    if (family === null || !suffixes.some((suffix) => name === family.name + suffix)) throw new Error('not of the family');
+    if (family === null || !suffixes.some((suffix) => name === family.name + suffix))
+      throw new Error('not of the family');
     const labels = readLabels(labelText);
     const series = `${name}${JSON.stringify([...labels].sort())}`;
     if (this.#series.has(series)) throw new Error('the series was there before');
@@ -115,7 +118,8 @@ function readLabels(text: string): Map<string, string> {
   let rest = text.slice(1, -1);
   while (rest !== '') {
     const [whole = '', name = '', value = ''] = /^([^=]+)="((?:[^"\\]|\\.)*)"(?:,(?=.)|$)/.exec(rest) ?? [];
-    if (whole === '' || !LABEL_NAME.test(name) || name.startsWith('__') || labels.has(name)) throw new Error('no labels');
+    if (whole === '' || !LABEL_NAME.test(name) || name.startsWith('__') || labels.has(name))
+      throw new Error('no labels');
     labels.set(name, unescaped(value, true));
     rest = rest.slice(whole.length);
   }
@@ -144,7 +148,9 @@ function checkHistogram({ name, type, samples }: ReadFamily): void {
     const counts = buckets.map(({ value }) => value);
     const count = group.find((sample) => sample.name === `${name}_count`)?.value;
     const isRising = (numbers: readonly number[], isStrict: boolean): boolean =>
-      numbers.every((number, at) => at === 0 || number > (numbers[at - 1] ?? 0) || (!isStrict && number === numbers[at - 1]));
+      numbers.every(
+        (number, at) => at === 0 || number > (numbers[at - 1] ?? 0) || (!isStrict && number === numbers[at - 1]),
+      );
     if (bounds.at(-1) !== Infinity || !isRising(bounds, true)) throw new Error(`${name}${key}: the bounds`);
     if (counts.at(-1) !== count || !isRising(counts, false)) throw new Error(`${name}${key}: the counts`);
     if (!group.some((sample) => sample.name === `${name}_sum`)) throw new Error(`${name}${key}: no sum`);
@@ -152,8 +158,42 @@ function checkHistogram({ name, type, samples }: ReadFamily): void {
 }
 
 const BASE_UNITS = ['amperes', 'bytes', 'celsius', 'grams', 'joules', 'kelvin', 'meters', 'metres', 'seconds', 'volts'];
-const OTHER_UNITS = ['minutes', 'hours', 'days', 'weeks', 'kelvins', 'fahrenheit', 'rankine', 'inches', 'yards', 'miles', 'bits', 'calories', 'pounds', 'ounces'];
-const UNIT_PREFIXES = ['pico', 'nano', 'micro', 'milli', 'centi', 'deci', 'deca', 'hecto', 'kilo', 'kibi', 'mega', 'mibi', 'giga', 'gibi', 'tera', 'tebi', 'peta', 'pebi'];
+const OTHER_UNITS = [
+  'minutes',
+  'hours',
+  'days',
+  'weeks',
+  'kelvins',
+  'fahrenheit',
+  'rankine',
+  'inches',
+  'yards',
+  'miles',
+  'bits',
+  'calories',
+  'pounds',
+  'ounces',
+];
+const UNIT_PREFIXES = [
+  'pico',
+  'nano',
+  'micro',
+  'milli',
+  'centi',
+  'deci',
+  'deca',
+  'hecto',
+  'kilo',
+  'kibi',
+  'mega',
+  'mibi',
+  'giga',
+  'gibi',
+  'tera',
+  'tebi',
+  'peta',
+  'pebi',
+];
 const ABBREVIATIONS = ['s', 'ms', 'us', 'ns', 'sec', 'b', 'kb', 'mb', 'gb', 'tb', 'pb', 'm', 'h', 'd'];
 const TYPE_WORDS = ['counter', 'gauge', 'summary', 'histogram', 'gauge_histogram'];
 
@@ -164,10 +204,13 @@ export function lintExposition(families: readonly ReadFamily[]): string[] {
 
 function lintFamily({ name, type, help, samples }: ReadFamily): string[] {
   const words = name.toLowerCase().split('_');
-  const hasWord = (word: string): boolean => name.toLowerCase().includes(`_${word}_`) || name.toLowerCase().endsWith(`_${word}`);
+  const hasWord = (word: string): boolean =>
+    name.toLowerCase().includes(`_${word}_`) || name.toLowerCase().endsWith(`_${word}`);
   const isOtherUnit = (word: string): boolean =>
     OTHER_UNITS.includes(word) ||
-    UNIT_PREFIXES.some((prefix) => word.startsWith(prefix) && [...BASE_UNITS, ...OTHER_UNITS].includes(word.slice(prefix.length)));
+    UNIT_PREFIXES.some(
+      (prefix) => word.startsWith(prefix) && [...BASE_UNITS, ...OTHER_UNITS].includes(word.slice(prefix.length)),
+    );
   const labels = samples.flatMap((sample) => [...sample.labels.keys()]);
   const rules: readonly [boolean, string][] = [
     [help === null || help === '', 'has no help'],

@@ -188,7 +188,7 @@ describe('a bad configuration', () => {
   const attaches = 'expected a list with one or more of bridge: [a, b], host: name, tap: name';
   const aName = 'expected an interface name: 1 to 15 characters, no white space, none of / : * \\ and no quotes';
   const keys =
-    'attach, driver, lanes, ring, hooks, tables, trustWritable, policy, icmp, lane, control, log, pool, flows, events, verifier';
+    'attach, driver, lanes, ring, hooks, tables, trustWritable, policy, icmp, lane, control, log, pool, flows, events, metrics, verifier';
   const refusals: readonly (readonly [text: string, ...problems: string[]])[] = [
     ['', `attach: is missing; ${attaches} (line 1)`],
     ['just text', `"just text" is not valid; expected a mapping with ${keys} (line 1)`],
