@@ -18,6 +18,14 @@ export interface Answer {
   readonly body: unknown;
 }
 
+/** What is asked beside method and path. */
+export interface TextRequest {
+  readonly body?: string;
+  /** The Accept header; none where nobody says. */
+  readonly accept?: string;
+  readonly timeoutMs?: number;
+}
+
 /** An answer as it came. */
 export interface TextAnswer {
   readonly status: number;
@@ -29,11 +37,18 @@ export interface TextAnswer {
  *
  * @param socket - path of the control socket
  * @param body - of the request
+ * @param timeoutMs - how long the answer may take
  * @throws {@link FirehookError} FIREHOOK_CONTROL_UNREACHABLE when nobody answers there,
  * FIREHOOK_PERMISSION when the socket may not be used
  */
-export async function ask(socket: string, method: 'GET' | 'POST', path: string, body = ''): Promise<Answer> {
-  const { status, text } = await askText(socket, method, path, { body });
+export async function ask(
+  socket: string,
+  method: 'GET' | 'POST',
+  path: string,
+  body = '',
+  timeoutMs = TIMEOUT_MS,
+): Promise<Answer> {
+  const { status, text } = await askText(socket, method, path, { body, timeoutMs });
   try {
     return { status, body: JSON.parse(text) as unknown };
   } catch (cause) {
@@ -42,18 +57,18 @@ export async function ask(socket: string, method: 'GET' | 'POST', path: string, 
   }
 }
 
-/** The same, and the answer may be any text. @param accept - the Accept header; none where nobody says */
+/** The same, and the answer may be any text. */
 export function askText(
   socket: string,
   method: 'GET' | 'POST',
   path: string,
-  { body = '', accept }: { readonly body?: string; readonly accept?: string } = {},
+  { body = '', accept, timeoutMs = TIMEOUT_MS }: TextRequest = {},
 ): Promise<TextAnswer> {
   return new Promise((resolve, reject) => {
     const unreachable = (why: string, cause?: unknown): void =>
       reject(new FirehookError('FIREHOOK_CONTROL_UNREACHABLE', `${socket}: ${why}`, { cause }));
     const headers = accept === undefined ? {} : { accept };
-    const query = request({ socketPath: socket, method, path, headers, timeout: TIMEOUT_MS }, (response) => {
+    const query = request({ socketPath: socket, method, path, headers, timeout: timeoutMs }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (part: string) => {
@@ -63,7 +78,7 @@ export function askText(
       response.on('error', (error) => unreachable(error.message, error));
       response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
     });
-    query.on('timeout', () => query.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+    query.on('timeout', () => query.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
     query.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EACCES' || error.code === 'EPERM') {
         reject(new FirehookError('FIREHOOK_PERMISSION', `${socket} (control.mode says who may ask)`, { cause: error }));
