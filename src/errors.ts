@@ -136,6 +136,7 @@ export const ERRORS = {
   },
   FIREHOOK_PERMISSION: { op: 'attach', what: 'not permitted', advice: 'run as root', exitCode: 4 },
   FIREHOOK_CONTROL_SOCKET: { op: 'control', what: 'cannot open the control socket', advice: '', exitCode: 1 },
+  FIREHOOK_METRICS_ADDRESS: { op: 'control', what: 'cannot tell metrics at the address', advice: '', exitCode: 1 },
   FIREHOOK_CONTROL_UNREACHABLE: {
     op: 'control',
     what: 'no daemon answers',

@@ -18,8 +18,22 @@ export interface Answer {
   readonly body: unknown;
 }
 
+/** What is asked beside method and path. */
+export interface TextRequest {
+  readonly body?: string;
+  /** The Accept header; none where nobody says. */
+  readonly accept?: string;
+  readonly timeoutMs?: number;
+}
+
+/** An answer as it came. */
+export interface TextAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
 /**
- * Sends a request and reads the answer.
+ * Sends a request and reads the answer, which is JSON.
  *
  * @param socket - path of the control socket
  * @param body - of the request
@@ -27,17 +41,34 @@ export interface Answer {
  * @throws {@link FirehookError} FIREHOOK_CONTROL_UNREACHABLE when nobody answers there,
  * FIREHOOK_PERMISSION when the socket may not be used
  */
-export function ask(
+export async function ask(
   socket: string,
   method: 'GET' | 'POST',
   path: string,
   body = '',
   timeoutMs = TIMEOUT_MS,
 ): Promise<Answer> {
+  const { status, text } = await askText(socket, method, path, { body, timeoutMs });
+  try {
+    return { status, body: JSON.parse(text) as unknown };
+  } catch (cause) {
+    const detail = `${socket}: what answers there is not firehookd`;
+    throw new FirehookError('FIREHOOK_CONTROL_UNREACHABLE', detail, { cause });
+  }
+}
+
+/** The same, and the answer may be any text. */
+export function askText(
+  socket: string,
+  method: 'GET' | 'POST',
+  path: string,
+  { body = '', accept, timeoutMs = TIMEOUT_MS }: TextRequest = {},
+): Promise<TextAnswer> {
   return new Promise((resolve, reject) => {
     const unreachable = (why: string, cause?: unknown): void =>
       reject(new FirehookError('FIREHOOK_CONTROL_UNREACHABLE', `${socket}: ${why}`, { cause }));
-    const query = request({ socketPath: socket, method, path, timeout: timeoutMs }, (response) => {
+    const headers = accept === undefined ? {} : { accept };
+    const query = request({ socketPath: socket, method, path, headers, timeout: timeoutMs }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (part: string) => {
@@ -45,13 +76,7 @@ export function ask(
         if (text.length > MAX_ANSWER) response.destroy();
       });
       response.on('error', (error) => unreachable(error.message, error));
-      response.on('end', () => {
-        try {
-          resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) as unknown });
-        } catch (error) {
-          unreachable('what answers there is not firehookd', error);
-        }
-      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
     });
     query.on('timeout', () => query.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
     query.on('error', (error: NodeJS.ErrnoException) => {

@@ -16,6 +16,7 @@ import type { ExplainOptions } from './explain.ts';
 import { fail, refuseWrongUsage } from './fail.ts';
 import type { InitOptions } from './init.ts';
 import type { IoctlOptions } from './ioctl.ts';
+import type { MetricsOptions } from './metrics.ts';
 import { outliveReaders, printableLines } from './output.ts';
 import type { ReplayOptions } from './replay.ts';
 import { showHooks, showPool, showStats, showStatus } from './show.ts';
@@ -76,6 +77,16 @@ async function main(): Promise<void> {
   program.addCommand(reportCommand<HooksReport>('hooks', 'the hooks in running order, and what each did', showHooks));
   program.addCommand(
     reportCommand<PoolReport>('pool', 'the buffer pool by tag, and what hooks have not freed', showPool),
+  );
+  program.addCommand(
+    new Command('metrics')
+      .description('all numbers as Prometheus reads them')
+      .option('--socket <path>', 'control socket of the daemon', DEFAULT_SOCKET)
+      .option('--openmetrics', 'as OpenMetrics 1.0; without it as text of Prometheus')
+      .action(async (options: MetricsOptions) => {
+        const { printMetrics } = await import('./metrics.ts');
+        await printMetrics(options);
+      }),
   );
   program.addCommand(
     askCommand('ioctl', 'ask a device of a driver, as DeviceIoControl does; needs control.devices: true')

@@ -291,20 +291,35 @@ export function showHooks(report: HooksReport, width?: number): string {
   const reasons = showReasonsOf(report.hooks, width);
   // In a tap alone changes are tracked.
   const shown = shownOf<HookChainCounter>(HOOK_COUNTERS, report.hooks);
+  const times = report.hooks.some(({ time }) => time !== null);
   return [
     'The first row runs first: larger priority first, ties in the order of the configuration.',
     grid([
-      ['hook', 'priority', ...shown.map(({ name, label }) => label ?? name), 'module'],
+      [
+        'hook',
+        'priority',
+        ...shown.map(({ name, label }) => label ?? name),
+        ...(times ? ['ns a call', '99 % within'] : []),
+        'module',
+      ],
       ...report.hooks.map((hook): Cell[] => [
         hook.kind === 'callback' ? `${hook.name} (firewallHook)` : hook.name,
         hook.priority,
         ...shown.map(({ name }) => hook[name] ?? 0),
+        ...(times ? timeCells(hook.time) : []),
         hook.path,
       ]),
     ]),
     ...(metrics === '' ? [] : ['', metrics]),
     ...(reasons === '' ? [] : ['', reasons]),
   ].join('\n');
+}
+
+/** Mean, and the bucket that 99 of 100 calls are within. */
+function timeCells(time: HooksReport['hooks'][number]['time']): Cell[] {
+  if (time === null) return ['', ''];
+  const { mean, p99 } = time;
+  return [Math.round(mean), p99 === null ? 'over 100,000,000' : p99];
 }
 
 /** `firehook pool`, as PoolMon shows it. */

@@ -12,6 +12,7 @@ import * as z from 'zod';
 import { closestKey } from './closest-key.ts';
 import type { HookModule } from './hook-module.ts';
 import { driversWith, LIVE_DRIVER_NAMES, liveDriver } from './live-drivers.ts';
+import { LOOPBACK_EXPECTED, parseLoopback } from './loopback-address.ts';
 import type { OptionPlaces } from './option-places.ts';
 import { parseServer, SERVER_EXAMPLE } from './server-address.ts';
 
@@ -306,6 +307,17 @@ export const configSchema = object({
   })
     .prefault({})
     .describe('Events that hooks make, in the envelope of EVE of Suricata.'),
+  metrics: object({
+    listen: z
+      .string(expected(LOOPBACK_EXPECTED))
+      .refine((text) => parseLoopback(text) !== null, expected(LOOPBACK_EXPECTED))
+      .optional()
+      .describe(
+        'An address of the loopback interface that tells the numbers to Prometheus, 127.0.0.1:9477 for example; without it the control socket alone does.',
+      ),
+  })
+    .prefault({})
+    .describe('The numbers of the daemon for Prometheus.'),
   verifier: object({
     chains: oneOf('whole', 'header', 'random', 'octets')
       .default('whole')

@@ -3,6 +3,7 @@
  *
  * ```
  *   GET  /status /stats /hooks /pool       200
+ *   GET  /metrics                          200, text for Prometheus or OpenMetrics by the Accept header
  *   POST /devices                          a request to a device of a driver, where control.devices is true
  *   POST /reload                           200: what is in force now; 409: why it is what it was
  * ```
@@ -19,6 +20,7 @@ import path from 'node:path';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { printableJson } from '../telemetry/printable.ts';
 import { MAX_REQUEST_OCTETS } from './device-control.ts';
+import type { MetricsText } from './metrics-report.ts';
 
 /** What can be asked for. */
 export interface ControlReports {
@@ -26,6 +28,8 @@ export interface ControlReports {
   stats(): object | Promise<object>;
   hooks(): object | Promise<object>;
   pool(): object | Promise<object>;
+  /** @param accept - the Accept header of whoever asks */
+  metrics(accept: string | undefined): Promise<MetricsText>;
   /** Loads the configuration anew. @throws FirehookError why not */
   reload(): Promise<object>;
   /** A request to a device of a driver. @returns HTTP status and body */
@@ -100,8 +104,32 @@ export class ControlServer {
 
 async function answer(request: IncomingMessage, response: ServerResponse, reports: ControlReports): Promise<void> {
   const wanted = `${request.method} ${request.url}`;
+  if (wanted === 'GET /metrics') {
+    await answerMetrics(request, response, reports);
+    return;
+  }
   const text = await read(request, wanted === 'POST /devices' ? MAX_REQUEST_OCTETS : 0);
   const [status, body] = text === null ? TOO_LONG : await route(wanted, text, reports);
+  answerJson(response, status, body);
+}
+
+async function answerMetrics(
+  request: IncomingMessage,
+  response: ServerResponse,
+  reports: Pick<ControlReports, 'metrics'>,
+): Promise<void> {
+  request.resume();
+  try {
+    const { type, text } = await reports.metrics(request.headers.accept);
+    if (response.destroyed) return;
+    response.writeHead(200, { 'content-type': type });
+    response.end(text);
+  } catch (error) {
+    answerJson(response, 500, { error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+function answerJson(response: ServerResponse, status: number, body: object): void {
   // Whoever asked may have left meanwhile.
   if (response.destroyed) return;
   response.writeHead(status, { 'content-type': 'application/json' });
@@ -144,7 +172,7 @@ async function route(wanted: string, body: string, reports: ControlReports): Pro
       case 'POST /reload':
         return [200, await reports.reload()];
       default:
-        return [404, { error: 'there are GET /status, /stats, /hooks and /pool' }];
+        return [404, { error: 'there are GET /status, /stats, /hooks, /pool and /metrics' }];
     }
   } catch (error) {
     if (isFirehookError(error)) return [409, { error: error.message, code: error.code, exitCode: error.exitCode }];

@@ -39,6 +39,8 @@ export interface AttachView {
 
 /** A lane that runs or starts. */
 export interface LaneView {
+  /** Its place among the lanes that are wanted, from 0; the one that replaces it has the same. */
+  readonly place: number;
   readonly pid: number;
   /** Where it is pinned; null: on any CPU. */
   readonly cpu: number | null;

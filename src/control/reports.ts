@@ -16,11 +16,15 @@ import { describeRings, type RingReport } from '../supervisor/ring-plan.ts';
 import { type EventTotals, sumProgress, type WayTotals } from '../supervisor/totals.ts';
 import { version } from '../supervisor/version.ts';
 import { HOOK_COUNTERS, type HookChainCounter, MOST_COUNTED, pickRow, type Row } from '../telemetry/counters.ts';
+import { summaryOf, type TimeSummary } from '../telemetry/hook-times.ts';
 import type { MetricKind, MetricValue } from '../telemetry/metrics.ts';
 import type { ReasonCount } from '../telemetry/reasons.ts';
 import type { ControlReports } from './control-server.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { askDevices } from './device-control.ts';
+import type { MetricSource } from './metric-families.ts';
+import { MetricsReport, type MetricsText } from './metrics-report.ts';
+import type { NamedProcess } from './process-numbers.ts';
 
 /** How a daemon does, since its start. */
 export interface HealthReport {
@@ -185,6 +189,8 @@ export interface HookReport extends Readonly<Omit<Row<HookChainCounter>, 'change
   readonly path: string;
   /** Null where changes are not tracked. */
   readonly changed: number | null;
+  /** How long its calls took, in nanoseconds; null where none was measured. */
+  readonly time: TimeSummary | null;
   /** Counters and gauges that it has declared. */
   readonly metrics: readonly MetricReport[];
   /** Reasons that it has declared, and how many verdicts it gave for each. */
@@ -232,6 +238,7 @@ function secondsSince(ms: number): number {
 /** Puts the answers together from what the daemon shows. */
 export class Reports implements ControlReports {
   readonly #daemon: DaemonView;
+  readonly #metrics = new MetricsReport(() => this.#metricSource());
   #counters: Promise<ReadonlyMap<string, PortCounters>> | null = null;
   #countersMs = Number.NEGATIVE_INFINITY;
 
@@ -405,10 +412,11 @@ export class Reports implements ControlReports {
   /** {@inheritDoc ControlReports.hooks} */
   hooks(): HooksReport {
     const daemon = this.#daemon;
-    const tracksChanges = daemon.config.attach.every((attach) => 'tap' in attach);
+    const tracksChanges = this.#tracksChanges;
     const progress = this.#progress();
     const metrics = daemon.totals.metrics(daemon.hooks, progress);
     const reasons = daemon.totals.reasons(daemon.hooks, progress);
+    const times = daemon.totals.times(daemon.hooks, progress);
     return {
       hooks: daemon.totals.hooks(daemon.hooks, progress).map(({ name, priority, kind, path, counters }, place) => ({
         name,
@@ -417,6 +425,7 @@ export class Reports implements ControlReports {
         path,
         ...pickRow(HOOK_COUNTERS, counters),
         ...(tracksChanges ? {} : { changed: null }),
+        time: summaryOf(times[place] ?? []),
         metrics: metrics.filter(({ hook }) => hook === place).map(metricReport),
         reasons: reasons.filter(({ hook }) => hook === place).map(reasonReport),
       })),
@@ -446,6 +455,39 @@ export class Reports implements ControlReports {
         bytes: counters.outstandingBytes,
       })),
     };
+  }
+
+  /** {@inheritDoc ControlReports.metrics} */
+  metrics(accept: string | undefined): Promise<MetricsText> {
+    return this.#metrics.text(accept);
+  }
+
+  async #metricSource(): Promise<MetricSource & { readonly processes: readonly NamedProcess[] }> {
+    const stats = await this.stats();
+    const daemon = this.#daemon;
+    const progress = this.#progress();
+    const times = daemon.totals.times(daemon.hooks, progress);
+    return {
+      stats,
+      status: this.status(),
+      pool: this.pool(),
+      hooks: daemon.totals
+        .hooks(daemon.hooks, progress)
+        .map(({ name, counters }, place) => ({ name, counters, times: times[place] ?? [] })),
+      tracksChanges: this.#tracksChanges,
+      own: daemon.totals.metrics(daemon.hooks, progress),
+      lanesWanted: daemon.config.lanes,
+      processes: [
+        { name: 'supervisor', pid: process.pid },
+        // Of two in one place, one ends: the other one is told of.
+        ...new Map(daemon.lanes.map(({ place, pid }) => [place, { name: `lane ${place}`, pid }])).values(),
+      ],
+    };
+  }
+
+  /** Changes are tracked in a tap alone. */
+  get #tracksChanges(): boolean {
+    return this.#daemon.config.attach.every((attach) => 'tap' in attach);
   }
 
   /** {@inheritDoc ControlReports.devices} */

@@ -19,6 +19,7 @@ import type { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { type Pool, RUNTIME_OWNER } from '../firewall/pool.ts';
 import { columnOf, HOOK_COUNTERS } from '../telemetry/counters.ts';
 import type { IpLayout } from '../wire/ip-layout.ts';
+import { CallTimes } from './call-times.ts';
 import { ChainEntries, type ChainEntry, holdRuleOf } from './chain-entries.ts';
 import type { ChainFlows } from './chain-flows.ts';
 import { type CallHook, compileCalls } from './compile-calls.ts';
@@ -120,6 +121,8 @@ export class HookChain {
   readonly streams: ChainStreams;
   /** One row of {@link HOOK_WIDTH} numbers a hook, in running order. */
   readonly counters: Float64Array;
+  /** How long hooks take. */
+  readonly times: CallTimes;
   /** What stands for the packet after {@link HookChain.run}, until {@link HookChain.release}: the one handed in, or a replacement. */
   readonly standing: StandingPacket;
   /** Index of the hook that ended the chain, by whatever verdict; -1 when all said FORWARD. */
@@ -162,6 +165,7 @@ export class HookChain {
     this.#matchFilter = compileFilters(this.hooks.map((hook) => filterOf(hook) ?? null));
     this.entries = new ChainEntries(this.hooks, HOOK_WIDTH);
     this.counters = new Float64Array(this.hooks.length * HOOK_WIDTH);
+    this.times = new CallTimes(this.hooks.length);
     this.#pool = options.pool;
     freezeViews();
     const flows = options.flows ?? null;
@@ -226,7 +230,10 @@ export class HookChain {
     const packet = this.#packet;
     // An array: 0xffffffff as a parameter of another function would be boxed.
     const reach = this.#reach;
+    const times = this.times;
+    let timed = -1;
     if (from === 0) {
+      if (--times.left === 0) timed = times.next(this.entries.list.length);
       if (flows !== null) flows.begin(bytes, layout, context.zone);
       this.decidedBy = -1;
       this.byFault = false;
@@ -279,6 +286,7 @@ export class HookChain {
       let reason = '';
       let error: unknown;
       pool.owner = entry.owner;
+      if (at === timed) times.begin();
       try {
         if (isDefined) verdict = call(i, packetView, contextView, isFresh);
         else verdict = this.#callDriver(entry, layout, context);
@@ -288,6 +296,7 @@ export class HookChain {
         error = thrown;
       }
       pool.owner = RUNTIME_OWNER;
+      if (at === timed) times.end(i);
       const holds = entry.isHolding ? this.holds : null;
       if (holds !== null) this.#lookAtHold(holds, row, verdict === HELD && reason === '');
       // Windows has no such verdict: from a callback it is none.

@@ -9,7 +9,8 @@
  * ```
  *   doubles:  magic | sequence | packets | ways | hooks | tags | poolBytes | poolLimit | poolFaults | kernelDropped
  *             fenced | epoch | events | eventsLost
- *             ways x LEDGER_WIDTH | hooks x HOOK_ROW | MAX_TAGS x TAG_WIDTH | FLOW_WIDTH | metrics of hooks | their reasons | sequence
+ *             ways x LEDGER_WIDTH | hooks x HOOK_ROW | MAX_TAGS x TAG_WIDTH | FLOW_WIDTH
+ *             metrics of hooks | their reasons | hooks x TIME_WIDTH | sequence
  * ```
  * Rule: hooks share the process with the writer, so the reader believes no count, no size and no number out of range.
  *
@@ -34,6 +35,7 @@ import {
   type Row,
   rowFrom,
 } from '../telemetry/counters.ts';
+import { TIME_WIDTH, type TimeRow } from '../telemetry/hook-times.ts';
 import {
   boundedMetric,
   type MetricDefinition,
@@ -101,6 +103,8 @@ export interface LaneProgress {
   readonly metrics: readonly MetricValue[];
   /** How often its hooks gave which reason, where it is known what they are. */
   readonly reasons: readonly ReasonCount[];
+  /** How long each of its hooks took. */
+  readonly times: readonly TimeRow[];
 }
 
 /** What decides about the size of a progress file. */
@@ -120,7 +124,12 @@ export function sharedOctets(shape: ProgressShape): number {
 }
 
 function widthOf({ ways, hooks }: ProgressShape): number {
-  return flowsAt({ ways, hooks }) + FLOW_WIDTH + mostMetrics(hooks) + mostReasons(hooks) + 1;
+  return timesAt({ ways, hooks }) + hooks * TIME_WIDTH + 1;
+}
+
+/** Where the rows of the times begin. */
+function timesAt({ ways, hooks }: ProgressShape): number {
+  return flowsAt({ ways, hooks }) + FLOW_WIDTH + mostMetrics(hooks) + mostReasons(hooks);
 }
 
 /** Where the row of the flow table begins. */
@@ -158,6 +167,7 @@ export class ProgressWriter {
   /** An array, because a number with a fraction in a field may be boxed at every change. */
   readonly #dueMs = new Float64Array(1);
   readonly #flowsAt: number;
+  readonly #timesAt: number;
   #sequence = 0;
 
   /** @param fd - the inherited descriptor; not closed here */
@@ -172,6 +182,7 @@ export class ProgressWriter {
     this.#numbers[3] = ways;
     this.#numbers[4] = hooks;
     this.#flowsAt = flowsAt({ ways, hooks });
+    this.#timesAt = timesAt({ ways, hooks });
   }
 
   /**
@@ -199,6 +210,7 @@ export class ProgressWriter {
     for (let row = 0; row < counters.length; row += HOOK_WIDTH, at += HOOK_ROW) {
       for (let i = 0; i < HOOK_WIDTH; i++) numbers[at + i] = counters[row + i] as number;
     }
+    numbers.set(chain.times.numbers, this.#timesAt);
     if (flows !== null) writeFlowRow(flows, numbers, this.#flowsAt);
     if (metrics !== undefined) {
       const first = this.#flowsAt + FLOW_WIDTH;
@@ -324,6 +336,9 @@ function decode(numbers: Float64Array, shape: ProgressShape, definitions: Defini
     .slice(0, mostReasons(shape.hooks))
     .map((reason, place) => ({ ...reason, count: counter(numbers[firstReason + place]) }));
   for (let index = 0; index < firstMetric; index++) numbers[index] = counter(numbers[index]);
+  const times: TimeRow[] = [];
+  for (let hook = 0, at = timesAt(shape); hook < shape.hooks; hook++, at += TIME_WIDTH)
+    times.push(Array.from(numbers.subarray(at, at + TIME_WIDTH), counter));
   const at = (index: number): number => numbers[index] ?? 0;
   const ways: LedgerRow[] = [];
   let offset = HEADER;
@@ -361,5 +376,6 @@ function decode(numbers: Float64Array, shape: ProgressShape, definitions: Defini
     flows: flows.most === 0 ? null : flows,
     metrics,
     reasons,
+    times,
   };
 }

@@ -13,10 +13,12 @@
 
 import { readFile } from 'node:fs/promises';
 import { liveDriver } from '../config/live-drivers.ts';
+import { parseLoopback } from '../config/loopback-address.ts';
 import { needsRestart } from '../config/reloadable.ts';
 import { attachInterfaces, type Config, outletNames } from '../config/schema.ts';
 import { ControlServer } from '../control/control-server.ts';
 import type { AttachView, DaemonView, LaneView } from '../control/daemon-view.ts';
+import { MetricsServer } from '../control/metrics-server.ts';
 import { Reports } from '../control/reports.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import { FirehookError } from '../errors.ts';
@@ -127,6 +129,7 @@ export class Supervisor implements DaemonView {
   /** The ring of each lane that has one, by the lane. */
   readonly #ringOf = new Map<LaneHandle, number>();
   #control: ControlServer | null = null;
+  #metrics: MetricsServer | null = null;
   #ways: readonly Way[] = [];
   #rings: readonly RingPlan[] = [];
   #locals: readonly LocalRoute[] = [];
@@ -176,7 +179,10 @@ export class Supervisor implements DaemonView {
       await refuseEarlierTakers(config, plumbing, links);
       this.#generation = await this.#makeGeneration(config);
       this.#events = await this.#openEvents();
-      this.#control = await ControlServer.open(config.control.socket, config.control.mode, new Reports(this));
+      const reports = new Reports(this);
+      this.#control = await ControlServer.open(config.control.socket, config.control.mode, reports);
+      const address = parseLoopback(config.metrics.listen ?? '');
+      if (address !== null) this.#metrics = await MetricsServer.open(address, reports);
       await this.#takeBackLeftovers(attachments, lockedMs);
       this.#cgroups = new LaneCgroups();
       if (this.#cgroups.reason !== '') log.info(`Lanes have no cgroups of their own: ${this.#cgroups.reason}.`);
@@ -391,7 +397,8 @@ export class Supervisor implements DaemonView {
     return this.#loop.lanes.serving
       .filter(({ phase }) => phase !== 'exited')
       .map((record) => ({ stalled: this.#loop.stallOf(record), ...record }))
-      .map(({ handle, report, phase, stalled }) => ({
+      .map(({ handle, report, phase, place, stalled }) => ({
+        place,
         isReady: phase === 'ready',
         stalled,
         ask: (request) => handle.ask(request),
@@ -674,6 +681,7 @@ export class Supervisor implements DaemonView {
     this.#isStopping = true;
     const { plumbing } = this.#options;
     this.#control?.close();
+    this.#metrics?.close();
     if (this.#generation !== null) endGeneration(this.#generation, null);
     const ports = this.#loop.heldIfindexes;
     // Stealing ends first: the lane can finish what it has from a detour. At a port the closed fence has ended it already.

@@ -21,6 +21,7 @@ import {
   MOST_COUNTED,
   sumOfRows,
 } from '../telemetry/counters.ts';
+import { addTimes, NO_TIMES, type TimeRow } from '../telemetry/hook-times.ts';
 import { addMetrics, type MetricValue } from '../telemetry/metrics.ts';
 import { addReasons, type ReasonCount } from '../telemetry/reasons.ts';
 
@@ -55,6 +56,8 @@ export class Totals {
   readonly #metrics = new Map<string, readonly MetricValue[]>();
   /** Their reasons, too. */
   readonly #reasons = new Map<string, readonly ReasonCount[]>();
+  /** Times of the hooks of ended lanes, by the name of the hook. */
+  readonly #times = new Map<string, TimeRow>();
   #flows: FlowRow | null = null;
   #events: EventTotals = { made: 0, lost: 0 };
   #kernelDropped = 0;
@@ -67,6 +70,7 @@ export class Totals {
     for (const [name, hook] of this.#hooks) copy.#hooks.set(name, hook);
     for (const [name, metrics] of this.#metrics) copy.#metrics.set(name, metrics);
     for (const [name, reasons] of this.#reasons) copy.#reasons.set(name, reasons);
+    for (const [name, times] of this.#times) copy.#times.set(name, times);
     copy.#flows = this.#flows;
     copy.#events = this.#events;
     copy.#kernelDropped = this.#kernelDropped;
@@ -102,6 +106,8 @@ export class Totals {
       const reasons = progress.reasons.filter(({ hook }) => hook === index);
       this.#reasons.set(name, addReasons(this.#reasonsBefore(name, index), reasons));
     }
+    const times = this.times(hooks, progress);
+    for (const [index, { name }] of hooks.entries()) this.#times.set(name, times[index] ?? NO_TIMES);
     if (progress.flows !== null) this.#flows = addFlows(this.#flows, endedFlowRow(progress.flows));
     this.#events = this.events(progress);
     this.#kernelDropped = bounded(this.#kernelDropped + progress.kernelDropped);
@@ -145,6 +151,13 @@ export class Totals {
       const now = progress?.reasons.filter(({ hook }) => hook === index) ?? [];
       return addReasons(this.#reasonsBefore(name, index), now);
     });
+  }
+
+  /** How long every hook of the running lane took, in the whole run. */
+  times(running: readonly HookInfo[], progress: LaneProgress | null): TimeRow[] {
+    return running.map(({ name }, index) =>
+      addTimes(this.#times.get(name) ?? NO_TIMES, progress?.times[index] ?? NO_TIMES),
+    );
   }
 
   /** What the flow tables of all lanes counted; null where no lane has one. */
@@ -211,6 +224,7 @@ function addProgress(a: LaneProgress, b: LaneProgress): LaneProgress {
     flows: b.flows === null ? a.flows : addFlows(a.flows, b.flows),
     metrics: addMetrics(a.metrics, b.metrics),
     reasons: addReasons(a.reasons, b.reasons),
+    times: a.times.map((row, index) => addTimes(row, b.times[index] ?? NO_TIMES)),
   };
 }
 

@@ -281,12 +281,15 @@ describe('firehook hooks', () => {
       metrics: [],
       reasons: [],
     };
+    const time = { calls: 4, mean: 1234.5, p50: 1000, p99: 5000 };
     const text = showHooks({
       hooks: [
-        { name: 'drop-port', priority: 100, kind: 'hook', path: '/hooks/drop-port.ts', ...counters },
-        { name: 'old', priority: 5, kind: 'callback', path: '/hooks/old.ts', ...counters },
+        { name: 'drop-port', priority: 100, kind: 'hook', path: '/hooks/drop-port.ts', ...counters, time },
+        { name: 'old', priority: 5, kind: 'callback', path: '/hooks/old.ts', ...counters, time: null },
       ],
     });
+    assert.match(text, /ns a call +99 % within +module$/m);
+    assert.deepEqual(cells(text, 'drop-port')?.slice(-3), ['1,235', '5,000', '/hooks/drop-port.ts']);
     assert.match(text, /^The first row runs first: larger priority first/);
     assert.ok(text.indexOf('drop-port') < text.indexOf('old (firewallHook)'));
     assert.match(text, /\/hooks\/old\.ts$/);
@@ -304,7 +307,7 @@ describe('reasons of hooks', () => {
   ];
 
   test('stand below firehook hooks and firehook stats, those that were given', () => {
-    const counters = { ...emptyRowOf(HOOK_COUNTERS), changed: null, metrics: [], reasons };
+    const counters = { ...emptyRowOf(HOOK_COUNTERS), changed: null, metrics: [], reasons, time: null };
     const hooks = showHooks({ hooks: [{ name: 'old', priority: 1, kind: 'defined', path: '/old.ts', ...counters }] });
     const text = showStats(stats({ reasons: reasons.map((reason) => ({ hook: 'old', ...reason })) }));
     for (const one of [hooks, text]) {

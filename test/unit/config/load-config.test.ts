@@ -62,6 +62,7 @@ describe('a good configuration', () => {
       pool: { limitMiB: 64 },
       flows: { most: 65_536, timeouts: {} },
       events: {},
+      metrics: {},
       verifier: { chains: 'whole', lowResources: 0, poison: false, oldChain: 'runtime', irql: true },
     });
   });
@@ -100,6 +101,7 @@ log: { level: silent }
 pool: { limitMiB: 1 }
 flows: { most: 9, timeouts: { tcpNew: 1, tcpEstablished: 2, tcpClosing: 3, tcpClosed: 4, udpNew: 5, udpEstablished: 6, icmp: 7, other: 8 } }
 events: { file: log/events.json }
+metrics: { listen: '[::1]:9477' }
 verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: hook, irql: false }
 `);
     assert.deepEqual(config, {
@@ -166,6 +168,7 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
         },
       },
       events: { file: '/etc/firehook/log/events.json' },
+      metrics: { listen: '[::1]:9477' },
       verifier: { chains: 'octets', lowResources: 0.5, seed: 7, poison: true, oldChain: 'hook', irql: false },
     });
   });
@@ -185,7 +188,7 @@ describe('a bad configuration', () => {
   const attaches = 'expected a list with one or more of bridge: [a, b], host: name, tap: name';
   const aName = 'expected an interface name: 1 to 15 characters, no white space, none of / : * \\ and no quotes';
   const keys =
-    'attach, driver, lanes, ring, hooks, tables, trustWritable, policy, icmp, lane, control, log, pool, flows, events, verifier';
+    'attach, driver, lanes, ring, hooks, tables, trustWritable, policy, icmp, lane, control, log, pool, flows, events, metrics, verifier';
   const refusals: readonly (readonly [text: string, ...problems: string[]])[] = [
     ['', `attach: is missing; ${attaches} (line 1)`],
     ['just text', `"just text" is not valid; expected a mapping with ${keys} (line 1)`],

@@ -21,6 +21,7 @@ const REPORTS: ControlReports = {
   stats: () => ({ is: 'stats' }),
   hooks: () => ({ is: 'hooks' }),
   pool: () => ({ is: 'pool' }),
+  metrics: (accept) => Promise.resolve({ type: 'text/plain', text: `is metrics for ${accept}` }),
   reload: () => Promise.resolve({ is: 'reload' }),
   devices: (body) => Promise.resolve([200, { is: 'devices', body }]),
 };
@@ -103,7 +104,11 @@ describe('the control socket', () => {
       ['GET', '/reload'],
     ] as const) {
       const { status, body } = await ask(socket, method, url);
-      assert.deepEqual([status, body], [404, { error: 'there are GET /status, /stats, /hooks and /pool' }], url);
+      assert.deepEqual(
+        [status, body],
+        [404, { error: 'there are GET /status, /stats, /hooks, /pool and /metrics' }],
+        url,
+      );
     }
   });
 

@@ -30,8 +30,8 @@ const HOOKS: HookInfo[] = [{ name: 'block', path: '/block.ts', priority: 0, kind
 const SHAPE = { ways: WAYS.length, hooks: HOOKS.length };
 const DOUBLES = progressOctets(SHAPE) / 8;
 /** Of a lane whose hooks count nothing themselves. */
-const NOTHING_ELSE = { events: 0, eventsLost: 0, flows: null, metrics: [], reasons: [] };
-/** "FHP5", as `src/lane/progress.ts` has it. */
+const NOTHING_ELSE = { events: 0, eventsLost: 0, flows: null, metrics: [], reasons: [], times: [] };
+/** "FHP6", as `src/lane/progress.ts` has it. */
 const MAGIC = 0x46485036;
 const MOST = 2 ** 53;
 const FROM_KERNEL = { stolen: 7, offered: 9, whileDown: 2, unhooked: 1 };
@@ -46,6 +46,7 @@ const snapshot = fc.array(double, { minLength: DOUBLES, maxLength: DOUBLES });
 /** A daemon that has had a lane which ended, and has two that run. */
 function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
   const lane = {
+    place: 0,
     isReady: true,
     stalled: null,
     ask: () => Promise.reject(new Error('none')),
@@ -62,7 +63,7 @@ function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
     state: 'running',
     user: null,
     attaches: [],
-    lanes: [lane, { ...lane, pid: 2 }],
+    lanes: [lane, { ...lane, place: 1, pid: 2 }],
     laneRestarts: 1,
     lastLaneError: null,
     lastError: { text: 'Hook block: threw: Error: no.', atMs: performance.now() },

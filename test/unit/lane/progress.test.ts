@@ -169,6 +169,24 @@ describe('a snapshot', () => {
   });
 });
 
+describe('the time of hooks', () => {
+  test('is read as it was written, and within bounds', (t) => {
+    const rig = reported(t, { hooks: () => [hook('one', () => DROP), hook('two', () => DROP)] });
+    const { numbers } = rig.chain.times;
+    for (let index = 0; index < numbers.length; index++) numbers[index] = index + 0.5;
+    rig.writer.write(0);
+    const times = rig.reader.read()?.times ?? [];
+    const width = numbers.length / 2;
+    assert.deepEqual(
+      times,
+      [0, 1].map((one) => Array.from({ length: width }, (_, column) => one * width + column)),
+    );
+    numbers.set([Number.NaN, -1, Number.POSITIVE_INFINITY, 2 ** 60]);
+    rig.writer.write(0);
+    assert.deepEqual(rig.reader.read()?.times[0]?.slice(0, 4), [0, 0, 2 ** 53, 2 ** 53]);
+  });
+});
+
 describe('what hooks count themselves', () => {
   test('is read by those who know what it is, with signs and fractions, and within bounds', (t) => {
     const rig = layRig(t, { hooks: () => [hook('one', () => DROP), hook('two', () => DROP)] });

@@ -48,6 +48,7 @@ function progress(ways: LedgerRow[], hooks: HookProgress[], kernelDropped = 0): 
     flows: null,
     metrics: [],
     reasons: [],
+    times: [],
   };
 }
 
