@@ -22,6 +22,7 @@ import type { OptionPlaces } from '../config/option-places.ts';
 import type { AfpacketSockets, RingOptions } from '../drivers/afpacket-sockets.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import type { DatagramSockets } from '../drivers/queued-sender.ts';
+import type { SampleSettings } from '../events/sampler.ts';
 import type { HookBundle } from '../hook/bundle-hook.ts';
 import type { FlowSettings } from '../hook/chain-flows.ts';
 import type { VerifierSettings } from '../hook/verifier.ts';
@@ -113,6 +114,15 @@ export interface SharedTables {
   readonly tables: readonly TableDemand[];
 }
 
+/** What firehook itself tells of in a lane. */
+export interface OwnEvents {
+  /** Packets that did not go on. */
+  readonly drop: boolean;
+  /** Flows that ended. */
+  readonly flow: boolean;
+  readonly sample: SampleSettings;
+}
+
 /** Everything a lane needs. */
 export interface LaneSpec {
   /** `check` loads the hooks, says `ready` and ends; `try` shows them a small capture before it ends, and says `tried`. */
@@ -148,6 +158,8 @@ export interface LaneSpec {
   readonly flows: FlowSettings;
   /** A ring for events is there. */
   readonly hasEvents: boolean;
+  /** What is told of beside the events of hooks, and how much of it. */
+  readonly ownEvents: OwnEvents;
   /** Most memory that the process may write to. */
   readonly memoryMiB: number;
   readonly verifier: VerifierSettings;

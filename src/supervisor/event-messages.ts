@@ -27,6 +27,8 @@ export type ToWriter =
       readonly hooks: readonly string[];
       /** Names of interfaces by their indexes. */
       readonly interfaces: readonly (readonly [index: number, name: string])[];
+      /** Names of its ways, by their places. */
+      readonly ways: readonly string[];
     }
   | { readonly type: 'ended'; readonly id: number };
 

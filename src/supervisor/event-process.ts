@@ -71,11 +71,11 @@ function hear(message: ToWriter): void {
     file.exchange(fd);
     return;
   }
-  const { lane, hooks, interfaces } = message;
+  const { lane, hooks, interfaces, ways } = message;
   const names = new Map(interfaces);
   const reader = new RingReader(native.mapMemory(fd, RING_OCTETS));
   closeSync(fd);
-  rings.set(message.id, { reader, origin: { lane, hooks, nameOf: (index) => names.get(index) }, isEnded: false });
+  rings.set(message.id, { reader, origin: { lane, hooks, ways, nameOf: (index) => names.get(index) }, isEnded: false });
 }
 
 function look(): void {

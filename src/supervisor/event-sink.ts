@@ -129,7 +129,7 @@ export class EventSink {
     const id = this.#nextId();
     const interfaces = ways.map(({ recvInterfaceIndex, from }): [number, string] => [recvInterfaceIndex, from]);
     const ring: Ring = {
-      message: { type: 'ring', id, lane, hooks: this.#options.hooks, interfaces },
+      message: { type: 'ring', id, lane, hooks: this.#options.hooks, interfaces, ways: ways.map(({ name }) => name) },
       fd,
       isEnded: false,
     };

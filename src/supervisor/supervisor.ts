@@ -376,6 +376,7 @@ export class Supervisor implements DaemonView {
       outlets,
       rings,
       trackChanges: attach.every((one) => 'tap' in one),
+      ownEvents: ownEventsOf(config.events),
     };
     return {
       fingerprint: JSON.stringify([ports, ways, rings]),
@@ -538,6 +539,10 @@ export class Supervisor implements DaemonView {
       this.#clock.setTimer(resolve, Math.max(0, ms));
     });
   }
+}
+
+function ownEventsOf({ types, sample }: Config['events']): LaneSpec['ownEvents'] {
+  return { drop: types.includes('drop'), flow: types.includes('flow'), sample };
 }
 
 /** Names of the hooks in the order of the configuration. */

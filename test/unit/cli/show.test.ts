@@ -74,7 +74,7 @@ function stats(changes: Partial<StatsReport> = {}): StatsReport {
       { hook: 'clamp-mss', dropped: 0, rejected: 0 },
     ],
     metrics: [],
-    events: { made: 0, lost: 0, sink: null },
+    events: { made: 0, lost: 0, suppressed: 0, sink: null },
     addsUp: true,
     problems: [],
     ...changes,

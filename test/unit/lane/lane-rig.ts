@@ -23,6 +23,7 @@ import { Pool } from '../../../src/firewall/pool.ts';
 import { DEFAULT_FLOWS, type FlowSettings, flowsOf } from '../../../src/hook/chain-flows.ts';
 import { HOOK_WIDTH, HookChain } from '../../../src/hook/hook-chain.ts';
 import type { LoadedHook } from '../../../src/hook/load-hook.ts';
+import type { DropEvents } from '../../../src/lane/drop-events.ts';
 import type { DatagramSender } from '../../../src/lane/egress.ts';
 import { Lane, type LaneOptions } from '../../../src/lane/lane.ts';
 import { checkRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../../../src/lane/ledger.ts';
@@ -60,6 +61,8 @@ export interface RigOptions {
   /** Ports of interfaces that frames are sent out of only. */
   readonly outlets?: ReadonlyMap<string, number>;
   readonly now?: () => number;
+  /** Who is told of packets that do not go on. */
+  readonly drops?: (chain: HookChain) => DropEvents;
   /** Octets of the pool that a misbehaving hook is expected to leave behind. */
   readonly leaks?: number;
 }
@@ -236,6 +239,7 @@ export function layRig(t: TestContext, options: RigOptions = {}): Rig {
             reportTo: (sink) => sender.reportTo?.(sink),
           },
     now: options.now ?? (() => 0),
+    drops: options.drops?.(chain) ?? null,
   });
   const row = (way = 0): LedgerRow => rowAt(lane.ledger, way * LEDGER_WIDTH);
   t.after(() => {
