@@ -110,7 +110,7 @@ async function run(file: string, { config, warnings }: LoadedConfig): Promise<vo
     logLinesLost: () => queue.lost,
   });
   endOnSurprise(log, supervisor);
-  ignoreStraySignals(log);
+  ignoreStraySignals(log, supervisor);
   let isStarted = false;
   let stopWanted = false;
   const stop = (): void => {
@@ -133,9 +133,12 @@ async function run(file: string, { config, warnings }: LoadedConfig): Promise<vo
  * What is no order to stop stops nothing. By default a hangup and SIGUSR2 would end the daemon, and SIGUSR1 would open Node's
  * debugger on a port of the machine, by which any local user could become root.
  */
-function ignoreStraySignals(log: Logger): void {
+function ignoreStraySignals(log: Logger, supervisor: Supervisor): void {
   // A hangup means the terminal went away, not that the network should be unprotected.
-  process.on('SIGHUP', () => log.warn('SIGHUP ignored: reload is not in this version.'));
+  process.on('SIGHUP', () => {
+    if (supervisor.reopenEvents()) log.info('SIGHUP: the file for events is opened anew.');
+    else log.warn('SIGHUP ignored: reload is not in this version.');
+  });
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
     process.on(signal, () => log.warn(`${signal} ignored: it has no meaning here.`));
   }

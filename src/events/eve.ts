@@ -119,7 +119,7 @@ export function eveOf(event: EventRecord, origin: EventOrigin): EveEvent {
 }
 
 /** The event as a line, with its newline. */
-export function eveLine(event: EveEvent): string {
+export function eveLine(event: EveEvent | object): string {
   return `${printableJson(JSON.stringify(event))}\n`;
 }
 

@@ -32,6 +32,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { describe } from './attach-keeper.ts';
 import { bundleAll } from './bundle-all.ts';
 import { type Clock, systemClock } from './clock.ts';
+import { EngineEvents } from './engine-events.ts';
 import { EventSink, type EventSinkView } from './event-sink.ts';
 import { FanoutGroups } from './fanout-group.ts';
 import { LaneCgroups } from './lane-cgroups.ts';
@@ -46,6 +47,7 @@ import { planRings, type RingPlan, smallerRings } from './ring-plan.ts';
 import { SharedTableMemory } from './shared-tables.ts';
 import { Totals } from './totals.ts';
 import { isConfinementRequired, laneSpec, tryHooks } from './try-hooks.ts';
+import { version } from './version.ts';
 
 /**
  * A lane of a killed run, whose lock is free, sends at most until the lease of its last moment ends. Until then the ports
@@ -58,6 +60,7 @@ const UNDO_AGAIN_MS = 200;
 /** sysfs waits for a lock of the kernel: a port whose speed is not told by then has none. */
 const SPEED_TIMEOUT_MS = 1_000;
 
+const MIB = 1024 * 1024;
 /** Characters of the error that `firehook status` shows. */
 const MAX_ERROR_TEXT = 500;
 
@@ -98,6 +101,7 @@ export class Supervisor implements DaemonView {
   #cgroups: LaneCgroups | null = null;
   #tables: PrefixTables | null = null;
   #events: EventSink | null = null;
+  #engine: EngineEvents | null = null;
   /** The ring of each lane that has one, by the lane. */
   readonly #ringOf = new Map<LaneHandle, number>();
   #shared: SharedTableMemory | null = null;
@@ -163,6 +167,7 @@ export class Supervisor implements DaemonView {
       if (this.#cgroups.reason !== '') log.info(`Lanes have no cgroups of their own: ${this.#cgroups.reason}.`);
       await this.#loop.start();
       this.#tables.watch();
+      this.#tellOfEngine();
     } catch (error) {
       await this.#takeDown(true);
       throw error;
@@ -184,6 +189,13 @@ export class Supervisor implements DaemonView {
           ? 'Stopped; everything was taken back.'
           : 'Stopped; not everything could be taken back: firehookd --undo tries it again.',
     );
+  }
+
+  /** The file for events is opened anew: for who has rotated it, and says so. @returns false where there is none */
+  reopenEvents(): boolean {
+    if (this.#events === null || this.config.events.file === undefined) return false;
+    this.#events.reopen();
+    return true;
   }
 
   /** For an error that nobody expected: the fence is closed, lanes are killed, and the tables stay with `onDown` in force. */
@@ -309,16 +321,35 @@ export class Supervisor implements DaemonView {
   /** @throws {@link FirehookError} FIREHOOK_EVENTS_FILE */
   async #openEvents(): Promise<EventSink | null> {
     const { config, user } = this;
-    const { file } = config.events;
-    if (file === undefined) return null;
+    const { file, rotate, socket, stdout } = config.events;
+    if ((file ?? socket) === undefined && !stdout) return null;
     return EventSink.open({
       file,
+      rotate: { octets: rotate.mib * MIB, keep: rotate.keep },
+      socket,
+      stdout,
       user,
       isRequired: isConfinementRequired(config),
       hooks: namesByPlace(this.#sources, this.hooks),
       clock: this.#clock,
       say: (level, sentence) => this.#options.log[level](sentence),
     });
+  }
+
+  #tellOfEngine(): void {
+    const { types, statsSeconds } = this.config.events;
+    const events = this.#events;
+    if (events === null || !(types.includes('stats') || types.includes('engine'))) return;
+    this.#engine = new EngineEvents({
+      daemon: this,
+      version,
+      statsSeconds: types.includes('stats') ? statsSeconds : null,
+      tellsEngine: types.includes('engine'),
+      clock: this.#clock,
+      dateMs: () => Date.now(),
+      tell: (event) => events.tell(event),
+    });
+    this.#engine.start();
   }
 
   /** A lane without a ring is better than none. */
@@ -497,6 +528,7 @@ export class Supervisor implements DaemonView {
     this.#isStopping = true;
     const { plumbing } = this.#options;
     this.#control?.close();
+    this.#engine?.stop();
     this.#tables?.stop();
     this.#shared?.close();
     this.#shared = null;

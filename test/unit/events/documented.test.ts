@@ -27,7 +27,7 @@ const LINES = new Map(
 );
 
 test('there is an example of each type, and each is as Suricata has it', () => {
-  for (const type of ['drop', 'flow', 'alert']) assert.ok(LINES.has(type), type);
+  for (const type of ['drop', 'flow', 'alert', 'stats', 'engine']) assert.ok(LINES.has(type), type);
   for (const line of LINES.values()) assertEve(line);
 });
 
