@@ -86,22 +86,25 @@ export class DropEvents {
     events.watch(this.#sampler);
   }
 
-  /** A hook ended the packet. To be called before the chain is released. @param reason - {@link BY_HOOK}, {@link BY_FAULT} or {@link POOL_EMPTY} */
-  byHook(packet: PacketInHand, verdict: Verdict, reason: number): void {
-    const { decidedBy, owners } = this.#chain;
+  /** The hooks ended the packet. To be called before the chain is released. */
+  byHook(packet: PacketInHand, verdict: Verdict): void {
+    const { decidedBy, owners, byFault } = this.#chain;
+    // Below -1 it was the pool that had nothing.
     const owner = decidedBy < 0 ? -1 : (owners[decidedBy] as number);
-    this.#note(packet, owner, reason, reason === POOL_EMPTY ? NO_VERDICT : verdictNumber(verdict));
+    const reason = decidedBy < -1 ? POOL_EMPTY : byFault ? BY_FAULT : BY_HOOK;
+    if (this.#sampler.takes((owner + 1) * REASONS + reason, packet.frame.seconds | 0))
+      this.#write(packet, owner, reason, reason === POOL_EMPTY ? NO_VERDICT : verdictNumber(verdict));
   }
 
   /** firehook itself ended the packet. */
   byItself(packet: PacketInHand, reason: number): void {
-    this.#note(packet, -1, reason, NO_VERDICT);
+    if (this.#sampler.takes(reason, packet.frame.seconds | 0)) this.#write(packet, -1, reason, NO_VERDICT);
   }
 
-  #note(packet: PacketInHand, owner: number, reason: number, verdict: number): void {
+  /** Apart from the question whether it is told: what is small is put into its caller by the engine. */
+  #write(packet: PacketInHand, owner: number, reason: number, verdict: number): void {
     const key = (owner + 1) * REASONS + reason;
     const { frame } = packet;
-    if (!this.#sampler.takes(key, frame.seconds | 0)) return;
     const writer = this.#events.open(owner < 0 ? NO_HOOK : owner, TYPE_DROP);
     if (writer === null) {
       this.#sampler.keep(key);

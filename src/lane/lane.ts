@@ -30,16 +30,7 @@ import { CUT, NOT_IP, unreadableType } from '../wire/frame-kind.ts';
 import { parseIpLayout } from '../wire/ip-layout.ts';
 import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast, LINKTYPE_ETHERNET } from '../wire/link.ts';
 import type { IcmpSettings } from './answer-budget.ts';
-import {
-  BY_FAULT,
-  BY_HOOK,
-  type DropEvents,
-  IS_MALFORMED,
-  IS_NON_IP,
-  IS_TRUNCATED,
-  IS_UNREADABLE,
-  POOL_EMPTY,
-} from './drop-events.ts';
+import { type DropEvents, IS_MALFORMED, IS_NON_IP, IS_TRUNCATED, IS_UNREADABLE, POOL_EMPTY } from './drop-events.ts';
 import { type DatagramSender, Egress, type EgressOptions, type FrameWriter, INJECTED_FRAME } from './egress.ts';
 import type { HeldPacket } from './held-packets.ts';
 import type { HookClock } from './hook-clock.ts';
@@ -416,7 +407,7 @@ export class Lane implements FrameSink {
       }
     } else if (verdict === HELD) {
       if (this.#waiting?.hold(packet, context) === true) return;
-      this.#drops?.byHook(packet, verdict, POOL_EMPTY);
+      this.#drops?.byItself(packet, POOL_EMPTY);
     } else this.#stop(packet, verdict);
     chain.release(verdict === FORWARD);
   }
@@ -533,12 +524,7 @@ export class Lane implements FrameSink {
       add(ledger, base + REJECTED, 1);
       this.#egress.reject(packet);
     }
-    if (this.#drops !== null) this.#note(this.#drops, packet, verdict);
-  }
-
-  #note(drops: DropEvents, packet: PacketInHand, verdict: Verdict): void {
-    const { poolWasExhausted, byFault } = this.#chain;
-    drops.byHook(packet, verdict, poolWasExhausted ? POOL_EMPTY : byFault ? BY_FAULT : BY_HOOK);
+    if (this.#drops !== null) this.#drops.byHook(packet, verdict);
   }
 
   /** Books what no hook sees and policy or form keeps from going on. */

@@ -134,7 +134,7 @@ export function filtered(name: string, filter: string, onPacket: OnPacket = () =
 export function quietLane(
   chain: HookChain,
   ways: readonly Way[] = [bridgeWay()],
-  { now = () => 0, clock }: Partial<Pick<LaneOptions, 'now' | 'clock'>> = {},
+  { now = () => 0, clock, drops = null }: Partial<Pick<LaneOptions, 'now' | 'clock' | 'drops'>> = {},
 ): Lane {
   const driver: Driver = {
     name: 'null',
@@ -153,6 +153,7 @@ export function quietLane(
     unreadable: 'forward',
     icmp: icmpSettings(0),
     sender: null,
+    drops,
     now,
     ...(clock === undefined ? {} : { clock }),
   });
