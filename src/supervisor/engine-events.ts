@@ -2,7 +2,7 @@
  * What the supervisor itself tells of: its numbers every few seconds, and what happened to it.
  *
  * ```
- *   every 250 ms: the daemon as it is ── compared with how it was ──> engine: state, lease, lanes, attaches, tables
+ *   every 250 ms: the daemon as it is ── compared with how it was ──> engine: state, lease, lanes, attaches, tables, reloads
  *   every statsSeconds: the sums of the lanes ──────────────────────> stats
  * ```
  * Rule: it only looks, at what `firehook status` shows. It waits for no lane: what a lane has counted is in memory that the supervisor has. What
@@ -54,6 +54,8 @@ interface Look {
   readonly attaches: ReadonlyMap<string, AttachView>;
   readonly lanes: ReadonlySet<number>;
   readonly tables: ReadonlyMap<string, number>;
+  readonly generation: number;
+  readonly lastReload: DaemonView['lastReload'];
 }
 
 /** Tells, from {@link EngineEvents.start} to {@link EngineEvents.stop}. */
@@ -86,7 +88,7 @@ export class EngineEvents {
     this.tell('stop', 'Info', 'firehook ends', {});
   }
 
-  /** Something that does not show by a look, such as a reload. @param kind - small letters and underscores */
+  /** Something that does not show by a look. @param kind - small letters and underscores */
   tell(kind: string, level: Level, message: string, details: Readonly<Record<string, unknown>>): void {
     if (!this.#options.tellsEngine) return;
     this.#options.tell({
@@ -121,6 +123,8 @@ export class EngineEvents {
       attaches: new Map(daemon.attaches.map((attach) => [attach.interfaces.join(' and '), attach])),
       lanes: new Set(daemon.lanes.filter(({ isReady }) => isReady).map(({ pid }) => pid)),
       tables: new Map(daemon.tables.map(({ name, version }) => [name, version])),
+      generation: daemon.generation,
+      lastReload: daemon.lastReload,
     };
   }
 
@@ -129,6 +133,7 @@ export class EngineEvents {
     const now = this.#look();
     this.#last = now;
     if (before === null) return;
+    this.#compareReloads(before, now);
     this.#compareLanes(before, now);
     this.#compareLease(before, now);
     this.#compareAttaches(before, now);
@@ -138,6 +143,18 @@ export class EngineEvents {
     if (now.state === before.state) return;
     const level = now.state === 'running' || now.state === 'stopping' ? 'Info' : 'Error';
     this.tell('state', level, `The state is ${now.state}, and was ${before.state}`, { state: now.state });
+  }
+
+  #compareReloads(before: Look, { generation, lastReload }: Look): void {
+    if (generation !== before.generation)
+      this.tell('reload', 'Info', `Reloaded: generation ${generation} is in force`, { generation });
+    const error = lastReload?.error ?? null;
+    if (error === null || lastReload?.atMs === before.lastReload?.atMs) return;
+    const reason = printable(error.slice(0, MAX_REASON));
+    this.tell('reload_failed', 'Error', `A reload was refused; generation ${generation} goes on`, {
+      generation,
+      reason,
+    });
   }
 
   #compareLanes(before: Look, now: Look): void {

@@ -101,6 +101,9 @@ function lay({
     events: null,
     warnings: [],
     logLinesLost: 0,
+    generation: 1,
+    lastReload: null,
+    reload: () => Promise.reject(new Error('none')),
     counters: () => Promise.resolve(new Map()),
   };
   const clock = new HandClock();
@@ -190,6 +193,21 @@ test('an interface that goes and comes, a table that is exchanged, and what othe
   assert.deepEqual(kinds(), ['attach_up']);
   engine.tell('reload', 'Info', 'Reloaded', { generation: 2 });
   assert.deepEqual(told()[0]?.firehook, { event: 'reload', generation: 2 });
+});
+
+test('a reload, and one that was refused', () => {
+  const { daemon, clock, engine, told, kinds } = lay();
+  engine.start();
+  kinds();
+  Object.assign(daemon, { generation: 2, lastReload: { atMs: 1, error: null } });
+  clock.pass(250);
+  assert.deepEqual(told()[0]?.firehook, { event: 'reload', generation: 2 });
+  daemon.lastReload = { atMs: 2, error: 'no such hook' };
+  clock.pass(500);
+  assert.deepEqual(
+    told().map(({ firehook }) => firehook),
+    [{ event: 'reload_failed', generation: 2, reason: 'no such hook' }],
+  );
 });
 
 test('numbers come every so many seconds and at the end, whether a lane answers or not, and alone where only they are wanted', () => {
