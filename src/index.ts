@@ -21,6 +21,7 @@ export {
 export { IPRcvBuf } from './firewall/ip-rcv-buf.ts';
 export { halfSipHash } from './flow/half-sip-hash.ts';
 export type {
+  AlertDetails,
   Counter,
   DecisionSignal,
   Decisions,

@@ -125,6 +125,7 @@ async function run(file: string, { config, warnings }: LoadedConfig, reading: Lo
   let unwatch = (): void => undefined;
   // What came of it is in the log. A hangup of the terminal would be one more reload, which changes nothing.
   process.on('SIGHUP', () => {
+    supervisor.reopenEvents();
     if (isStarted) notifier.reloading();
     const done = (): void => {
       if (isStarted) notifier.ready(statusLine(supervisor));

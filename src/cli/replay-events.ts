@@ -39,7 +39,7 @@ export class ReplayEvents {
     this.#name = file;
     this.#file = file === null ? null : openFile(file);
     this.#desk = new EventDesk((event) => {
-      this.#counted[event.event_type] += 1;
+      if (event.event_type !== 'drop') this.#counted[event.event_type] += 1;
       this.#file?.add(eveLine(event));
     });
   }

@@ -270,17 +270,20 @@ export function showReasonsOf(
 }
 
 /** Events, where there were some. */
-function eventLines({ made, lost, sink }: StatsReport['events']): string[] {
+function eventLines({ made, lost, suppressed, sink }: StatsReport['events']): string[] {
   if (made === 0 && (sink?.problem ?? null) === null) return [];
   const number = (value: number): string => value.toLocaleString('en-US');
   const parts = [
     ...(lost === 0 ? [] : [`${number(lost)} found no room`]),
-    ...(sink === null ? ['nobody writes them down'] : [`${number(sink.written)} are in ${sink.file}`]),
+    ...(sink === null
+      ? ['nobody writes them down']
+      : sink.sinks.map(({ to, written }) => `${number(written)} are in ${to}`)),
     ...(sink === null || sink.failed === 0 ? [] : [`${number(sink.failed)} could not be written`]),
     ...(sink === null || sink.invalid === 0 ? [] : [`${number(sink.invalid)} were none`]),
     ...(sink === null || sink.problem === null ? [] : [sink.problem]),
   ];
-  return [`${number(made)} events of hooks: ${parts.join(', ')}.`];
+  const left = suppressed === 0 ? '' : ` ${number(suppressed)} more were left out by events.sample.`;
+  return [`${number(made)} events: ${parts.join(', ')}.${left}`];
 }
 
 /** `firehook hooks`, in running order. */

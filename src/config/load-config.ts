@@ -117,8 +117,12 @@ export function parseConfig(
       { ...table, file: path.resolve(baseFolder, table.file) },
     ]),
   );
-  const { file } = result.data.events;
-  const events = file === undefined ? {} : { file: path.resolve(baseFolder, file) };
+  const { file, socket, ...rest } = result.data.events;
+  const events = {
+    ...rest,
+    ...(file === undefined ? {} : { file: path.resolve(baseFolder, file) }),
+    ...(socket === undefined ? {} : { socket: path.resolve(baseFolder, socket) }),
+  };
   const config = { ...result.data, hooks, tables, events };
   return { config, warnings: warningsOf(config) };
 }

@@ -126,6 +126,9 @@ const hook = object({
     ),
 });
 
+/** What firehook itself can tell of. */
+export const OWN_EVENTS = ['drop', 'flow', 'stats', 'engine'] as const;
+
 /** What a table may be called: hooks name it. */
 const TABLE_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/;
 
@@ -301,12 +304,47 @@ export const configSchema = object({
   events: object({
     file: path('a file for events')
       .optional()
+      .describe('A file, relative to the configuration file, that gets a line of JSON for each event.'),
+    rotate: object({
+      mib: integer(0, 1_048_576)
+        .default(0)
+        .describe('The file is renamed when it has so many MiB, and another one begun; 0 for never.'),
+      keep: integer(1, 1000).default(5).describe('Renamed files that are kept, the youngest with .1 behind its name.'),
+    })
+      .prefault({})
       .describe(
-        'A file, relative to the configuration file, that gets a line of JSON for each event of a hook; without it they are counted only.',
+        'When firehookd itself renames the file. One that something else renames is followed by another in any case.',
       ),
+    socket: path('a unix socket that a reader of events listens on')
+      .optional()
+      .describe(
+        'A unix stream socket, relative to the configuration file, that firehookd connects to and writes the lines to.',
+      ),
+    stdout: z
+      .boolean(expected('true or false'))
+      .default(false)
+      .describe('Writes the lines to standard output, for a journal or a container; the log is on standard error.'),
+    types: z
+      .array(oneOf(...OWN_EVENTS), expected(`a list of ${OWN_EVENTS.slice(0, -1).join(', ')} and ${OWN_EVENTS.at(-1)}`))
+      .default([])
+      .describe(
+        'What firehook itself tells of: packets that did not go on, flows that ended, its numbers, what happened to it. Events that hooks make are written in any case.',
+      ),
+    sample: object({
+      oneIn: integer(1, 1_000_000).default(1).describe('Of how many one is told; the first of a kind always.'),
+      perSecond: integer(0, 1_000_000)
+        .default(100)
+        .describe('Most of a kind in a second, of each lane; 0 for no limit.'),
+    })
+      .prefault({})
+      .describe(
+        'How many of drop and flow are told, of each hook and reason. What is left out is counted in the next one.',
+      ),
+    statsSeconds: integer(1, 86_400).default(10).describe('Seconds from one event of type stats to the next.'),
   })
     .prefault({})
-    .describe('Events that hooks make, in the envelope of EVE of Suricata.'),
+    .superRefine(refuseEventsForNobody)
+    .describe('Events, in the envelope of EVE of Suricata. Without file, socket and stdout they are counted only.'),
   metrics: object({
     listen: z
       .string(expected(LOOPBACK_EXPECTED))
@@ -465,6 +503,29 @@ function refuseBothSizes(
   if (ring.mib === undefined || ring.ms === undefined) return;
   const message = `mib: ${ring.mib} and ms: ${ring.ms} are two sizes of one ring; expected one of them`;
   context.addIssue({ code: 'custom', path: [], message, input: ring });
+}
+
+/** Events that are asked for and go nowhere. */
+function refuseEventsForNobody(
+  events: {
+    readonly file?: string | undefined;
+    readonly socket?: string | undefined;
+    readonly stdout: boolean;
+    readonly types: readonly string[];
+    readonly rotate: { readonly mib: number };
+  },
+  context: { addIssue(issue: { code: 'custom'; path: PropertyKey[]; message: string; input: unknown }): void },
+): void {
+  if (events.rotate.mib > 0 && events.file === undefined)
+    context.addIssue({
+      code: 'custom',
+      path: ['rotate'],
+      message: 'is for events.file, which is missing',
+      input: events,
+    });
+  if (events.types.length === 0 || events.stdout || (events.file ?? events.socket) !== undefined) return;
+  const message = 'are asked for and go nowhere; expected events.file, events.socket or events.stdout: true beside it';
+  context.addIssue({ code: 'custom', path: ['types'], message, input: events });
 }
 
 /** A name is written in hooks too, and in messages. */

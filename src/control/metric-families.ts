@@ -227,15 +227,16 @@ function tableFamilies({ tables }: StatusReport): Family[] {
   ];
 }
 
-function eventFamilies({ events: { made, lost, sink } }: StatsReport): Family[] {
+function eventFamilies({ events: { made, lost, suppressed, sink } }: StatsReport): Family[] {
   return [
-    one('events', 'counter', 'Events that hooks made.', made),
+    one('events', 'counter', 'Events of lanes.', made),
     one('lost_events', 'counter', 'Events that found no room in the lane.', lost),
+    one('suppressed_events', 'counter', 'Events of packets and flows that were left out of the sample.', suppressed),
     ...(sink === null
       ? []
       : [
-          one('written_events', 'counter', 'Events that are in the file.', sink.written),
-          one('failed_events', 'counter', 'Events that the file did not take.', sink.failed),
+          one('written_events', 'counter', 'Events that were written, of all sinks in sum.', sink.written),
+          one('failed_events', 'counter', 'Events that a sink did not take, of all sinks in sum.', sink.failed),
         ]),
   ];
 }

@@ -13,17 +13,30 @@
  */
 
 import { printableJson } from '../telemetry/printable.ts';
-import type { EventType } from './event-layout.ts';
-import type { EventRecord } from './ring-reader.ts';
+import {
+  dropValues,
+  type EveValues,
+  etherValues,
+  flowId,
+  flowValues,
+  portsOf,
+  tcpFlowValues,
+  timestamp,
+} from './eve-own.ts';
+import { type EventType, NO_HOOK } from './event-layout.ts';
+import { addressesIn, type DropRecord, type FlowEndRecord } from './own-records.ts';
+import type { EventEnds, EventRecord } from './ring-reader.ts';
 
-/** Most octets of a line, its newline included: each octet of a slot as six of JSON, and the envelope. */
+/** Most octets of a line of a lane, its newline included: each octet of a slot as six of JSON, and the envelope. */
 export const MAX_LINE: number = 6 * 512 + 1024;
 
 /** An event as it is written down. */
 export interface EveEvent {
   /** UTC, in microseconds. */
   readonly timestamp: string;
-  readonly event_type: EventType;
+  readonly event_type: EventType | 'drop';
+  /** The same in all events about one flow; left out where there is none. */
+  readonly flow_id?: number;
   /** Interface of arrival; left out where there is none. */
   readonly in_iface?: string;
   readonly src_ip?: string;
@@ -31,15 +44,26 @@ export interface EveEvent {
   readonly dest_ip?: string;
   readonly dest_port?: number;
   readonly proto?: string;
+  readonly icmp_type?: number;
+  readonly icmp_code?: number;
   readonly ip_v?: 4 | 6;
+  readonly pkt_src?: string;
+  readonly ether?: EveValues;
   readonly alert?: EveFields;
   readonly dns?: EveFields;
   readonly tls?: EveFields;
-  readonly flow?: EveFields;
+  readonly flow?: EveValues;
   readonly anomaly?: EveFields;
+  readonly drop?: EveValues;
+  readonly tcp?: EveValues;
   readonly firehook: {
-    readonly hook: string;
+    /** Left out where firehook itself tells of something that no hook did. */
+    readonly hook?: string;
     readonly lane: number;
+    readonly way?: string;
+    readonly verdict?: string;
+    /** How many events of the kind were left out before this one; left out where none was. */
+    readonly suppressed?: number;
     /** Something of it had no room; left out where nothing was cut. */
     readonly cut?: true;
   };
@@ -53,9 +77,15 @@ export interface EventOrigin {
   readonly lane: number;
   /** Names of the hooks in the order of the configuration. */
   readonly hooks: readonly string[];
+  /** Names of the ways. @defaultValue none has one */
+  readonly ways?: readonly string[];
   /** Name of the interface with that index; undefined where there is none. */
   nameOf(interfaceIndex: number): string | undefined;
 }
+
+const TCP = 6;
+/** Suricata's word for a packet that was captured. */
+const PACKET_SOURCE = 'wire/pcap';
 
 /** Names that Suricata has; others are numbers of three digits there, too. */
 const PROTOCOLS: Readonly<Record<number, string>> = {
@@ -76,24 +106,17 @@ export function protocolName(protocol: number): string {
   return PROTOCOLS[protocol] ?? String(protocol).padStart(3, '0');
 }
 
-/** The event as an object. */
+/** The event as an object, its names in the order of Suricata. */
 export function eveOf(event: EventRecord, origin: EventOrigin): EveEvent {
-  const { type, ends, isCut, fields } = event;
+  const { type, ends, isCut, fields, drop, flowEnd } = event;
+  if (drop !== undefined) return dropEvent(event, drop, origin);
+  if (flowEnd !== undefined) return flowEvent(event, flowEnd, origin);
   const name = origin.nameOf(event.interfaceIndex);
   return {
-    timestamp: timestampOf(event),
+    timestamp: timestamp(event.seconds, event.nanoseconds),
     event_type: type,
     ...(name === undefined ? {} : { in_iface: name }),
-    ...(ends === null
-      ? {}
-      : {
-          src_ip: ends.source,
-          ...(ends.sourcePort < 0 ? {} : { src_port: ends.sourcePort }),
-          dest_ip: ends.destination,
-          ...(ends.destinationPort < 0 ? {} : { dest_port: ends.destinationPort }),
-          proto: protocolName(ends.protocol),
-          ip_v: ends.version,
-        }),
+    ...endsOf(ends),
     // A name of it cannot be `__proto__`: it begins with a letter.
     [type]: Object.fromEntries(fields),
     firehook: { hook: origin.hooks[event.hook] ?? 'unknown', lane: origin.lane, ...(isCut ? { cut: true } : {}) },
@@ -101,12 +124,74 @@ export function eveOf(event: EventRecord, origin: EventOrigin): EveEvent {
 }
 
 /** The event as a line, with its newline. */
-export function eveLine(event: EveEvent): string {
+export function eveLine(event: EveEvent | object): string {
   return `${printableJson(JSON.stringify(event))}\n`;
 }
 
 /** A moment as it stands in `timestamp`. */
 export function timestampOf({ seconds, nanoseconds }: Pick<EventRecord, 'seconds' | 'nanoseconds'>): string {
-  const whole = new Date(seconds * 1000).toISOString().slice(0, -'.000Z'.length);
-  return `${whole}.${String(Math.floor(nanoseconds / 1000)).padStart(6, '0')}+0000`;
+  return timestamp(seconds, nanoseconds);
+}
+
+function endsOf(ends: EventEnds | null): Partial<EveEvent> {
+  if (ends === null) return {};
+  return {
+    src_ip: ends.source,
+    ...(ends.sourcePort < 0 ? {} : { src_port: ends.sourcePort }),
+    dest_ip: ends.destination,
+    ...(ends.destinationPort < 0 ? {} : { dest_port: ends.destinationPort }),
+    proto: protocolName(ends.protocol),
+    ip_v: ends.version,
+  };
+}
+
+function dropEvent(event: EventRecord, drop: DropRecord, origin: EventOrigin): EveEvent {
+  const name = origin.nameOf(event.interfaceIndex);
+  const { verdict, suppressed, flow, version } = drop;
+  const addresses = addressesIn(drop.octets, version);
+  const ether = etherValues(drop);
+  const { src_port, dest_port, ...icmp } = portsOf(drop);
+  const way = origin.ways?.[drop.way];
+  // No hook where firehook itself decided.
+  const hook = event.hook === NO_HOOK ? undefined : (origin.hooks[event.hook] ?? 'unknown');
+  return {
+    timestamp: timestamp(event.seconds, event.nanoseconds),
+    ...(flow === null ? {} : { flow_id: flowId(origin.lane, flow) }),
+    ...(name === undefined ? {} : { in_iface: name }),
+    event_type: 'drop',
+    ...(addresses === null
+      ? {}
+      : {
+          src_ip: addresses[0],
+          ...(src_port === undefined ? {} : { src_port }),
+          dest_ip: addresses[1],
+          ...(dest_port === undefined ? {} : { dest_port }),
+          proto: protocolName(drop.protocol),
+          ...icmp,
+          ip_v: version === 4 ? 4 : 6,
+        }),
+    pkt_src: PACKET_SOURCE,
+    ...(ether === null ? {} : { ether }),
+    drop: dropValues(drop),
+    firehook: {
+      ...(hook === undefined ? {} : { hook }),
+      lane: origin.lane,
+      ...(way === undefined ? {} : { way }),
+      ...(verdict === '' ? {} : { verdict }),
+      ...(suppressed === 0 ? {} : { suppressed }),
+    },
+  };
+}
+
+function flowEvent(event: EventRecord, flow: FlowEndRecord, origin: EventOrigin): EveEvent {
+  const { ends } = event;
+  return {
+    timestamp: timestamp(event.seconds, event.nanoseconds),
+    flow_id: flowId(origin.lane, flow.flow),
+    event_type: 'flow',
+    ...endsOf(ends),
+    flow: flowValues(flow),
+    ...(ends?.protocol === TCP ? { tcp: tcpFlowValues(flow) } : {}),
+    firehook: { lane: origin.lane, ...(flow.suppressed === 0 ? {} : { suppressed: flow.suppressed }) },
+  };
 }

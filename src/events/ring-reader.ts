@@ -41,7 +41,10 @@ import {
   SLOT_OCTETS,
   SLOTS,
   TAIL,
+  TYPE_DROP,
+  TYPE_FLOW,
 } from './event-layout.ts';
+import { type DropRecord, dropIn, type FlowEndRecord, flowEndIn } from './own-records.ts';
 
 /** What an event is about. */
 export interface EventEnds {
@@ -57,7 +60,7 @@ export interface EventEnds {
 
 /** One event. */
 export interface EventRecord {
-  readonly type: EventType;
+  readonly type: EventType | 'drop';
   /** Place of its hook in the configuration, from 0; it may be one that there is not. */
   readonly hook: number;
   /** Whole seconds since 1970. */
@@ -72,6 +75,10 @@ export interface EventRecord {
   readonly isCut: boolean;
   /** In the order of the hook; names are those of `FIELD_NAME`. */
   readonly fields: readonly (readonly [name: string, value: string | number])[];
+  /** Of `drop`. */
+  readonly drop?: DropRecord;
+  /** Of `flow` where firehook itself tells of one. */
+  readonly flowEnd?: FlowEndRecord;
 }
 
 /** What a field may be called. */
@@ -132,22 +139,29 @@ export class RingReader {
 /** The event in a slot; null where there is none. */
 function decode(slot: Buffer): EventRecord | null {
   const length = slot.readUInt16LE(AT_LENGTH);
-  const type = EVENT_TYPES[slot.readUInt8(AT_TYPE)];
+  const number = slot.readUInt8(AT_TYPE);
   const nanoseconds = slot.readUInt32LE(AT_NANOSECONDS);
-  if (length < AT_FIELDS || length > SLOT_OCTETS || type === undefined || nanoseconds >= SECOND_NS) return null;
-  const ends = endsIn(slot);
-  const fields = fieldsIn(slot.subarray(0, length));
-  if (ends === undefined || fields === null) return null;
-  return {
-    type,
+  if (length < AT_FIELDS || length > SLOT_OCTETS || nanoseconds >= SECOND_NS) return null;
+  const common = {
     hook: slot.readUInt16LE(AT_HOOK),
     seconds: slot.readUInt32LE(AT_SECONDS),
     nanoseconds,
     interfaceIndex: slot.readInt32LE(AT_INTERFACE),
-    ends,
     isCut: (slot.readUInt8(AT_FLAGS) & FLAG_CUT) !== 0,
-    fields,
   };
+  if (number === TYPE_DROP) {
+    const drop = dropIn(slot);
+    return drop === null ? null : { ...common, type: 'drop', ends: null, fields: [], drop };
+  }
+  const ends = endsIn(slot);
+  if (ends === undefined) return null;
+  if (number === TYPE_FLOW) {
+    const flowEnd = flowEndIn(slot);
+    return flowEnd === null || ends === null ? null : { ...common, type: 'flow', ends, fields: [], flowEnd };
+  }
+  const type = EVENT_TYPES[number];
+  const fields = fieldsIn(slot.subarray(0, length));
+  return type === undefined || fields === null ? null : { ...common, type, ends, fields };
 }
 
 /** Null where there are none, undefined where there cannot be such. */

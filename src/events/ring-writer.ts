@@ -48,6 +48,7 @@ const REPLACEMENT = 0xfffd;
 export class RingWriter {
   readonly #places: Int32Array;
   readonly #words: Int32Array;
+  readonly #doubles: Float64Array;
   readonly #octets: Uint8Array;
   readonly #double = new Float64Array(1);
   readonly #doubleOctets = new Uint8Array(this.#double.buffer);
@@ -67,6 +68,7 @@ export class RingWriter {
   constructor(memory: ArrayBuffer, whenFull: () => void = () => undefined) {
     this.#places = new Int32Array(memory, 0, RING_HEADER / Int32Array.BYTES_PER_ELEMENT);
     this.#words = new Int32Array(memory, 0, RING_OCTETS / Int32Array.BYTES_PER_ELEMENT);
+    this.#doubles = new Float64Array(memory, 0, RING_OCTETS / Float64Array.BYTES_PER_ELEMENT);
     this.#octets = new Uint8Array(memory, 0, RING_OCTETS);
     this.#whenFull = whenFull;
     this.#head = Atomics.load(this.#places, HEAD);
@@ -118,6 +120,33 @@ export class RingWriter {
     octets[at++] = word >>> 16;
     octets[at++] = word >>> 8;
     octets[at++] = word;
+  }
+
+  /** A word of a record of firehook's own. @param at - octet of the slot, a multiple of 4 */
+  word(at: number, value: number): void {
+    this.#words[(this.#slot + at) >> 2] = value;
+  }
+
+  /** Four octets of such a record, the first one in the lowest bits. @param at - a multiple of 4 */
+  octets(at: number, first: number, second: number, third: number): void {
+    this.#words[(this.#slot + at) >> 2] = first | (second << 8) | (third << 16);
+  }
+
+  /** A number of such a record. @param at - octet of the slot, a multiple of 8 */
+  double(at: number, value: number): void {
+    this.#doubles[(this.#slot + at) >> 3] = value;
+  }
+
+  /** Octets of such a record. Cost: a look at each; a view of a part would be an object. */
+  copy(at: number, source: Uint8Array, count: number): void {
+    const octets = this.#octets;
+    const first = this.#slot + at;
+    for (let index = 0; index < count; index++) octets[first + index] = source[index] as number;
+  }
+
+  /** Such a record ends before this octet of the slot. */
+  endAt(at: number): void {
+    this.#at = this.#slot + at;
   }
 
   /** A field. @param name - 1 to 32 characters of ASCII */

@@ -27,6 +27,7 @@ import { IpLayout, parseIpLayout } from '../wire/ip-layout.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 import { ACK } from '../wire/tcp.ts';
+import { CALLER } from './flow-clock.ts';
 import type { EndReason, InvalidReason, MissingReason } from './flow-counters.ts';
 import {
   COUNT_FRAGMENTS,
@@ -154,6 +155,11 @@ export class FlowTable {
   /** Flows that there is room for. */
   get most(): number {
     return this.#store.most;
+  }
+
+  /** The time as the caller said it last, in milliseconds. */
+  get nowMs(): number {
+    return this.#store.clock.now[CALLER] as number;
   }
 
   /** The column of that name. @throws RangeError when none was declared under it */

@@ -416,3 +416,21 @@ export class TcpTracker {
 function isAfter(a: number, b: number): boolean {
   return ((a - b) | 0) > 0;
 }
+
+/**
+ * Flags that a connection has shown: those of direction 0, eight bits higher of direction 1, and at bit 16 those of which no end is known. Of FIN, SYN,
+ * RST and ACK only: the others decide nothing and are not remembered.
+ *
+ * @param base - first word of its record
+ */
+export function flagsSeen(words: Int32Array, base: number): number {
+  const marks = words[base + MARKS] as number;
+  const reset = (marks & IS_RESET) === 0 ? 0 : RST << 16;
+  return flagsOfSide(marks) | (flagsOfSide(marks >> SIDE_BITS) << 8) | reset;
+}
+
+function flagsOfSide(marks: number): number {
+  const syn = (marks & SYN_SEEN) === 0 ? 0 : SYN;
+  const fin = (marks & FIN_SEEN) === 0 ? 0 : FIN;
+  return syn | fin | ((marks & HAS_ACK) === 0 ? 0 : ACK);
+}

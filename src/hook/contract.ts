@@ -178,6 +178,15 @@ export interface HookRuntime {
    */
   event(type: EventType, about: Packet | FlowRecord | null, fields?: EventFields): void;
   /**
+   * An event of type `alert` with all that Suricata's have, so that what reads those reads this: signature, category, severity, action, and the
+   * numbers of the signature. As {@link HookRuntime.event} otherwise.
+   *
+   * @param about - the packet or flow at hand; null for neither
+   * @param signature - what was found, in words; more than 200 octets are cut
+   * @throws TypeError for a signature that is no text, and for a detail that cannot be
+   */
+  alert(about: Packet | FlowRecord | null, signature: string, details?: AlertDetails): void;
+  /**
    * The table that the definition declares under this name ({@link HookHead.tables}).
    *
    * @throws RangeError when it declares none
@@ -238,6 +247,20 @@ export interface HookRuntime {
 
 /** What an event says: a field that is undefined, or no finite number, is left out. */
 export type EventFields = Readonly<Record<string, string | number | undefined>>;
+
+/** What an alert says beside its signature. */
+export interface AlertDetails {
+  /** 1 is the most severe, 255 the least. @defaultValue 3 */
+  readonly severity?: number;
+  /** At most 64 octets. @defaultValue none, '' */
+  readonly category?: string;
+  /** What became of the packet. @defaultValue allowed */
+  readonly action?: 'allowed' | 'blocked';
+  /** Number of the signature, 0 to 2^32 - 1. @defaultValue 0 */
+  readonly id?: number;
+  /** Its revision, likewise. @defaultValue 1 */
+  readonly revision?: number;
+}
 
 /** A counter of a hook, of one lane. */
 export interface Counter {

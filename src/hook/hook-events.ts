@@ -14,6 +14,7 @@
 
 import { EVENT_TYPES, type EventType, MAX_FIELD_NAME } from '../events/event-layout.ts';
 import { RingWriter } from '../events/ring-writer.ts';
+import type { Sampler } from '../events/sampler.ts';
 import { parseAddress } from '../wire/address.ts';
 import { readU32 } from '../wire/bytes.ts';
 import type { EventFields } from './contract.ts';
@@ -49,6 +50,7 @@ export class HookEvents {
   readonly #counted = new Float64Array(2);
   #chain: { readonly context: ContextState | null } | null = null;
   #isWriting = false;
+  readonly #samplers: Sampler[] = [];
 
   constructor({ memory, whenFull, now }: HookEventsOptions) {
     this.#writer = memory === null ? null : new RingWriter(memory, whenFull);
@@ -63,6 +65,18 @@ export class HookEvents {
   /** Events that found no room. */
   get lost(): number {
     return this.#counted[LOST] as number;
+  }
+
+  /** Events of firehook's own that were left out. */
+  get suppressed(): number {
+    let sum = 0;
+    for (const sampler of this.#samplers) sum += sampler.total;
+    return sum;
+  }
+
+  /** What this leaves out is counted here, too. */
+  watch(sampler: Sampler): void {
+    this.#samplers.push(sampler);
   }
 
   /** From now on packets are met in this chain. */
@@ -102,6 +116,21 @@ export class HookEvents {
     }
     writer.commit();
     this.#count(MADE);
+  }
+
+  /**
+   * Begins an event of firehook's own, and counts it; `commit` of the writer ends it. Never throws.
+   *
+   * @param owner - place of the hook in the configuration; `NO_HOOK` for none
+   * @returns null where nobody reads, or there is no room
+   */
+  open(owner: number, type: number): RingWriter | null {
+    const writer = this.#writer;
+    if (writer === null || this.#isWriting) return null;
+    this.#count(MADE);
+    if (writer.begin(owner, type)) return writer;
+    this.#count(LOST);
+    return null;
   }
 
   #packet(writer: RingWriter, packet: PacketView): void {

@@ -34,6 +34,7 @@ import {
   REPLY_DATAGRAM,
   RESET_DATAGRAM,
 } from './answers.ts';
+import { IS_TOO_LONG, NOT_SENT } from './drop-events.ts';
 import { forbidsFragments, fragmentPayload, writeFragment } from './fragment.ts';
 import { buildTooBig, buildUnreachable, MAX_ICMP_ERROR } from './icmp-error.ts';
 import {
@@ -118,6 +119,8 @@ export interface EgressOptions extends AnswerOptions {
   readonly sender: DatagramSender | null;
   /** The packet at hand as it came: whoever sent it is told of that one, not of what hooks made of it. */
   readonly arrival: Arrival;
+  /** Told when the packet at hand is lost, why, by a number of drop-events.ts. @defaultValue nobody is */
+  readonly onLost?: ((reason: number) => void) | null;
 }
 
 /** A link header is short: octet by octet, without the view of a part that `copy` makes. */
@@ -149,6 +152,7 @@ export class Egress implements RefusalSink {
   readonly #sender: DatagramSender | null;
   readonly #writer: FrameWriter | null;
   readonly #arrival: Arrival;
+  readonly #onLost: ((reason: number) => void) | null;
   readonly #code: number;
   readonly #answers: Answers;
   readonly #limits: PortLimits;
@@ -173,6 +177,7 @@ export class Egress implements RefusalSink {
     this.#sender = sender;
     this.#writer = options.writer ?? null;
     this.#arrival = options.arrival;
+    this.#onLost = options.onLost ?? null;
     this.#code = icmp.code;
     this.#answers = new Answers(options, driver.capabilities.live);
     sender?.reportTo?.(this);
@@ -274,7 +279,7 @@ export class Egress implements RefusalSink {
     else if (purpose === RESET_SEGMENT) this.#refuseReset(base);
     else {
       this.#add(base + FORWARDED, -1);
-      this.#lose(base, LOST_SEND_ERROR);
+      this.#bookLost(base, LOST_SEND_ERROR);
     }
   }
 
@@ -421,7 +426,7 @@ export class Egress implements RefusalSink {
 
   #loseReply(base: number): void {
     this.#add(base + REPLIED, -1);
-    this.#lose(base, LOST_SEND_ERROR);
+    this.#bookLost(base, LOST_SEND_ERROR);
   }
 
   #refuseReset(base: number): void {
@@ -571,7 +576,14 @@ export class Egress implements RefusalSink {
     this.#add(base + SENT_OCTETS, length);
   }
 
+  /** The packet in hand is lost. */
   #lose(base: number, reason: number): void {
+    this.#bookLost(base, reason);
+    if (this.#onLost !== null) this.#onLost(reason === LOST_TOO_LONG ? IS_TOO_LONG : NOT_SENT);
+  }
+
+  /** A packet is lost that may have been in hand long ago. */
+  #bookLost(base: number, reason: number): void {
     this.#add(base + LOST, 1);
     this.#add(base + reason, 1);
   }

@@ -52,6 +52,7 @@ import {
   type ToLane,
 } from './messages.ts';
 import { endWithParent } from './orphan-guard.ts';
+import { dropEvents, tellOfFlows } from './own-events.ts';
 import { ProgressWriter, progressOctets, sharedOctets } from './progress.ts';
 import type { FromLane } from './read-message.ts';
 import { FaultNotes, tryOnSamples } from './trial.ts';
@@ -195,8 +196,10 @@ async function run(spec: LaneSpec): Promise<void> {
     icmp: spec.icmp,
     onDenied: (what) => log.warn(deniedLine(what)),
     sender,
+    drops: dropEvents(loaded, spec.ownEvents, driver),
     now: () => performance.now(),
   });
+  tellOfFlows(loaded, spec.ownEvents, () => Date.now() - performance.now());
   const made = lane;
   setLocals = (routes) => made.setLocals(routes);
   setLocals(locals ?? spec.locals);

@@ -30,6 +30,7 @@ import { CUT, NOT_IP, unreadableType } from '../wire/frame-kind.ts';
 import { parseIpLayout } from '../wire/ip-layout.ts';
 import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast, LINKTYPE_ETHERNET } from '../wire/link.ts';
 import type { IcmpSettings } from './answer-budget.ts';
+import { type DropEvents, IS_MALFORMED, IS_NON_IP, IS_TRUNCATED, IS_UNREADABLE, POOL_EMPTY } from './drop-events.ts';
 import { type DatagramSender, Egress, type EgressOptions, type FrameWriter, INJECTED_FRAME } from './egress.ts';
 import type { HeldPacket } from './held-packets.ts';
 import type { HookClock } from './hook-clock.ts';
@@ -92,6 +93,8 @@ export interface LaneOptions {
   readonly now: () => number;
   /** What packets wait on, where a hook lets some wait: the clock of `now`. @defaultValue the time of the day */
   readonly clock?: HookClock;
+  /** Told of each packet that does not go on. @defaultValue nobody is */
+  readonly drops?: DropEvents | null;
   /** Told of each packet that waited, before it goes on. */
   readonly onResume?: (packet: PacketInHand) => void;
 }
@@ -148,6 +151,7 @@ export class Lane implements FrameSink {
   /** Null where no hook may let packets wait. */
   readonly #waiting: WaitingPackets | null;
   readonly #onResume: ((packet: PacketInHand) => void) | null;
+  readonly #drops: DropEvents | null;
   #progress: ProgressWriter | null = null;
   /** Frames have come whose batch has not ended. */
   #isInBatch = false;
@@ -161,6 +165,9 @@ export class Lane implements FrameSink {
     this.#forwardsNonIp = options.nonIp === 'forward';
     this.#forwardsUnreadable = options.unreadable === 'forward';
     this.#onUnreadable = options.onUnreadable ?? (() => undefined);
+    const drops = options.drops ?? null;
+    this.#drops = drops;
+    const onLost = drops === null ? null : (reason: number): void => drops.byItself(this.#packet, reason);
     this.ways = options.ways;
     this.ledger = new Float64Array(options.ways.length * LEDGER_WIDTH);
     const hostWay = options.ways.findIndex(({ reject }) => reject === 'raw');
@@ -186,6 +193,7 @@ export class Lane implements FrameSink {
       arrival: options.chain.arrival,
       locals: this.#locals,
       onDenied: options.onDenied ?? (() => undefined),
+      onLost,
     });
     this.#returns = new Returns({
       egress: this.#egress,
@@ -193,6 +201,7 @@ export class Lane implements FrameSink {
       chain: options.chain,
       perSecond: options.icmp.ratePerSecond,
       now: options.now,
+      onLost,
     });
     const { driver, chain, now, clock } = options;
     const list = chain.holds;
@@ -363,6 +372,7 @@ export class Lane implements FrameSink {
       // What was not captured cannot be sent on: forwarding the head alone would corrupt it silently.
       add(ledger, base + LOST, 1);
       add(ledger, base + LOST_TRUNCATED, 1);
+      this.#drops?.byItself(packet, IS_TRUNCATED);
       return;
     }
     const linktype = this.#linktypeOfPort[port] ?? this.#readLinktype(port);
@@ -376,7 +386,7 @@ export class Lane implements FrameSink {
     const mayBeOpen = packet.isSuper || !this.#isLive;
     if (!parseIpLayout(bytes, 0, length - offset, originalLength - offset, layout, mayBeOpen)) {
       if (layout.isCut) this.#passCut(packet);
-      else drop(ledger, base, DROPPED_MALFORMED);
+      else this.#dropUnseen(packet, DROPPED_MALFORMED, IS_MALFORMED);
       return;
     }
     const isBroadcast = isLinkBroadcast(octets, length, linktype);
@@ -423,6 +433,7 @@ export class Lane implements FrameSink {
       }
     } else if (verdict === HELD) {
       if (this.#waiting?.hold(packet, context) === true) return;
+      this.#drops?.byItself(packet, POOL_EMPTY);
     } else this.#stop(packet, verdict);
     chain.release(verdict === FORWARD);
   }
@@ -473,7 +484,7 @@ export class Lane implements FrameSink {
     if (kind === NOT_IP) {
       add(ledger, base + NON_IP, 1);
       if (this.#forwardsNonIp) this.#egress.forward(packet, way.outPort);
-      else drop(ledger, base, DROPPED_NON_IP);
+      else this.#dropUnseen(packet, DROPPED_NON_IP, IS_NON_IP);
       return;
     }
     if (kind === CUT) {
@@ -482,7 +493,7 @@ export class Lane implements FrameSink {
     }
     const etherType = unreadableType(kind);
     if (etherType < 0) {
-      drop(ledger, base, DROPPED_MALFORMED);
+      this.#dropUnseen(packet, DROPPED_MALFORMED, IS_MALFORMED);
       return;
     }
     if (way.carriesProbes === true && isProbe(octets, length) && this.#probes.take(this.#now())) {
@@ -498,7 +509,7 @@ export class Lane implements FrameSink {
     // Live, every linktype is known. A file of another one is not what the policy is about: nothing of it can be read.
     const passes = this.#forwardsUnreadable || (!this.#isLive && !isKnownLinktype(this.#readLinktype(way.inPort)));
     if (passes) this.#egress.forward(packet, way.outPort);
-    else drop(ledger, base, DROPPED_UNREADABLE);
+    else this.#dropUnseen(packet, DROPPED_UNREADABLE, IS_UNREADABLE);
   }
 
   /** What a capture file has too little of to show it to a hook: that is no fault of the packet's, so it stays. */
@@ -533,13 +544,21 @@ export class Lane implements FrameSink {
       add(ledger, base + LOST_POOL, 1);
     } else if (verdict === DROP) {
       drop(ledger, base, chain.byFault ? DROPPED_BY_FAULT : DROPPED_BY_HOOK);
-    } else if (verdict === REPLY)
-      this.#returns.reply(packet, chain.standing.isReplaced ? chain.standing.current : null);
-    else if (verdict === RESET) this.#returns.reset(packet);
+    } else if (verdict === REPLY) {
+      // One that is lost is told of as that.
+      if (!this.#returns.reply(packet, chain.standing.isReplaced ? chain.standing.current : null)) return;
+    } else if (verdict === RESET) this.#returns.reset(packet);
     else {
       add(ledger, base + REJECTED, 1);
       this.#egress.reject(packet);
     }
+    if (this.#drops !== null) this.#drops.byHook(packet, verdict);
+  }
+
+  /** Books what no hook sees and policy or form keeps from going on. */
+  #dropUnseen(packet: PacketInHand, column: number, reason: number): void {
+    drop(this.ledger, packet.base, column);
+    this.#drops?.byItself(packet, reason);
   }
 
   #readLinktype(port: number): number {

@@ -14,6 +14,7 @@ import { FirehookError } from '../errors.ts';
 import { FORWARD, type IPPacketFirewallPtr } from '../firewall/constants.ts';
 import { type PoolFunctions, poolFunctions, setPoolLimit, systemPool } from '../firewall/ddk.ts';
 import { type FlowTable, octetsFor } from '../flow/flow-table.ts';
+import { alertFields } from '../hook/alert-fields.ts';
 import { asOwner } from '../hook/async-owner.ts';
 import {
   type ChainFlows,
@@ -487,6 +488,7 @@ function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: Runti
     gauge: (name, read, help) => metrics.gauge(owner, name, read, help),
     reason: (text) => reasons.declare(owner, text),
     event: (type, about, fields) => events.add(owner, type, about, fields),
+    alert: (about, signature, details) => events.add(owner, 'alert', about, alertFields(signature, details)),
     log: (level, message) => options.log(level, name, message),
     send: (datagram) => options.send(datagram, name),
     ...framesFor(name, options.hooks[owner]?.allow ?? NO_GRANT, options),

@@ -25,6 +25,7 @@ import type { AfpacketSockets, RingOptions } from '../drivers/afpacket-sockets.t
 import type { InputPlace } from '../drivers/contract.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import type { DatagramSockets } from '../drivers/queued-sender.ts';
+import type { SampleSettings } from '../events/sampler.ts';
 import type { HookBundle } from '../hook/bundle-hook.ts';
 import type { FlowSettings } from '../hook/chain-flows.ts';
 import type { VerifierSettings } from '../hook/verifier.ts';
@@ -116,6 +117,15 @@ export interface SharedTables {
   readonly tables: readonly TableDemand[];
 }
 
+/** What firehook itself tells of in a lane. */
+export interface OwnEvents {
+  /** Packets that did not go on. */
+  readonly drop: boolean;
+  /** Flows that ended. */
+  readonly flow: boolean;
+  readonly sample: SampleSettings;
+}
+
 /** Everything a lane needs. */
 export interface LaneSpec {
   /** `check` loads the hooks, says `ready` and ends; `try` shows them a small capture before it ends, and says `tried`. */
@@ -151,6 +161,8 @@ export interface LaneSpec {
   readonly flows: FlowSettings;
   /** A ring for events is there. */
   readonly hasEvents: boolean;
+  /** What is told of beside the events of hooks, and how much of it. */
+  readonly ownEvents: OwnEvents;
   /** Another lane has the packets. */
   readonly isSuccessor: boolean;
   /** For `pcap`: groups in which a successor can take over the ports that capture. */

@@ -8,7 +8,7 @@
  *
  * ```
  *   doubles:  magic | sequence | packets | ways | hooks | tags | poolBytes | poolLimit | poolFaults | kernelDropped
- *             fenced | epoch | events | eventsLost
+ *             fenced | epoch | events | eventsLost | eventsSuppressed
  *             ways x LEDGER_WIDTH | hooks x HOOK_ROW | MAX_TAGS x TAG_WIDTH | FLOW_WIDTH
  *             metrics of hooks | their reasons | hooks x TIME_WIDTH | sequence
  * ```
@@ -48,9 +48,9 @@ import { FLOW_WIDTH, type FlowRow, writeFlowRow } from './flow-row.ts';
 import type { LedgerRow } from './ledger.ts';
 import { LEDGER_WIDTH, rowAt } from './ledger.ts';
 
-/** "FHP6" as a number; changes when the layout does. */
-const MAGIC = 0x46485036;
-const HEADER = 14;
+/** "FHP7" as a number; changes when the layout does. */
+const MAGIC = 0x46485037;
+const HEADER = 15;
 /** Numbers of a hook: what the chain counts, then what the books of the pool say. */
 const HOOK_ROW = HOOK_COLUMNS.length;
 /** Tag row: tag, pool type, allocs, frees, bytes. */
@@ -97,6 +97,8 @@ export interface LaneProgress {
   readonly events: number;
   /** Of them, those that found no room. */
   readonly eventsLost: number;
+  /** Beside them, those of firehook's own that were left out. */
+  readonly eventsSuppressed: number;
   /** What its flow table counted; null where it has none. */
   readonly flows: FlowRow | null;
   /** Counters and gauges of its hooks, where it is known what they are. */
@@ -153,7 +155,7 @@ export interface ProgressSource {
   /** @defaultValue none */
   readonly reasons?: HookReasons;
   /** What hooks made of events. @defaultValue none */
-  readonly events?: { readonly made: number; readonly lost: number };
+  readonly events?: { readonly made: number; readonly lost: number; readonly suppressed: number };
   /** May be costly: asked only when the lane is idle or a while has passed. */
   driverStats(): DriverStats;
 }
@@ -225,6 +227,7 @@ export class ProgressWriter {
     if (events !== undefined) {
       numbers[12] = events.made;
       numbers[13] = events.lost;
+      numbers[14] = events.suppressed;
     }
     numbers[numbers.length - 1] = this.#sequence;
     writeSync(this.#fd, this.#bytes, 0, this.#bytes.length, 0);
@@ -373,6 +376,7 @@ function decode(numbers: Float64Array, shape: ProgressShape, definitions: Defini
     events: at(12),
     // What was lost was made.
     eventsLost: Math.min(at(13), at(12)),
+    eventsSuppressed: at(14),
     flows: flows.most === 0 ? null : flows,
     metrics,
     reasons,

@@ -16,6 +16,7 @@ import { chainLength, gatherChain } from '../firewall/ip-rcv-buf.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { settleChecksums } from '../wire/settle-checksums.ts';
 import { REPLY_DATAGRAM, RESET_DATAGRAM } from './answers.ts';
+import { IS_TOO_LONG, NOT_SENT } from './drop-events.ts';
 import { type Egress, REPLIED_PACKET, RESET_SEGMENT } from './egress.ts';
 import { mayAnswer } from './icmp-error.ts';
 import {
@@ -43,6 +44,8 @@ export interface ReturnOptions {
   /** Connections that are reset in a second, at most. */
   readonly perSecond: number;
   readonly now: () => number;
+  /** Told when the packet at hand is lost, why, by a number of drop-events.ts. @defaultValue nobody is */
+  readonly onLost?: ((reason: number) => void) | null;
 }
 
 /** Sends back, and books. */
@@ -52,37 +55,40 @@ export class Returns {
   readonly #chain: HookChain;
   readonly #budget: TokenBucket;
   readonly #now: () => number;
+  readonly #onLost: ((reason: number) => void) | null;
 
-  constructor({ egress, ledger, chain, perSecond, now }: ReturnOptions) {
+  constructor({ egress, ledger, chain, perSecond, now, onLost = null }: ReturnOptions) {
     this.#egress = egress;
     this.#ledger = ledger;
     this.#chain = chain;
     this.#budget = new TokenBucket(perSecond);
     this.#now = now;
+    this.#onLost = onLost;
   }
 
   /**
    * Sends a packet back as it stands.
    *
    * Ownership: borrows `chain`, which stands for the packet; null where it stands for itself.
+   * @returns false when it is lost
    */
-  reply(packet: PacketInHand, chain: IPRcvBuf | null): void {
+  reply(packet: PacketInHand, chain: IPRcvBuf | null): boolean {
     const { base, way, layout, bytes } = packet;
     const egress = this.#egress;
     const size = chain === null ? layout.length : chainLength(chain);
     if (way.reject === 'count') {
       this.#add(base + REPLIED, 1);
-      return;
+      return true;
     }
     if (size <= 0 || size > MAX_DATAGRAM || packet.isSuper || size > egress.roomBack(packet)) {
-      this.#lose(base, LOST_TOO_LONG);
-      return;
+      return this.#lose(base, LOST_TOO_LONG);
     }
     if (chain === null) copyDatagram(bytes, egress.made, size);
     else gatherChain(chain, egress.made, 0);
     if (packet.isPartial) settleChecksums(egress.made, size);
-    if (egress.sendBack(packet, size, REPLIED_PACKET, REPLY_DATAGRAM)) this.#add(base + REPLIED, 1);
-    else this.#lose(base, LOST_SEND_ERROR);
+    if (!egress.sendBack(packet, size, REPLIED_PACKET, REPLY_DATAGRAM)) return this.#lose(base, LOST_SEND_ERROR);
+    this.#add(base + REPLIED, 1);
+    return true;
   }
 
   /** Resets the connection of a packet at both ends; another packet is rejected. */
@@ -113,9 +119,11 @@ export class Returns {
     this.#add(base + (isSent ? RESETS : RESETS_REFUSED), 1);
   }
 
-  #lose(base: number, reason: number): void {
+  #lose(base: number, reason: number): false {
     this.#add(base + LOST, 1);
     this.#add(base + reason, 1);
+    if (this.#onLost !== null) this.#onLost(reason === LOST_TOO_LONG ? IS_TOO_LONG : NOT_SENT);
+    return false;
   }
 
   #add(index: number, amount: number): void {

@@ -1,8 +1,8 @@
 /**
- * Where the events of hooks go: a ring for each lane, and a process that reads them all and writes lines.
+ * Where events go: a ring for each lane, and a process that reads them all and writes lines.
  *
  * ```
- *   lane ─> ring (sealed memory) ─> writer: lanes' user, confined ─> file           the supervisor reads no event
+ *   lane ─> ring (sealed memory) ─> writer: lanes' user, confined ─> file, socket, standard output      the supervisor reads no event
  *                │                        └─ ended? another after 1 s, 2 s ... 30 s, with all rings
  *                └─ its lane has ended: kept until the writer has said that it is empty
  * ```
@@ -26,8 +26,16 @@ import type { NativeModule } from '../native/native.d.ts';
 import { MOST_COUNTED } from '../telemetry/counters.ts';
 import { printable } from '../telemetry/printable.ts';
 import type { Clock, Timer } from './clock.ts';
-import { EventFile } from './event-file.ts';
-import { MAX_WRITER_LINE, parseWriterReport, type ToWriter, type WriterReport } from './event-messages.ts';
+import { EventFile, type Rotation } from './event-file.ts';
+import {
+  MAX_WRITER_LINE,
+  parseWriterReport,
+  type SinkKind,
+  type SinkReport,
+  type ToWriter,
+  type WriterReport,
+} from './event-messages.ts';
+import { EventSocket } from './event-socket.ts';
 import { LineReader } from './line-reader.ts';
 
 const FIRST_DELAY_MS = 1_000;
@@ -42,11 +50,20 @@ const LOW_PRIORITY = 10;
 /** Rings of lanes that have ended and that nobody has emptied: beyond these the oldest is given up. */
 const MOST_ENDED = 64;
 const MAX_COMPLAINT = 1024;
+/** Octets of its own events that the supervisor keeps for a writer which does not read them. */
+const MOST_UNTOLD = 256 * 1024;
+const STDOUT = 1;
 
 /** What {@link EventSink} takes. */
 export interface EventSinkOptions {
-  /** Absolute path. */
-  readonly file: string;
+  /** Absolute path; undefined for no file. */
+  readonly file?: string | undefined;
+  /** When the file is renamed. @defaultValue by others only */
+  readonly rotate?: Rotation | undefined;
+  /** Absolute path of a socket that somebody listens on; undefined for none. */
+  readonly socket?: string | undefined;
+  /** Lines go to standard output too. */
+  readonly stdout?: boolean;
   /** Null: the writer runs as this process, which is not root. */
   readonly user: LaneUser | null;
   /** True: an error where the kernel cannot confine it. */
@@ -58,15 +75,37 @@ export interface EventSinkOptions {
 
 /** For reports. */
 export interface EventSinkView {
-  readonly file: string;
-  /** Lines that are in the file. */
+  readonly sinks: readonly SinkView[];
+  /** Lines that were written, in sum. */
   readonly written: number;
-  /** Lines that the file did not take. */
+  /** Lines that a sink did not take, in sum. */
   readonly failed: number;
   /** What lanes left in their rings that was no event. */
   readonly invalid: number;
-  /** What is wrong with the file or the writer; null when nothing is. */
+  /** What is wrong with a sink or the writer; null when nothing is. */
   readonly problem: string | null;
+}
+
+/** One of the places where lines go. */
+export interface SinkView {
+  readonly kind: SinkKind;
+  /** Path of the file or the socket; `standard output`. */
+  readonly to: string;
+  /** Lines that are there. */
+  readonly written: number;
+  /** Lines that are not, and will not be. */
+  readonly failed: number;
+  /** What is wrong with it; null when nothing is. */
+  readonly problem: string | null;
+}
+
+interface Sink {
+  readonly kind: SinkKind;
+  readonly to: string;
+  written: number;
+  failed: number;
+  /** What the writer says. */
+  problem: string;
 }
 
 interface Ring {
@@ -85,35 +124,74 @@ interface Writer {
 /** The sink of a daemon. */
 export class EventSink {
   readonly #options: EventSinkOptions;
-  readonly #file: EventFile;
+  readonly #file: EventFile | null;
+  readonly #socket: EventSocket | null;
+  readonly #sinks: readonly Sink[];
   readonly #native: NativeModule = loadNative();
   readonly #rings = new Map<number, Ring>();
-  readonly #counted = { written: 0, failed: 0, invalid: 0 };
+  #invalid = 0;
+  /** Events of the supervisor's own that no writer was there for. */
+  #untold = 0;
   #writer: Writer | null = null;
   #again: Timer | null = null;
   #delayMs = FIRST_DELAY_MS;
   #ids = 0;
   #writerProblem = '';
-  #fileProblem = '';
   #isStopping = false;
   #onEnd: () => void = () => undefined;
 
-  private constructor(options: EventSinkOptions, file: EventFile) {
+  private constructor(options: EventSinkOptions, file: EventFile | null) {
     this.#options = options;
     this.#file = file;
+    const { clock, socket } = options;
+    this.#socket = socket === undefined ? null : new EventSocket(socket, clock, (fd) => this.#sendOutlet('socket', fd));
+    this.#sinks = sinksOf(options);
   }
 
   /** @throws FirehookError FIREHOOK_EVENTS_FILE when the file cannot be opened */
   static async open(options: EventSinkOptions): Promise<EventSink> {
-    const sink = new EventSink(options, await EventFile.open(options.file));
+    const { file, rotate, clock } = options;
+    const sink = new EventSink(options, file === undefined ? null : await EventFile.open(file, rotate));
     sink.#start();
-    sink.#file.watch(options.clock, () => sink.#sendFile());
+    sink.#file?.watch(clock, () => sink.#sendFile());
     return sink;
   }
 
   get view(): EventSinkView {
-    const problems = [this.#file.problem, this.#fileProblem, this.#writerProblem].filter((text) => text !== '');
-    return { file: this.#options.file, ...this.#counted, problem: problems.length === 0 ? null : problems.join('; ') };
+    const sinks = this.#sinks.map(({ problem, ...sink }) => ({
+      ...sink,
+      problem: oneOf(this.#problemsOf(sink.kind), problem),
+    }));
+    const sum = (of: 'written' | 'failed'): number =>
+      Math.min(
+        MOST_COUNTED,
+        sinks.reduce((all, sink) => all + sink[of], 0),
+      );
+    const problems = sinks.flatMap(({ problem }) => problem ?? []);
+    return {
+      sinks,
+      written: sum('written'),
+      failed: Math.min(MOST_COUNTED, sum('failed') + this.#untold),
+      invalid: this.#invalid,
+      problem: oneOf(...problems, this.#writerProblem),
+    };
+  }
+
+  /** The file is opened anew, whether it was renamed or not: for who has rotated it, and says so. */
+  reopen(): void {
+    this.#file?.reopen(() => this.#sendFile());
+  }
+
+  /** Writes down an event of the supervisor's own. Where there is no writer, or it stands still, it is lost and counted. */
+  tell(event: object): void {
+    const writer = this.#writer;
+    if (writer === null || !writer.input.writable || writer.input.writableLength > MOST_UNTOLD) this.#untold += 1;
+    else this.#send({ type: 'told', event });
+  }
+
+  #problemsOf(kind: SinkKind): string {
+    if (kind === 'file') return this.#file?.problem ?? '';
+    return kind === 'socket' ? (this.#socket?.problem ?? '') : '';
   }
 
   /**
@@ -128,7 +206,7 @@ export class EventSink {
     const id = this.#nextId();
     const interfaces = ways.map(({ recvInterfaceIndex, from }): [number, string] => [recvInterfaceIndex, from]);
     const ring: Ring = {
-      message: { type: 'ring', id, lane, hooks, interfaces },
+      message: { type: 'ring', id, lane, hooks, interfaces, ways: ways.map(({ name }) => name) },
       fd,
       isEnded: false,
     };
@@ -152,6 +230,7 @@ export class EventSink {
     if (this.#isStopping) return;
     this.#isStopping = true;
     this.#again?.cancel();
+    this.#socket?.close();
     const writer = this.#writer;
     if (writer !== null) {
       await new Promise<void>((resolve) => {
@@ -168,7 +247,7 @@ export class EventSink {
       });
     }
     for (const id of [...this.#rings.keys()]) this.#forget(id);
-    this.#file.close();
+    this.#file?.close();
   }
 
   #start(): void {
@@ -183,7 +262,10 @@ export class EventSink {
     } finally {
       closeSync(theirs);
     }
+    this.#send({ type: 'sinks', sinks: this.#sinks.map(({ kind }) => kind) });
     this.#sendFile();
+    if (this.#options.stdout === true) this.#sendOutlet('stdout', STDOUT);
+    this.#socket?.connect();
     for (const { message, fd, isEnded } of this.#rings.values()) {
       this.#send(message, fd);
       if (isEnded) this.#send({ type: 'ended', id: message.id });
@@ -229,23 +311,34 @@ export class EventSink {
     this.#delayMs = Math.min(2 * this.#delayMs, MAX_DELAY_MS);
   }
 
-  #take({ written, lost, invalid, emptied, error }: WriterReport): void {
-    const counted = this.#counted;
-    counted.written = Math.min(counted.written + written, MOST_COUNTED);
-    counted.failed = Math.min(counted.failed + lost, MOST_COUNTED);
-    counted.invalid = Math.min(counted.invalid + invalid, MOST_COUNTED);
+  #take({ sinks, invalid, emptied }: WriterReport): void {
+    for (const report of sinks) this.#takeSink(report);
+    this.#invalid = Math.min(this.#invalid + invalid, MOST_COUNTED);
     for (const id of emptied) if (this.#rings.get(id)?.isEnded === true) this.#forget(id);
     // It works: the next one need not wait so long.
     this.#delayMs = FIRST_DELAY_MS;
     this.#writerProblem = '';
-    const problem = printable(error);
-    if (problem !== this.#fileProblem && problem !== '')
-      this.#options.say('warn', `Events are lost: ${this.#options.file}: ${problem}.`);
-    this.#fileProblem = problem;
+  }
+
+  #takeSink({ sink: kind, written, lost, isGone, problem }: SinkReport): void {
+    const sink = this.#sinks.find((one) => one.kind === kind);
+    if (sink === undefined) return;
+    sink.written = Math.min(sink.written + written, MOST_COUNTED);
+    sink.failed = Math.min(sink.failed + lost, MOST_COUNTED);
+    if (isGone && kind === 'socket') this.#socket?.again();
+    // Of a socket that is gone the socket itself says so.
+    const said = kind === 'socket' ? '' : printable(problem);
+    if (said !== sink.problem && said !== '')
+      this.#options.say('warn', `Events wait, or are lost: ${sink.to}: ${said}.`);
+    sink.problem = said;
   }
 
   #sendFile(): void {
-    this.#send({ type: 'file', id: this.#nextId() }, this.#file.fd);
+    if (this.#file !== null) this.#sendOutlet('file', this.#file.fd);
+  }
+
+  #sendOutlet(sink: SinkKind, fd: number): void {
+    this.#send({ type: 'outlet', id: this.#nextId(), sink }, fd);
   }
 
   #nextId(): number {
@@ -258,7 +351,7 @@ export class EventSink {
     const writer = this.#writer;
     if (writer === null || !writer.input.writable) return;
     try {
-      if (fd !== -1 && !this.#native.sendDescriptor(writer.socket, message.id, fd)) {
+      if ('id' in message && fd !== -1 && !this.#native.sendDescriptor(writer.socket, message.id, fd)) {
         // One that takes nothing any more hangs.
         kill(writer.process);
         return;
@@ -276,6 +369,21 @@ export class EventSink {
     this.#rings.delete(id);
     closeSync(ring.fd);
   }
+}
+
+function sinksOf({ file, socket, stdout = false }: EventSinkOptions): Sink[] {
+  const places: readonly (readonly [SinkKind, string | undefined])[] = [
+    ['file', file],
+    ['socket', socket],
+    ['stdout', stdout ? 'standard output' : undefined],
+  ];
+  return places.flatMap(([kind, to]) => (to === undefined ? [] : [{ kind, to, written: 0, failed: 0, problem: '' }]));
+}
+
+/** Problems in one text; null for none. */
+function oneOf(...problems: string[]): string | null {
+  const there = problems.filter((problem) => problem !== '');
+  return there.length === 0 ? null : there.join('; ');
 }
 
 function spawnWriter({ user, isRequired }: EventSinkOptions, theirs: number): ChildProcess {

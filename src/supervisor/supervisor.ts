@@ -35,6 +35,7 @@ import type { PortCounters } from '../plumbing/port-counters.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { describe } from './attach-keeper.ts';
 import { type Clock, systemClock } from './clock.ts';
+import { EngineEvents } from './engine-events.ts';
 import { EventSink, type EventSinkView } from './event-sink.ts';
 import { FanoutGroups } from './fanout-group.ts';
 import { endGeneration, type Generation, makeGeneration, refusalOf, restart } from './generation.ts';
@@ -50,6 +51,7 @@ import { planRings, type RingPlan, smallerRings } from './ring-plan.ts';
 import { succeed } from './succession.ts';
 import { Totals } from './totals.ts';
 import { isConfinementRequired, laneSpec } from './try-hooks.ts';
+import { version } from './version.ts';
 
 /**
  * A lane of a killed run, whose lock is free, sends at most until the lease of its last moment ends. Until then the ports
@@ -62,6 +64,7 @@ const UNDO_AGAIN_MS = 200;
 /** sysfs waits for a lock of the kernel: a port whose speed is not told by then has none. */
 const SPEED_TIMEOUT_MS = 1_000;
 
+const MIB = 1024 * 1024;
 /** Memory for what a lane leaves to its successor: for its hooks, and for each flow, with columns. */
 const ESTATE_OCTETS = 17 * 1024 * 1024;
 const ESTATE_FLOW_OCTETS = 512;
@@ -126,6 +129,7 @@ export class Supervisor implements DaemonView {
   readonly #speeds = new Map<number, number>();
   #cgroups: LaneCgroups | null = null;
   #events: EventSink | null = null;
+  #engine: EngineEvents | null = null;
   /** The ring of each lane that has one, by the lane. */
   readonly #ringOf = new Map<LaneHandle, number>();
   #control: ControlServer | null = null;
@@ -188,6 +192,7 @@ export class Supervisor implements DaemonView {
       if (this.#cgroups.reason !== '') log.info(`Lanes have no cgroups of their own: ${this.#cgroups.reason}.`);
       await this.#loop.start();
       this.#generation.tables.watch();
+      this.#tellOfEngine();
     } catch (error) {
       await this.#takeDown(true);
       throw error;
@@ -338,6 +343,13 @@ export class Supervisor implements DaemonView {
     );
   }
 
+  /** The file for events is opened anew: for who has rotated it, and says so. @returns false where there is none */
+  reopenEvents(): boolean {
+    if (this.#events === null || this.config.events.file === undefined) return false;
+    this.#events.reopen();
+    return true;
+  }
+
   /** For an error that nobody expected: the fence is closed, lanes are killed, and the tables stay with `onDown` in force. */
   abandon(): void {
     this.#isStopping = true;
@@ -474,15 +486,34 @@ export class Supervisor implements DaemonView {
   /** @throws {@link FirehookError} FIREHOOK_EVENTS_FILE */
   async #openEvents(): Promise<EventSink | null> {
     const { config, user } = this;
-    const { file } = config.events;
-    if (file === undefined) return null;
+    const { file, rotate, socket, stdout } = config.events;
+    if ((file ?? socket) === undefined && !stdout) return null;
     return EventSink.open({
       file,
+      rotate: { octets: rotate.mib * MIB, keep: rotate.keep },
+      socket,
+      stdout,
       user,
       isRequired: isConfinementRequired(config),
       clock: this.#clock,
       say: (level, sentence) => this.#options.log[level](sentence),
     });
+  }
+
+  #tellOfEngine(): void {
+    const { types, statsSeconds } = this.config.events;
+    const events = this.#events;
+    if (events === null || !(types.includes('stats') || types.includes('engine'))) return;
+    this.#engine = new EngineEvents({
+      daemon: this,
+      version,
+      statsSeconds: types.includes('stats') ? statsSeconds : null,
+      tellsEngine: types.includes('engine'),
+      clock: this.#clock,
+      dateMs: () => Date.now(),
+      tell: (event) => events.tell(event),
+    });
+    this.#engine.start();
   }
 
   /** A lane without a ring is better than none. */
@@ -541,6 +572,7 @@ export class Supervisor implements DaemonView {
       outlets,
       rings,
       trackChanges: attach.every((one) => 'tap' in one),
+      ownEvents: ownEventsOf(config.events),
     };
     return {
       fingerprint: this.#fingerprint(spec),
@@ -682,6 +714,7 @@ export class Supervisor implements DaemonView {
     const { plumbing } = this.#options;
     this.#control?.close();
     this.#metrics?.close();
+    this.#engine?.stop();
     if (this.#generation !== null) endGeneration(this.#generation, null);
     const ports = this.#loop.heldIfindexes;
     // Stealing ends first: the lane can finish what it has from a detour. At a port the closed fence has ended it already.
@@ -722,6 +755,10 @@ export class Supervisor implements DaemonView {
       this.#clock.setTimer(resolve, Math.max(0, ms));
     });
   }
+}
+
+function ownEventsOf({ types, sample }: Config['events']): LaneSpec['ownEvents'] {
+  return { drop: types.includes('drop'), flow: types.includes('flow'), sample };
 }
 
 /** Names of the hooks in the order of the configuration. */

@@ -38,12 +38,14 @@ export interface HookTotals extends HookInfo {
   readonly counters: HookProgress;
 }
 
-/** Events that hooks made. */
+/** Events that lanes made, those of hooks and firehook's own. */
 export interface EventTotals {
   /** Those that were lost included. */
   readonly made: number;
   /** Of them, those that found no room in the lane. */
   readonly lost: number;
+  /** Beside them, those of firehook's own that the sample left out. */
+  readonly suppressed: number;
 }
 
 const NO_COUNTERS: HookProgress = emptyRowOf(HOOK_COLUMNS);
@@ -59,7 +61,7 @@ export class Totals {
   /** Times of the hooks of ended lanes, by the name of the hook. */
   readonly #times = new Map<string, TimeRow>();
   #flows: FlowRow | null = null;
-  #events: EventTotals = { made: 0, lost: 0 };
+  #events: EventTotals = { made: 0, lost: 0, suppressed: 0 };
   #kernelDropped = 0;
   #fenced = 0;
 
@@ -167,11 +169,12 @@ export class Totals {
       : addFlows(this.#flows, progress.flows);
   }
 
-  /** Events that hooks made. */
+  /** Events that lanes made, those of hooks and firehook's own. */
   events(progress: LaneProgress | null): EventTotals {
     return {
       made: bounded(this.#events.made + (progress?.events ?? 0)),
       lost: bounded(this.#events.lost + (progress?.eventsLost ?? 0)),
+      suppressed: bounded(this.#events.suppressed + (progress?.eventsSuppressed ?? 0)),
     };
   }
 
@@ -221,6 +224,7 @@ function addProgress(a: LaneProgress, b: LaneProgress): LaneProgress {
     epoch: Math.min(a.epoch, b.epoch),
     events: bounded(a.events + b.events),
     eventsLost: bounded(a.eventsLost + b.eventsLost),
+    eventsSuppressed: bounded(a.eventsSuppressed + b.eventsSuppressed),
     flows: b.flows === null ? a.flows : addFlows(a.flows, b.flows),
     metrics: addMetrics(a.metrics, b.metrics),
     reasons: addReasons(a.reasons, b.reasons),

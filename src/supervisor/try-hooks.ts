@@ -11,6 +11,7 @@ import { randomInt } from 'node:crypto';
 import { LIVE_DRIVER_NAMES } from '../config/live-drivers.ts';
 import { type AttachConfig, attachInterfaces, type Settings } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
+import { DEFAULT_SAMPLE } from '../events/sampler.ts';
 import { flowSettings } from '../lane/flow-settings.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser, TableDemand, TableMemory } from '../lane/messages.ts';
 import type { LaneTried } from '../lane/read-message.ts';
@@ -69,6 +70,7 @@ export function laneSpec(
     poolLimitMiB: pool.limitMiB,
     flows: flowSettings(flows),
     hasEvents: false,
+    ownEvents: { drop: false, flow: false, sample: DEFAULT_SAMPLE },
     isSuccessor: false,
     groups: [],
     memoryMiB: lane.memoryMiB,

@@ -46,6 +46,7 @@ export function wholeProgress(packets: number, changes: Partial<LaneProgress> = 
     epoch: 1,
     events: 5,
     eventsLost: 1,
+    eventsSuppressed: 2,
     flows: { ...emptyRowOf(FLOW_COUNTERS), now: 3, most: 100, made: 4 },
     metrics: [
       { hook: 0, kind: 'counter', name: 'queries', help: 'Queries.', value: packets },
@@ -123,7 +124,7 @@ export function wholeDaemon(changes: Partial<DaemonView> = {}): DaemonView {
     lastReload: null,
     reload: () => Promise.reject(new Error('none')),
     tables: [table],
-    events: { file: '/e', written: 3, failed: 1, invalid: 0, problem: null },
+    events: { sinks: [], written: 3, failed: 1, invalid: 0, problem: null },
     totals: new Totals(),
     warnings: [],
     logLinesLost: 0,

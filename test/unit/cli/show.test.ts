@@ -77,7 +77,7 @@ function stats(changes: Partial<StatsReport> = {}): StatsReport {
     ],
     metrics: [],
     reasons: [],
-    events: { made: 0, lost: 0, sink: null },
+    events: { made: 0, lost: 0, suppressed: 0, sink: null },
     addsUp: true,
     problems: [],
     ...changes,

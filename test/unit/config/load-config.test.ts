@@ -61,8 +61,14 @@ describe('a good configuration', () => {
       log: { level: 'info' },
       pool: { limitMiB: 64 },
       flows: { most: 65_536, timeouts: {} },
-      events: {},
       metrics: {},
+      events: {
+        rotate: { mib: 0, keep: 5 },
+        stdout: false,
+        types: [],
+        sample: { oneIn: 1, perSecond: 100 },
+        statsSeconds: 10,
+      },
       verifier: { chains: 'whole', lowResources: 0, poison: false, oldChain: 'runtime', irql: true },
     });
   });
@@ -100,8 +106,8 @@ control: { socket: /tmp/x.sock, mode: "660", devices: true }
 log: { level: silent }
 pool: { limitMiB: 1 }
 flows: { most: 9, timeouts: { tcpNew: 1, tcpEstablished: 2, tcpClosing: 3, tcpClosed: 4, udpNew: 5, udpEstablished: 6, icmp: 7, other: 8 } }
-events: { file: log/events.json }
 metrics: { listen: '[::1]:9477' }
+events: { file: log/events.json, rotate: { mib: 9, keep: 2 }, socket: /run/eve.sock, stdout: true, types: [drop, flow, stats, engine], sample: { oneIn: 100, perSecond: 0 }, statsSeconds: 60 }
 verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: hook, irql: false }
 `);
     assert.deepEqual(config, {
@@ -167,8 +173,16 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
           other: 8,
         },
       },
-      events: { file: '/etc/firehook/log/events.json' },
       metrics: { listen: '[::1]:9477' },
+      events: {
+        file: '/etc/firehook/log/events.json',
+        rotate: { mib: 9, keep: 2 },
+        socket: '/run/eve.sock',
+        stdout: true,
+        types: ['drop', 'flow', 'stats', 'engine'],
+        sample: { oneIn: 100, perSecond: 0 },
+        statsSeconds: 60,
+      },
       verifier: { chains: 'octets', lowResources: 0.5, seed: 7, poison: true, oldChain: 'hook', irql: false },
     });
   });
@@ -192,6 +206,18 @@ describe('a bad configuration', () => {
   const refusals: readonly (readonly [text: string, ...problems: string[]])[] = [
     ['', `attach: is missing; ${attaches} (line 1)`],
     ['just text', `"just text" is not valid; expected a mapping with ${keys} (line 1)`],
+    [
+      `${BRIDGE}events: { types: [drop] }`,
+      'events.types: are asked for and go nowhere; expected events.file, events.socket or events.stdout: true beside it (line 3)',
+    ],
+    [
+      `${BRIDGE}events: { rotate: { mib: 1 }, socket: x }`,
+      'events.rotate: is for events.file, which is missing (line 3)',
+    ],
+    [
+      `${BRIDGE}events: { stdout: true, types: [drops] }`,
+      'events.types[0]: "drops" is not valid; expected drop, flow, stats or engine (line 3)',
+    ],
     [
       `${BRIDGE}tables: [blocked]`,
       'tables: ["blocked"] is not valid; expected a mapping of names to tables, each with file: (line 3)',

@@ -30,9 +30,17 @@ const HOOKS: HookInfo[] = [{ name: 'block', path: '/block.ts', priority: 0, kind
 const SHAPE = { ways: WAYS.length, hooks: HOOKS.length };
 const DOUBLES = progressOctets(SHAPE) / 8;
 /** Of a lane whose hooks count nothing themselves. */
-const NOTHING_ELSE = { events: 0, eventsLost: 0, flows: null, metrics: [], reasons: [], times: [] };
-/** "FHP6", as `src/lane/progress.ts` has it. */
-const MAGIC = 0x46485036;
+const NOTHING_ELSE = {
+  events: 0,
+  eventsLost: 0,
+  eventsSuppressed: 0,
+  flows: null,
+  metrics: [],
+  reasons: [],
+  times: [],
+};
+/** "FHP7", as `src/lane/progress.ts` has it. */
+const MAGIC = 0x46485037;
 const MOST = 2 ** 53;
 const FROM_KERNEL = { stolen: 7, offered: 9, whileDown: 2, unhooked: 1 };
 

@@ -6,6 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
+import { eveLine } from '../../../src/events/eve.ts';
 import {
   type Context,
   type DefinedHook,
@@ -17,6 +18,7 @@ import {
   type Packet,
 } from '../../../src/index.ts';
 import { allocationPerPacket, ipv4, ipv6, type Lab, openLab, tcp, udp } from '../../../src/testing/index.ts';
+import { assertEve } from '../../support/eve-schema.ts';
 
 const PACKET = ipv4(
   { source: '192.0.2.9', destination: '198.51.100.7' },
@@ -256,5 +258,73 @@ describe('what is no event', () => {
     );
     const { events } = await lab.send(PACKET);
     assert.deepEqual(events[0]?.alert, { c: -0.5 });
+  });
+});
+
+describe('an alert', () => {
+  test('has all that those of Suricata have', async () => {
+    lab = await openLab(
+      hookOf((packet, runtime) => {
+        runtime.alert(packet, 'telnet');
+        runtime.alert(packet, 'a beacon', {
+          severity: 1,
+          category: 'Trojan',
+          action: 'blocked',
+          id: 7001,
+          revision: 2,
+        });
+      }),
+    );
+    const { events } = await lab.send(PACKET);
+    for (const event of events) assertEve(eveLine(event));
+    assert.deepEqual(
+      events.map(({ alert }) => alert),
+      [
+        { action: 'allowed', gid: 1, signature_id: 0, rev: 1, signature: 'telnet', category: '', severity: 3 },
+        {
+          action: 'blocked',
+          gid: 1,
+          signature_id: 7001,
+          rev: 2,
+          signature: 'a beacon',
+          category: 'Trojan',
+          severity: 1,
+        },
+      ],
+    );
+  });
+
+  test('has every field also where its texts are cut', async () => {
+    const long = '\u20ac'.repeat(5000);
+    lab = await openLab(hookOf((packet, runtime) => runtime.alert(packet, long, { category: long })));
+    const { events } = await lab.send(PACKET);
+    const [event] = events;
+    assert.ok(event !== undefined);
+    assertEve(eveLine(event));
+    assert.equal(event.alert?.['signature'], '\u20ac'.repeat(66));
+    assert.equal(event.alert?.['severity'], 3);
+  });
+
+  test('that is none is an error of the call, and nothing of it is written', async () => {
+    const wrong: ((runtime: HookRuntime, packet: Packet) => void)[] = [
+      (runtime, packet) => runtime.alert(packet, 7 as unknown as string),
+      (runtime, packet) => runtime.alert(packet, 'x', { severity: 0 }),
+      (runtime, packet) => runtime.alert(packet, 'x', { severity: 1.5 }),
+      (runtime, packet) => runtime.alert(packet, 'x', { id: -1 }),
+      (runtime, packet) => runtime.alert(packet, 'x', { action: 'maybe' as 'allowed' }),
+      (runtime, packet) => runtime.alert(packet, 'x', { category: {} as string }),
+    ];
+    let refused = 0;
+    lab = await openLab(
+      hookOf((packet, runtime) => {
+        for (const call of wrong)
+          assert.throws(() => {
+            call(runtime, packet);
+          }, /^TypeError: alert: /);
+        refused += 1;
+      }),
+    );
+    assert.deepEqual((await lab.send(PACKET)).events, []);
+    assert.equal(refused, 1);
   });
 });

@@ -99,6 +99,7 @@ export function quietRuntime(name: string): HookRuntime {
     counter: () => ({ add: () => undefined }),
     gauge: () => undefined,
     event: () => undefined,
+    alert: () => undefined,
     table: () => assert.fail('this hook has no tables here'),
     log: () => undefined,
     send: () => false,

@@ -6,11 +6,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { RING_OCTETS } from '../../../src/events/event-layout.ts';
 import { DROP, FORWARD } from '../../../src/firewall/constants.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
 import { ChainFlows, DEFAULT_FLOWS } from '../../../src/hook/chain-flows.ts';
 import { REPLY } from '../../../src/hook/contract.ts';
 import { HookChain } from '../../../src/hook/hook-chain.ts';
+import { HookEvents } from '../../../src/hook/hook-events.ts';
+import { DropEvents } from '../../../src/lane/drop-events.ts';
 import { FORWARDED, REPLIED } from '../../../src/lane/ledger.ts';
 import { frameOf } from '../../support/frame-of.ts';
 import { heapGrowth, SMALLEST_LEAK } from '../../support/heap-growth.ts';
@@ -139,4 +142,37 @@ test('a packet that waits, and goes on, leaves nothing on the heap', () => {
   });
   assert.ok(least < SMALLEST_LEAK, `${least} octets a packet`);
   assert.ok((lane.ledger[FORWARDED] as number) > 1_000);
+});
+
+test('a packet that is dropped and told of, or left out by the sample, leaves nothing on the heap', () => {
+  for (const oneIn of [1, 3]) {
+    const chain = new HookChain({
+      hooks: [hook('drops', () => DROP)],
+      flows: new ChainFlows(DEFAULT_FLOWS, {}),
+      onHookError: 'drop',
+      pool: new Pool(1 << 20),
+      onFault: () => assert.fail('no hook is at fault'),
+    });
+    const memory = new ArrayBuffer(RING_OCTETS);
+    const places = new Int32Array(memory);
+    // Whoever reads is another process: here all of it has been read as soon as there is no room.
+    const whenFull = (): void => {
+      places[16] = places[0] as number;
+    };
+    const events = new HookEvents({ memory, whenFull, now: () => 0n });
+    const drops = new DropEvents({ events, chain, sample: { oneIn, perSecond: 0 }, linktypeOf: () => 1 });
+    const lane = quietLane(chain, undefined, { drops });
+    const frame = ethernet({ padTo: 60 }, ipv6({}, udp()));
+    const shared = Buffer.alloc(2048);
+    shared.set(frame);
+    const handed = frameOf(shared, { length: frame.length, originalLength: frame.length, seconds: 1_795_603_100 });
+    const least = heapGrowth((count) => {
+      for (let index = 0; index < count; index++) {
+        handed.nanoseconds = index;
+        lane.onFrame(handed);
+      }
+    });
+    assert.ok(least < SMALLEST_LEAK, `${least} octets a packet, one in ${oneIn}`);
+    assert.ok(events.made > 0 && events.lost === 0);
+  }
 });

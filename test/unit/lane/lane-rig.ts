@@ -23,6 +23,7 @@ import { Pool } from '../../../src/firewall/pool.ts';
 import { DEFAULT_FLOWS, type FlowSettings, flowsOf } from '../../../src/hook/chain-flows.ts';
 import { HOOK_WIDTH, HookChain } from '../../../src/hook/hook-chain.ts';
 import type { LoadedHook } from '../../../src/hook/load-hook.ts';
+import type { DropEvents } from '../../../src/lane/drop-events.ts';
 import type { DatagramSender } from '../../../src/lane/egress.ts';
 import { Lane, type LaneOptions } from '../../../src/lane/lane.ts';
 import { checkRow, LEDGER_WIDTH, type LedgerRow, rowAt } from '../../../src/lane/ledger.ts';
@@ -60,6 +61,8 @@ export interface RigOptions {
   /** Ports of interfaces that frames are sent out of only. */
   readonly outlets?: ReadonlyMap<string, number>;
   readonly now?: () => number;
+  /** Who is told of packets that do not go on. */
+  readonly drops?: (chain: HookChain) => DropEvents;
   /** Octets of the pool that a misbehaving hook is expected to leave behind. */
   readonly leaks?: number;
 }
@@ -131,7 +134,7 @@ export function filtered(name: string, filter: string, onPacket: OnPacket = () =
 export function quietLane(
   chain: HookChain,
   ways: readonly Way[] = [bridgeWay()],
-  { now = () => 0, clock }: Partial<Pick<LaneOptions, 'now' | 'clock'>> = {},
+  { now = () => 0, clock, drops = null }: Partial<Pick<LaneOptions, 'now' | 'clock' | 'drops'>> = {},
 ): Lane {
   const driver: Driver = {
     name: 'null',
@@ -150,6 +153,7 @@ export function quietLane(
     unreadable: 'forward',
     icmp: icmpSettings(0),
     sender: null,
+    drops,
     now,
     ...(clock === undefined ? {} : { clock }),
   });
@@ -236,6 +240,7 @@ export function layRig(t: TestContext, options: RigOptions = {}): Rig {
             reportTo: (sink) => sender.reportTo?.(sink),
           },
     now: options.now ?? (() => 0),
+    drops: options.drops?.(chain) ?? null,
   });
   const row = (way = 0): LedgerRow => rowAt(lane.ledger, way * LEDGER_WIDTH);
   t.after(() => {

@@ -196,7 +196,7 @@ describe('what hooks count themselves', () => {
     metrics.gauge(0, 'level', () => -7.25, undefined);
     const flows = new FlowTable({ most: 100 });
     const { chain, pool, lane } = rig;
-    const source = { ledger: lane.ledger, chain, pool, metrics, flows, events: { made: 9, lost: 2 } };
+    const source = { ledger: lane.ledger, chain, pool, metrics, flows, events: { made: 9, lost: 2, suppressed: 5 } };
     const writer = new ProgressWriter(file.fd, { ...source, driverStats: () => ({ droppedByKernel: 0 }) });
     const reader = new ProgressReader(file.fd, { ways: lane.ledger.length / LEDGER_WIDTH, hooks: 2 });
     metrics.readGauges(() => assert.fail());
@@ -208,7 +208,7 @@ describe('what hooks count themselves', () => {
       { hook: 1, kind: 'counter', name: 'queries', help: 'Queries.', value: 2.5 },
       { hook: 0, kind: 'gauge', name: 'level', help: '', value: -7.25 },
     ]);
-    assert.deepEqual([progress?.events, progress?.eventsLost], [9, 2]);
+    assert.deepEqual([progress?.events, progress?.eventsLost, progress?.eventsSuppressed], [9, 2, 5]);
     assert.deepEqual([progress?.flows?.now, progress?.flows?.most], [0, 100]);
     for (const [written, counter, gauge] of [
       [Number.NaN, 0, 0],

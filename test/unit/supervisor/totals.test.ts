@@ -45,6 +45,7 @@ function progress(ways: LedgerRow[], hooks: HookProgress[], kernelDropped = 0): 
     epoch: 1,
     events: 0,
     eventsLost: 0,
+    eventsSuppressed: 0,
     flows: null,
     metrics: [],
     reasons: [],
@@ -189,7 +190,7 @@ test('flows of all lanes are added up; those of a lane that ended are counted an
 
 test('events are added up, of lanes that run and of those that have ended', () => {
   const totals = new Totals();
-  const lane = { ...progress([], []), events: 10, eventsLost: 3 };
+  const lane = { ...progress([], []), events: 10, eventsLost: 3, eventsSuppressed: 1 };
   totals.add([], [], lane);
-  assert.deepEqual(totals.events(sumProgress([lane, lane])), { made: 30, lost: 9 });
+  assert.deepEqual(totals.events(sumProgress([lane, lane])), { made: 30, lost: 9, suppressed: 3 });
 });
