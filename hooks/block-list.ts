@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { Handlers, HookRuntime } from 'firehook';
+import type { Handlers, HookRuntime, ReasonedVerdict } from 'firehook';
 import { DROP, defineHook, FORWARD, ICMP_ON_DROP, parseAddress, parseCidr } from 'firehook';
 import { readOptionFile } from './_option-file.ts';
 import { optionsOf, readChoice, readFlag, readText, wrongOption } from './_options.ts';
@@ -37,6 +37,7 @@ export interface BlockListOptions {
 
 export default defineHook({
   name: 'block-list',
+  checkable: true,
   options: optionsOf(['table', 'file', 'match', 'reject'], ({ table, file, match, reject }) => ({
     ...readPlace(table, file),
     match: readChoice('match', match, ['source', 'destination', 'either'], 'either'),
@@ -67,17 +68,20 @@ function readPlace(table: unknown, file: unknown): Place {
   throw wrongOption('table', 'stands beside file; expected one of them');
 }
 
-function byTable({ table, match, blocked }: Values, { prefixes }: HookRuntime): Handlers {
+function byTable({ table, match, blocked }: Values, { prefixes, reason }: HookRuntime): Handlers {
   const atSource = match !== 'destination';
   const atDestination = match !== 'source';
   const set = prefixes(table ?? '');
+  const { ofSource, ofDestination } = verdicts(blocked, reason);
   return {
-    onPacket: ({ source, destination }) =>
-      (atSource && set.lookup(source) !== 0) || (atDestination && set.lookup(destination) !== 0) ? blocked : FORWARD,
+    onPacket({ source, destination }) {
+      if (atSource && set.lookup(source) !== 0) return ofSource;
+      return atDestination && set.lookup(destination) !== 0 ? ofDestination : FORWARD;
+    },
   };
 }
 
-function byFile({ file: named, match, blocked }: Values, { resolvePath, log }: HookRuntime): Handlers {
+function byFile({ file: named, match, blocked }: Values, { resolvePath, log, reason }: HookRuntime): Handlers {
   const file = named ?? '';
   const atSource = match !== 'destination';
   const atDestination = match !== 'source';
@@ -88,11 +92,24 @@ function byFile({ file: named, match, blocked }: Values, { resolvePath, log }: H
     prefixes.length === 0 ? 'warn' : 'info',
     `${file}: ${prefixes.length} entries, ${ipv4.size} IPv4 and ${ipv6.size} IPv6 ranges.`,
   );
+  const { ofSource, ofDestination } = verdicts(blocked, reason);
   return {
     onPacket({ version, source, destination }) {
       const set = version === 4 ? ipv4 : ipv6;
-      return (atSource && set.has(source)) || (atDestination && set.has(destination)) ? blocked : FORWARD;
+      if (atSource && set.has(source)) return ofSource;
+      return atDestination && set.has(destination) ? ofDestination : FORWARD;
     },
+  };
+}
+
+/** The verdict, for the reason that each address gives. */
+function verdicts(
+  blocked: Values['blocked'],
+  reason: HookRuntime['reason'],
+): { readonly ofSource: ReasonedVerdict; readonly ofDestination: ReasonedVerdict } {
+  return {
+    ofSource: reason('its source is listed').with(blocked),
+    ofDestination: reason('its destination is listed').with(blocked),
   };
 }
 

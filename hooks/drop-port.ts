@@ -12,6 +12,13 @@ import { portRule } from './_port-rule.ts';
 
 export default defineHook({
   name: 'drop-port',
+  checkable: true,
   options: portRule,
-  setup: (rule) => ({ onPacket: (packet) => (rule.matches(packet) ? DROP : FORWARD) }),
+  setup(rule, { reason }) {
+    const verdicts = rule.reasons(reason).map(({ drop }) => drop);
+    const most = verdicts.length;
+    return {
+      onPacket: (packet) => (rule.matches(packet) ? (verdicts[rule.reasonOf(packet, most)] ?? DROP) : FORWARD),
+    };
+  },
 });

@@ -17,6 +17,7 @@ import { optionError, optionsOf, readText, wrongOption } from './_options.ts';
 import { RuleFilter } from './_packet-filter/compile.ts';
 import { showCounters } from './_packet-filter/counters.ts';
 import { parseRules } from './_packet-filter/parse.ts';
+import { verdictsFor } from './_packet-filter/reasons.ts';
 
 /** Options of `packet-filter`: one of the two. */
 export interface PacketFilterOptions {
@@ -28,6 +29,7 @@ export interface PacketFilterOptions {
 
 export default defineHook({
   name: 'packet-filter',
+  checkable: true,
   flows: true,
   options: optionsOf(['file', 'rules'], ({ file, rules }) => {
     if (file !== undefined && rules !== undefined)
@@ -35,12 +37,14 @@ export default defineHook({
     return rules === undefined ? { file: readText('file', file) } : { rules: joined(rules) };
   }),
   needs: ({ file }) => ({ files: file === undefined ? [] : [file] }),
-  setup({ file, rules }, { interfaces, log, mode, resolvePath }) {
+  setup({ file, rules }, { interfaces, log, mode, reason, resolvePath }) {
     const name = file ?? 'rules';
-    const parsed = parseRules(rules ?? readOptionFile(name, resolvePath(name)), name);
+    const text = rules ?? readOptionFile(name, resolvePath(name));
+    const parsed = parseRules(text, name);
     const filter = new RuleFilter(parsed, {
       interfaceIndex: (wanted) => interfaces.get(wanted) ?? null,
       interfaces: [...interfaces.keys()].join(', ') || 'none',
+      verdicts: verdictsFor(parsed, text, reason),
     });
     const [ipv4, ipv6] = filter.sizes;
     const kib = Math.ceil(filter.octets / 1024);

@@ -12,6 +12,13 @@ import { portRule } from './_port-rule.ts';
 
 export default defineHook({
   name: 'reject-port',
+  checkable: true,
   options: portRule,
-  setup: (rule) => ({ onPacket: (packet) => (rule.matches(packet) ? ICMP_ON_DROP : FORWARD) }),
+  setup(rule, { reason }) {
+    const verdicts = rule.reasons(reason).map(({ reject }) => reject);
+    const most = verdicts.length;
+    return {
+      onPacket: (packet) => (rule.matches(packet) ? (verdicts[rule.reasonOf(packet, most)] ?? ICMP_ON_DROP) : FORWARD),
+    };
+  },
 });

@@ -28,6 +28,8 @@ export interface Surroundings {
   interfaceIndex(name: string): number | null;
   /** The names of those that are known, for people. */
   readonly interfaces: string;
+  /** By number of the rule, with reasons; the last one is what `default` says. @defaultValue as the file has them, without */
+  readonly verdicts?: readonly Verdict[];
 }
 
 /** Rules that judge packets. */
@@ -42,7 +44,7 @@ export class RuleFilter {
   readonly #ipv4: RuleIndex;
   readonly #ipv6: RuleIndex;
   /** By number of the rule; the last one is what `default` says. */
-  readonly #verdicts: Uint8Array;
+  readonly #verdicts: Uint16Array;
   /** -1 for none. */
   readonly #countersOf: Int32Array;
 
@@ -56,7 +58,8 @@ export class RuleFilter {
     this.hasStates = rules.some(({ states }) => states !== null);
     const interfaces = interfacesOf(file, surroundings);
     this.counters = new Counters(counters);
-    this.#verdicts = Uint8Array.from([...rules, { verdict: otherwise }], ({ verdict }) => verdict);
+    const verdicts = surroundings.verdicts ?? [...rules.map(({ verdict }) => verdict), otherwise];
+    this.#verdicts = Uint16Array.from(verdicts);
     this.#countersOf = Int32Array.from([...rules, { counter: otherwiseCounter }], ({ counter }) => counter);
     const nodes = new NodeStore(limit);
     try {

@@ -12,6 +12,7 @@ import { FirehookError } from '../errors.ts';
 import { version } from '../supervisor/version.ts';
 import { printableJson } from '../telemetry/printable.ts';
 import { ask } from './client.ts';
+import type { ExplainOptions } from './explain.ts';
 import { fail, refuseWrongUsage } from './fail.ts';
 import type { InitOptions } from './init.ts';
 import type { IoctlOptions } from './ioctl.ts';
@@ -89,46 +90,41 @@ async function main(): Promise<void> {
       }),
   );
   program.addCommand(
-    askCommand('reload', 'not in this version').action(() => {
-      throw new FirehookError('FIREHOOK_USAGE', 'reload: not in this version', { advice: 'restart firehookd' });
-    }),
+    askCommand('reload', 'load configuration and hooks anew, without a packet lost or unhooked').action(
+      async (options: AskOptions) => {
+        const { reload } = await import('./reload.ts');
+        await reload(options);
+      },
+    ),
   );
   program.addCommand(
-    new Command('replay')
-      .description('run a capture file through hooks; needs no root')
-      .argument('<input>', 'pcap or pcapng file; - is standard input')
-      .option(
-        '-w, --write <file>',
-        'write what was forwarded, what hooks sent and ICMP errors; - is standard output, the report then goes to standard error',
-      )
-      .option(
-        '--hook <file>',
-        'a hook module, a folder of them or an npm package; may be given several times',
-        collect,
-        [],
-      )
-      .option('-c, --config <file>', 'take hooks, policy, pool and verifier from a configuration file')
-      .addOption(
-        new Option('--direction <way>', 'all packets arrive at a host, or are sent by one').choices(['in', 'out']),
-      )
-      .option(
-        '--local <prefix>',
-        'packets with a source in this address or prefix go out, all others come in; may be given several times',
-        collect,
-        [],
-      )
-      .option('--bridge', 'the two interfaces of a pcapng file are the two ports of a bridge')
-      .option(
-        '--verifier <key=value>',
-        'a key of verifier: in the configuration, for example chains=octets; may be given several times',
-        collect,
-        [],
-      )
+    replayOptions(
+      new Command('replay')
+        .description('run a capture file through hooks; needs no root')
+        .argument('<input>', 'pcap or pcapng file; - is standard input')
+        .option(
+          '-w, --write <file>',
+          'write what was forwarded, what hooks sent and ICMP errors; - is standard output, the report then goes to standard error',
+        ),
+    )
       .option('--events <file>', 'write a line of JSON for each event of a hook')
       .option('--json', 'print JSON')
       .action(async (input: string, options: ReplayOptions) => {
         const { replay } = await import('./replay.ts');
         await replay(input, options);
+      }),
+  );
+  program.addCommand(
+    replayOptions(
+      new Command('explain')
+        .description('say what became of each packet of a capture file, hook by hook; needs no root')
+        .argument('<input>', 'pcap or pcapng file; - is standard input')
+        .option('--packet <number>', 'of this packet alone; the first is 1'),
+    )
+      .option('--json', 'print a line of JSON for each packet')
+      .action(async (input: string, options: ExplainOptions) => {
+        const { explain } = await import('./explain.ts');
+        await explain(input, options);
       }),
   );
   program.addCommand(
@@ -172,6 +168,34 @@ async function main(): Promise<void> {
   refuseWrongUsage(program, 'firehook');
   for (const command of program.commands) refuseWrongUsage(command, `firehook ${command.name()}`);
   await program.parseAsync();
+}
+
+/** What a replay and its explanation take. */
+function replayOptions(command: Command): Command {
+  return command
+    .option(
+      '--hook <file>',
+      'a hook module, a folder of them or an npm package; may be given several times',
+      collect,
+      [],
+    )
+    .option('-c, --config <file>', 'take hooks, policy, pool and verifier from a configuration file')
+    .addOption(
+      new Option('--direction <way>', 'all packets arrive at a host, or are sent by one').choices(['in', 'out']),
+    )
+    .option(
+      '--local <prefix>',
+      'packets with a source in this address or prefix go out, all others come in; may be given several times',
+      collect,
+      [],
+    )
+    .option('--bridge', 'the two interfaces of a pcapng file are the two ports of a bridge')
+    .option(
+      '--verifier <key=value>',
+      'a key of verifier: in the configuration, for example chains=octets; may be given several times',
+      collect,
+      [],
+    );
 }
 
 function collect(value: string, before: string[]): string[] {

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { MetricReport, PoolReport } from '../control/reports.ts';
+import type { MetricReport, PoolReport, ReasonReport } from '../control/reports.ts';
 import type { SavefileDriver } from '../drivers/savefile.ts';
 import { isStandardOutput } from '../drivers/savefile-output.ts';
 import type { FirehookError } from '../errors.ts';
@@ -21,7 +21,7 @@ import { HOOK_COUNTERS, type HookChainCounter, type Row, rowFrom, shownOf } from
 import type { ReplayEvents, ReplayEventsReport } from './replay-events.ts';
 import type { ReplayGuard } from './replay-guard.ts';
 import type { ReplayWays } from './replay-ways.ts';
-import { showMetricsOf, showPool } from './show.ts';
+import { showMetricsOf, showPool, showReasonsOf } from './show.ts';
 import { type Cell, gridOf } from './table.ts';
 import type { UnreadLinktypes } from './unread-linktypes.ts';
 
@@ -43,6 +43,8 @@ export interface ReplayReport {
     readonly notFreed: number;
     /** Counters and gauges that it has declared. */
     readonly metrics: readonly MetricReport[];
+    /** Reasons that it has declared, and how many verdicts it gave for each. */
+    readonly reasons: readonly ReasonReport[];
   })[];
   readonly events: ReplayEventsReport;
   /** What the flow table counted; null where no hook asks for flows. */
@@ -91,7 +93,7 @@ export function makeReport(
   output: string | null,
   driver: SavefileDriver,
   lane: Lane,
-  { chain, hooks, verifier, metrics, flows }: LoadedChain,
+  { chain, hooks, verifier, metrics, reasons, flows }: LoadedChain,
   guard: ReplayGuard,
   unread: UnreadLinktypes,
   ways: ReplayWays,
@@ -99,6 +101,7 @@ export function makeReport(
   error: FirehookError | null,
 ): ReplayReport {
   const declared = metrics.read(chain.owners);
+  const given = reasons.read(chain.owners);
   const total = emptyRow();
   for (let base = 0; base < lane.ledger.length; base += LEDGER_WIDTH) addRow(total, rowAt(lane.ledger, base));
   const problems = checkRow(total, true);
@@ -121,6 +124,7 @@ export function makeReport(
       metrics: declared
         .filter(({ hook }) => hook === index)
         .map(({ name: counter, kind, value, help }) => ({ name: counter, kind, value, help })),
+      reasons: given.filter(({ hook }) => hook === index).map(({ text, count }) => ({ reason: text, count })),
     })),
     events: events.report,
     flows: flows === null ? null : flowRowOf(flows),
@@ -160,6 +164,7 @@ export function showReport(report: ReplayReport, width?: number): string {
   const grid = gridOf(width);
   const { total } = report;
   const metrics = showMetricsOf(report.hooks, width);
+  const given = showReasonsOf(report.hooks, width);
   const shown = shownOf<HookChainCounter>(HOOK_COUNTERS, report.hooks);
   const reasons: [string, number][] = [
     ['malformed', total.droppedMalformed],
@@ -188,6 +193,7 @@ export function showReport(report: ReplayReport, width?: number): string {
           ]),
         ]),
     ...(metrics === '' ? [] : ['', metrics, '']),
+    ...(given === '' ? [] : ['', given, '']),
     ...eventLines(report.events),
     ...verifierLines(report),
     ...(report.output === null ? [] : [`Written: ${report.written} packets to ${nameOf(report.output)}`]),

@@ -65,6 +65,16 @@ export interface ReplayOptions extends WayOptions {
   readonly events?: string;
 }
 
+/** Who is told of each packet, and prints that in the place of the report. */
+export interface Explainer {
+  /** The first packet is next. */
+  attach(lane: Lane, loaded: LoadedChain, sources: readonly HookSource[], linktypeOf: (port: number) => number): void;
+  /** A hook was at fault with the packet at hand, or outside of any. */
+  onFault(hook: string, text: string): void;
+  /** The last packet is through. @param packets - how many there were */
+  end(packets: number): Promise<void>;
+}
+
 type SeededSettings = Settings & { readonly verifier: { readonly seed: number } };
 
 /** Width of the progress bar, in characters. */
@@ -84,8 +94,9 @@ const SIGNAL_EXIT_CODE = 128;
  *
  * @throws {@link FirehookError} when a file or a hook is refused, and, after the report, when the input is truncated, the
  *   output could not be written to its end, or a hook was at fault
+ * @param explainer - prints what became of each packet in the place of the report
  */
-export async function replay(input: string, options: ReplayOptions): Promise<void> {
+export async function replay(input: string, options: ReplayOptions, explainer: Explainer | null = null): Promise<void> {
   const ways = new ReplayWays(options);
   if (ways.isBridge) lookAtHead(input);
   const loaded = options.config === undefined ? null : loadConfig(options.config);
@@ -147,6 +158,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
       events,
       onFault: (hook, text) => {
         lastFault = () => `${hook}: ${text()}`;
+        explainer?.onFault(hook, text());
         log('error', () => hookLine(hook, text));
       },
     });
@@ -172,6 +184,7 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     onResume: (packet) => sink?.onResume(packet),
   });
   lane.setLocals(ways.locals);
+  explainer?.attach(lane, chain, sources, (port) => driver.ports[port]?.linktype ?? -1);
   guard.running();
   const unread = new UnreadLinktypes();
   sink = new ReplaySink({ driver, lane, clock, ways, unread, sender });
@@ -189,7 +202,8 @@ export async function replay(input: string, options: ReplayOptions): Promise<voi
     options.json === true
       ? printableJson(JSON.stringify(report, null, 2))
       : fold(printableLines(showReport(report, width)), width);
-  await print(text, stream);
+  if (explainer === null) await print(text, stream);
+  else await explainer.end(lane.packets);
   if (guard.interruptedBy !== null) {
     process.stderr.write(`firehook: interrupted by ${guard.interruptedBy} after ${lane.packets} packets\n`);
     process.exit(SIGNAL_EXIT_CODE + constants.signals[guard.interruptedBy]);

@@ -12,6 +12,7 @@ import type {
   LaneReport,
   MetricReport,
   PoolReport,
+  ReasonReport,
   StatsReport,
   StatusReport,
   TableReport,
@@ -177,6 +178,7 @@ export function showStats(report: StatsReport, width?: number): string {
       : []),
   ]);
   const metrics = showMetrics(report.metrics, width);
+  const reasons = showReasons(report.reasons, width);
   const hooks = report.droppedByHooks.filter(({ dropped, rejected }) => dropped + rejected > 0);
   return [
     ...(report.ways.some(({ isWouldBe }) => isWouldBe)
@@ -194,6 +196,7 @@ export function showStats(report: StatsReport, width?: number): string {
           '',
         ]),
     ...(metrics === '' ? [] : [metrics, '']),
+    ...(reasons === '' ? [] : [reasons, '']),
     ...(report.lanes.length < 2
       ? []
       : [
@@ -245,6 +248,27 @@ export function showMetricsOf(
   );
 }
 
+/** Reasons that hooks gave; '' where they gave none. Those that nobody met are left out. */
+function showReasons(reasons: StatsReport['reasons'], width?: number): string {
+  const given = reasons.filter(({ count }) => count > 0);
+  if (given.length === 0) return '';
+  return gridOf(width)([
+    ['hook', 'verdicts', 'reason'],
+    ...given.map(({ hook, reason, count }): Cell[] => [hook, count, reason]),
+  ]);
+}
+
+/** The same for hooks that have theirs with them. */
+export function showReasonsOf(
+  hooks: readonly { readonly name: string; readonly reasons: readonly ReasonReport[] }[],
+  width?: number,
+): string {
+  return showReasons(
+    hooks.flatMap(({ name, reasons }) => reasons.map((reason) => ({ hook: name, ...reason }))),
+    width,
+  );
+}
+
 /** Events, where there were some. */
 function eventLines({ made, lost, sink }: StatsReport['events']): string[] {
   if (made === 0 && (sink?.problem ?? null) === null) return [];
@@ -264,6 +288,7 @@ export function showHooks(report: HooksReport, width?: number): string {
   const grid = gridOf(width);
   if (report.hooks.length === 0) return 'No hooks: everything is forwarded.';
   const metrics = showMetricsOf(report.hooks, width);
+  const reasons = showReasonsOf(report.hooks, width);
   // In a tap alone changes are tracked.
   const shown = shownOf<HookChainCounter>(HOOK_COUNTERS, report.hooks);
   return [
@@ -278,6 +303,7 @@ export function showHooks(report: HooksReport, width?: number): string {
       ]),
     ]),
     ...(metrics === '' ? [] : ['', metrics]),
+    ...(reasons === '' ? [] : ['', reasons]),
   ].join('\n');
 }
 

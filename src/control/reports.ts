@@ -17,6 +17,7 @@ import { type EventTotals, sumProgress, type WayTotals } from '../supervisor/tot
 import { version } from '../supervisor/version.ts';
 import { HOOK_COUNTERS, type HookChainCounter, MOST_COUNTED, pickRow, type Row } from '../telemetry/counters.ts';
 import type { MetricKind, MetricValue } from '../telemetry/metrics.ts';
+import type { ReasonCount } from '../telemetry/reasons.ts';
 import type { ControlReports } from './control-server.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { askDevices } from './device-control.ts';
@@ -43,6 +44,10 @@ export interface HealthReport {
 /** `firehook status`. */
 export interface StatusReport {
   readonly state: string;
+  /** Counts the configurations that have been in force; 1 is that of the start. */
+  readonly generation: number;
+  /** Null when none was asked for. */
+  readonly lastReload: { readonly secondsAgo: number; readonly error: string | null } | null;
   readonly health: HealthReport;
   readonly version: string;
   readonly pid: number;
@@ -117,6 +122,12 @@ export interface MetricReport {
   readonly help: string;
 }
 
+/** A reason that a hook gives with verdicts: of all lanes, in sum. */
+export interface ReasonReport {
+  readonly reason: string;
+  readonly count: number;
+}
+
 /** Events of hooks in `firehook stats`. */
 export interface EventsReport extends EventTotals {
   /** What became of those that were not lost; null where the configuration names no file. */
@@ -158,6 +169,8 @@ export interface StatsReport {
   readonly droppedByHooks: readonly { readonly hook: string; readonly dropped: number; readonly rejected: number }[];
   /** Counters and gauges that hooks have declared. */
   readonly metrics: readonly ({ readonly hook: string } & MetricReport)[];
+  /** Reasons that hooks have declared, and how many verdicts they gave for each. */
+  readonly reasons: readonly ({ readonly hook: string } & ReasonReport)[];
   readonly events: EventsReport;
   readonly addsUp: boolean;
   /** What does not add up, one sentence each. */
@@ -174,6 +187,8 @@ export interface HookReport extends Readonly<Omit<Row<HookChainCounter>, 'change
   readonly changed: number | null;
   /** Counters and gauges that it has declared. */
   readonly metrics: readonly MetricReport[];
+  /** Reasons that it has declared, and how many verdicts it gave for each. */
+  readonly reasons: readonly ReasonReport[];
 }
 
 /** `firehook hooks`. */
@@ -206,6 +221,10 @@ function metricReport({ name, kind, value, help }: MetricValue): MetricReport {
   return { name, kind, value, help };
 }
 
+function reasonReport({ text, count }: ReasonCount): ReasonReport {
+  return { reason: text, count };
+}
+
 function secondsSince(ms: number): number {
   return Math.floor((performance.now() - ms) / 1000);
 }
@@ -220,6 +239,11 @@ export class Reports implements ControlReports {
     this.#daemon = daemon;
   }
 
+  /** {@inheritDoc ControlReports.reload} */
+  reload(): Promise<object> {
+    return this.#daemon.reload();
+  }
+
   /** {@inheritDoc ControlReports.status} */
   status(): StatusReport {
     const daemon = this.#daemon;
@@ -228,6 +252,11 @@ export class Reports implements ControlReports {
     const steals = config.attach.some((attach) => !('tap' in attach));
     return {
       state: daemon.state,
+      generation: daemon.generation,
+      lastReload:
+        daemon.lastReload === null
+          ? null
+          : { secondsAgo: secondsSince(daemon.lastReload.atMs), error: daemon.lastReload.error },
       health: this.#health(),
       version,
       pid: process.pid,
@@ -364,6 +393,9 @@ export class Reports implements ControlReports {
       metrics: daemon.totals
         .metrics(daemon.hooks, progress)
         .map((metric) => ({ hook: daemon.hooks[metric.hook]?.name ?? '', ...metricReport(metric) })),
+      reasons: daemon.totals
+        .reasons(daemon.hooks, progress)
+        .map((reason) => ({ hook: daemon.hooks[reason.hook]?.name ?? '', ...reasonReport(reason) })),
       events: { ...daemon.totals.events(progress), sink: daemon.events },
       addsUp: problems.length === 0,
       problems,
@@ -376,6 +408,7 @@ export class Reports implements ControlReports {
     const tracksChanges = daemon.config.attach.every((attach) => 'tap' in attach);
     const progress = this.#progress();
     const metrics = daemon.totals.metrics(daemon.hooks, progress);
+    const reasons = daemon.totals.reasons(daemon.hooks, progress);
     return {
       hooks: daemon.totals.hooks(daemon.hooks, progress).map(({ name, priority, kind, path, counters }, place) => ({
         name,
@@ -385,6 +418,7 @@ export class Reports implements ControlReports {
         ...pickRow(HOOK_COUNTERS, counters),
         ...(tracksChanges ? {} : { changed: null }),
         metrics: metrics.filter(({ hook }) => hook === place).map(metricReport),
+        reasons: reasons.filter(({ hook }) => hook === place).map(reasonReport),
       })),
     };
   }

@@ -71,6 +71,11 @@ const PROTOCOLS: Readonly<Record<number, string>> = {
   132: 'SCTP',
 };
 
+/** A protocol of IP as it stands in `proto`. */
+export function protocolName(protocol: number): string {
+  return PROTOCOLS[protocol] ?? String(protocol).padStart(3, '0');
+}
+
 /** The event as an object. */
 export function eveOf(event: EventRecord, origin: EventOrigin): EveEvent {
   const { type, ends, isCut, fields } = event;
@@ -86,7 +91,7 @@ export function eveOf(event: EventRecord, origin: EventOrigin): EveEvent {
           ...(ends.sourcePort < 0 ? {} : { src_port: ends.sourcePort }),
           dest_ip: ends.destination,
           ...(ends.destinationPort < 0 ? {} : { dest_port: ends.destinationPort }),
-          proto: PROTOCOLS[ends.protocol] ?? String(ends.protocol).padStart(3, '0'),
+          proto: protocolName(ends.protocol),
           ip_v: ends.version,
         }),
     // A name of it cannot be `__proto__`: it begins with a letter.
@@ -100,7 +105,8 @@ export function eveLine(event: EveEvent): string {
   return `${printableJson(JSON.stringify(event))}\n`;
 }
 
-function timestampOf({ seconds, nanoseconds }: EventRecord): string {
+/** A moment as it stands in `timestamp`. */
+export function timestampOf({ seconds, nanoseconds }: Pick<EventRecord, 'seconds' | 'nanoseconds'>): string {
   const whole = new Date(seconds * 1000).toISOString().slice(0, -'.000Z'.length);
   return `${whole}.${String(Math.floor(nanoseconds / 1000)).padStart(6, '0')}+0000`;
 }

@@ -34,11 +34,46 @@ export const REPLY: 5 = 5;
  */
 export const HELD: 6 = 6;
 
-/** FORWARD 0, DROP 1, ICMP_ON_DROP 2, ACCEPT 3, RESET 4, REPLY 5 or HELD 6. Anything else, a promise included, is a hook fault. */
-export type Verdict = FORWARD_ACTION | typeof ACCEPT | typeof RESET | typeof REPLY | typeof HELD;
+declare const REASONED: unique symbol;
+
+/** A verdict with a reason, as {@link Reason} has it: a small integer that means something in this lane only. */
+export type ReasonedVerdict = number & { readonly [REASONED]: true };
+
+/** A verdict without a reason that ends a packet or lets it go on. */
+export type PlainVerdict = FORWARD_ACTION | typeof ACCEPT | typeof RESET | typeof REPLY;
+
+/**
+ * FORWARD 0, DROP 1, ICMP_ON_DROP 2, ACCEPT 3, RESET 4, REPLY 5 or HELD 6, or one of them for a {@link Reason}. Anything else, a promise
+ * included, is a hook fault.
+ */
+export type Verdict = PlainVerdict | typeof HELD | ReasonedVerdict;
 
 /** What a packet that waited can get: everything but HELD. */
 export type FinalVerdict = Exclude<Verdict, typeof HELD>;
+
+/**
+ * Why a hook gives a verdict: one of a few texts that it has declared. Its members are verdicts to be returned, `return telnet.drop`, and how
+ * often that happened is in `firehook hooks`, `firehook stats`, the report of a replay and `lab.reasons`.
+ *
+ * Cost: an addition for each verdict with a reason, no allocation; nothing for the others.
+ */
+export interface Reason {
+  readonly text: string;
+  /** FORWARD for this reason. */
+  readonly forward: ReasonedVerdict;
+  /** DROP for this reason. */
+  readonly drop: ReasonedVerdict;
+  /** ICMP_ON_DROP for this reason. */
+  readonly reject: ReasonedVerdict;
+  /** ACCEPT for this reason. */
+  readonly accept: ReasonedVerdict;
+  /** RESET for this reason. */
+  readonly reset: ReasonedVerdict;
+  /** REPLY for this reason. */
+  readonly reply: ReasonedVerdict;
+  /** A verdict that follows from an option, for this reason; one with a reason is refused. @throws RangeError for HELD, and for none */
+  with(verdict: FinalVerdict): ReasonedVerdict;
+}
 
 /** How many packets a hook may let wait, and for how long. */
 export interface HoldRule {
@@ -51,7 +86,7 @@ export interface HoldRule {
   /** Longest that a packet waits, in milliseconds: up to an hour. */
   readonly timeoutMs: number;
   /** What becomes of a packet that nobody has released until then. @defaultValue DROP */
-  readonly onTimeout?: FinalVerdict;
+  readonly onTimeout?: PlainVerdict;
 }
 
 /** What the runtime offers to a hook outside the packet. */
@@ -123,6 +158,13 @@ export interface HookRuntime {
    * @throws Error as for {@link HookRuntime.counter}
    */
   gauge(name: string, read: () => number, help?: string): void;
+  /**
+   * A reason that this hook gives with verdicts. To be called in `setup` only.
+   *
+   * @param text - 1 to 64 printable characters of ASCII, for whoever reads why a packet was dropped: `telnet`, `line 12: drop tcp to port 23`
+   * @throws Error for another text, one that the hook has already, a 65th, and after `setup`
+   */
+  reason(text: string): Reason;
   /**
    * Has something written down about a packet: with `events.file` in the configuration a line of JSON in the envelope of Suricata's EVE, in
    * replay with `--events`, in tests in `lab.events`. Text is made of it outside of the lane. Where there is no room it is lost and counted.
@@ -360,6 +402,20 @@ export interface Handlers {
   onStream?(stream: Stream): StreamVerdict;
   /** A flow ends; it may be any flow of the lane, also one whose packets a filter kept from the hook. */
   onFlowEnd?(flow: EndedFlow): void;
+  /**
+   * The configuration is loaded anew, and another lane takes the place of this one. Called after the last packet and before `teardown`.
+   *
+   * @returns what `adopt` of the hook of that name gets there: anything that `structuredClone` takes, 16 MiB at most. Flows with their columns and
+   * tables of scope `daemon` go over by themselves; timers are the new lane's own.
+   */
+  onLeave?(): unknown;
+  /**
+   * Called after `setup` and before the first packet, where this lane takes the place of another one whose `onLeave` has returned something.
+   *
+   * @param state - a copy. The hook there may have been another version of this one: look at what it is. A throw is a fault of the hook, which
+   * goes on without.
+   */
+  adopt?(state: unknown): void;
   /** Called once after the last packet. */
   teardown?(): void;
   /** The packets it is called with, where that follows from the options. Not beside a `filter` of the definition. */
@@ -433,9 +489,11 @@ export interface HookHead<Options> {
    */
   readonly needs?: HookNeeds | ((options: Options) => HookNeeds);
   /**
-   * Whether `setup` may be called where no packet will follow but those of a trial: by `--check`, and before each start.
+   * Whether `setup` may be called where no packet will follow but those of a trial: by `--check`, and before each start. Say true where it does
+   * nothing that is seen outside, such as speaking to a server; the trial then finds what is wrong with the hook before a packet does. A hook without
+   * `setup` is always tried. Replay and `firehook/testing` are no checks: they set up each hook.
    *
-   * @defaultValue true, and false where it needs the network
+   * @defaultValue false
    */
   readonly checkable?: boolean;
 }
@@ -448,6 +506,8 @@ export interface InstanceHook<Options> extends HookHead<Options> {
   readonly onFlow?: never;
   readonly onStream?: never;
   readonly onFlowEnd?: never;
+  readonly onLeave?: never;
+  readonly adopt?: never;
   readonly teardown?: never;
 }
 

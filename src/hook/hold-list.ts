@@ -16,7 +16,7 @@
  */
 
 import { DROP, FORWARD, ICMP_ON_DROP } from '../firewall/constants.ts';
-import { ACCEPT, type FinalVerdict, type HoldRule, REPLY, RESET } from './contract.ts';
+import { ACCEPT, type FinalVerdict, type HoldRule, type PlainVerdict, REPLY, RESET } from './contract.ts';
 
 /** Packets that all hooks together can hold. */
 export const MOST_HELD = 65_535;
@@ -39,7 +39,7 @@ const UNTIL_RELEASED = -1;
 const SLACK_MS = 0.001;
 
 /** True for a verdict that a packet which waited can get. */
-export function isFinalVerdict(value: unknown): value is FinalVerdict {
+export function isFinalVerdict(value: unknown): value is PlainVerdict {
   return (
     value === FORWARD ||
     value === DROP ||

@@ -26,6 +26,7 @@ import { compileFilters, type MatchFilter } from './compile-filters.ts';
 import { ACCEPT, HELD, type HoldRule, REPLY, RESET, type Verdict } from './contract.ts';
 import { NOT_HELD, noVerdict } from './fault-text.ts';
 import { HoldList, NO_PLACE } from './hold-list.ts';
+import { type HookReasons, NO_REASON } from './hook-reasons.ts';
 import { filterOf, type LoadedHook } from './load-hook.ts';
 import type { Arrival, DatagramBuffer } from './packet/arrival.ts';
 import { ContextState, ContextView } from './packet/context-view.ts';
@@ -78,6 +79,16 @@ export interface HookChainOptions {
   readonly verifier?: Verifier | null;
   /** Null where no hook asks for flows. */
   readonly flows?: ChainFlows | null;
+  /** What hooks give reasons by. @defaultValue none does */
+  readonly reasons?: HookReasons | null;
+}
+
+/** Whoever wants to know of each call of a hook. It is on the packet path while it watches, and nothing of it is there while it does not. */
+export interface HookWatch {
+  /** The hook at this place is about to be called. */
+  enter(hook: number): void;
+  /** It has returned, or thrown. */
+  leave(hook: number): void;
 }
 
 /** A packet that waited and goes on, as {@link HookChain.resume} takes it. */
@@ -126,7 +137,10 @@ export class HookChain {
 
   readonly #flows: ChainFlows | null;
   readonly #endedFlow: EndedFlowView | null;
-  readonly #callHook: CallHook;
+  /** `#ownCalls`, or the same watched. */
+  #callHook: CallHook;
+  readonly #ownCalls: CallHook;
+  #watch: HookWatch | null = null;
   readonly #matchFilter: MatchFilter;
   readonly #pool: Pool;
   readonly #faultVerdict: Verdict;
@@ -134,6 +148,9 @@ export class HookChain {
   readonly #packet: PacketState;
   readonly #packetView: PacketView;
   readonly #tracksChanges: boolean;
+  readonly #reasons: HookReasons | null;
+  /** What the hook had seen and settled that gave a reason last. */
+  readonly #reasonAt = new Float64Array(2);
   /** The interface index of the packet as it came, and the other one that it may be given. */
   readonly #reach = new Float64Array(2);
   /** Of `context`. */
@@ -154,11 +171,23 @@ export class HookChain {
     const rules = this.#holdRules();
     this.holds = rules.some((rule) => rule !== null) ? new HoldList(rules) : null;
     this.#packet = new PacketState(options.pool, flows, this.holds);
-    this.streams = new ChainStreams(this.hooks, flows, this.#packet, options.onHookError);
-    this.#callHook = compileCalls(
+    const reasons = options.reasons ?? null;
+    this.#reasons = reasons;
+    this.streams = new ChainStreams(this.hooks, flows, this.#packet, options.onHookError, (hook, answer) => {
+      const plain = this.#takeReason(hook, answer);
+      // A connection that goes on decides nothing about the packet.
+      if (plain === ACCEPT) reasons?.forget();
+      return plain;
+    });
+    this.#ownCalls = compileCalls(
       this.hooks.map((hook) => (hook.kind === 'defined' ? hook.handlers : null)),
       this.streams.ofHook,
+      {
+        ofHook: this.owners.map((owner) => reasons?.isOf(owner) ?? false),
+        take: (hook, answer) => this.#takeReason(hook, answer),
+      },
     );
+    this.#callHook = this.#ownCalls;
     this.#packetView = new PacketView(this.#packet);
     this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
     this.#onFault = options.onFault;
@@ -364,6 +393,7 @@ export class HookChain {
     const { entry, verdict, chain, head } = resumed;
     const { hook, row } = entry;
     const counters = this.counters;
+    this.#reasons?.forget();
     this.#flows?.resume(resumed.flow, resumed.flowGeneration, resumed.flowTold);
     this.decidedBy = -1;
     this.byFault = false;
@@ -431,6 +461,29 @@ export class HookChain {
     }
   }
 
+  /** Takes the reason from what a hook returned, and notes with which of its packets that was. Numbers stay in arrays: as parameters they are boxed. */
+  #takeReason(hook: number, answer: unknown): unknown {
+    if (this.#reasons === null) return answer;
+    const { counters } = this;
+    const row = hook * HOOK_WIDTH;
+    this.#reasonAt[0] = counters[row + SEEN] as number;
+    this.#reasonAt[1] = counters[row + SETTLED] as number;
+    return this.#reasons.take(this.owners[hook] as number, answer);
+  }
+
+  /**
+   * Place of the reason that the hook gave which ended the chain, in {@link HookReasons}; `NO_REASON` where it gave none, and where all said
+   * FORWARD. To be read before the next {@link HookChain.run}.
+   */
+  get decidedReason(): number {
+    const { decidedBy, counters } = this;
+    if (this.#reasons === null || decidedBy < 0 || this.byFault) return NO_REASON;
+    const row = decidedBy * HOOK_WIDTH;
+    // Otherwise the hook was not called for this packet, or it was and gave none.
+    if (this.#reasonAt[0] !== counters[row + SEEN] || this.#reasonAt[1] !== counters[row + SETTLED]) return NO_REASON;
+    return this.#reasons.lastOf(this.owners[decidedBy] as number);
+  }
+
   /** Whether the packet, as the hooks before have left it, belongs to the filter of a hook. */
   #isWanted(hook: number, { link, linkLength, originalLength }: ContextState): boolean {
     const { bytes, layout } = this.#packet;
@@ -485,8 +538,36 @@ export class HookChain {
     return this.decidedBy === POOL_EXHAUSTED;
   }
 
-  /** Calls a hook through one of the doors of Windows: seven arguments for IPv4, or the read-only one for IPv6. */
-  #callDriver({ callback, ipv6, driver }: ChainEntry, layout: IpLayout, context: ContextState): Verdict {
+  /** Has each call of a hook told to somebody from now on; null: to nobody. Not within a packet. */
+  watch(watch: HookWatch | null): void {
+    const call = this.#ownCalls;
+    this.#watch = watch;
+    this.#callHook =
+      watch === null
+        ? call
+        : (hook, packet, context, isFresh) => {
+            watch.enter(hook);
+            try {
+              return call(hook, packet, context, isFresh);
+            } finally {
+              watch.leave(hook);
+            }
+          };
+  }
+
+  /** Calls a hook through one of the doors of Windows. */
+  #callDriver(entry: ChainEntry, layout: IpLayout, context: ContextState): Verdict {
+    if (this.#watch === null) return this.#callWindows(entry, layout, context);
+    this.#watch.enter(entry.hook);
+    try {
+      return this.#callWindows(entry, layout, context);
+    } finally {
+      this.#watch.leave(entry.hook);
+    }
+  }
+
+  /** Seven arguments for IPv4, or the read-only one for IPv6. */
+  #callWindows({ callback, ipv6, driver }: ChainEntry, layout: IpLayout, context: ContextState): Verdict {
     const { standing } = this;
     if (!standing.isReplaced) this.#packet.open();
     if (callback !== null) {

@@ -15,8 +15,16 @@
  */
 
 import { DROP } from '../firewall/constants.ts';
-import { type Decisions, type FinalVerdict, HELD, type Table, type Verdict } from '../hook/contract.ts';
+import {
+  type Decisions,
+  type FinalVerdict,
+  HELD,
+  type PlainVerdict,
+  type Table,
+  type Verdict,
+} from '../hook/contract.ts';
 import { type HoldList, isFinalVerdict } from '../hook/hold-list.ts';
+import type { HookReasons } from '../hook/hook-reasons.ts';
 import type { Address, Packet } from '../hook/packet/packet-contract.ts';
 import type { AddressPart } from '../table/table-key.ts';
 import type { HookTimers } from './hook-timers.ts';
@@ -32,6 +40,7 @@ export interface DecisionOptions {
   readonly owner: number;
   readonly timers: HookTimers;
   readonly holdsOf: () => HoldList | null;
+  readonly reasons: HookReasons;
   /** Told of each question that failed. */
   readonly onFault: (error: unknown) => void;
 }
@@ -81,13 +90,17 @@ export class HookDecisions implements Decisions {
   }
 
   #answer(text: string, question: Question, answer: FinalVerdict): void {
-    if (!isFinalVerdict(answer)) {
+    const { owner, reasons } = this.#options;
+    // What is remembered outlives this lane, and with it the places of its reasons.
+    const plain = reasons.plain(owner, answer);
+    if (!isFinalVerdict(plain)) {
       this.#fail(text, question, new TypeError(`the answer about ${text} is no verdict`));
       return;
     }
     this.#end(text, question);
-    this.#options.table.set(question.address as unknown as Address, answer + 1);
-    this.#release(question, answer);
+    this.#options.table.set(question.address as unknown as Address, plain + 1);
+    const released = this.#release(question, plain);
+    for (let packet = 0; packet < released; packet++) reasons.note(owner, answer);
   }
 
   #fail(text: string, question: Question, error: unknown): void {
@@ -108,13 +121,16 @@ export class HookDecisions implements Decisions {
     if (this.#questions.get(text) === question) this.#questions.delete(text);
   }
 
-  #release(question: Question, verdict: FinalVerdict): void {
+  /** How many packets still waited for it. */
+  #release(question: Question, verdict: PlainVerdict): number {
     const { owner, holdsOf } = this.#options;
-    for (const token of question.tokens) holdsOf()?.release(owner, token, verdict);
+    let released = 0;
+    for (const token of question.tokens) if (holdsOf()?.release(owner, token, verdict) === true) released += 1;
     question.tokens.length = 0;
+    return released;
   }
 
-  get #rule(): { readonly timeoutMs: number; readonly onTimeout: FinalVerdict } {
+  get #rule(): { readonly timeoutMs: number; readonly onTimeout: PlainVerdict } {
     const rule = this.#options.holdsOf()?.ruleOf(this.#options.owner);
     return { timeoutMs: rule?.timeoutMs ?? 0, onTimeout: rule?.onTimeout ?? DROP };
   }

@@ -58,6 +58,7 @@ import {
 } from './ledger.ts';
 import { type LocalRoute, LocalTable } from './local-table.ts';
 import { NO_DATAGRAM, PacketInHand } from './packet-in-hand.ts';
+import type { PacketTracer } from './packet-tracer.ts';
 import { isProbe, PROBES_PER_SECOND } from './probe.ts';
 import type { ProgressWriter } from './progress.ts';
 import { Returns } from './returns.ts';
@@ -150,6 +151,7 @@ export class Lane implements FrameSink {
   #progress: ProgressWriter | null = null;
   /** Frames have come whose batch has not ended. */
   #isInBatch = false;
+  #tracer: PacketTracer | null = null;
 
   constructor(options: LaneOptions) {
     this.#driver = options.driver;
@@ -285,7 +287,8 @@ export class Lane implements FrameSink {
     packet.base = base;
     packet.offset = NO_DATAGRAM;
     packet.isUnicastLink = false;
-    this.#handle(packet);
+    if (this.#tracer === null) this.#handle(packet);
+    else this.#handleTraced(packet, this.#tracer);
     if (this.#progress !== null && this.packets % PROGRESS_EVERY === 0)
       this.#progress.writeWhenDue(this.packets, this.#now());
   }
@@ -297,8 +300,17 @@ export class Lane implements FrameSink {
     this.#isInBatch = true;
   }
 
+  /** Another lane has the packets and the flows: what time it is matters no more to those that are here. */
+  hasLeft = false;
+
+  /** Packets that wait. */
+  get waiting(): number {
+    return this.#waiting?.count ?? 0;
+  }
+
   /** To be called now and then while no frames come: what waits for time to pass goes on. */
   onIdle(): void {
+    if (this.hasLeft) return;
     if (this.#chain.tracksFlows && !this.#isInBatch) this.#chain.tick(this.#now());
   }
 
@@ -327,6 +339,20 @@ export class Lane implements FrameSink {
     if (this.#waiting === null) return;
     this.#waiting.end();
     this.onBatchEnd();
+  }
+
+  /** Has it told what becomes of packets from now on; null: to nobody. Not within a packet. */
+  trace(tracer: PacketTracer | null): void {
+    this.#tracer = tracer;
+    this.#packet.number = 0;
+    this.#chain.watch(tracer);
+  }
+
+  #handleTraced(packet: PacketInHand, tracer: PacketTracer): void {
+    packet.number = this.packets;
+    const isMarked = tracer.begin(packet);
+    this.#handle(packet);
+    if (isMarked) tracer.end(packet, false);
   }
 
   #handle(packet: PacketInHand): void {
@@ -413,8 +439,10 @@ export class Lane implements FrameSink {
     context.sendInterfaceIndex = held.sendInterfaceIndex;
     context.destinationType = held.destinationType;
     const first = way.sendInterfaceIndex;
+    const isMarked = this.#tracer?.begin(packet) ?? false;
     const verdict = this.#chain.resume(held, this.#lent, bytes, layout, context, first, way.otherIndex);
     this.#finish(packet, verdict);
+    if (isMarked) this.#tracer?.end(packet, true);
   }
 
   /** Says of the packet in hand where it was met, but for what hooks can change. @param linkLength - see `ContextState` */

@@ -29,6 +29,7 @@ import { type HoldList, isFinalVerdict } from '../hook/hold-list.ts';
 import { HookChain, type HookChainOptions } from '../hook/hook-chain.ts';
 import { HookEvents } from '../hook/hook-events.ts';
 import { HookMetrics } from '../hook/hook-metrics.ts';
+import { HookReasons } from '../hook/hook-reasons.ts';
 import { chainInterests } from '../hook/interest.ts';
 import { assertUniqueNames, describeHookError, type LoadedHook, loadHook, placeOfVerdict } from '../hook/load-hook.ts';
 import { ColumnView } from '../hook/packet/flow-view.ts';
@@ -129,12 +130,16 @@ export interface LoadedChain {
   readonly flows: FlowTable | null;
   /** Counters and gauges that the hooks have declared. */
   readonly metrics: HookMetrics;
+  /** The reasons that they have declared. */
+  readonly reasons: HookReasons;
   /** What they made of events. */
   readonly events: HookEvents;
   /** Asks the gauges of the hooks for their numbers; not within a packet. */
   readGauges(): void;
   /** Counts and logs what a hook threw outside of its calls. @param owner - its place in the configuration, from 0 */
   blame(owner: number, error: unknown): void;
+  /** The same for what it did wrong otherwise. @param reason - continues "hook NAME" */
+  blameFor(owner: number, reason: string, error: unknown): void;
   /** Tables of daemon scope that the hooks asked for. */
   readonly tables: readonly TableDemand[];
   /** What the verifier made happen; null where it is off. */
@@ -197,6 +202,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   };
   const clock = options.clock ?? new LiveClock();
   const metrics = new HookMetrics();
+  const reasons = new HookReasons();
   const events = new HookEvents({ memory: null, ...options.events, now: () => clock.now() });
   const readGauges = (): void => metrics.readGauges((owner, error) => blame(owner, 'threw in a gauge', error));
   const tables = new HookTables({ shared: options.shared ?? null, isCheck: options.mode === 'check', clock });
@@ -211,6 +217,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
       flows,
       tables,
       metrics,
+      reasons,
       events,
       timers: timersOf[owner] as HookTimers,
       holdsOf: () => chain?.holds ?? null,
@@ -221,6 +228,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
       },
     });
     metrics.close(owner);
+    reasons.close(owner);
   }
   const made = makeChain({
     hooks: loaded,
@@ -229,6 +237,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     trackChanges: options.trackChanges,
     verifier,
     flows: loaded.some(needsFlows) ? flows : null,
+    reasons: reasons.count === 0 ? null : reasons,
     onFault: (hook, reason, error, pointer) => fault(hook.name, () => describe(hook, reason, error, pointer)),
   });
   chain = made;
@@ -251,11 +260,13 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     drivers: new Map([...driverOf].map(([name, { door }]) => [name, door])),
     flows: loaded.some(needsFlows) ? (flows?.table ?? null) : null,
     metrics,
+    reasons,
     events,
     readGauges,
     tables: tables.demands,
     verifier,
     blame: (owner, error) => blame(owner, 'threw outside onPacket', error),
+    blameFor: blame,
     teardown: () => {
       for (const timers of timersOf) timers.stop();
       // What they look at is gone afterwards.
@@ -365,6 +376,7 @@ interface RuntimeParts {
   readonly flows: ChainFlows | null;
   readonly tables: HookTables;
   readonly metrics: HookMetrics;
+  readonly reasons: HookReasons;
   readonly events: HookEvents;
   readonly timers: HookTimers;
   /** The packets that wait, once there is a chain. */
@@ -394,7 +406,7 @@ async function setUp(hook: LoadedHook, options: LoadChainOptions, parts: Runtime
   options.log(
     'info',
     hook.name,
-    'was loaded and not tried, because its setup speaks to servers; checkable: true lets it',
+    'was loaded, its options checked, and not tried; write checkable: true into the hook if its setup may be called in a check',
   );
   return { ...hook, handlers: LOADED_ONLY };
 }
@@ -436,7 +448,7 @@ function makeFlows(hooks: readonly LoadedHook[], { flows = DEFAULT_FLOWS }: Load
 }
 
 function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: RuntimeParts): HookRuntime {
-  const { flows, tables, timers, holdsOf, metrics, events } = parts;
+  const { flows, tables, timers, holdsOf, metrics, reasons, events } = parts;
   const { name, definition, owner = -1 } = hook;
   return {
     name,
@@ -449,9 +461,12 @@ function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: Runti
     every: (ms, run) => timers.every(ms, run),
     cancel: (timer) => timers.cancel(timer),
     release: (token, verdict) => {
-      if (!isFinalVerdict(verdict))
+      const plain = reasons.plain(owner, verdict);
+      if (!isFinalVerdict(plain))
         throw new TypeError(`${shown(verdict)} is no verdict that a packet which waited can get`);
-      return holdsOf()?.release(owner, token, verdict) ?? false;
+      if (holdsOf()?.release(owner, token, plain) !== true) return false;
+      reasons.note(owner, verdict);
+      return true;
     },
     prefixes: (name) => findTable(options.tables ?? new Map(), name),
     table: (table) => tables.find(name, table),
@@ -459,7 +474,7 @@ function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: Runti
       if (definition.hold === undefined)
         throw new TypeError('nothing may wait for a decision: say hold: { packets, mib, timeoutMs } in the definition');
       if (typeof ask !== 'function') throw new TypeError('decisions: ask is not a function');
-      return parts.addDecisions({ table: tables.find(name, table), ask, owner, timers, holdsOf });
+      return parts.addDecisions({ table: tables.find(name, table), ask, owner, timers, holdsOf, reasons });
     },
     column: (column) => {
       if (flows === null || !Object.hasOwn(columnsOf(definition), column))
@@ -470,6 +485,7 @@ function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: Runti
     },
     counter: (name, help) => metrics.counter(owner, name, help),
     gauge: (name, read, help) => metrics.gauge(owner, name, read, help),
+    reason: (text) => reasons.declare(owner, text),
     event: (type, about, fields) => events.add(owner, type, about, fields),
     log: (level, message) => options.log(level, name, message),
     send: (datagram) => options.send(datagram, name),

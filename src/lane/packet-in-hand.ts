@@ -52,6 +52,8 @@ export class PacketInHand {
   readonly layout = new IpLayout();
   /** False when the frame was a broadcast or multicast of the link, and where there is no datagram. */
   isUnicastLink = false;
+  /** Which packet of the lane it is, from 1; known to a trace, and 0 while there is none. */
+  number = 0;
 
   /** Becomes the same packet as another one. */
   set(other: PacketInHand): void {
@@ -61,6 +63,7 @@ export class PacketInHand {
     this.offset = other.offset;
     this.bytes = other.bytes;
     this.isUnicastLink = other.isUnicastLink;
+    this.number = other.number;
     this.layout.set(other.layout);
   }
 

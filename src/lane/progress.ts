@@ -9,7 +9,7 @@
  * ```
  *   doubles:  magic | sequence | packets | ways | hooks | tags | poolBytes | poolLimit | poolFaults | kernelDropped
  *             fenced | epoch | events | eventsLost
- *             ways x LEDGER_WIDTH | hooks x HOOK_ROW | MAX_TAGS x TAG_WIDTH | FLOW_WIDTH | metrics of hooks | sequence
+ *             ways x LEDGER_WIDTH | hooks x HOOK_ROW | MAX_TAGS x TAG_WIDTH | FLOW_WIDTH | metrics of hooks | their reasons | sequence
  * ```
  * Rule: hooks share the process with the writer, so the reader believes no count, no size and no number out of range.
  *
@@ -24,6 +24,7 @@ import type { FlowTable } from '../flow/flow-table.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import { HOOK_WIDTH } from '../hook/hook-chain.ts';
 import type { HookMetrics } from '../hook/hook-metrics.ts';
+import type { HookReasons } from '../hook/hook-reasons.ts';
 import { RUNNING_OCTETS } from '../hook/running-hook.ts';
 import {
   FLOW_COUNTERS,
@@ -40,12 +41,13 @@ import {
   MOST_METRICS,
   MOST_OF_HOOK,
 } from '../telemetry/metrics.ts';
+import { mostReasons, type ReasonCount, type ReasonDefinition } from '../telemetry/reasons.ts';
 import { FLOW_WIDTH, type FlowRow, writeFlowRow } from './flow-row.ts';
 import type { LedgerRow } from './ledger.ts';
 import { LEDGER_WIDTH, rowAt } from './ledger.ts';
 
-/** "FHP5" as a number; changes when the layout does. */
-const MAGIC = 0x46485035;
+/** "FHP6" as a number; changes when the layout does. */
+const MAGIC = 0x46485036;
 const HEADER = 14;
 /** Numbers of a hook: what the chain counts, then what the books of the pool say. */
 const HOOK_ROW = HOOK_COLUMNS.length;
@@ -97,6 +99,8 @@ export interface LaneProgress {
   readonly flows: FlowRow | null;
   /** Counters and gauges of its hooks, where it is known what they are. */
   readonly metrics: readonly MetricValue[];
+  /** How often its hooks gave which reason, where it is known what they are. */
+  readonly reasons: readonly ReasonCount[];
 }
 
 /** What decides about the size of a progress file. */
@@ -116,7 +120,7 @@ export function sharedOctets(shape: ProgressShape): number {
 }
 
 function widthOf({ ways, hooks }: ProgressShape): number {
-  return flowsAt({ ways, hooks }) + FLOW_WIDTH + mostMetrics(hooks) + 1;
+  return flowsAt({ ways, hooks }) + FLOW_WIDTH + mostMetrics(hooks) + mostReasons(hooks) + 1;
 }
 
 /** Where the row of the flow table begins. */
@@ -137,6 +141,8 @@ export interface ProgressSource {
   readonly flows?: FlowTable | null;
   /** @defaultValue none */
   readonly metrics?: HookMetrics;
+  /** @defaultValue none */
+  readonly reasons?: HookReasons;
   /** What hooks made of events. @defaultValue none */
   readonly events?: { readonly made: number; readonly lost: number };
   /** May be costly: asked only when the lane is idle or a while has passed. */
@@ -183,7 +189,7 @@ export class ProgressWriter {
   /** Writes what the packet path has counted. Cost: one copy and one system call, no allocation. */
   write(packets: number): void {
     const numbers = this.#numbers;
-    const { ledger, chain, flows = null, metrics, events } = this.#source;
+    const { ledger, chain, flows = null, metrics, reasons, events } = this.#source;
     this.#sequence += 1;
     numbers[1] = this.#sequence;
     numbers[2] = packets;
@@ -198,6 +204,11 @@ export class ProgressWriter {
       const first = this.#flowsAt + FLOW_WIDTH;
       const { count, values } = metrics;
       for (let place = 0; place < count; place++) numbers[first + place] = values[place] as number;
+    }
+    if (reasons !== undefined) {
+      const first = this.#flowsAt + FLOW_WIDTH + mostMetrics(chain.hooks.length);
+      const { count, counts } = reasons;
+      for (let place = 0; place < count; place++) numbers[first + place] = counts[place] as number;
     }
     if (events !== undefined) {
       numbers[12] = events.made;
@@ -244,6 +255,8 @@ export class ProgressWriter {
 export class ProgressReader {
   /** What the metrics of the lane are, in the order of their declaration: known when it is ready. */
   metrics: readonly MetricDefinition[] = [];
+  /** The same of the reasons of its hooks. */
+  reasons: readonly ReasonDefinition[] = [];
   readonly #fd: number;
   readonly #shape: ProgressShape;
   readonly #numbers: Float64Array;
@@ -267,7 +280,7 @@ export class ProgressReader {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const octets = readSync(this.#fd, this.#bytes, 0, this.#bytes.length, 0);
       if (octets < this.#bytes.length || numbers[0] !== MAGIC) return null;
-      if (numbers[1] === numbers[numbers.length - 1]) return decode(numbers, this.#shape, this.metrics);
+      if (numbers[1] === numbers[numbers.length - 1]) return decode(numbers, this.#shape, this);
     }
     return null;
   }
@@ -293,13 +306,23 @@ function counter(value: number | undefined): number {
   return value !== undefined && value >= 0 ? Math.min(Math.floor(value), MOST_COUNTED) : 0;
 }
 
-function decode(numbers: Float64Array, shape: ProgressShape, definitions: readonly MetricDefinition[]): LaneProgress {
+/** What the numbers of hooks are. */
+interface Definitions {
+  readonly metrics: readonly MetricDefinition[];
+  readonly reasons: readonly ReasonDefinition[];
+}
+
+function decode(numbers: Float64Array, shape: ProgressShape, definitions: Definitions): LaneProgress {
   const flowRow = flowsAt(shape);
   const firstMetric = flowRow + FLOW_WIDTH;
   // Those of hooks have signs and fractions.
-  const metrics = definitions
+  const metrics = definitions.metrics
     .slice(0, mostMetrics(shape.hooks))
     .map((metric, place) => ({ ...metric, value: boundedMetric(metric.kind, numbers[firstMetric + place]) }));
+  const firstReason = firstMetric + mostMetrics(shape.hooks);
+  const reasons = definitions.reasons
+    .slice(0, mostReasons(shape.hooks))
+    .map((reason, place) => ({ ...reason, count: counter(numbers[firstReason + place]) }));
   for (let index = 0; index < firstMetric; index++) numbers[index] = counter(numbers[index]);
   const at = (index: number): number => numbers[index] ?? 0;
   const ways: LedgerRow[] = [];
@@ -337,5 +360,6 @@ function decode(numbers: Float64Array, shape: ProgressShape, definitions: readon
     eventsLost: Math.min(at(13), at(12)),
     flows: flows.most === 0 ? null : flows,
     metrics,
+    reasons,
   };
 }

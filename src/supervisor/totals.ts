@@ -22,6 +22,7 @@ import {
   sumOfRows,
 } from '../telemetry/counters.ts';
 import { addMetrics, type MetricValue } from '../telemetry/metrics.ts';
+import { addReasons, type ReasonCount } from '../telemetry/reasons.ts';
 
 /** A way's row under its name. */
 export interface WayTotals {
@@ -52,14 +53,38 @@ export class Totals {
   readonly #hooks = new Map<string, HookProgress>();
   /** Counters of the hooks of ended lanes, by the name of the hook. */
   readonly #metrics = new Map<string, readonly MetricValue[]>();
+  /** Their reasons, too. */
+  readonly #reasons = new Map<string, readonly ReasonCount[]>();
   #flows: FlowRow | null = null;
   #events: EventTotals = { made: 0, lost: 0 };
   #kernelDropped = 0;
   #fenced = 0;
 
-  /** Adds what an ended lane did. */
-  add(ways: readonly Way[], hooks: readonly HookInfo[], progress: LaneProgress): void {
+  /** The same numbers, which go their own way from now on. */
+  copy(): Totals {
+    const copy = new Totals();
+    for (const [name, way] of this.#ways) copy.#ways.set(name, way);
+    for (const [name, hook] of this.#hooks) copy.#hooks.set(name, hook);
+    for (const [name, metrics] of this.#metrics) copy.#metrics.set(name, metrics);
+    for (const [name, reasons] of this.#reasons) copy.#reasons.set(name, reasons);
+    copy.#flows = this.#flows;
+    copy.#events = this.#events;
+    copy.#kernelDropped = this.#kernelDropped;
+    copy.#fenced = this.#fenced;
+    return copy;
+  }
+
+  /**
+   * Adds what an ended lane did.
+   *
+   * @param isThere - it has not ended yet: packets may still wait in it
+   */
+  add(ways: readonly Way[], hooks: readonly HookInfo[], progress: LaneProgress, isThere = false): void {
     for (const { name, sends, row } of this.ways(ways, progress)) {
+      if (isThere) {
+        this.#ways.set(name, { sends, row });
+        continue;
+      }
       // What waited in a lane went with it.
       row.lost = bounded(row.lost + row.held);
       row.lostHeld = bounded(row.lostHeld + row.held);
@@ -74,6 +99,8 @@ export class Totals {
       // A gauge says how it is, and the lane is no more.
       const own = progress.metrics.filter(({ hook, kind }) => hook === index && kind === 'counter');
       this.#metrics.set(name, addMetrics(this.#metricsBefore(name, index), own));
+      const reasons = progress.reasons.filter(({ hook }) => hook === index);
+      this.#reasons.set(name, addReasons(this.#reasonsBefore(name, index), reasons));
     }
     if (progress.flows !== null) this.#flows = addFlows(this.#flows, endedFlowRow(progress.flows));
     this.#events = this.events(progress);
@@ -112,6 +139,14 @@ export class Totals {
     });
   }
 
+  /** How often every hook of the running lane gave which reason; `hook` is its place in `running`. */
+  reasons(running: readonly HookInfo[], progress: LaneProgress | null): ReasonCount[] {
+    return running.flatMap(({ name }, index) => {
+      const now = progress?.reasons.filter(({ hook }) => hook === index) ?? [];
+      return addReasons(this.#reasonsBefore(name, index), now);
+    });
+  }
+
   /** What the flow tables of all lanes counted; null where no lane has one. */
   flows(progress: LaneProgress | null): FlowRow | null {
     return progress?.flows === undefined || progress.flows === null
@@ -129,6 +164,10 @@ export class Totals {
 
   #metricsBefore(name: string, hook: number): MetricValue[] {
     return (this.#metrics.get(name) ?? []).map((metric) => ({ ...metric, hook }));
+  }
+
+  #reasonsBefore(name: string, hook: number): ReasonCount[] {
+    return (this.#reasons.get(name) ?? []).map((reason) => ({ ...reason, hook }));
   }
 
   /** Frames the kernel dropped before a lane could read them. */
@@ -171,6 +210,7 @@ function addProgress(a: LaneProgress, b: LaneProgress): LaneProgress {
     eventsLost: bounded(a.eventsLost + b.eventsLost),
     flows: b.flows === null ? a.flows : addFlows(a.flows, b.flows),
     metrics: addMetrics(a.metrics, b.metrics),
+    reasons: addReasons(a.reasons, b.reasons),
   };
 }
 

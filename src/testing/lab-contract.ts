@@ -149,6 +149,8 @@ export interface Outcome extends Passage {
   readonly reason: WayCounter | null;
   /** The hook that gave the verdict, if it was another one than FORWARD; null where none did. */
   readonly by: string | null;
+  /** The reason that this hook gave with its verdict; null where it gave none. */
+  readonly because: string | null;
   /** The datagram as it came in; null where it was none. */
   readonly arrived: OctetBuffer | null;
   /** Datagrams that left at the other side. */
@@ -198,6 +200,8 @@ export interface Lab {
   counters(hook: string): Readonly<Record<HookCounter, number>>;
   /** The counters and gauges that a hook has declared, by their names: as they are now, floods included. */
   metrics(hook: string): Readonly<Record<string, number>>;
+  /** The reasons that a hook has declared, by their texts: how many verdicts it gave for each, floods included. */
+  reasons(hook: string): Readonly<Record<string, number>>;
   /**
    * What is counted about the streams that a hook reads.
    *

@@ -111,12 +111,14 @@ export class LaneLab implements Lab {
     // Looked at before the batch ends: then packets that waited may go on.
     let fate = fateOf(before);
     let by: string | null = null;
+    let because: string | null = null;
     // The one frame is through when this returns, and no other packet can have come between.
     const isThrough = driver.start({
       onFrame: (one) => {
         lane.onFrame(one);
         fate = fateOf(difference(rowAt(lane.ledger, way * LEDGER_WIDTH), before));
         by = fate.isDecided ? (loaded.chain.hooks[loaded.chain.decidedBy]?.name ?? null) : null;
+        because = by === null ? null : loaded.reasons.textOf(loaded.chain.decidedReason);
       },
       onBatchEnd: () => {
         driver.isSuper = false;
@@ -134,6 +136,7 @@ export class LaneLab implements Lab {
       verdict: fate.verdict,
       reason: fate.reason,
       by,
+      because,
       arrived: datagram,
       out: datagramsOf(own.filter(({ to }) => to === outside)),
       back: datagramsOf(own.filter(({ to }) => to !== outside)),
@@ -211,6 +214,14 @@ export class LaneLab implements Lab {
     loaded.readGauges();
     const own = loaded.metrics.read(loaded.chain.owners).filter((metric) => metric.hook === place);
     return Object.fromEntries(own.map(({ name, value }) => [name, value]));
+  }
+
+  /** {@inheritDoc Lab.reasons} */
+  reasons(hook: string): Readonly<Record<string, number>> {
+    const { loaded } = this.#parts;
+    const place = this.#placeOf(hook);
+    const own = loaded.reasons.read(loaded.chain.owners).filter((reason) => reason.hook === place);
+    return Object.fromEntries(own.map(({ text, count }) => [text, count]));
   }
 
   /** {@inheritDoc Lab.streams} */

@@ -12,6 +12,7 @@
  */
 
 import type { ChainFlows } from '../chain-flows.ts';
+import type { TakeReason } from '../hook-reasons.ts';
 import type { LoadedHook } from '../load-hook.ts';
 import type { PacketState } from '../packet/packet-state.ts';
 import { HookStream } from './hook-stream.ts';
@@ -31,6 +32,7 @@ export class ChainStreams {
    * @param hooks - in running order
    * @param flows - null where no hook asks for flows, and so none for streams
    * @param onHookError - what becomes of a connection with which a hook was at fault
+   * @param take - takes the reason from what a hook returned
    * @throws RangeError when the memory is not to be had
    */
   constructor(
@@ -38,12 +40,13 @@ export class ChainStreams {
     flows: ChainFlows | null,
     packet: PacketState,
     onHookError: 'drop' | 'forward',
+    take: TakeReason,
   ) {
     this.ofHook = hooks.map((hook, index) => {
       if (flows === null || hook.kind !== 'defined') return null;
       const { handlers, stream: settings } = hook;
       if (handlers === null || handlers.onStream === undefined || settings === undefined) return null;
-      return new HookStream({ hook: index, settings, handlers, flows, packet, onHookError, now: this.#now });
+      return new HookStream({ hook: index, settings, handlers, flows, packet, onHookError, now: this.#now, take });
     });
     this.#readers = this.ofHook.filter((one) => one !== null);
     if (flows === null || this.#readers.length === 0) return;

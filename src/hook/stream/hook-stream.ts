@@ -36,6 +36,7 @@ import { PROTOCOL_TCP } from '../../wire/ipv4.ts';
 import { ACK, FIN, RST, SYN, URG } from '../../wire/tcp.ts';
 import { type ChainFlows, NO_FLOW } from '../chain-flows.ts';
 import { ACCEPT, type Handlers, RESET, type Verdict } from '../contract.ts';
+import type { TakeReason } from '../hook-reasons.ts';
 import type { PacketState } from '../packet/packet-state.ts';
 import { NOT_READ, ReadPorts } from './read-ports.ts';
 import { CUT, IGNORED, JUDGED, LOST, READING, ReadingStates, UNKNOWN, UNSEEN, WATCHED } from './reading-states.ts';
@@ -66,6 +67,8 @@ export interface HookStreamParts {
   readonly onHookError: 'drop' | 'forward';
   /** Place 1 is the time in milliseconds: an array of references, so that the number is an object once a batch. */
   readonly now: readonly (number | null)[];
+  /** Takes the reason from what the hook returned. */
+  readonly take: TakeReason;
 }
 
 const MIB = 1 << 20;
@@ -92,7 +95,7 @@ export class HookStream {
   readonly #counts = new Float64Array(OWN_COUNTS);
 
   /** @throws RangeError when the memory is not to be had */
-  constructor({ hook, settings, handlers, flows, packet, onHookError, now }: HookStreamParts) {
+  constructor({ hook, settings, handlers, flows, packet, onHookError, now, take }: HookStreamParts) {
     const { most } = flows.table.records;
     this.#hook = hook;
     this.#settings = settings;
@@ -111,7 +114,7 @@ export class HookStream {
       idleMs: settings.idleMs,
       onClose: (index, generation) => this.#lose(index, generation),
     });
-    this.#caller = new StreamCaller(handlers, flows, this.table);
+    this.#caller = new StreamCaller(handlers, flows, this.table, take, hook);
     this.#start = new StreamStart(flows.table, this.#segment);
   }
 

@@ -10,7 +10,8 @@ import { DROP, FORWARD, ICMP_ON_DROP } from '../../firewall/constants.ts';
 import type { StreamTable } from '../../stream/stream-table.ts';
 import type { ChainFlows } from '../chain-flows.ts';
 import { ACCEPT, type Handlers, REPLY, RESET, type Verdict } from '../contract.ts';
-import { MORE, type StreamVerdict } from './stream-contract.ts';
+import type { TakeReason } from '../hook-reasons.ts';
+import { MORE, type PlainStreamVerdict } from './stream-contract.ts';
 import { StreamHandle } from './stream-handle.ts';
 
 /** No answer. */
@@ -22,22 +23,30 @@ export class StreamCaller {
   readonly #handlers: Handlers;
   readonly #table: StreamTable;
   readonly #handle: StreamHandle;
+  readonly #take: TakeReason;
+  readonly #hook: number;
   #returned: unknown = undefined;
   #thrown: unknown = undefined;
   #hasThrown = false;
 
-  constructor(handlers: Handlers, flows: ChainFlows, table: StreamTable) {
+  /**
+   * @param take - takes the reason from what `onStream` returned
+   * @param hook - index of the hook in its chain
+   */
+  constructor(handlers: Handlers, flows: ChainFlows, table: StreamTable, take: TakeReason, hook: number) {
     this.#handlers = handlers;
+    this.#take = take;
+    this.#hook = hook;
     this.#table = table;
     this.#handle = new StreamHandle(flows, table.show(NO_STREAM));
   }
 
   /** The answer about a stream. @returns {@link FAULT} for none: {@link StreamCaller.complain} says what it was */
-  ask(stream: number): StreamVerdict | typeof FAULT {
+  ask(stream: number): PlainStreamVerdict | typeof FAULT {
     this.#hasThrown = false;
     this.#table.show(stream);
     try {
-      const answer: unknown = this.#handlers.onStream?.(this.#handle);
+      const answer = this.#take(this.#hook, this.#handlers.onStream?.(this.#handle));
       if (answer === MORE || answer === FORWARD || answer === DROP || answer === ACCEPT || answer === RESET)
         return answer;
       this.#returned = answer;

@@ -13,14 +13,17 @@
  */
 
 import type { DROP, FORWARD } from '../../firewall/constants.ts';
-import type { ACCEPT, RESET } from '../contract.ts';
+import type { ACCEPT, RESET, ReasonedVerdict } from '../contract.ts';
 import type { Flow } from '../packet/packet-contract.ts';
 
 /** Answer of `onStream`: more octets are needed. What came goes on. It is no verdict on a packet. */
 export const MORE: -1 = -1;
 
-/** What `onStream` returns: MORE -1, FORWARD 0, DROP 1, ACCEPT 3 or RESET 4. Anything else is a hook fault. */
-export type StreamVerdict = typeof MORE | typeof FORWARD | typeof DROP | typeof ACCEPT | typeof RESET;
+/** What `onStream` may say without a reason. */
+export type PlainStreamVerdict = typeof MORE | typeof FORWARD | typeof DROP | typeof ACCEPT | typeof RESET;
+
+/** What `onStream` returns: MORE -1, FORWARD 0, DROP 1, ACCEPT 3 or RESET 4, or one of the last four for a reason. Anything else is a hook fault. */
+export type StreamVerdict = PlainStreamVerdict | ReasonedVerdict;
 
 /** What becomes of a connection: it goes on unread, its packets are dropped from now on, or both ends are reset and its packets dropped. */
 export type StreamPolicy = 'forward' | 'drop' | 'reset';

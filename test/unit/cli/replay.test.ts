@@ -107,9 +107,28 @@ describe('--json', () => {
       faultsOutside: 0,
       notFreed: 0,
     };
+    const because = (reason: string, count: number): object => ({ reasons: [{ reason, count }] });
     assert.deepEqual(report.hooks, [
-      { name: 'drop-port', priority: 2, seen: 39, forwarded: 36, dropped: 3, rejected: 0, ...none },
-      { name: 'reject-port', priority: 1, seen: 36, forwarded: 30, dropped: 0, rejected: 6, ...none },
+      {
+        name: 'drop-port',
+        priority: 2,
+        seen: 39,
+        forwarded: 36,
+        dropped: 3,
+        rejected: 0,
+        ...none,
+        ...because('udp port 53', 3),
+      },
+      {
+        name: 'reject-port',
+        priority: 1,
+        seen: 36,
+        forwarded: 30,
+        dropped: 0,
+        rejected: 6,
+        ...none,
+        ...because('tcp port 23', 6),
+      },
     ]);
     assert.deepEqual([report.addsUp, report.problems, report.error], [true, [], null]);
   });

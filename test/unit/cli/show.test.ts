@@ -28,6 +28,8 @@ const HEALTHY: StatusReport['health'] = {
 
 const STATUS: StatusReport = {
   state: 'running',
+  generation: 1,
+  lastReload: null,
   health: HEALTHY,
   version: '0.1.0',
   pid: 77,
@@ -74,6 +76,7 @@ function stats(changes: Partial<StatsReport> = {}): StatsReport {
       { hook: 'clamp-mss', dropped: 0, rejected: 0 },
     ],
     metrics: [],
+    reasons: [],
     events: { made: 0, lost: 0, sink: null },
     addsUp: true,
     problems: [],
@@ -269,7 +272,15 @@ describe('firehook stats', () => {
 
 describe('firehook hooks', () => {
   test('says which end runs first, and marks the seven-argument callback', () => {
-    const counters = { ...emptyRowOf(HOOK_COUNTERS), seen: 9, forwarded: 8, dropped: 1, changed: null, metrics: [] };
+    const counters = {
+      ...emptyRowOf(HOOK_COUNTERS),
+      seen: 9,
+      forwarded: 8,
+      dropped: 1,
+      changed: null,
+      metrics: [],
+      reasons: [],
+    };
     const text = showHooks({
       hooks: [
         { name: 'drop-port', priority: 100, kind: 'hook', path: '/hooks/drop-port.ts', ...counters },
@@ -283,6 +294,25 @@ describe('firehook hooks', () => {
 
   test('says what happens without any', () => {
     assert.equal(showHooks({ hooks: [] }), 'No hooks: everything is forwarded.');
+  });
+});
+
+describe('reasons of hooks', () => {
+  const reasons = [
+    { reason: 'telnet', count: 1234 },
+    { reason: 'nobody met it', count: 0 },
+  ];
+
+  test('stand below firehook hooks and firehook stats, those that were given', () => {
+    const counters = { ...emptyRowOf(HOOK_COUNTERS), changed: null, metrics: [], reasons };
+    const hooks = showHooks({ hooks: [{ name: 'old', priority: 1, kind: 'defined', path: '/old.ts', ...counters }] });
+    const text = showStats(stats({ reasons: reasons.map((reason) => ({ hook: 'old', ...reason })) }));
+    for (const one of [hooks, text]) {
+      assert.match(one, /^hook +verdicts +reason$/m);
+      assert.match(one, /^old +1,234 +telnet$/m);
+      assert.doesNotMatch(one, /nobody met it/);
+    }
+    assert.doesNotMatch(showStats(stats({})), /verdicts/);
   });
 });
 

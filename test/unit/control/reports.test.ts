@@ -30,9 +30,9 @@ const HOOKS: HookInfo[] = [{ name: 'block', path: '/block.ts', priority: 0, kind
 const SHAPE = { ways: WAYS.length, hooks: HOOKS.length };
 const DOUBLES = progressOctets(SHAPE) / 8;
 /** Of a lane whose hooks count nothing themselves. */
-const NOTHING_ELSE = { events: 0, eventsLost: 0, flows: null, metrics: [] };
+const NOTHING_ELSE = { events: 0, eventsLost: 0, flows: null, metrics: [], reasons: [] };
 /** "FHP5", as `src/lane/progress.ts` has it. */
-const MAGIC = 0x46485035;
+const MAGIC = 0x46485036;
 const MOST = 2 ** 53;
 const FROM_KERNEL = { stolen: 7, offered: 9, whileDown: 2, unhooked: 1 };
 
@@ -71,6 +71,9 @@ function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
     ways: WAYS,
     rings: [],
     hooks: HOOKS,
+    generation: 1,
+    lastReload: null,
+    reload: () => Promise.reject(new Error('none')),
     tables: [],
     events: null,
     totals,

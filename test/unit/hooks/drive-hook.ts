@@ -9,10 +9,20 @@
 
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { FORWARD, IP_RECEIVE } from '../../../src/firewall/constants.ts';
+import { DROP, FORWARD, ICMP_ON_DROP, IP_RECEIVE } from '../../../src/firewall/constants.ts';
 import { systemPool } from '../../../src/firewall/ddk.ts';
 import { chainLength, gatherChain, IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
-import type { DefinedHook, HookRuntime, Verdict } from '../../../src/hook/contract.ts';
+import {
+  ACCEPT,
+  type DefinedHook,
+  type FinalVerdict,
+  type HookRuntime,
+  REPLY,
+  RESET,
+  type Reason,
+  type ReasonedVerdict,
+  type Verdict,
+} from '../../../src/hook/contract.ts';
 import { ContextState, ContextView } from '../../../src/hook/packet/context-view.ts';
 import type { Packet } from '../../../src/hook/packet/packet-contract.ts';
 import { PacketState } from '../../../src/hook/packet/packet-state.ts';
@@ -54,6 +64,21 @@ export interface DrivenHook {
   verdict(datagram: Uint8Array, timestampMs?: number, direction?: 0 | 1): Verdict;
 }
 
+/** A reason where nobody counts any: its verdicts are the plain ones. */
+function unreasoned(text: string): Reason {
+  const plain = (verdict: FinalVerdict): ReasonedVerdict => verdict as ReasonedVerdict;
+  return {
+    text,
+    forward: plain(FORWARD),
+    drop: plain(DROP),
+    reject: plain(ICMP_ON_DROP),
+    accept: plain(ACCEPT),
+    reset: plain(RESET),
+    reply: plain(REPLY),
+    with: plain,
+  };
+}
+
 /** What a hook is offered where nobody listens. */
 export function quietRuntime(name: string): HookRuntime {
   return {
@@ -64,6 +89,7 @@ export function quietRuntime(name: string): HookRuntime {
     every: () => 0,
     cancel: () => undefined,
     release: () => false,
+    reason: unreasoned,
     decisions: () => ({ of: () => 0 }),
     interfaces: new Map(),
     lane: 0,

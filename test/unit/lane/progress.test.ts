@@ -12,6 +12,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { DROP, FORWARD, NonPagedPool, PagedPool } from '../../../src/firewall/constants.ts';
 import { FlowTable } from '../../../src/flow/flow-table.ts';
 import { HookMetrics } from '../../../src/hook/hook-metrics.ts';
+import { HookReasons } from '../../../src/hook/hook-reasons.ts';
 import { flowRowOf } from '../../../src/lane/flow-row.ts';
 import { LEDGER_WIDTH } from '../../../src/lane/ledger.ts';
 import { ProgressReader, ProgressWriter, progressOctets } from '../../../src/lane/progress.ts';
@@ -207,6 +208,41 @@ describe('what hooks count themselves', () => {
     // A lane may say that it has more of them than its file has room for.
     reader.metrics = Array.from({ length: 512 }, () => ({ hook: 0, kind: 'counter', name: 'a', help: '' }) as const);
     assert.equal(reader.read()?.metrics.length, 128);
+  });
+
+  test('reasons are read by those who know what they are, as counters', (t) => {
+    const rig = layRig(t, { hooks: () => [hook('one', () => DROP)] });
+    const file = temporaryFile(t);
+    const reasons = new HookReasons();
+    const { drop } = reasons.declare(0, 'telnet');
+    reasons.declare(0, 'shell');
+    const { chain, pool, lane } = rig;
+    const source = { ledger: lane.ledger, chain, pool, reasons, driverStats: () => ({ droppedByKernel: 0 }) };
+    const writer = new ProgressWriter(file.fd, source);
+    const reader = new ProgressReader(file.fd, { ways: lane.ledger.length / LEDGER_WIDTH, hooks: 1 });
+    assert.equal(reasons.take(0, drop), DROP);
+    writer.writeAll(0);
+    assert.deepEqual(reader.read()?.reasons, [], 'nobody has said what they are');
+    reader.reasons = reasons.definitions([0]);
+    assert.deepEqual(reader.read()?.reasons, [
+      { hook: 0, text: 'telnet', count: 1 },
+      { hook: 0, text: 'shell', count: 0 },
+    ]);
+    for (const [written, read] of [
+      [Number.NaN, 0],
+      [Number.POSITIVE_INFINITY, 2 ** 53],
+      [-5, 0],
+      [2.5, 2],
+    ] as const) {
+      reasons.counts.fill(written);
+      writer.write(0);
+      assert.deepEqual(
+        reader.read()?.reasons.map(({ count }) => count),
+        [read, read],
+      );
+    }
+    reader.reasons = Array.from({ length: 512 }, () => ({ hook: 0, text: 'a' }));
+    assert.equal(reader.read()?.reasons.length, 64, 'a file has no more room than its hooks can need');
   });
 
   test('a row of flows has each counter of the table in its place, and their sums', () => {

@@ -18,7 +18,7 @@ const SEED = 8;
 const RUNS = 400;
 const HUGE = 10 * 1024 * 1024;
 const FAULT =
-  /^it sent (a message (that is none|of more than 262144 octets)|the message "(opened|ready|failed)" out of place)$/;
+  /^it sent (a message (that is none|of more than 393216 octets)|the message "(opened|ready|failed)" out of place)$/;
 
 const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 40 }),
@@ -53,7 +53,15 @@ const almost = fc.record(
 );
 const honest = fc.constantFrom<FromLane>(
   { type: 'opened' },
-  { type: 'ready', hooks: [], metrics: [], rings: [{ port: 0, slots: 128 }], kernelFilter: null, tables: [TABLE] },
+  {
+    type: 'ready',
+    hooks: [],
+    metrics: [],
+    reasons: [],
+    rings: [{ port: 0, slots: 128 }],
+    kernelFilter: null,
+    tables: [TABLE],
+  },
   { type: 'failed', code: 'FIREHOOK_LANE_FAILED', message: 'why', exitCode: 1 },
 );
 const json = fc.oneof(almost, value, honest).map((one) => `${JSON.stringify(one) ?? ''}\n`);

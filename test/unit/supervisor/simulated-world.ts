@@ -391,7 +391,7 @@ export class SimulatedLane implements LaneHandle {
       clock.setTimer(() => {
         if (!this.isAlive) return;
         this.isReady = true;
-        events.ready({ type: 'ready', hooks: [], metrics: [], rings: [], kernelFilter: null, tables: [] });
+        events.ready({ type: 'ready', hooks: [], metrics: [], reasons: [], rings: [], kernelFilter: null, tables: [] });
       }, manners.readyMs);
     }, manners.openMs);
   }
@@ -406,6 +406,14 @@ export class SimulatedLane implements LaneHandle {
 
   ask(): Promise<never> {
     return Promise.reject(new Error('no driver'));
+  }
+
+  handOver(): Promise<never> {
+    return Promise.reject(new Error('no packets'));
+  }
+
+  retire(): void {
+    this.stop();
   }
 
   stop(): void {

@@ -47,6 +47,7 @@ function progress(ways: LedgerRow[], hooks: HookProgress[], kernelDropped = 0): 
     eventsLost: 0,
     flows: null,
     metrics: [],
+    reasons: [],
   };
 }
 
@@ -140,6 +141,28 @@ test('counters of hooks outlive their lanes, gauges do not, and both are known b
     ['second', 'queries', 7],
     ['first', 'queries', 106],
   ]);
+});
+
+test('reasons of hooks outlive their lanes, and are known by the name of the hook', () => {
+  const totals = new Totals();
+  const [first, second] = [hookInfo('first'), hookInfo('second')];
+  const lane = (...reasons: [hook: number, text: string, count: number][]): LaneProgress => ({
+    ...progress([], []),
+    reasons: reasons.map(([hook, text, count]) => ({ hook, text, count })),
+  });
+  totals.add([], [first, second], lane([0, 'telnet', 5], [1, 'telnet', 7], [1, 'shell', 1]));
+  // The running lane has them in another order.
+  assert.deepEqual(totals.reasons([second, first], lane([1, 'telnet', 100], [0, 'other', 3])), [
+    { hook: 0, text: 'telnet', count: 7 },
+    { hook: 0, text: 'shell', count: 1 },
+    { hook: 0, text: 'other', count: 3 },
+    { hook: 1, text: 'telnet', count: 105 },
+  ]);
+  const sum = sumProgress([lane([0, 'telnet', 5]), lane([0, 'telnet', 6], [1, 'telnet', 1])]);
+  assert.deepEqual(
+    sum?.reasons.map(({ count }) => count),
+    [11, 1],
+  );
 });
 
 test('lanes that declare others each time leave no more names than a hook may have', () => {
