@@ -128,9 +128,9 @@ function talker(namespace: string, args: readonly string[]): Talker {
   const child = spawn(program, all, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   const next = async (): Promise<string> => {
-    const { value, done } = await lines.next();
-    if (done === true) throw new Error(`an end of the wire has ended: ${args.join(' ')}`);
-    return value as string;
+    const line: IteratorResult<string, unknown> = await lines.next();
+    if (line.done === true) throw new Error(`an end of the wire has ended: ${args.join(' ')}`);
+    return line.value;
   };
   return {
     child,
