@@ -4,6 +4,7 @@
  * ```
  *   GET  /status /stats /hooks /pool       200
  *   POST /devices                          a request to a device of a driver, where control.devices is true
+ *   POST /trace                            live packets, a line of JSON each, until the client leaves
  *   POST /reload                           501: not in this version
  * ```
  * Rule: it only answers. Nothing a client sends changes a packet's fate, unless the operator lets it ask the drivers, and nothing
@@ -19,6 +20,7 @@ import path from 'node:path';
 import { FirehookError } from '../errors.ts';
 import { printableJson } from '../telemetry/printable.ts';
 import { MAX_REQUEST_OCTETS } from './device-control.ts';
+import { MAX_TRACE_REQUEST } from './trace-control.ts';
 
 /** What can be asked for. */
 export interface ControlReports {
@@ -28,6 +30,8 @@ export interface ControlReports {
   pool(): object | Promise<object>;
   /** A request to a device of a driver. @returns HTTP status and body */
   devices(body: string): Promise<[number, object]>;
+  /** A trace of live packets: answers in lines, for as long as somebody reads them. */
+  trace(body: string, response: ServerResponse): void;
 }
 
 /** A client may take this long to say what it wants. */
@@ -37,6 +41,11 @@ const MAX_SOCKET_PATH = 107;
 /** Connections at a time: a client that opens many costs itself, not the daemon. */
 const MAX_CONNECTIONS = 64;
 
+/** Longest body of a request that has one. */
+const MOST_OCTETS: Readonly<Record<string, number>> = {
+  'POST /devices': MAX_REQUEST_OCTETS,
+  'POST /trace': MAX_TRACE_REQUEST,
+};
 const TOO_LONG: [number, object] = [413, { error: `more than ${MAX_REQUEST_OCTETS} octets` }];
 
 /** Answers on the control socket. */
@@ -98,7 +107,11 @@ export class ControlServer {
 
 async function answer(request: IncomingMessage, response: ServerResponse, reports: ControlReports): Promise<void> {
   const wanted = `${request.method} ${request.url}`;
-  const text = await read(request, wanted === 'POST /devices' ? MAX_REQUEST_OCTETS : 0);
+  const text = await read(request, MOST_OCTETS[wanted] ?? 0);
+  if (wanted === 'POST /trace' && text !== null) {
+    if (!response.destroyed) reports.trace(text, response);
+    return;
+  }
   const [status, body] = text === null ? TOO_LONG : await route(wanted, text, reports);
   // Whoever asked may have left meanwhile.
   if (response.destroyed) return;

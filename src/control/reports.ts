@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { ServerResponse } from 'node:http';
 import type { FlowRow } from '../lane/flow-row.ts';
 import { addRow, checkRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
 import type { LaneProgress } from '../lane/progress.ts';
@@ -21,6 +22,7 @@ import type { ReasonCount } from '../telemetry/reasons.ts';
 import type { ControlReports } from './control-server.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { askDevices } from './device-control.ts';
+import { TraceControl } from './trace-control.ts';
 
 /** How a daemon does, since its start. */
 export interface HealthReport {
@@ -224,11 +226,13 @@ function secondsSince(ms: number): number {
 /** Puts the answers together from what the daemon shows. */
 export class Reports implements ControlReports {
   readonly #daemon: DaemonView;
+  readonly #trace: TraceControl;
   #counters: Promise<ReadonlyMap<string, PortCounters>> | null = null;
   #countersMs = Number.NEGATIVE_INFINITY;
 
   constructor(daemon: DaemonView) {
     this.#daemon = daemon;
+    this.#trace = new TraceControl(daemon);
   }
 
   /** {@inheritDoc ControlReports.status} */
@@ -424,6 +428,11 @@ export class Reports implements ControlReports {
         bytes: counters.outstandingBytes,
       })),
     };
+  }
+
+  /** {@inheritDoc ControlReports.trace} */
+  trace(body: string, response: ServerResponse): void {
+    this.#trace.answer(body, response);
   }
 
   /** {@inheritDoc ControlReports.devices} */

@@ -9,6 +9,7 @@
  *              ── table (another version of one, whose descriptor was sent before) ──>
  *              ── ask (a device of a driver) ─────────>
  *              <──────────────────────── answered ────
+ *              ── trace (which packets are told of, in the ring; or none) ──>
  *              ── stop ───────────────────────────────>      then the lane ends; its last numbers are in the progress file
  * ```
  * Rule: plain data only. Nothing about packets goes this way: under flood no message would get through. What a lane may say
@@ -188,12 +189,21 @@ export const MAX_DEVICE_OCTETS = 32 * 1024;
 /** Characters of {@link MAX_DEVICE_OCTETS} in base64. */
 export const MAX_DEVICE_TEXT: number = Math.ceil(MAX_DEVICE_OCTETS / 3) * 4;
 
+/** Which packets the supervisor wants to be told of. */
+export interface TraceOrder {
+  /** Stands in each record. */
+  readonly id: number;
+  /** pcap-filter(7); '' for every packet. */
+  readonly expression: string;
+}
+
 /** From supervisor to lane. */
 export type ToLane =
   | { readonly type: 'start'; readonly spec: LaneSpec }
   | { readonly type: 'locals'; readonly locals: readonly LocalRoute[] }
   | ({ readonly type: 'table' } & TableVersion)
   | ({ readonly type: 'ask' } & DeviceRequest)
+  | { readonly type: 'trace'; readonly order: TraceOrder | null }
   | { readonly type: 'stop' };
 
 /** Octets of the longest line of a lane, its newline not counted: `ready` with all metrics and reasons that there can be. */

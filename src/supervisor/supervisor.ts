@@ -218,6 +218,8 @@ export class Supervisor implements DaemonView {
       .map(({ handle, report, phase }) => ({
         isReady: phase === 'ready',
         ask: (request) => handle.ask(request),
+        trace: (order) => handle.trace(order),
+        readTraces: (id) => handle.readTraces(id),
         pid: handle.pid,
         cpu: handle.cpu,
         cgroup: handle.cgroup,

@@ -53,6 +53,8 @@ function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
     cgroup: null,
     rings: [],
     kernelFilter: null,
+    trace: () => undefined,
+    readTraces: () => ({ texts: [], lost: 0 }),
     read: () => reader.read(),
   };
   return {
