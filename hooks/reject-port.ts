@@ -12,6 +12,7 @@ import { portRule } from './_port-rule.ts';
 
 export default defineHook({
   name: 'reject-port',
+  checkable: true,
   options: portRule,
   setup(rule, { reason }) {
     const verdicts = rule.reasons(reason).map(({ reject }) => reject);

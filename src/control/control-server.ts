@@ -5,10 +5,10 @@
  *   GET  /status /stats /hooks /pool       200
  *   POST /devices                          a request to a device of a driver, where control.devices is true
  *   POST /trace                            live packets, a line of JSON each, until the client leaves
- *   POST /reload                           501: not in this version
+ *   POST /reload                           200: what is in force now; 409: why it is what it was
  * ```
- * Rule: it only answers. Nothing a client sends changes a packet's fate, unless the operator lets it ask the drivers, and nothing
- * it sends can end the daemon. The file mode of the socket says who may ask.
+ * Rule: it only answers. Nothing a client sends changes a packet's fate, but that the operator's own files are read again, and what the
+ * operator lets it ask the drivers. Nothing it sends can end the daemon. The file mode of the socket says who may ask.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { chmodSync, existsSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import path from 'node:path';
-import { FirehookError } from '../errors.ts';
+import { FirehookError, isFirehookError } from '../errors.ts';
 import { printableJson } from '../telemetry/printable.ts';
 import { MAX_REQUEST_OCTETS } from './device-control.ts';
 import { MAX_TRACE_REQUEST } from './trace-control.ts';
@@ -28,6 +28,8 @@ export interface ControlReports {
   stats(): object | Promise<object>;
   hooks(): object | Promise<object>;
   pool(): object | Promise<object>;
+  /** Loads the configuration anew. @throws FirehookError why not */
+  reload(): Promise<object>;
   /** A request to a device of a driver. @returns HTTP status and body */
   devices(body: string): Promise<[number, object]>;
   /** A trace of live packets: answers in lines, for as long as somebody reads them. */
@@ -153,11 +155,12 @@ async function route(wanted: string, body: string, reports: ControlReports): Pro
       case 'POST /devices':
         return await reports.devices(body);
       case 'POST /reload':
-        return [501, { error: 'not in this version' }];
+        return [200, await reports.reload()];
       default:
         return [404, { error: 'there are GET /status, /stats, /hooks and /pool' }];
     }
   } catch (error) {
+    if (isFirehookError(error)) return [409, { error: error.message, code: error.code, exitCode: error.exitCode }];
     return [500, { error: error instanceof Error ? error.message : String(error) }];
   }
 }
