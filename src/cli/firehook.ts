@@ -21,6 +21,7 @@ import { outliveReaders, printableLines } from './output.ts';
 import type { ReplayOptions } from './replay.ts';
 import { showHooks, showPool, showStats, showStatus } from './show.ts';
 import { fold, widthOf } from './table.ts';
+import type { TraceOptions } from './trace.ts';
 
 const DEFAULT_SOCKET = '/run/firehook/firehook.sock';
 
@@ -98,6 +99,16 @@ async function main(): Promise<void> {
       .action(async (device: string, code: string, options: IoctlOptions) => {
         const { ioctl } = await import('./ioctl.ts');
         await ioctl(device, code, options);
+      }),
+  );
+  program.addCommand(
+    askCommand('trace', 'say of live packets what every hook does with them, until Ctrl-C')
+      .argument('[expression...]', 'which packets, in the language of pcap-filter(7); without it all')
+      .option('-n, --count <packets>', 'end after so many')
+      .option('--hook <name>', 'packets that this hook is called with, and no others')
+      .action(async (words: string[], options: TraceOptions) => {
+        const { trace } = await import('./trace.ts');
+        await trace(words, options);
       }),
   );
   program.addCommand(

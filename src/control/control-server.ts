@@ -5,6 +5,7 @@
  *   GET  /status /stats /hooks /pool       200
  *   GET  /metrics                          200, text for Prometheus or OpenMetrics by the Accept header
  *   POST /devices                          a request to a device of a driver, where control.devices is true
+ *   POST /trace                            live packets, a line of JSON each, until the client leaves
  *   POST /reload                           200: what is in force now; 409: why it is what it was
  * ```
  * Rule: it only answers. Nothing a client sends changes a packet's fate, but that the operator's own files are read again, and what the
@@ -21,6 +22,7 @@ import { FirehookError, isFirehookError } from '../errors.ts';
 import { printableJson } from '../telemetry/printable.ts';
 import { MAX_REQUEST_OCTETS } from './device-control.ts';
 import type { MetricsText } from './metrics-report.ts';
+import { MAX_TRACE_REQUEST } from './trace-control.ts';
 
 /** What can be asked for. */
 export interface ControlReports {
@@ -34,6 +36,8 @@ export interface ControlReports {
   reload(): Promise<object>;
   /** A request to a device of a driver. @returns HTTP status and body */
   devices(body: string): Promise<[number, object]>;
+  /** A trace of live packets: answers in lines, for as long as somebody reads them. */
+  trace(body: string, response: ServerResponse): void;
 }
 
 /** A client may take this long to say what it wants. */
@@ -43,6 +47,11 @@ const MAX_SOCKET_PATH = 107;
 /** Connections at a time: a client that opens many costs itself, not the daemon. */
 const MAX_CONNECTIONS = 64;
 
+/** Longest body of a request that has one. */
+const MOST_OCTETS: Readonly<Record<string, number>> = {
+  'POST /devices': MAX_REQUEST_OCTETS,
+  'POST /trace': MAX_TRACE_REQUEST,
+};
 const TOO_LONG: [number, object] = [413, { error: `more than ${MAX_REQUEST_OCTETS} octets` }];
 
 /** Answers on the control socket. */
@@ -108,7 +117,11 @@ async function answer(request: IncomingMessage, response: ServerResponse, report
     await answerMetrics(request, response, reports);
     return;
   }
-  const text = await read(request, wanted === 'POST /devices' ? MAX_REQUEST_OCTETS : 0);
+  const text = await read(request, MOST_OCTETS[wanted] ?? 0);
+  if (wanted === 'POST /trace' && text !== null) {
+    if (!response.destroyed) reports.trace(text, response);
+    return;
+  }
   const [status, body] = text === null ? TOO_LONG : await route(wanted, text, reports);
   answerJson(response, status, body);
 }

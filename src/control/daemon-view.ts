@@ -8,9 +8,10 @@
 
 import type { Config } from '../config/schema.ts';
 import type { RingSize } from '../drivers/afpacket-ring.ts';
-import type { DeviceRequest, HookInfo, LaneUser } from '../lane/messages.ts';
+import type { DeviceRequest, HookInfo, LaneUser, TraceOrder } from '../lane/messages.ts';
 import type { LaneProgress } from '../lane/progress.ts';
 import type { DeviceAnswer } from '../lane/read-message.ts';
+import type { TraceBatch } from '../lane/trace-ring.ts';
 import type { Way } from '../lane/way.ts';
 import type { EarlierTaker, LeaseState } from '../plumbing/contract.ts';
 import type { PortCounters } from '../plumbing/port-counters.ts';
@@ -55,6 +56,10 @@ export interface LaneView {
   readonly stalled: string | null;
   /** Asks a device of a driver that it runs. Rejects when no answer comes. */
   ask(request: Omit<DeviceRequest, 'id'>): Promise<DeviceAnswer>;
+  /** Tells it which packets it is to tell of; null: of none. */
+  trace(order: TraceOrder | null): void;
+  /** What it has told of this trace since it was asked last. */
+  readTraces(id: number): TraceBatch;
   /** Its numbers now; null before the first. */
   read(): LaneProgress | null;
 }

@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { ServerResponse } from 'node:http';
 import type { FlowRow } from '../lane/flow-row.ts';
 import { addRow, checkRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
 import type { LaneProgress } from '../lane/progress.ts';
@@ -25,6 +26,7 @@ import { askDevices } from './device-control.ts';
 import type { MetricSource } from './metric-families.ts';
 import { MetricsReport, type MetricsText } from './metrics-report.ts';
 import type { NamedProcess } from './process-numbers.ts';
+import { TraceControl } from './trace-control.ts';
 
 /** How a daemon does, since its start. */
 export interface HealthReport {
@@ -239,11 +241,13 @@ function secondsSince(ms: number): number {
 export class Reports implements ControlReports {
   readonly #daemon: DaemonView;
   readonly #metrics = new MetricsReport(() => this.#metricSource());
+  readonly #trace: TraceControl;
   #counters: Promise<ReadonlyMap<string, PortCounters>> | null = null;
   #countersMs = Number.NEGATIVE_INFINITY;
 
   constructor(daemon: DaemonView) {
     this.#daemon = daemon;
+    this.#trace = new TraceControl(daemon);
   }
 
   /** {@inheritDoc ControlReports.reload} */
@@ -488,6 +492,11 @@ export class Reports implements ControlReports {
   /** Changes are tracked in a tap alone. */
   get #tracksChanges(): boolean {
     return this.#daemon.config.attach.every((attach) => 'tap' in attach);
+  }
+
+  /** {@inheritDoc ControlReports.trace} */
+  trace(body: string, response: ServerResponse): void {
+    this.#trace.answer(body, response);
   }
 
   /** {@inheritDoc ControlReports.devices} */

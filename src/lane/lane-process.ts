@@ -17,6 +17,7 @@ import type { DriverDoor, IoControlAnswer } from '../ddk/host.ts';
 import { STATUS_OBJECT_NAME_NOT_FOUND, STATUS_UNSUCCESSFUL } from '../ddk/status.ts';
 import { AfpacketDriver, openAfpacket } from '../drivers/afpacket.ts';
 import type { Driver } from '../drivers/contract.ts';
+import { portOf } from '../drivers/contract.ts';
 import { withSendGroup } from '../drivers/effective-group.ts';
 import { openPcap } from '../drivers/pcap.ts';
 import { openQueuedSender } from '../drivers/queued-sender.ts';
@@ -41,6 +42,7 @@ import { LaneHandover } from './handover.ts';
 import type { SharedMemory } from './hook-tables.ts';
 import { Lane } from './lane.ts';
 import { LaneTables } from './lane-tables.ts';
+import { LaneTrace } from './lane-trace.ts';
 import { hookLine, type LoadedChain, loadChain } from './load-chain.ts';
 import type { LocalRoute } from './local-table.ts';
 import {
@@ -50,11 +52,13 @@ import {
   MAX_FAILURE,
   type TableVersion,
   type ToLane,
+  type TraceOrder,
 } from './messages.ts';
 import { endWithParent } from './orphan-guard.ts';
 import { dropEvents, tellOfFlows } from './own-events.ts';
-import { ProgressWriter, progressOctets, sharedOctets } from './progress.ts';
+import { ProgressWriter, progressOctets, sharedOctets, tracesAt } from './progress.ts';
 import type { FromLane } from './read-message.ts';
+import { TRACE_OCTETS, TraceRingWriter } from './trace-ring.ts';
 import { FaultNotes, tryOnSamples } from './trial.ts';
 import { unreadableLine } from './unreadable-types.ts';
 import { interfacesOf, sendsByRoutes } from './way.ts';
@@ -95,6 +99,9 @@ let takeTable: (version: TableVersion) => void = () => undefined;
 let handover: LaneHandover | null = null;
 let retire = (): void => stopLane();
 
+/** Nothing is told of packets that do not come yet. */
+let setTrace: (order: TraceOrder | null) => void = () => undefined;
+
 widenInlining();
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
@@ -110,6 +117,7 @@ channel.on('data', (text: string) => {
     if (message.type === 'stop') stopLane();
     else if (message.type === 'locals') setLocals(message.locals);
     else if (message.type === 'table') takeTable(message);
+    else if (message.type === 'trace') setTrace(message.order);
     else if (message.type === 'ask') answer(message);
     else if (message.type === 'handover') takeStep(message);
     else if (message.type === 'retire') retire();
@@ -128,7 +136,7 @@ async function run(spec: LaneSpec): Promise<void> {
   tell({ type: 'opened' });
   // Only where npm pcap had to open its sockets here.
   if (spec.user !== null && process.getuid?.() === 0) becomeUser(spec.user);
-  shareMemory(spec);
+  const traces = shareMemory(spec);
   const memory = spec.hasEvents ? loadNative().mapMemory(EVENTS_FD, RING_OCTETS) : null;
   const tables = mapTables(spec);
   const shared = mapShared(spec);
@@ -203,6 +211,14 @@ async function run(spec: LaneSpec): Promise<void> {
   const made = lane;
   setLocals = (routes) => made.setLocals(routes);
   setLocals(locals ?? spec.locals);
+  const trace = new LaneTrace({
+    lane,
+    loaded,
+    ring: new TraceRingWriter(traces),
+    linktypeOf: (port) => portOf(driver.ports, port)?.linktype ?? -1,
+    now: () => performance.now(),
+  });
+  setTrace = (order) => trace.set(order);
   const progress = new ProgressWriter(PROGRESS_FD, {
     ledger: lane.ledger,
     chain,
@@ -293,10 +309,12 @@ async function endTrial(spec: LaneSpec, loaded: LoadedChain, notes: FaultNotes):
   tell({ type: 'tried', ...trial }, () => process.exit(0));
 }
 
-/** From here on it can be seen from outside which hook runs. */
-function shareMemory({ ways, hooks }: LaneSpec): void {
+/** From here on it can be seen from outside which hook runs. @returns the memory for traces */
+function shareMemory({ ways, hooks }: LaneSpec): Buffer {
   const shape = { ways: ways.length, hooks: hooks.length };
-  shareRunning(loadNative().mapMemory(PROGRESS_FD, sharedOctets(shape)), progressOctets(shape), systemPool);
+  const memory = loadNative().mapMemory(PROGRESS_FD, sharedOctets(shape));
+  shareRunning(memory, progressOctets(shape), systemPool);
+  return Buffer.from(memory, tracesAt(shape), TRACE_OCTETS);
 }
 
 /** The tables as they are now; from here on they are exchanged when the supervisor says so. */

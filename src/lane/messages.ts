@@ -9,6 +9,7 @@
  *              ── table (another version of one, whose descriptor was sent before) ──>
  *              ── ask (a device of a driver) ─────────>
  *              <──────────────────────── answered ────
+ *              ── trace (which packets are told of, in the ring; or none) ──>
  *              ── handover (a step of it, in a reload) >
  *              <────────────────────────── handed ────
  *              ── stop ───────────────────────────────>      then the lane ends; its last numbers are in the progress file
@@ -207,6 +208,14 @@ export const MAX_DEVICE_OCTETS = 32 * 1024;
 /** Characters of {@link MAX_DEVICE_OCTETS} in base64. */
 export const MAX_DEVICE_TEXT: number = Math.ceil(MAX_DEVICE_OCTETS / 3) * 4;
 
+/** Which packets the supervisor wants to be told of. */
+export interface TraceOrder {
+  /** Stands in each record. */
+  readonly id: number;
+  /** pcap-filter(7); '' for every packet. */
+  readonly expression: string;
+}
+
 /**
  * What a lane is told while another one takes its place. Two lanes have a part in it: the one that has the packets, and its successor, which
  * is ready and has none.
@@ -247,6 +256,7 @@ export type ToLane =
   | { readonly type: 'locals'; readonly locals: readonly LocalRoute[] }
   | ({ readonly type: 'table' } & TableVersion)
   | ({ readonly type: 'ask' } & DeviceRequest)
+  | { readonly type: 'trace'; readonly order: TraceOrder | null }
   | ({ readonly type: 'handover'; readonly id: number } & HandoverStep)
   /** It has left: it ends when nothing waits in it any more. */
   | { readonly type: 'retire' }

@@ -47,6 +47,7 @@ import { mostReasons, type ReasonCount, type ReasonDefinition } from '../telemet
 import { FLOW_WIDTH, type FlowRow, writeFlowRow } from './flow-row.ts';
 import type { LedgerRow } from './ledger.ts';
 import { LEDGER_WIDTH, rowAt } from './ledger.ts';
+import { TRACE_OCTETS } from './trace-ring.ts';
 
 /** "FHP7" as a number; changes when the layout does. */
 const MAGIC = 0x46485037;
@@ -120,8 +121,13 @@ export function progressOctets(shape: ProgressShape): number {
   return widthOf(shape) * OCTETS;
 }
 
-/** Octets of the memory that a lane shares: the progress file, and behind it the hook that runs (`running-hook.ts`). */
+/** Octets of the memory that a lane shares: the progress file, behind it the hook that runs (`running-hook.ts`), and the ring of traces (`trace-ring.ts`). */
 export function sharedOctets(shape: ProgressShape): number {
+  return tracesAt(shape) + TRACE_OCTETS;
+}
+
+/** Where the ring of traces begins in it. */
+export function tracesAt(shape: ProgressShape): number {
   return progressOctets(shape) + RUNNING_OCTETS;
 }
 

@@ -24,15 +24,17 @@ import { liveDriver } from '../config/live-drivers.ts';
 import { FirehookError } from '../errors.ts';
 import { RUNNING_OCTETS, readRunning } from '../hook/running-hook.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
-import type { DeviceRequest, HandoverStep, LaneSpec, TableMemory } from '../lane/messages.ts';
+import type { DeviceRequest, HandoverStep, LaneSpec, TableMemory, TraceOrder } from '../lane/messages.ts';
 import {
   type LaneProgress,
   ProgressReader,
   type ProgressShape,
   progressOctets,
   sharedOctets,
+  tracesAt,
 } from '../lane/progress.ts';
 import type { DeviceAnswer, FromLane, LaneHanded } from '../lane/read-message.ts';
+import { type TraceBatch, TraceRingReader } from '../lane/trace-ring.ts';
 import { LAUNCH_REFUSED, launchCommand } from '../native/launcher.ts';
 import { loadNative } from '../native/load-native.ts';
 import type { NativeModule } from '../native/native.d.ts';
@@ -62,6 +64,8 @@ const MOST_ASKED = 64;
 const CHANNEL_FD = 5;
 /** Where its sockets begin. */
 const FIRST_SOCKET_FD = 9;
+
+const NO_TRACES: TraceBatch = { texts: [], lost: 0 };
 
 /** What {@link LaneChild} takes. */
 export interface LaneChildOptions {
@@ -108,6 +112,8 @@ export class LaneChild implements LaneHandle {
   /** By number: who waits for an answer. */
   readonly #asks = new Map<number, (answer: DeviceAnswer | null) => void>();
   #asked = 0;
+  /** Of the trace that is under way. */
+  #traces: TraceRingReader | null = null;
   /** Likewise for the steps of a handover. */
   readonly #steps = new Map<number, (answer: LaneHanded | null) => void>();
   #stepped = 0;
@@ -257,6 +263,19 @@ export class LaneChild implements LaneHandle {
   setTable(table: TableMemory): void {
     const { fd: _, ...version } = table;
     if (!this.#isStopping && this.#handOver(table)) this.#channel?.send({ type: 'table', ...version });
+  }
+
+  /** {@inheritDoc LaneHandle.trace} */
+  trace(order: TraceOrder | null): void {
+    const { ways, hooks } = this.#spec;
+    if (order === null || this.#hasEnded) this.#traces = null;
+    else this.#traces = new TraceRingReader(this.progressFd, tracesAt({ ways: ways.length, hooks: hooks.length }));
+    if (!this.#isStopping) this.#channel?.send({ type: 'trace', order });
+  }
+
+  /** {@inheritDoc LaneHandle.readTraces} */
+  readTraces(id: number): TraceBatch {
+    return this.#hasEnded || this.#traces === null ? NO_TRACES : this.#traces.read(id);
   }
 
   /** {@inheritDoc LaneHandle.ask} */

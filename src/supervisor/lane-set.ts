@@ -17,9 +17,10 @@
 
 import type { FirehookError } from '../errors.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
-import type { DeviceRequest, HandoverStep, TableMemory } from '../lane/messages.ts';
+import type { DeviceRequest, HandoverStep, TableMemory, TraceOrder } from '../lane/messages.ts';
 import type { LaneProgress } from '../lane/progress.ts';
 import type { DeviceAnswer, LaneHanded, LaneReady, LaneTried } from '../lane/read-message.ts';
+import type { TraceBatch } from '../lane/trace-ring.ts';
 import type { Way } from '../lane/way.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Clock } from './clock.ts';
@@ -77,6 +78,10 @@ export interface LaneHandle {
   setLocals(locals: readonly LocalRoute[]): void;
   /** Tells it that a table has another version; `table.fd` is lent during the call. */
   setTable(table: TableMemory): void;
+  /** Tells it which packets it is to tell of; null: of none. */
+  trace(order: TraceOrder | null): void;
+  /** What it has told of this trace since it was asked last. */
+  readTraces(id: number): TraceBatch;
   /** Asks a device of a driver that it runs. Rejects when no answer comes. */
   ask(request: Omit<DeviceRequest, 'id'>): Promise<DeviceAnswer>;
   /**

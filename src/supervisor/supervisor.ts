@@ -414,6 +414,8 @@ export class Supervisor implements DaemonView {
         isReady: phase === 'ready',
         stalled,
         ask: (request) => handle.ask(request),
+        trace: (order) => handle.trace(order),
+        readTraces: (id) => handle.readTraces(id),
         pid: handle.pid,
         cpu: handle.cpu,
         cgroup: handle.cgroup,

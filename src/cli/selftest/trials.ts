@@ -7,6 +7,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { liveDriver } from '../../config/live-drivers.ts';
 import type { StatsReport } from '../../control/reports.ts';
 import { DROPPED, HANGS, HOOK_NAME, PASSES } from './ports.ts';
 import { type SetUp, until, type Wired } from './wired.ts';
@@ -80,8 +81,9 @@ async function carries(wired: Wired, { driver }: SetUp): Promise<Seen> {
   const mean = Math.round(
     (after.receivedOctets - before.receivedOctets) / Math.max(1, after.received - before.received),
   );
-  const isAsPlanned = driver === 'pcap' ? mean <= FULL_FRAME : mean > FULL_FRAME;
-  const frames = `frames of ${mean.toLocaleString('en-US')} octets on average, ${driver === 'pcap' ? 'cut by the kernel' : 'whole super-frames'}`;
+  const isCut = liveDriver(driver).superFrames === 'cut';
+  const isAsPlanned = isCut ? mean <= FULL_FRAME : mean > FULL_FRAME;
+  const frames = `frames of ${mean.toLocaleString('en-US')} octets on average, ${isCut ? 'cut by the kernel' : 'whole super-frames'}`;
   return {
     ok: isWhole && lost === 0 && isAsPlanned,
     observed: isWhole

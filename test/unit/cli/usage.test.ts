@@ -27,7 +27,7 @@ const nowhere = path.join(folder, 'nowhere');
 
 /** What was called wrongly, with which command line, and what the line of the error has. */
 const WRONG: readonly (readonly [what: string, args: readonly string[], code: ErrorCode, words: RegExp])[] = [
-  ['an unknown command', ['explode'], 'FIREHOOK_USAGE', /'explode'; see firehook --help$/],
+  ['an unknown command', ['frobnicate'], 'FIREHOOK_USAGE', /'frobnicate'; see firehook --help$/],
   ['a misspelt command', ['statu'], 'FIREHOOK_USAGE', /Did you mean one of stats, status\?/],
   ['an unknown option', ['status', '--loud'], 'FIREHOOK_USAGE', /'--loud'; see firehook status --help$/],
   ['an unknown option before the command', ['--loud', 'status'], 'FIREHOOK_USAGE', /'--loud'/],

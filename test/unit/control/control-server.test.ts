@@ -24,6 +24,7 @@ const REPORTS: ControlReports = {
   metrics: (accept) => Promise.resolve({ type: 'text/plain', text: `is metrics for ${accept}` }),
   reload: () => Promise.resolve({ is: 'reload' }),
   devices: (body) => Promise.resolve([200, { is: 'devices', body }]),
+  trace: (body, response) => void response.end(body),
 };
 
 function temporaryFolder(t: TestContext): string {

@@ -63,6 +63,8 @@ function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
     cgroup: null,
     rings: [],
     kernelFilter: null,
+    trace: () => undefined,
+    readTraces: () => ({ texts: [], lost: 0 }),
     read: () => reader.read(),
   };
   return {

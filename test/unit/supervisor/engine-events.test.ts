@@ -54,6 +54,8 @@ function lane(pid: number, isReady = true): LaneView {
     pid,
     isReady,
     stalled: null,
+    trace: () => undefined,
+    readTraces: () => ({ texts: [], lost: 0 }),
     ask: () => Promise.reject(new Error('none')),
     cpu: null,
     cgroup: null,

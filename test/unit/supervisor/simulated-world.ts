@@ -12,6 +12,7 @@
  */
 
 import { FirehookError } from '../../../src/errors.ts';
+import type { TraceBatch } from '../../../src/lane/trace-ring.ts';
 import type { Attachment } from '../../../src/plumbing/attach/attachment.ts';
 import type { Damage, EarlierTaker, LeaseControl, LeaseState, Plumbing } from '../../../src/plumbing/contract.ts';
 import type { Link } from '../../../src/plumbing/link.ts';
@@ -403,6 +404,10 @@ export class SimulatedLane implements LaneHandle {
   setLocals(): void {}
 
   setTable(): void {}
+  trace(): void {}
+  readTraces(): TraceBatch {
+    return { texts: [], lost: 0 };
+  }
 
   ask(): Promise<never> {
     return Promise.reject(new Error('no driver'));
