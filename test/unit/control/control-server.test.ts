@@ -23,6 +23,9 @@ const REPORTS: ControlReports = {
   pool: () => ({ is: 'pool' }),
   metrics: (accept) => Promise.resolve({ type: 'text/plain', text: `is metrics for ${accept}` }),
   reload: () => Promise.resolve({ is: 'reload' }),
+  apply: (body) => Promise.resolve({ is: 'apply', body }),
+  confirm: () => Promise.resolve({ is: 'confirm' }),
+  cancelApply: () => Promise.resolve({ is: 'cancel' }),
   devices: (body) => Promise.resolve([200, { is: 'devices', body }]),
   trace: (body, response) => void response.end(body),
 };
