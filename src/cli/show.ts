@@ -61,6 +61,9 @@ export function showStatus(report: StatusReport, width?: number): string {
     ...report.tables.flatMap(tableLines),
     ...flowLines(report.flows),
     ['hooks', report.hooks.length === 0 ? 'none' : report.hooks.join(', ')],
+    ...(report.shadows.length === 0
+      ? []
+      : [['shadow', `${report.shadows.join(', ')}: called, NOT enforced`] satisfies [string, string]]),
     ...(report.kernelFilter === null
       ? []
       : [['filter', `tap: the kernel hands over ${report.kernelFilter}`] satisfies [string, string]]),
@@ -182,6 +185,21 @@ export function showStats(report: StatsReport, width?: number): string {
           ]),
           '',
         ]),
+    ...(report.shadows.length === 0
+      ? []
+      : [
+          grid([
+            ['in shadow, NOT enforced', 'seen', 'differs', 'would stop what went on', 'would let go what was stopped'],
+            ...report.shadows.map(({ hook, seen, differs, stricter, milder }) => [
+              hook,
+              seen,
+              differs,
+              stricter,
+              milder,
+            ]),
+          ]),
+          '',
+        ]),
     ...(metrics === '' ? [] : [metrics, '']),
     ...(report.lanes.length < 2
       ? []
@@ -253,21 +271,28 @@ export function showHooks(report: HooksReport, width?: number): string {
   const grid = gridOf(width);
   if (report.hooks.length === 0) return 'No hooks: everything is forwarded.';
   const metrics = showMetricsOf(report.hooks, width);
-  // In a tap alone changes are tracked.
+  // In a tap and in shadow alone changes are tracked.
   const shown = shownOf<HookChainCounter>(HOOK_COUNTERS, report.hooks);
   return [
     'The first row runs first: larger priority first, ties in the order of the configuration.',
     grid([
       ['hook', 'priority', ...shown.map(({ name, label }) => label ?? name), 'module'],
       ...report.hooks.map((hook): Cell[] => [
-        hook.kind === 'callback' ? `${hook.name} (firewallHook)` : hook.name,
+        labelOf(hook),
         hook.priority,
         ...shown.map(({ name }) => hook[name] ?? 0),
         hook.path,
       ]),
     ]),
+    ...(report.hooks.some(({ isShadow }) => isShadow)
+      ? ['A hook in shadow is NOT enforced: its row says what it would have done.']
+      : []),
     ...(metrics === '' ? [] : ['', metrics]),
   ].join('\n');
+}
+
+function labelOf({ name, kind, isShadow }: HooksReport['hooks'][number]): string {
+  return `${name}${kind === 'callback' ? ' (firewallHook)' : ''}${isShadow ? ' (shadow)' : ''}`;
 }
 
 /** `firehook pool`, as PoolMon shows it. */

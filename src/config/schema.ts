@@ -98,6 +98,11 @@ const hook = object({
     .record(z.string(), z.unknown(), expected('a mapping of option names to values'))
     .optional()
     .describe("The hook's own, which it checks."),
+  mode: oneOf('enforce', 'shadow')
+    .default('enforce')
+    .describe(
+      'shadow: the hook is called with live packets, what it says is counted and compared with what happened, and nothing of it is done.',
+    ),
   allow: object({
     files: z
       .array(path('a file or folder'), expected('a list of files and folders'))

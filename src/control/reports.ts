@@ -84,6 +84,8 @@ export interface StatusReport {
   /** Every lane by itself. */
   readonly lanes: readonly LaneReport[];
   readonly hooks: readonly string[];
+  /** Of them, those in shadow: called, and not obeyed. */
+  readonly shadows: readonly string[];
   readonly tables: readonly TableReport[];
   /** What the flow tables of all lanes count; null where no hook asks for flows. */
   readonly flows: FlowRow | null;
@@ -152,6 +154,8 @@ export interface StatsReport {
   /** What each running lane has done since it started. */
   readonly lanes: readonly { readonly pid: number; readonly packets: number; readonly total: LedgerRow }[];
   readonly droppedByHooks: readonly { readonly hook: string; readonly dropped: number; readonly rejected: number }[];
+  /** Hooks that are called and not obeyed: how often something else happened than they said. */
+  readonly shadows: readonly (Readonly<Row<ShadowCounter>> & { readonly hook: string })[];
   /** Counters and gauges that hooks have declared. */
   readonly metrics: readonly ({ readonly hook: string } & MetricReport)[];
   readonly events: EventsReport;
@@ -166,6 +170,8 @@ export interface HookReport extends Readonly<Omit<Row<HookChainCounter>, 'change
   readonly priority: number;
   readonly kind: string;
   readonly path: string;
+  /** It is called and not obeyed: its counters say what it would have done. */
+  readonly isShadow: boolean;
   /** Null where changes are not tracked. */
   readonly changed: number | null;
   /** Counters and gauges that it has declared. */
@@ -193,6 +199,9 @@ export interface PoolReport {
   }[];
   readonly leaked: readonly { readonly hook: string; readonly allocations: number; readonly bytes: number }[];
 }
+
+/** What is said of a hook in shadow beside those that are obeyed. */
+type ShadowCounter = 'seen' | 'differs' | 'stricter' | 'milder';
 
 const NO_COUNTERS: PortCounters = { stolen: 0, offered: 0, whileDown: 0, unhooked: 0 };
 /** How long the counters of the kernel stand before it is asked again. */
@@ -251,6 +260,7 @@ export class Reports implements ControlReports {
         rings: describeRings(daemon.rings, rings),
       })),
       hooks: daemon.hooks.map(({ name }) => name),
+      shadows: daemon.hooks.filter(({ isShadow }) => isShadow).map(({ name }) => name),
       tables: daemon.tables.map(({ sinceMs, error, ...table }) => ({
         ...table,
         secondsInForce: secondsSince(sinceMs),
@@ -281,7 +291,7 @@ export class Reports implements ControlReports {
     for (const { row } of daemon.totals.ways(daemon.ways, progress)) addRow(total, row);
     const faultsByHook = daemon.totals
       .hooks(daemon.hooks, progress)
-      .filter(({ counters }) => counters.faults > 0)
+      .filter(({ counters, isShadow }) => counters.faults > 0 && !isShadow)
       .map(({ name, counters }) => ({ hook: name, faults: counters.faults }));
     const hookFaults = Math.min(
       faultsByHook.reduce((sum, { faults }) => sum + faults, 0),
@@ -318,7 +328,8 @@ export class Reports implements ControlReports {
     const ports = await this.#portCounters();
     const progress = this.#progress();
     const totals = daemon.totals.ways(daemon.ways, progress);
-    const hooks = daemon.totals.hooks(daemon.hooks, progress);
+    const all = daemon.totals.hooks(daemon.hooks, progress);
+    const hooks = all.filter(({ isShadow }) => !isShadow);
     const total = emptyRow();
     const problems: string[] = [];
     for (const way of totals) {
@@ -353,6 +364,15 @@ export class Reports implements ControlReports {
         dropped: counters.dropped,
         rejected: counters.rejected,
       })),
+      shadows: all
+        .filter(({ isShadow }) => isShadow)
+        .map(({ name, counters: { seen, differs, stricter, milder } }) => ({
+          hook: name,
+          seen,
+          differs,
+          stricter,
+          milder,
+        })),
       metrics: daemon.totals
         .metrics(daemon.hooks, progress)
         .map((metric) => ({ hook: daemon.hooks[metric.hook]?.name ?? '', ...metricReport(metric) })),
@@ -369,15 +389,19 @@ export class Reports implements ControlReports {
     const progress = this.#progress();
     const metrics = daemon.totals.metrics(daemon.hooks, progress);
     return {
-      hooks: daemon.totals.hooks(daemon.hooks, progress).map(({ name, priority, kind, path, counters }, place) => ({
-        name,
-        priority,
-        kind,
-        path,
-        ...pickRow(HOOK_COUNTERS, counters),
-        ...(tracksChanges ? {} : { changed: null }),
-        metrics: metrics.filter(({ hook }) => hook === place).map(metricReport),
-      })),
+      hooks: daemon.totals
+        .hooks(daemon.hooks, progress)
+        .map(({ name, priority, kind, path, isShadow, counters }, place) => ({
+          name,
+          priority,
+          kind,
+          path,
+          isShadow,
+          ...pickRow(HOOK_COUNTERS, counters),
+          // A hook in shadow has a copy of the packet, which costs it anyway.
+          ...(tracksChanges || isShadow ? {} : { changed: null }),
+          metrics: metrics.filter(({ hook }) => hook === place).map(metricReport),
+        })),
     };
   }
 

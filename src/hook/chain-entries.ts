@@ -19,8 +19,9 @@ import { CallbackDoor } from './callback-door.ts';
 import type { Handlers, HoldRule } from './contract.ts';
 import { filterOf, type LoadedHook } from './load-hook.ts';
 import type { EndedFlow } from './packet/packet-contract.ts';
+import type { ShadowHook } from './shadow-hook.ts';
 
-/** What one call of a walk is made of: exactly one of `isDefined`, `callback` and `ipv6` is there. */
+/** What one call of a walk is made of: exactly one of `isDefined`, `callback`, `ipv6` and `shadow` is there. */
 interface EntryParts {
   readonly isDefined?: boolean;
   readonly handlers?: Handlers | null;
@@ -30,6 +31,7 @@ interface EntryParts {
   readonly ipv6?: Ipv6Call | null;
   readonly driver?: DriverDoor | null;
   readonly pointer?: IPPacketFirewallPtr | null;
+  readonly shadow?: ShadowHook | null;
 }
 
 /** One call of a walk. A class, so that all entries have one layout in memory: the walk reads them for every packet. */
@@ -60,6 +62,8 @@ export class ChainEntry {
   readonly driver: DriverDoor | null;
   /** What of {@link ChainEntry.callback} the driver knows it by. */
   readonly pointer: IPPacketFirewallPtr | null;
+  /** It is called and not obeyed. */
+  readonly shadow: ShadowHook | null;
   /** The configuration's, or the driver's own. */
   readonly priority: number;
   /** Among those of one priority in the configuration: what the driver said. */
@@ -90,6 +94,7 @@ export class ChainEntry {
     this.ipv6 = parts.ipv6 ?? null;
     this.driver = parts.driver ?? null;
     this.pointer = parts.pointer ?? null;
+    this.shadow = parts.shadow ?? null;
     this.priority = priority;
     this.ownPriority = ownPriority;
     this.order = order;
@@ -114,12 +119,15 @@ export class ChainEntries {
   /**
    * @param hooks - in the chain's order
    * @param width - counters of a hook
+   * @param shadows - by the place of the hook; null where it is obeyed
    */
-  constructor(hooks: readonly LoadedHook[], width: number) {
+  constructor(hooks: readonly LoadedHook[], width: number, shadows: readonly (ShadowHook | null)[] = []) {
     this.#hooks = hooks;
     this.#width = width;
     this.#all = hooks.flatMap((hook, index) => {
       if (hook.kind === 'driver') return [];
+      const shadow = shadows[index] ?? null;
+      if (shadow !== null) return [this.#make(index, 0, { shadow })];
       const callback = hook.kind === 'callback' ? new CallbackDoor(hook.callback) : null;
       const isFiltered = filterOf(hook) !== undefined;
       const handlers = hook.kind === 'defined' ? hook.handlers : null;
@@ -184,6 +192,11 @@ export class ChainEntries {
   priorityOf(hook: number): number {
     const own = this.#all.filter((entry) => entry.hook === hook).map(({ priority }) => priority);
     return this.#hooks[hook]?.priority ?? (own.length === 0 ? 0 : Math.max(...own));
+  }
+
+  /** What shows packets to a hook that is not obeyed; null where it is. */
+  shadowOf(hook: number): ShadowHook | null {
+    return this.#all.find((entry) => entry.hook === hook)?.shadow ?? null;
   }
 
   #find(hook: number, pointer: IPPacketFirewallPtr): ChainEntry | undefined {

@@ -58,8 +58,11 @@ export interface HoldRule {
 export interface HookRuntime {
   /** Name of this hook in logs, `firehook stats` and `firehook hooks`. */
   readonly name: string;
-  /** What the hook runs for: live traffic, a look at a configuration before it is used (`--check`, and at each start), or `firehook replay`. */
-  readonly mode: 'live' | 'check' | 'replay';
+  /**
+   * What the hook runs for: live traffic; live traffic of which nothing is done that it says (`mode: shadow` in the configuration, or a bridge
+   * that is not enforced); a look at a configuration before it is used (`--check`, and at each start); or `firehook replay`.
+   */
+  readonly mode: 'live' | 'shadow' | 'check' | 'replay';
   /** Number of the lane that the hook runs in, from 0; a lane that replaces another one has its number. */
   readonly lane: number;
   /**

@@ -32,6 +32,7 @@ import { ContextState, ContextView } from './packet/context-view.ts';
 import { EndedFlowView } from './packet/flow-view.ts';
 import { PacketState } from './packet/packet-state.ts';
 import { freezeViews, PacketView } from './packet/packet-view.ts';
+import { ShadowHook } from './shadow-hook.ts';
 
 import { StandingPacket } from './standing-packet.ts';
 import { ChainStreams } from './stream/chain-streams.ts';
@@ -57,6 +58,8 @@ const REPLACED = columnOf(HOOK_COUNTERS, 'replaced');
 /** Counted only where the chain tracks changes (replay, tap): it costs a copy of each packet. */
 const CHANGED = columnOf(HOOK_COUNTERS, 'changed');
 const FAULTS = columnOf(HOOK_COUNTERS, 'faults');
+/** Of a hook in shadow. */
+const UNSENT = columnOf(HOOK_COUNTERS, 'unsent');
 
 /** Flows that end at once: more wait for the next batch. */
 const ENDED_AT_ONCE = 64;
@@ -78,6 +81,10 @@ export interface HookChainOptions {
   readonly verifier?: Verifier | null;
   /** Null where no hook asks for flows. */
   readonly flows?: ChainFlows | null;
+  /** Flows of their own of hooks in shadow that ask for them, by their owner. @defaultValue none */
+  readonly shadowFlows?: ReadonlyMap<number, ChainFlows>;
+  /** Where the one hook of a chain is counted. @defaultValue memory of its own */
+  readonly counters?: Float64Array;
 }
 
 /** A packet that waited and goes on, as {@link HookChain.resume} takes it. */
@@ -123,7 +130,10 @@ export class HookChain {
   heldBy: ChainEntry | null = null;
   /** The packets that wait; null where no hook may hold any. */
   readonly holds: HoldList | null;
+  /** The packets are to have a zone: there are flows. */
+  readonly tracksFlows: boolean;
 
+  readonly #shadows: readonly ShadowHook[] | null;
   readonly #flows: ChainFlows | null;
   readonly #endedFlow: EndedFlowView | null;
   readonly #callHook: CallHook;
@@ -143,8 +153,12 @@ export class HookChain {
     this.hooks = sortByPriority(options.hooks);
     this.owners = this.hooks.map(({ owner }, index) => owner ?? index);
     this.#matchFilter = compileFilters(this.hooks.map((hook) => filterOf(hook) ?? null));
-    this.entries = new ChainEntries(this.hooks, HOOK_WIDTH);
-    this.counters = new Float64Array(this.hooks.length * HOOK_WIDTH);
+    this.counters = options.counters ?? new Float64Array(this.hooks.length * HOOK_WIDTH);
+    const shadows = this.hooks.map((hook, index) => (hook.isShadow === true ? this.#shadowOf(index, options) : null));
+    this.#shadows = shadows.some((one) => one !== null) ? shadows.filter((one) => one !== null) : null;
+    this.entries = new ChainEntries(this.hooks, HOOK_WIDTH, shadows);
+    // What follows is for the hooks that are obeyed: the others have theirs in chains of their own.
+    const obeyed = this.hooks.map((hook) => (hook.isShadow === true ? null : hook));
     this.#pool = options.pool;
     freezeViews();
     const flows = options.flows ?? null;
@@ -153,10 +167,11 @@ export class HookChain {
     if (flows !== null) flows.onEnd = () => this.#endFlow();
     const rules = this.#holdRules();
     this.holds = rules.some((rule) => rule !== null) ? new HoldList(rules) : null;
+    this.tracksFlows = flows !== null || (this.#shadows?.some(({ chain }) => chain.tracksFlows) ?? false);
     this.#packet = new PacketState(options.pool, flows, this.holds);
-    this.streams = new ChainStreams(this.hooks, flows, this.#packet, options.onHookError);
+    this.streams = new ChainStreams(obeyed, flows, this.#packet, options.onHookError);
     this.#callHook = compileCalls(
-      this.hooks.map((hook) => (hook.kind === 'defined' ? hook.handlers : null)),
+      obeyed.map((hook) => (hook?.kind === 'defined' ? hook.handlers : null)),
       this.streams.ofHook,
     );
     this.#packetView = new PacketView(this.#packet);
@@ -222,6 +237,10 @@ export class HookChain {
       const entry = entries[at] as ChainEntry;
       const { hook: i, row, callback, isDefined } = entry;
       if (!isDefined) {
+        if (entry.shadow !== null) {
+          this.#showShadow(entry.shadow, context, otherIndex);
+          continue;
+        }
         // The callback is the interface for IPv4, and would misread anything else; Windows has another hook for IPv6.
         if (layout.version !== (callback === null ? 6 : 4)) continue;
         if (callback !== null && !standing.cut(lent, bytes, layout)) return this.#poolExhausted();
@@ -392,7 +411,7 @@ export class HookChain {
   #holdRules(): (HoldRule | null)[] {
     const rules: (HoldRule | null)[] = [];
     this.hooks.forEach((hook, index) => {
-      rules[this.owners[index] as number] = holdRuleOf(hook);
+      rules[this.owners[index] as number] = hook.isShadow === true ? null : holdRuleOf(hook);
     });
     return Array.from(rules, (rule) => rule ?? null);
   }
@@ -411,6 +430,7 @@ export class HookChain {
   tick(nowMs: number): void {
     this.#flows?.table.expire(nowMs, ENDED_AT_ONCE);
     this.streams.tick(nowMs);
+    if (this.#shadows !== null) for (const { chain } of this.#shadows) chain.tick(nowMs);
   }
 
   /** A flow ends: the hooks that want to know are told. What one of them does wrong is its fault. */
@@ -444,10 +464,12 @@ export class HookChain {
    * Ends a packet: gives a replacement back to the pool. To be called once after each {@link HookChain.run}.
    *
    * @param goesOn - its verdict was FORWARD, so that a flow that it starts begins
+   * @param verdict - what hooks in shadow are compared with. @defaultValue FORWARD where it goes on, otherwise DROP
    */
-  release(goesOn: boolean): void {
+  release(goesOn: boolean, verdict: Verdict = goesOn ? FORWARD : DROP): void {
     if (this.#flows !== null) this.#flows.end(goesOn);
     if (this.standing.isReplaced) this.standing.end();
+    if (this.#shadows !== null) this.#endShadows(goesOn, verdict);
   }
 
   /**
@@ -457,6 +479,7 @@ export class HookChain {
    */
   suspend(): IPRcvBuf | null {
     if (this.#flows !== null) this.#flows.wait();
+    if (this.#shadows !== null) this.#endShadows(false, HELD);
     return this.standing.detach();
   }
 
@@ -468,6 +491,7 @@ export class HookChain {
   /** To be called when the packets of a batch are through: what a hook kept of them is dead. */
   endBatch(): void {
     this.#packet.endBatch();
+    if (this.#shadows !== null) for (const { chain } of this.#shadows) chain.endBatch();
   }
 
   /** The packet as the hooks have left it, to be read, until the next {@link HookChain.run}. */
@@ -511,14 +535,14 @@ export class HookChain {
     return this.#pool.owner !== RUNTIME_OWNER;
   }
 
-  /** The packets are to have a zone: there are flows. */
-  get tracksFlows(): boolean {
-    return this.#flows !== null;
-  }
-
   /** Counts a fault of a hook that happened outside of any packet. */
   countFault(hook: number): void {
     count(this.counters, hook * HOOK_WIDTH + FAULTS);
+  }
+
+  /** Counts what a hook in shadow wanted to send. */
+  countUnsent(hook: number): void {
+    count(this.counters, hook * HOOK_WIDTH + UNSENT);
   }
 
   /** Ends a packet whose replacement a hook broke: nothing is left that could be forwarded. */
@@ -532,6 +556,36 @@ export class HookChain {
     count(this.counters, row + DROPPED);
     this.#onFault(this.hooks[hook] as LoadedHook, 'broke the chain that stands for the packet', error, null);
     return DROP;
+  }
+
+  /** The chain that runs a hook: this one, or that of a hook in shadow. @param hook - its place */
+  chainOf(hook: number): HookChain {
+    return this.entries.shadowOf(hook)?.chain ?? this;
+  }
+
+  /** A hook that is not obeyed gets a chain of its own, which counts where this one would. */
+  #shadowOf(index: number, options: HookChainOptions): ShadowHook {
+    const owner = this.owners[index] as number;
+    const first = index * HOOK_WIDTH;
+    const chain = new HookChain({
+      ...options,
+      hooks: [{ ...(this.hooks[index] as LoadedHook), owner, isShadow: false }],
+      // What it would change is counted: that is what a shadow is for.
+      trackChanges: true,
+      flows: options.shadowFlows?.get(owner) ?? null,
+      counters: this.counters.subarray(first, first + HOOK_WIDTH),
+    });
+    return new ShadowHook(chain, options.pool);
+  }
+
+  /** Shows the packet, as the hooks before have left it, to one that is not obeyed; not where the pool cannot put it together. */
+  #showShadow(shadow: ShadowHook, context: ContextState, otherIndex: number): void {
+    if (this.standing.isReplaced && !this.standing.join()) return;
+    shadow.run(this.#packet, context, otherIndex);
+  }
+
+  #endShadows(goesOn: boolean, verdict: Verdict): void {
+    for (const shadow of this.#shadows as readonly ShadowHook[]) shadow.end(goesOn, verdict);
   }
 
   /** What came of the wish of a hook to let the packet wait. */

@@ -398,7 +398,7 @@ export class Lane implements FrameSink {
     } else if (verdict === HELD) {
       if (this.#waiting?.hold(packet, context) === true) return;
     } else this.#stop(packet, verdict);
-    chain.release(verdict === FORWARD);
+    chain.release(verdict === FORWARD, verdict);
   }
 
   /** A packet that waited goes on, behind the hook that held it. Its time is that moment. */

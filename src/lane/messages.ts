@@ -41,6 +41,8 @@ export interface HookSource {
   readonly places?: OptionPlaces | undefined;
   /** What the configuration lets it use beside packets. */
   readonly allow: HookGrant;
+  /** It is called and not obeyed. @defaultValue false */
+  readonly isShadow?: boolean;
 }
 
 /** What the configuration lets a hook use. */
@@ -166,6 +168,8 @@ export interface HookInfo {
   readonly path: string;
   readonly priority: number;
   readonly kind: 'defined' | 'callback' | 'driver';
+  /** It is called and not obeyed: its counters say what it would have done. */
+  readonly isShadow: boolean;
 }
 
 /** What the user-mode side of a driver asks one of its devices. */

@@ -205,6 +205,16 @@ export const HOOK_COUNTERS = [
   counter('replaced', 'replaced', 0, 'always', 'Packets in whose place it put others.'),
   counter('changed', 'changed', 0, 'always', 'Packets that it wrote into; counted in replay and in a tap.'),
   counter('faults', 'faults', 0, 'always', 'What it did wrong, with packets and outside of them.'),
+  counter(
+    'differs',
+    'differs',
+    0,
+    'counted',
+    'Of a hook in shadow: packets with which something else happened than it said.',
+  ),
+  counter('stricter', 'stricter', 1, 'counted', 'Of them, those that went on, and that it would have stopped.'),
+  counter('milder', 'milder', 1, 'counted', 'Of them, those that were stopped, and that it would have let go on.'),
+  counter('unsent', 'not sent', 0, 'counted', 'Of a hook in shadow: packets and frames that it wanted to send.'),
 ] as const satisfies readonly Counter[];
 
 /** Name of a counter of the hook chain. */

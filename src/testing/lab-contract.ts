@@ -39,6 +39,8 @@ export interface LabHook {
   readonly options?: unknown;
   /** @defaultValue that of {@link LabOptions.allow} */
   readonly allow?: LabGrant;
+  /** `shadow`: the hook is called and not obeyed. @defaultValue `enforce` */
+  readonly mode?: 'enforce' | 'shadow';
 }
 
 /** How a lab is set up. */

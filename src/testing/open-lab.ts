@@ -201,10 +201,14 @@ function isHook(one: HookUnderTest | LabHook): one is HookUnderTest {
   return typeof one !== 'object' || one === null || !('hook' in one);
 }
 
-function sourceOf({ hook, name, priority, options, allow }: LabHook, allowAll: LabGrant, folder: string): HookSource {
+function sourceOf(
+  { hook, name, priority, options, allow, mode }: LabHook,
+  allowAll: LabGrant,
+  folder: string,
+): HookSource {
   // In messages a hook is called by its name: its file is the business of whoever imported it.
   const bundle = { path: hook?.name ?? 'a hook', code: '', map: '' };
-  return { bundle, name, priority, options, allow: grantOf(allow ?? allowAll, folder) };
+  return { bundle, name, priority, options, allow: grantOf(allow ?? allowAll, folder), isShadow: mode === 'shadow' };
 }
 
 function grantOf(allow: LabGrant, folder: string): HookGrant {

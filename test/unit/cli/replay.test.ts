@@ -92,11 +92,16 @@ describe('--json', () => {
       { received: 40, forwarded: 31, dropped: 3, droppedByHook: 3, rejected: 6, lost: 0, icmpErrors: 6, nonIp: 1 },
     );
     const none = {
+      isShadow: false,
       filtered: 0,
       settled: 0,
       held: 0,
       heldTooLong: 0,
       holdsRefused: 0,
+      differs: 0,
+      stricter: 0,
+      milder: 0,
+      unsent: 0,
       metrics: [],
       accepted: 0,
       replied: 0,

@@ -43,6 +43,7 @@ const STATUS: StatusReport = {
   lane: { pid: 78, pids: [78], user: 'firehook', uid: 995, restarts: 2, lastError: null },
   lanes: [{ pid: 78, cpu: null, cgroup: null, rings: [] }],
   hooks: ['drop-port', 'clamp-mss'],
+  shadows: [],
   tables: [],
   flows: null,
   kernelFilter: null,
@@ -73,6 +74,7 @@ function stats(changes: Partial<StatsReport> = {}): StatsReport {
       { hook: 'drop-port', dropped: 30, rejected: 4 },
       { hook: 'clamp-mss', dropped: 0, rejected: 0 },
     ],
+    shadows: [],
     metrics: [],
     events: { made: 0, lost: 0, sink: null },
     addsUp: true,
@@ -255,13 +257,32 @@ describe('firehook hooks', () => {
     const counters = { ...emptyRowOf(HOOK_COUNTERS), seen: 9, forwarded: 8, dropped: 1, changed: null, metrics: [] };
     const text = showHooks({
       hooks: [
-        { name: 'drop-port', priority: 100, kind: 'hook', path: '/hooks/drop-port.ts', ...counters },
-        { name: 'old', priority: 5, kind: 'callback', path: '/hooks/old.ts', ...counters },
+        { name: 'drop-port', priority: 100, kind: 'hook', path: '/hooks/drop-port.ts', isShadow: false, ...counters },
+        { name: 'old', priority: 5, kind: 'callback', path: '/hooks/old.ts', isShadow: false, ...counters },
       ],
     });
     assert.match(text, /^The first row runs first: larger priority first/);
     assert.ok(text.indexOf('drop-port') < text.indexOf('old (firewallHook)'));
     assert.match(text, /\/hooks\/old\.ts$/);
+  });
+
+  test('every output says of a hook in shadow that it is not enforced', () => {
+    const counters = {
+      ...emptyRowOf(HOOK_COUNTERS),
+      seen: 9,
+      dropped: 1,
+      differs: 1,
+      stricter: 1,
+      changed: 0,
+      metrics: [],
+    };
+    const hook = { name: 'tried', priority: 5, kind: 'hook', path: '/tried.ts', isShadow: true, ...counters };
+    const text = showHooks({ hooks: [hook] });
+    assert.match(text, /tried \(shadow\)/);
+    assert.match(text, /A hook in shadow is NOT enforced: its row says what it would have done\./);
+    assert.match(showStatus({ ...STATUS, shadows: ['tried'] }), /shadow +tried: called, NOT enforced/);
+    const shadows = [{ hook: 'tried', seen: 9, differs: 1, stricter: 1, milder: 0 }];
+    assert.match(showStats(stats({ shadows })), /in shadow, NOT enforced +seen +differs/);
   });
 
   test('says what happens without any', () => {

@@ -85,6 +85,7 @@ hooks:
     name: first
     priority: -5
     options: { ports: [23, "6000-6063"], deep: { list: [null, true] } }
+    mode: shadow
     allow: { files: [list.txt, /srv/lists], network: ['tcp://192.0.2.7:443', 'udp://[2001:db8::53]:53'], interfaces: [ids0] }
   - module: ../b
   - module: /srv/hooks/c.js
@@ -112,6 +113,7 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
           name: 'first',
           priority: -5,
           options: { ports: [23, '6000-6063'], deep: { list: [null, true] } },
+          mode: 'shadow',
           places: {
             file: 'firehook.yaml',
             lines: {
@@ -131,8 +133,8 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
             interfaces: ['ids0'],
           },
         },
-        { module: '/etc/b', allow: { files: [], network: [], interfaces: [] } },
-        { module: '/srv/hooks/c.js', allow: { files: [], network: [], interfaces: [] } },
+        { module: '/etc/b', mode: 'enforce', allow: { files: [], network: [], interfaces: [] } },
+        { module: '/srv/hooks/c.js', mode: 'enforce', allow: { files: [], network: [], interfaces: [] } },
       ],
       tables: {
         blocked: { file: '/etc/firehook/lists/blocked.txt', every: 60 },
@@ -302,7 +304,7 @@ describe('a bad configuration', () => {
     [`${BRIDGE}lanes: "1"`, 'lanes: "1" is not valid; expected a whole number, from 1 to 64 (line 3)'],
     [
       `${BRIDGE}hooks:\n  - ./a.ts`,
-      'hooks[0]: "./a.ts" is not valid; expected a mapping with module, name, priority, options, allow (line 4)',
+      'hooks[0]: "./a.ts" is not valid; expected a mapping with module, name, priority, options, mode, allow (line 4)',
     ],
     [
       `${BRIDGE}hooks:\n  - priority: 1`,

@@ -26,7 +26,7 @@ const WAYS = [
   bridgeWay({ recvInterfaceIndex: 3, sendInterfaceIndex: 4 }),
   bridgeWay({ name: 'eth0 out', recvInterfaceIndex: 0, sendInterfaceIndex: 3 }),
 ];
-const HOOKS: HookInfo[] = [{ name: 'block', path: '/block.ts', priority: 0, kind: 'defined' }];
+const HOOKS: HookInfo[] = [{ name: 'block', path: '/block.ts', priority: 0, kind: 'defined', isShadow: false }];
 const SHAPE = { ways: WAYS.length, hooks: HOOKS.length };
 const DOUBLES = progressOctets(SHAPE) / 8;
 /** Of a lane whose hooks count nothing themselves. */
@@ -190,6 +190,10 @@ test('status says of a daemon how it does, over all its lanes and those that hav
     held: 0,
     heldTooLong: 0,
     holdsRefused: 0,
+    differs: 0,
+    stricter: 0,
+    milder: 0,
+    unsent: 0,
     faults: 4,
   };
   const hook = { ...counters, outstanding: 0, outstandingBytes: 0, poolFaults: 0 };
