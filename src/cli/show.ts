@@ -36,15 +36,20 @@ const IN_FORCE: Readonly<Record<StatusReport['attaches'][number]['inForce'], str
   none: 'UNPROTECTED, frames may pass without the hooks',
 };
 
+/** The hooks decide about nothing. */
+const NOT_ENFORCED = 'the hooks are asked, NOT enforced';
+
 /** `firehook status`. */
 export function showStatus(report: StatusReport, width?: number): string {
   const lines: [string, string][] = [
     ['state', report.state],
     ...healthLines(report.health),
     ['version', `${report.version}, pid ${report.pid}, up ${report.uptimeSeconds} s`],
-    ...report.attaches.map(({ kind, interfaces, isAttached, inForce }): [string, string] => [
+    ...report.attaches.map(({ kind, interfaces, isAttached, isEnforced, inForce }): [string, string] => [
       'attach',
-      `${kind} ${interfaces.join(' and ')}${isAttached ? '' : '  (waiting for the interface)'}: ${IN_FORCE[inForce]}`,
+      `${kind} ${interfaces.join(' and ')}${isAttached ? '' : '  (waiting for the interface)'}: ${
+        inForce === 'hooks' && !isEnforced ? NOT_ENFORCED : IN_FORCE[inForce]
+      }`,
     ]),
     ...report.attaches.flatMap(({ tolerated, interfaces }): [string, string][] =>
       tolerated.length === 0 ? [] : [['tolerated', `${interfaces.join(' and ')}: ${tolerated.join(', ')}`]],
@@ -171,7 +176,13 @@ export function showStats(report: StatsReport, width?: number): string {
   const metrics = showMetrics(report.metrics, width);
   const hooks = report.droppedByHooks.filter(({ dropped, rejected }) => dropped + rejected > 0);
   return [
-    ...(report.ways.some(({ isWouldBe }) => isWouldBe)
+    ...(report.ways.some(({ isAsItCame }) => isAsItCame)
+      ? [
+          'A bridge with enforce: false is NOT enforced: its frames go on as they came, and the verdicts are what they would be.',
+          '',
+        ]
+      : []),
+    ...(report.ways.some(({ isWouldBe }) => isWouldBe) && !report.ways.some(({ isAsItCame }) => isAsItCame)
       ? ['A tap touches nothing: its verdicts are what they would be.', '']
       : []),
     ledger,

@@ -65,6 +65,10 @@ const attach = z.union(
       bridge: z
         .tuple([interfaceName, interfaceName], expected('two interfaces, for example [lan0, wan0]'))
         .describe('Two ports; the lane stands between them and every frame passes through it.'),
+      enforce: z
+        .boolean(expected('true or false'))
+        .optional()
+        .describe('false: frames go on as they came, and what the hooks say of them is counted. Default: true.'),
       tolerate,
     }),
     object({
@@ -387,6 +391,11 @@ export type EarlierTakerName = (typeof EARLIER_TAKERS)[number];
 /** What may take frames of the ports of an attach before firehook does; a tap takes nothing, so nothing comes before it. */
 export function attachTolerates(attach: AttachConfig): readonly EarlierTakerName[] {
   return 'tap' in attach ? [] : (attach.tolerate ?? []);
+}
+
+/** What hooks say is done to the packets of this attach. */
+export function isEnforced(attach: AttachConfig): boolean {
+  return 'tap' in attach ? false : !('bridge' in attach) || attach.enforce !== false;
 }
 
 /** One of the tables. */

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { isEnforced } from '../config/schema.ts';
 import type { FlowRow } from '../lane/flow-row.ts';
 import { addRow, checkRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
 import type { LaneProgress } from '../lane/progress.ts';
@@ -54,6 +55,8 @@ export interface StatusReport {
     readonly interfaces: readonly string[];
     readonly ifindexes: readonly number[];
     readonly isAttached: boolean;
+    /** What the hooks say is done; false in a tap, and with `enforce: false`. */
+    readonly isEnforced: boolean;
     /** What decides about its traffic at this moment. */
     readonly inForce: 'hooks' | 'drop' | 'forward' | 'none';
     readonly damages: readonly string[];
@@ -137,8 +140,10 @@ export interface LaneReport {
 /** One direction in `firehook stats`. */
 export interface WayReport {
   readonly name: string;
-  /** True for `tap`: verdicts are what they would have been. */
+  /** True for `tap` and where nothing is enforced: verdicts are what they would have been. */
   readonly isWouldBe: boolean;
+  /** The frames that went on as they came (`enforce: false`); what the hooks said of them is in the way of the same name without. */
+  readonly isAsItCame: boolean;
   readonly ledger: LedgerRow;
   /** What nftables counted; null for `tap`. */
   readonly port: (PortCounters & { readonly neverHanded: number }) | null;
@@ -239,8 +244,9 @@ export class Reports implements ControlReports {
       uptimeSeconds: secondsSince(daemon.startedAtMs),
       driver: config.driver,
       lease: !steals ? 'none' : daemon.isLeaseHeld ? 'held' : 'lapsed',
-      attaches: daemon.attaches.map(({ takers, ...attach }) => ({
+      attaches: daemon.attaches.map(({ takers, ...attach }, index) => ({
         ...attach,
+        isEnforced: isEnforced(config.attach[index] ?? { host: '' }),
         earlierTakers: takers.map(({ text }) => text),
       })),
       leaseHistory: { lapses, renewals, refusals, longestGapMs, lastError },
@@ -288,7 +294,12 @@ export class Reports implements ControlReports {
     const daemon = this.#daemon;
     const progress = this.#progress();
     const total = emptyRow();
-    for (const { row } of daemon.totals.ways(daemon.ways, progress)) addRow(total, row);
+    let lostAsItCame = 0;
+    for (const { row, passes } of daemon.totals.ways(daemon.ways, progress)) {
+      // These are there twice: the hooks met them too.
+      if (passes) lostAsItCame += row.lost;
+      else addRow(total, row);
+    }
     const faultsByHook = daemon.totals
       .hooks(daemon.hooks, progress)
       .filter(({ counters, isShadow }) => counters.faults > 0 && !isShadow)
@@ -297,7 +308,7 @@ export class Reports implements ControlReports {
       faultsByHook.reduce((sum, { faults }) => sum + faults, 0),
       MOST_COUNTED,
     );
-    const lost = Math.min(total.lost + daemon.totals.kernelDropped(progress), MOST_COUNTED);
+    const lost = Math.min(total.lost + lostAsItCame + daemon.totals.kernelDropped(progress), MOST_COUNTED);
     const { lastError, laneRestarts } = daemon;
     const atFault = faultsByHook.map(({ hook, faults }) => `${hook} ${faults.toLocaleString('en-US')}`).join(', ');
     const stale = daemon.tables.filter(({ error }) => error !== null).map(({ name }) => name);
@@ -333,7 +344,7 @@ export class Reports implements ControlReports {
     const total = emptyRow();
     const problems: string[] = [];
     for (const way of totals) {
-      addRow(total, way.row);
+      if (!way.passes) addRow(total, way.row);
       problems.push(...checkRow(way.row, way.sends).map((problem) => `${way.name}: ${problem}`));
     }
     const byHooks = hooks.reduce((sum, { counters }) => sum + counters.dropped, 0);
@@ -346,6 +357,7 @@ export class Reports implements ControlReports {
       ways: totals.map((way) => ({
         name: way.name,
         isWouldBe: !way.sends,
+        isAsItCame: way.passes,
         ledger: way.row,
         port: this.#port(way, ports),
       })),
@@ -356,7 +368,7 @@ export class Reports implements ControlReports {
         const own = lane.read();
         if (own === null) return [];
         const sum = emptyRow();
-        for (const row of own.ways) addRow(sum, row);
+        for (const [index, row] of own.ways.entries()) if (daemon.ways[index]?.passes !== true) addRow(sum, row);
         return [{ pid: lane.pid, packets: own.packets, total: sum }];
       }),
       droppedByHooks: hooks.map(({ name, counters }) => ({
@@ -385,7 +397,7 @@ export class Reports implements ControlReports {
   /** {@inheritDoc ControlReports.hooks} */
   hooks(): HooksReport {
     const daemon = this.#daemon;
-    const tracksChanges = daemon.config.attach.every((attach) => 'tap' in attach);
+    const tracksChanges = !daemon.config.attach.some(isEnforced);
     const progress = this.#progress();
     const metrics = daemon.totals.metrics(daemon.hooks, progress);
     return {

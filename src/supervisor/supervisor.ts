@@ -13,7 +13,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { liveDriver } from '../config/live-drivers.ts';
-import { attachInterfaces, type Config, outletNames } from '../config/schema.ts';
+import { attachInterfaces, type Config, isEnforced, outletNames } from '../config/schema.ts';
 import { ControlServer } from '../control/control-server.ts';
 import type { AttachView, DaemonView, LaneView } from '../control/daemon-view.ts';
 import { Reports } from '../control/reports.ts';
@@ -21,6 +21,7 @@ import type { LivePortOptions } from '../drivers/live-port.ts';
 import { FirehookError } from '../errors.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser, Outlet } from '../lane/messages.ts';
+import { sortWays } from '../lane/pass-through.ts';
 import type { Way } from '../lane/way.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
 import { layOut, layOutOutlet } from '../plumbing/attach/lay-out.ts';
@@ -353,12 +354,13 @@ export class Supervisor implements DaemonView {
     const { config } = this;
     const { driver, attach } = config;
     const ports: LaneSpec['ports'][number][] = [];
-    const ways: Way[] = [];
+    const laid: Way[] = [];
     for (const attachment of attachments) {
       const laidOut = layOut(attachment, ports.length, links);
       ports.push(...laidOut.ports);
-      ways.push(...laidOut.ways);
+      laid.push(...laidOut.ways);
     }
+    const ways = sortWays(laid);
     const outlets = this.#layOutOutlets(ports, links);
     const nameless = ports.flatMap(({ capture, send }) => [capture, send]).find((device) => device?.ifindex === 0);
     if (nameless) throw new FirehookError('FIREHOOK_ATTACH_INTERFACE', `"${nameless.name}": it is not there yet`);
@@ -375,7 +377,7 @@ export class Supervisor implements DaemonView {
       ways,
       outlets,
       rings,
-      trackChanges: attach.every((one) => 'tap' in one),
+      trackChanges: !attach.some(isEnforced),
     };
     return {
       fingerprint: JSON.stringify([ports, ways, rings]),

@@ -28,6 +28,8 @@ export interface WayTotals {
   readonly name: string;
   /** False for `tap`: what is forwarded there is not sent. */
   readonly sends: boolean;
+  /** Its frames go on as they came; the hooks meet them in another row. */
+  readonly passes: boolean;
   readonly row: LedgerRow;
 }
 
@@ -48,7 +50,7 @@ const NO_COUNTERS: HookProgress = emptyRowOf(HOOK_COLUMNS);
 
 /** Adds lanes up. */
 export class Totals {
-  readonly #ways = new Map<string, { sends: boolean; row: LedgerRow }>();
+  readonly #ways = new Map<string, Omit<WayTotals, 'name'>>();
   readonly #hooks = new Map<string, HookProgress>();
   /** Counters of the hooks of ended lanes, by the name of the hook. */
   readonly #metrics = new Map<string, readonly MetricValue[]>();
@@ -59,12 +61,12 @@ export class Totals {
 
   /** Adds what an ended lane did. */
   add(ways: readonly Way[], hooks: readonly HookInfo[], progress: LaneProgress): void {
-    for (const { name, sends, row } of this.ways(ways, progress)) {
+    for (const { name, sends, passes, row } of this.ways(ways, progress)) {
       // What waited in a lane went with it.
       row.lost = bounded(row.lost + row.held);
       row.lostHeld = bounded(row.lostHeld + row.held);
       row.held = 0;
-      this.#ways.set(name, { sends, row });
+      this.#ways.set(name, { sends, passes, row });
     }
     for (const { name, counters } of this.hooks(hooks, progress)) {
       // What a lane held went with it.
@@ -84,9 +86,14 @@ export class Totals {
   /** Every way of the run, with what the running lane has done so far. */
   ways(running: readonly Way[], progress: LaneProgress | null): WayTotals[] {
     const sums = new Map<string, WayTotals>();
-    for (const [name, { sends, row }] of this.#ways) sums.set(name, { name, sends, row: { ...row } });
+    for (const [name, way] of this.#ways) sums.set(name, { ...way, name, row: { ...way.row } });
     running.forEach((way, index) => {
-      const sum = sums.get(way.name) ?? { name: way.name, sends: way.outPort >= 0, row: emptyRow() };
+      const sum = sums.get(way.name) ?? {
+        name: way.name,
+        sends: way.outPort >= 0,
+        passes: way.passes === true,
+        row: emptyRow(),
+      };
       const row = progress?.ways[index];
       if (row !== undefined) addRow(sum.row, row);
       sums.set(way.name, sum);

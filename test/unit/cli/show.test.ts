@@ -35,8 +35,16 @@ const STATUS: StatusReport = {
   driver: 'pcap',
   lease: 'held',
   attaches: [
-    { kind: 'bridge', interfaces: ['lan0', 'wan0'], ifindexes: [2, 3], isAttached: true, ...SOUND },
-    { kind: 'host', interfaces: ['eth7'], ifindexes: [], isAttached: false, ...SOUND, inForce: 'drop' },
+    { kind: 'bridge', interfaces: ['lan0', 'wan0'], ifindexes: [2, 3], isAttached: true, isEnforced: true, ...SOUND },
+    {
+      kind: 'host',
+      interfaces: ['eth7'],
+      ifindexes: [],
+      isAttached: false,
+      isEnforced: true,
+      ...SOUND,
+      inForce: 'drop',
+    },
   ],
   leaseHistory: { lapses: 0, renewals: 60, refusals: 0, longestGapMs: 201, lastError: null },
   logLinesLost: 0,
@@ -62,6 +70,7 @@ function stats(changes: Partial<StatsReport> = {}): StatsReport {
       {
         name: 'lan0 > wan0',
         isWouldBe: false,
+        isAsItCame: false,
         ledger,
         port: { stolen: 1240, offered: 1240, whileDown: 5, unhooked: 0, neverHanded: 6 },
       },
