@@ -78,6 +78,10 @@ export function showStatus(report: StatusReport, width?: number): string {
         .map(([key, value]) => `${key} ${String(value)}`)
         .join(', '),
     ],
+    ...report.faults.map(({ fault, inForce, count }, index): [string, string] => [
+      index === 0 ? 'faults' : '',
+      `${fault}: ${inForce}${count === 0 ? '' : `, ${count.toLocaleString('en-US')} times`}`,
+    ]),
     ...(report.logLinesLost === 0
       ? []
       : [['log', `${report.logLinesLost.toLocaleString('en-US')} lines lost`] satisfies [string, string]]),

@@ -3,11 +3,12 @@
  *
  * ```
  *   GET  /status /stats /hooks /pool       200
+ *   POST /breaker                          opens or closes the breaker of a hook
  *   POST /devices                          a request to a device of a driver, where control.devices is true
  *   POST /reload                           501: not in this version
  * ```
- * Rule: it only answers. Nothing a client sends changes a packet's fate, unless the operator lets it ask the drivers, and nothing
- * it sends can end the daemon. The file mode of the socket says who may ask.
+ * Rule: it only answers. Nothing a client sends changes a packet's fate, unless the operator lets it ask the drivers or has hooks
+ * taken out for their faults, and nothing it sends can end the daemon. The file mode of the socket says who may ask.
  *
  * @module
  */
@@ -18,6 +19,7 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { FirehookError } from '../errors.ts';
 import { printableJson } from '../telemetry/printable.ts';
+import { MAX_BREAKER_OCTETS } from './breaker-control.ts';
 import { MAX_REQUEST_OCTETS } from './device-control.ts';
 
 /** What can be asked for. */
@@ -28,6 +30,8 @@ export interface ControlReports {
   pool(): object | Promise<object>;
   /** A request to a device of a driver. @returns HTTP status and body */
   devices(body: string): Promise<[number, object]>;
+  /** What is to become of the breaker of a hook. @returns HTTP status and body */
+  breaker(body: string): [number, object];
 }
 
 /** A client may take this long to say what it wants. */
@@ -36,6 +40,12 @@ const REQUEST_TIMEOUT_MS = 5_000;
 const MAX_SOCKET_PATH = 107;
 /** Connections at a time: a client that opens many costs itself, not the daemon. */
 const MAX_CONNECTIONS = 64;
+
+/** Octets of the bodies that are read. */
+const MOST_OCTETS: Readonly<Record<string, number>> = {
+  'POST /devices': MAX_REQUEST_OCTETS,
+  'POST /breaker': MAX_BREAKER_OCTETS,
+};
 
 const TOO_LONG: [number, object] = [413, { error: `more than ${MAX_REQUEST_OCTETS} octets` }];
 
@@ -98,7 +108,7 @@ export class ControlServer {
 
 async function answer(request: IncomingMessage, response: ServerResponse, reports: ControlReports): Promise<void> {
   const wanted = `${request.method} ${request.url}`;
-  const text = await read(request, wanted === 'POST /devices' ? MAX_REQUEST_OCTETS : 0);
+  const text = await read(request, MOST_OCTETS[wanted] ?? 0);
   const [status, body] = text === null ? TOO_LONG : await route(wanted, text, reports);
   // Whoever asked may have left meanwhile.
   if (response.destroyed) return;
@@ -139,6 +149,8 @@ async function route(wanted: string, body: string, reports: ControlReports): Pro
         return [200, await reports.pool()];
       case 'POST /devices':
         return await reports.devices(body);
+      case 'POST /breaker':
+        return reports.breaker(body);
       case 'POST /reload':
         return [501, { error: 'not in this version' }];
       default:

@@ -18,9 +18,11 @@ import { type EventTotals, sumProgress, type WayTotals } from '../supervisor/tot
 import { version } from '../supervisor/version.ts';
 import { HOOK_COUNTERS, type HookChainCounter, MOST_COUNTED, pickRow, type Row } from '../telemetry/counters.ts';
 import type { MetricKind, MetricValue } from '../telemetry/metrics.ts';
+import { setBreaker } from './breaker-control.ts';
 import type { ControlReports } from './control-server.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { askDevices } from './device-control.ts';
+import { type FaultReport, faultReport } from './fault-report.ts';
 
 /** How a daemon does, since its start. */
 export interface HealthReport {
@@ -95,6 +97,8 @@ export interface StatusReport {
   /** What the kernel hands over at the ports of `tap`, by the interests of the hooks; null where it is everything. */
   readonly kernelFilter: string | null;
   readonly policy: object;
+  /** Every fault: what was declared, what is in force, and how often it was. */
+  readonly faults: readonly FaultReport[];
   readonly warnings: readonly string[];
 }
 
@@ -275,15 +279,20 @@ export class Reports implements ControlReports {
       flows: daemon.totals.flows(this.#progress()),
       kernelFilter: daemon.lanes[0]?.kernelFilter ?? null,
       policy: config.policy,
+      faults: faultReport({ daemon, ways: this.#sumOfWays(), progress: this.#progress() }),
       warnings: [...daemon.warnings, ...this.#denied()],
     };
   }
 
-  /** What the machine's own rules have dropped of what firehook sends, one sentence; none where they did not. */
-  #denied(): string[] {
+  #sumOfWays(): LedgerRow {
     const sum = emptyRow();
     for (const { row } of this.#daemon.totals.ways(this.#daemon.ways, this.#progress())) addRow(sum, row);
-    const { icmpDenied, injectDenied } = sum;
+    return sum;
+  }
+
+  /** What the machine's own rules have dropped of what firehook sends, one sentence; none where they did not. */
+  #denied(): string[] {
+    const { icmpDenied, injectDenied } = this.#sumOfWays();
     return [
       ...(icmpDenied === 0 ? [] : [`${icmpDenied} ICMP errors`]),
       ...(injectDenied === 0 ? [] : [`${injectDenied} datagrams that hooks made`]),
@@ -312,11 +321,16 @@ export class Reports implements ControlReports {
     const { lastError, laneRestarts } = daemon;
     const atFault = faultsByHook.map(({ hook, faults }) => `${hook} ${faults.toLocaleString('en-US')}`).join(', ');
     const stale = daemon.tables.filter(({ error }) => error !== null).map(({ name }) => name);
+    const open = daemon.totals
+      .hooks(daemon.hooks, progress)
+      .filter(({ counters, isShadow }) => counters.breakerOpen > 0 && !isShadow)
+      .map(({ name }) => name);
     const unhooked = daemon.attaches.filter(({ inForce }) => inForce !== 'hooks');
     return {
-      ok: hookFaults + lost + laneRestarts + unhooked.length + stale.length === 0 && lastError === null,
+      ok: hookFaults + lost + laneRestarts + unhooked.length + stale.length + open.length === 0 && lastError === null,
       problems: [
         ...unhooked.map(({ interfaces }) => `the hooks do not decide about ${interfaces.join(' and ')}`),
+        ...(open.length > 0 ? [`hooks are taken out, their breakers are open: ${open.join(', ')}`] : []),
         ...(hookFaults > 0 ? [`hooks were at fault: ${atFault}`] : []),
         ...(lost > 0 ? [`packets were lost: ${lost.toLocaleString('en-US')}`] : []),
         ...(laneRestarts > 0 ? [`lanes were replaced: ${laneRestarts}`] : []),
@@ -445,6 +459,11 @@ export class Reports implements ControlReports {
   /** {@inheritDoc ControlReports.devices} */
   devices(body: string): Promise<[number, object]> {
     return askDevices(this.#daemon, body);
+  }
+
+  /** {@inheritDoc ControlReports.breaker} */
+  breaker(body: string): [number, object] {
+    return setBreaker(this.#daemon, body);
   }
 
   /** The numbers of the running lanes now, in sum; null before the first. */

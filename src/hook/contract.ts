@@ -358,7 +358,7 @@ export interface Handlers {
   /**
    * The verdict on a TCP stream of which new octets are in order, or which has ended: MORE, or a verdict that ends the reading. The definition
    * says with `stream` which ones. Called before `onFlow` and `onPacket`, which follow where the segment goes on. What it throws is a fault, and
-   * decides the connection as `policy.onHookError` says.
+   * decides the connection as `faults.hookThrows` says.
    */
   onStream?(stream: Stream): StreamVerdict;
   /** A flow ends; it may be any flow of the lane, also one whose packets a filter kept from the hook. */

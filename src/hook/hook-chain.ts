@@ -12,6 +12,7 @@
  * @module
  */
 
+import type { HookFaultPolicy } from '../config/faults.ts';
 import type { Ipv6Call } from '../ddk/host.ts';
 import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
 import { DROP, FORWARD, ICMP_ON_DROP, IP_TRANSMIT } from '../firewall/constants.ts';
@@ -26,6 +27,7 @@ import { compileFilters, type MatchFilter } from './compile-filters.ts';
 import { ACCEPT, HELD, type HoldRule, REPLY, RESET, type Verdict } from './contract.ts';
 import { NOT_HELD, noVerdict } from './fault-text.ts';
 import { HoldList, NO_PLACE } from './hold-list.ts';
+import { everyFault, HookFaults, type OnBreaker } from './hook-faults.ts';
 import { filterOf, type LoadedHook } from './load-hook.ts';
 import type { Arrival, DatagramBuffer } from './packet/arrival.ts';
 import { ContextState, ContextView } from './packet/context-view.ts';
@@ -57,7 +59,8 @@ const HOLDS_REFUSED = columnOf(HOOK_COUNTERS, 'holdsRefused');
 const REPLACED = columnOf(HOOK_COUNTERS, 'replaced');
 /** Counted only where the chain tracks changes (replay, tap): it costs a copy of each packet. */
 const CHANGED = columnOf(HOOK_COUNTERS, 'changed');
-const FAULTS = columnOf(HOOK_COUNTERS, 'faults');
+/** Of a hook that is taken out. */
+const BYPASSED = columnOf(HOOK_COUNTERS, 'bypassed');
 /** Of a hook in shadow. */
 const UNSENT = columnOf(HOOK_COUNTERS, 'unsent');
 
@@ -72,6 +75,10 @@ export interface HookChainOptions {
   /** In any order; the chain sorts them. */
   readonly hooks: readonly LoadedHook[];
   readonly onHookError: OnHookError;
+  /** What decides by the kind of fault, and when a hook is taken out. @defaultValue onHookError, and never */
+  readonly faults?: HookFaultPolicy;
+  /** Told when a hook is taken out, is tried, and is back; on the packet path. @defaultValue nobody */
+  readonly onBreaker?: OnBreaker;
   readonly pool: Pool;
   /** Called for each hook fault, on the packet path: must limit its own rate. `pointer` is the callback of a driver. */
   readonly onFault: (hook: LoadedHook, reason: string, error: unknown, pointer: IPPacketFirewallPtr | null) => void;
@@ -128,18 +135,21 @@ export class HookChain {
   context: ContextState | null = null;
   /** The hook that holds the packet, where the verdict is HELD. */
   heldBy: ChainEntry | null = null;
+  /** Faults of the hooks, and their breakers. */
+  readonly hookFaults: HookFaults;
   /** The packets that wait; null where no hook may hold any. */
   readonly holds: HoldList | null;
   /** The packets are to have a zone: there are flows. */
   readonly tracksFlows: boolean;
 
   readonly #shadows: readonly ShadowHook[] | null;
+  /** The same by the place of the hook. */
+  readonly #shadowAt: readonly (ShadowHook | null)[];
   readonly #flows: ChainFlows | null;
   readonly #endedFlow: EndedFlowView | null;
   readonly #callHook: CallHook;
   readonly #matchFilter: MatchFilter;
   readonly #pool: Pool;
-  readonly #faultVerdict: Verdict;
   readonly #onFault: HookChainOptions['onFault'];
   readonly #packet: PacketState;
   readonly #packetView: PacketView;
@@ -156,6 +166,7 @@ export class HookChain {
     this.counters = options.counters ?? new Float64Array(this.hooks.length * HOOK_WIDTH);
     const shadows = this.hooks.map((hook, index) => (hook.isShadow === true ? this.#shadowOf(index, options) : null));
     this.#shadows = shadows.some((one) => one !== null) ? shadows.filter((one) => one !== null) : null;
+    this.#shadowAt = shadows;
     this.entries = new ChainEntries(this.hooks, HOOK_WIDTH, shadows);
     // What follows is for the hooks that are obeyed: the others have theirs in chains of their own.
     const obeyed = this.hooks.map((hook) => (hook.isShadow === true ? null : hook));
@@ -165,17 +176,21 @@ export class HookChain {
     this.#flows = flows;
     this.#endedFlow = flows === null ? null : new EndedFlowView(flows);
     if (flows !== null) flows.onEnd = () => this.#endFlow();
-    const rules = this.#holdRules();
+    const policy = options.faults ?? everyFault(options.onHookError);
+    const { counters, entries } = this;
+    const onBreaker: OnBreaker = options.onBreaker ?? (() => undefined);
+    this.hookFaults = new HookFaults({ policy, counters, width: HOOK_WIDTH, entries, onBreaker });
+    const rules = this.#holdRules(policy);
     this.holds = rules.some((rule) => rule !== null) ? new HoldList(rules) : null;
     this.tracksFlows = flows !== null || (this.#shadows?.some(({ chain }) => chain.tracksFlows) ?? false);
     this.#packet = new PacketState(options.pool, flows, this.holds);
     this.streams = new ChainStreams(obeyed, flows, this.#packet, options.onHookError);
-    this.#callHook = compileCalls(
+    const call = compileCalls(
       obeyed.map((hook) => (hook?.kind === 'defined' ? hook.handlers : null)),
       this.streams.ofHook,
     );
+    this.#callHook = this.hookFaults.timed(call);
     this.#packetView = new PacketView(this.#packet);
-    this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
     this.#onFault = options.onFault;
     this.#tracksChanges = options.trackChanges === true;
     this.standing = new StandingPacket({
@@ -240,6 +255,10 @@ export class HookChain {
         if (entry.shadow !== null) {
           this.#showShadow(entry.shadow, context, otherIndex);
           continue;
+        }
+        if (entry.isTripped) {
+          if (this.#passesBreaker(i, row, context)) continue;
+          return DROP;
         }
         // The callback is the interface for IPv4, and would misread anything else; Windows has another hook for IPv6.
         if (layout.version !== (callback === null ? 6 : 4)) continue;
@@ -326,10 +345,12 @@ export class HookChain {
       }
       if (reason !== '') {
         this.faults += 1;
-        count(counters, row + FAULTS);
+        const { hookFaults } = this;
+        const faultVerdict = hookFaults.count(i, reason, error, context.timestamp);
         context.sendInterfaceIndex = sendIndex;
         context.destinationType = destinationType;
-        this.#onFault(this.hooks[i] as LoadedHook, reason, error, entry.pointer);
+        const told = hookFaults.reasonOf(reason, error);
+        this.#onFault(this.hooks[i] as LoadedHook, told, hookFaults.errorOf(error), entry.pointer);
         // What it made of the packet is not to be sent to anybody.
         if (verdict === REPLY) verdict = FORWARD;
         else if (verdict === HELD) {
@@ -337,11 +358,11 @@ export class HookChain {
           verdict = FORWARD;
         }
         if (verdict === FORWARD) {
-          if (this.#faultVerdict === FORWARD) continue;
+          if (faultVerdict === FORWARD) continue;
           this.byFault = true;
           this.decidedBy = i;
           count(counters, row + DROPPED);
-          return this.#faultVerdict;
+          return faultVerdict;
         }
       }
       if (verdict === FORWARD) {
@@ -408,10 +429,13 @@ export class HookChain {
   }
 
   /** How many packets each hook may let wait, by its number in the configuration. */
-  #holdRules(): (HoldRule | null)[] {
+  #holdRules({ heldTooLong }: HookFaultPolicy): (HoldRule | null)[] {
     const rules: (HoldRule | null)[] = [];
     this.hooks.forEach((hook, index) => {
       rules[this.owners[index] as number] = hook.isShadow === true ? null : holdRuleOf(hook);
+      const rule = rules[this.owners[index] as number] ?? null;
+      if (rule !== null && heldTooLong !== 'hook')
+        rules[this.owners[index] as number] = { ...rule, onTimeout: heldTooLong === 'drop' ? DROP : FORWARD };
     });
     return Array.from(rules, (rule) => rule ?? null);
   }
@@ -491,6 +515,8 @@ export class HookChain {
   /** To be called when the packets of a batch are through: what a hook kept of them is dead. */
   endBatch(): void {
     this.#packet.endBatch();
+    const { breakers } = this.hookFaults;
+    if (breakers !== null && breakers.halfOpen > 0) breakers.settle();
     if (this.#shadows !== null) for (const { chain } of this.#shadows) chain.endBatch();
   }
 
@@ -537,7 +563,30 @@ export class HookChain {
 
   /** Counts a fault of a hook that happened outside of any packet. */
   countFault(hook: number): void {
-    count(this.counters, hook * HOOK_WIDTH + FAULTS);
+    this.hookFaults.countBeside(hook, this.context?.timestamp ?? 0);
+  }
+
+  /** A packet meets the breaker of a hook that was taken out. @returns false where it ends there */
+  #passesBreaker(hook: number, row: number, context: ContextState): boolean {
+    const { breakers, dropsWhenOpen } = this.hookFaults;
+    count(this.counters, row + BYPASSED);
+    breakers?.meet(hook, context.timestamp);
+    if (!dropsWhenOpen) return true;
+    this.byFault = true;
+    this.decidedBy = hook;
+    count(this.counters, row + DROPPED);
+    return false;
+  }
+
+  /** Opens or closes the breaker of a hook by command. @returns false where it has none */
+  setBreaker(hook: number, isOpen: boolean): boolean {
+    const chain = this.chainOf(hook);
+    if (chain !== this) return chain.setBreaker(0, isOpen);
+    const { breakers } = this.hookFaults;
+    if (breakers === null || hook < 0 || hook >= this.hooks.length) return false;
+    if (isOpen) breakers.open(hook, this.context?.timestamp ?? 0);
+    else breakers.close(hook);
+    return true;
   }
 
   /** Counts what a hook in shadow wanted to send. */
@@ -552,7 +601,7 @@ export class HookChain {
     this.faults += 1;
     this.byFault = true;
     this.decidedBy = hook;
-    count(this.counters, row + FAULTS);
+    this.hookFaults.count(hook, '', error, this.context?.timestamp ?? 0);
     count(this.counters, row + DROPPED);
     this.#onFault(this.hooks[hook] as LoadedHook, 'broke the chain that stands for the packet', error, null);
     return DROP;
@@ -560,7 +609,7 @@ export class HookChain {
 
   /** The chain that runs a hook: this one, or that of a hook in shadow. @param hook - its place */
   chainOf(hook: number): HookChain {
-    return this.entries.shadowOf(hook)?.chain ?? this;
+    return this.#shadowAt[hook]?.chain ?? this;
   }
 
   /** A hook that is not obeyed gets a chain of its own, which counts where this one would. */
@@ -574,6 +623,7 @@ export class HookChain {
       trackChanges: true,
       flows: options.shadowFlows?.get(owner) ?? null,
       counters: this.counters.subarray(first, first + HOOK_WIDTH),
+      onBreaker: (_, state, sentence) => options.onBreaker?.(index, state, sentence),
     });
     return new ShadowHook(chain, options.pool);
   }

@@ -82,6 +82,8 @@ let setLocals = (routes: readonly LocalRoute[]): void => {
   locals = routes;
 };
 
+let setBreaker: (hook: string, isOpen: boolean) => void = () => undefined;
+
 /** The first thing that is heard is the spec, with which there is somebody who takes them. */
 let takeTable: (version: TableVersion) => void = () => undefined;
 
@@ -101,6 +103,7 @@ channel.on('data', (text: string) => {
     else if (message.type === 'locals') setLocals(message.locals);
     else if (message.type === 'table') takeTable(message);
     else if (message.type === 'ask') answer(message);
+    else if (message.type === 'breaker') setBreaker(message.hook, message.isOpen);
     else run(message.spec).catch(fail);
   }
 });
@@ -140,7 +143,9 @@ async function run(spec: LaneSpec): Promise<void> {
     routes: () => routes,
     ...(spec.user === null ? {} : { user: spec.user.name }),
     folder: spec.configFolder,
-    onHookError: spec.policy.onHookError,
+    onHookError: spec.faults.hookThrows,
+    faults: spec.faults,
+    openBreakers: spec.openBreakers,
     poolLimitMiB: spec.poolLimitMiB,
     tables: tables.tables,
     shared,
@@ -162,6 +167,12 @@ async function run(spec: LaneSpec): Promise<void> {
   });
   const { chain, hooks, interests, verifier, teardown, flows, metrics, events, readGauges } = loaded;
   blame = loaded.blame;
+  setBreaker = (name, isOpen) => {
+    chain.setBreaker(
+      chain.hooks.findIndex((hook) => hook.name === name),
+      isOpen,
+    );
+  };
   drivers = chain.hooks.flatMap(({ name, owner = -1 }) => {
     const door = loaded.drivers.get(name);
     return door === undefined ? [] : [{ owner, door }];

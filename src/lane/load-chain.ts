@@ -8,6 +8,7 @@
  */
 
 import path from 'node:path';
+import type { HookFaultPolicy } from '../config/faults.ts';
 import { createDriverDoor } from '../ddk/door.ts';
 import type { DriverDoor } from '../ddk/host.ts';
 import { FirehookError } from '../errors.ts';
@@ -15,6 +16,7 @@ import { FORWARD, type IPPacketFirewallPtr } from '../firewall/constants.ts';
 import { type PoolFunctions, poolFunctions, setPoolLimit, systemPool } from '../firewall/ddk.ts';
 import { type FlowTable, octetsFor } from '../flow/flow-table.ts';
 import { asOwner } from '../hook/async-owner.ts';
+import { OPEN } from '../hook/breaker.ts';
 import {
   type ChainFlows,
   columnKey,
@@ -100,7 +102,12 @@ export interface LoadChainOptions {
   readonly user?: string;
   /** What `runtime.resolvePath` is relative to. */
   readonly folder: string;
+  /** What decides where `faults` says nothing. */
   readonly onHookError: 'drop' | 'forward';
+  /** @defaultValue onHookError for each kind of fault, and no hook is taken out */
+  readonly faults?: HookFaultPolicy;
+  /** Hooks that are taken out from the start, by name. @defaultValue none */
+  readonly openBreakers?: readonly string[];
   readonly poolLimitMiB: number;
   /** Tables of prefixes that hooks may look addresses up in, by name. @defaultValue none */
   readonly tables?: ReadonlyMap<string, PrefixTable>;
@@ -227,6 +234,9 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   const made = makeChain({
     hooks: loaded,
     onHookError: options.onHookError,
+    ...(options.faults === undefined ? {} : { faults: options.faults }),
+    onBreaker: (place, state, sentence) =>
+      options.log(state === OPEN ? 'error' : 'warn', chain?.hooks[place]?.name ?? '', sentence),
     pool: systemPool,
     trackChanges: options.trackChanges,
     verifier,
@@ -237,6 +247,8 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   chain = made;
   events.attach(made);
   tables.clock.packets = made;
+  for (const [place, { name }] of made.hooks.entries())
+    if (options.openBreakers?.includes(name) === true) made.setBreaker(place, true);
   for (const [index, hook] of made.hooks.entries()) {
     if (hook.kind === 'driver')
       asOwner(hook.owner ?? index, 'setup', () => driverOf.get(hook.name)?.start(hook, made, index));

@@ -7,6 +7,7 @@
  *              <── tried (what came of the trial packets) ──       then the lane ends
  *              ── locals (the host's addresses, when they change) ──>
  *              ── table (another version of one, whose descriptor was sent before) ──>
+ *              ── breaker (of a hook, to be opened or closed) ──>
  *              ── ask (a device of a driver) ─────────>
  *              <──────────────────────── answered ────
  *              ── stop ───────────────────────────────>      then the lane ends; its last numbers are in the progress file
@@ -17,6 +18,7 @@
  * @module
  */
 
+import type { HookFaultPolicy } from '../config/faults.ts';
 import type { LiveDriverName } from '../config/live-drivers.ts';
 import type { OptionPlaces } from '../config/option-places.ts';
 import type { AfpacketSockets, RingOptions } from '../drivers/afpacket-sockets.ts';
@@ -140,8 +142,11 @@ export interface LaneSpec {
   /** The tables of hooks that all lanes have, in the memory of a descriptor; null without any, and in a check. */
   readonly shared: SharedTables | null;
   readonly configFolder: string;
+  /** What is declared about faults of hooks. */
+  readonly faults: HookFaultPolicy;
+  /** Hooks that are taken out from the start: their breakers were open in the lane before. */
+  readonly openBreakers: readonly string[];
   readonly policy: {
-    readonly onHookError: 'drop' | 'forward';
     readonly nonIp: 'drop' | 'forward';
     readonly unreadable: 'drop' | 'forward';
   };
@@ -198,6 +203,7 @@ export type ToLane =
   | { readonly type: 'locals'; readonly locals: readonly LocalRoute[] }
   | ({ readonly type: 'table' } & TableVersion)
   | ({ readonly type: 'ask' } & DeviceRequest)
+  | { readonly type: 'breaker'; readonly hook: string; readonly isOpen: boolean }
   | { readonly type: 'stop' };
 
 /** Octets of the longest line of a lane, its newline not counted: `ready` with all metrics that there can be. */

@@ -248,6 +248,11 @@ export class LaneChild implements LaneHandle {
     if (!this.#isStopping && this.#handOver(table)) this.#channel?.send({ type: 'table', ...version });
   }
 
+  /** {@inheritDoc LaneHandle.setBreaker} */
+  setBreaker(hook: string, isOpen: boolean): void {
+    if (!this.#isStopping) this.#channel?.send({ type: 'breaker', hook, isOpen });
+  }
+
   /** {@inheritDoc LaneHandle.ask} */
   ask(request: Omit<DeviceRequest, 'id'>): Promise<DeviceAnswer> {
     this.#asked += 1;

@@ -75,6 +75,8 @@ export interface LaneHandle {
   setLocals(locals: readonly LocalRoute[]): void;
   /** Tells it that a table has another version; `table.fd` is lent during the call. */
   setTable(table: TableMemory): void;
+  /** Has the breaker of a hook opened or closed. */
+  setBreaker(hook: string, isOpen: boolean): void;
   /** Asks a device of a driver that it runs. Rejects when no answer comes. */
   ask(request: Omit<DeviceRequest, 'id'>): Promise<DeviceAnswer>;
   /** Tells it to finish what it has and end. */

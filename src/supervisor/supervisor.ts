@@ -31,6 +31,7 @@ import type { Link } from '../plumbing/link.ts';
 import type { PortCounters } from '../plumbing/port-counters.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { describe } from './attach-keeper.ts';
+import { BreakerMemory } from './breaker-memory.ts';
 import { bundleAll } from './bundle-all.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { EventSink, type EventSinkView } from './event-sink.ts';
@@ -106,6 +107,9 @@ export class Supervisor implements DaemonView {
   readonly #hookWarnings: string[] = [];
   #control: ControlServer | null = null;
   #ways: readonly Way[] = [];
+  readonly #breakers: BreakerMemory;
+  /** {@inheritDoc DaemonView.reloadsFailed} */
+  reloadsFailed = 0;
   #rings: readonly RingPlan[] = [];
   #locals: readonly LocalRoute[] = [];
   /** Of those that hooks send frames out of. */
@@ -118,6 +122,7 @@ export class Supervisor implements DaemonView {
   constructor(options: SupervisorOptions) {
     this.config = options.config;
     this.#options = options;
+    this.#breakers = new BreakerMemory(options.config.faults.breaker);
     this.#groups = new FanoutGroups((id) => options.lockFanoutGroup(id));
     this.#loop = new Reconciler<Plan>({
       config: options.config,
@@ -210,6 +215,25 @@ export class Supervisor implements DaemonView {
       takers: keeper.takers,
       tolerated: keeper.tolerated,
     }));
+  }
+
+  /** {@inheritDoc DaemonView.lanesDead} */
+  get lanesDead(): number {
+    return this.#breakers.lanesDead;
+  }
+
+  /** {@inheritDoc DaemonView.lanesHung} */
+  get lanesHung(): number {
+    return this.#breakers.lanesHung;
+  }
+
+  /** {@inheritDoc DaemonView.setBreaker} */
+  setBreaker(hook: string, isOpen: boolean): number {
+    const running = this.#loop.lanes.records.filter(({ phase }) => phase !== 'exited');
+    for (const { handle } of running) handle.setBreaker(hook, isOpen);
+    this.#breakers.set(hook, isOpen);
+    this.#options.log.warn(`Hook ${hook}: breaker ${isOpen ? 'opened' : 'closed'} by command.`);
+    return running.length;
   }
 
   /** {@inheritDoc DaemonView.lanes} */
@@ -419,7 +443,14 @@ export class Supervisor implements DaemonView {
     if (isFirst) this.#rings = rings;
     const ring = this.#openRing(place, plan.ways);
     const child = this.#spawnLane(ring, {
-      spec: { ...plan.spec, lane: place, rings, locals: this.#locals, shared: this.#shared?.tables ?? null },
+      spec: {
+        ...plan.spec,
+        lane: place,
+        rings,
+        openBreakers: this.#breakers.open,
+        locals: this.#locals,
+        shared: this.#shared?.tables ?? null,
+      },
       tables: this.#tables?.memories ?? [],
       sharedFd: this.#shared?.fd ?? null,
       fenceFd: plumbing.lease.fenceFd,
@@ -461,6 +492,9 @@ export class Supervisor implements DaemonView {
     if (ring !== undefined) this.#events?.endRing(ring);
     this.#ringOf.delete(handle);
     if (error !== null) this.#noteError(error.message);
+    const outHook = this.#breakers.laneEnded(this.hooks, progress, error?.message ?? null, performance.now());
+    if (outHook !== null)
+      this.#options.log.error(`Hook ${outHook}: breaker open: lanes ended while it ran, and it is not called for now.`);
     if (progress !== null) this.totals.add(plan.ways, this.hooks, progress);
   }
 

@@ -70,7 +70,13 @@ export class Totals {
     }
     for (const { name, counters } of this.hooks(hooks, progress)) {
       // What a lane held went with it.
-      this.#hooks.set(name, { ...counters, outstanding: 0, outstandingBytes: 0 });
+      this.#hooks.set(name, {
+        ...counters,
+        outstanding: 0,
+        outstandingBytes: 0,
+        breakerOpen: 0,
+        breakerHalfOpen: 0,
+      });
     }
     for (const [index, { name }] of hooks.entries()) {
       // A gauge says how it is, and the lane is no more.

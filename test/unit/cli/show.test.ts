@@ -56,6 +56,10 @@ const STATUS: StatusReport = {
   flows: null,
   kernelFilter: null,
   policy: { onDown: 'drop' },
+  faults: [
+    { fault: 'a hook throws', key: 'faults.hookThrows', inForce: 'drop', counter: 'hooks.threw', count: 0 },
+    { fault: 'a lane hangs', key: 'policy.onDown', inForce: 'forward', counter: 'daemon.lanesHung', count: 1234 },
+  ],
   warnings: ['something may surprise.'],
 };
 

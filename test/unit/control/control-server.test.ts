@@ -22,6 +22,7 @@ const REPORTS: ControlReports = {
   hooks: () => ({ is: 'hooks' }),
   pool: () => ({ is: 'pool' }),
   devices: (body) => Promise.resolve([200, { is: 'devices', body }]),
+  breaker: (body) => [200, { is: 'breaker', body }],
 };
 
 function temporaryFolder(t: TestContext): string {

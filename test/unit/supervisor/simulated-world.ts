@@ -400,6 +400,8 @@ export class SimulatedLane implements LaneHandle {
 
   setTable(): void {}
 
+  setBreaker(): void {}
+
   ask(): Promise<never> {
     return Promise.reject(new Error('no driver'));
   }
