@@ -85,7 +85,7 @@ describe('docs/faults.md', () => {
         row.key === null ? 'none' : `\`${row.key}\``,
         row.outcomes.map((outcome) => `\`${outcome}\``).join(', '),
         `\`${inForceOf(row, faults, policy)}\``,
-        `\`${row.counter}\``,
+        `\`${row.counter.replace('.', ' ')}\``,
       ]),
     );
   });
