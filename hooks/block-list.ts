@@ -37,6 +37,7 @@ export interface BlockListOptions {
 
 export default defineHook({
   name: 'block-list',
+  checkable: true,
   options: optionsOf(['table', 'file', 'match', 'reject'], ({ table, file, match, reject }) => ({
     ...readPlace(table, file),
     match: readChoice('match', match, ['source', 'destination', 'either'], 'either'),

@@ -20,6 +20,7 @@ const TCP_SYN = 2;
 
 export default defineHook({
   name: 'clamp-mss',
+  checkable: true,
   // 88 is the smallest value Linux takes for itself; less than that and a connection hardly moves.
   options: optionsOf(['mss'], ({ mss }) => readInteger('mss', mss, 88, 65_535)),
   setup: (maximum) => ({

@@ -54,6 +54,7 @@ const ODD = 2;
 
 export default defineHook({
   name: 'dns-filter',
+  checkable: true,
   options: optionsOf(['names', 'file', 'answer'], ({ names, file, answer }) => {
     if (names === undefined && file === undefined) throw wrongOption('names', 'is missing; expected names or file');
     return {

@@ -12,6 +12,7 @@ import { portRule } from './_port-rule.ts';
 
 export default defineHook({
   name: 'drop-port',
+  checkable: true,
   options: portRule,
   setup: (rule) => ({ onPacket: (packet) => (rule.matches(packet) ? DROP : FORWARD) }),
 });

@@ -87,6 +87,7 @@ function readLink(values: OptionValues<(typeof KEYS)[number]>) {
 
 export default defineHook({
   name: 'impair',
+  checkable: true,
   // Behind every other hook: what they drop never met the link.
   priority: -1000,
   hold: { packets: 1000, mib: 16, timeoutMs: LONGEST_WAIT_MS },

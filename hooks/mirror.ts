@@ -44,6 +44,7 @@ const MOST_SAMPLE = 1_000_000;
 
 export default defineHook({
   name: 'mirror',
+  checkable: true,
   options: optionsOf(['to', 'filter', 'sample', 'snap'], ({ to, filter, sample, snap }) => ({
     to: readText('to', to),
     filter: filter === undefined ? undefined : readText('filter', filter),

@@ -62,6 +62,7 @@ interface Forward {
 
 export default defineHook({
   name: 'nat',
+  checkable: true,
   options: optionsOf(['oneToOne', 'forwards'], readRules),
   setup: ({ pairs, forwards }) => ({
     onPacket(packet, { side }) {

@@ -28,6 +28,7 @@ export interface PacketFilterOptions {
 
 export default defineHook({
   name: 'packet-filter',
+  checkable: true,
   flows: true,
   options: optionsOf(['file', 'rules'], ({ file, rules }) => {
     if (file !== undefined && rules !== undefined)

@@ -50,6 +50,7 @@ const MOST_KNOCKS = 16;
 
 export default defineHook({
   name: 'port-knock',
+  checkable: true,
   flows: true,
   // What a source has: so many knocks that were right.
   tables: ({ sources, patienceMs, openMs }) => ({

@@ -135,6 +135,7 @@ function readLimits(values: OptionValues<(typeof OPTIONS)[number]>) {
 
 export default defineHook({
   name: 'rate-limit',
+  checkable: true,
   options: optionsOf(OPTIONS, readLimits),
   setup({ intervalMs, burst, sources, protocol, ports, newConnections, includeOwn, refused }, { log }) {
     const buckets = new SourceBuckets(sources, intervalMs, burst, () =>

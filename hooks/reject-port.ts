@@ -12,6 +12,7 @@ import { portRule } from './_port-rule.ts';
 
 export default defineHook({
   name: 'reject-port',
+  checkable: true,
   options: portRule,
   setup: (rule) => ({ onPacket: (packet) => (rule.matches(packet) ? ICMP_ON_DROP : FORWARD) }),
 });

@@ -88,6 +88,7 @@ function readRewrite(values: OptionValues<'protocol' | 'port' | 'find' | 'replac
 
 export default defineHook({
   name: 'rewrite-payload',
+  checkable: true,
   options: optionsOf(['protocol', 'port', 'find', 'replace', 'encoding'], readRewrite),
   setup: (rewrite) => ({
     onPacket(packet) {

@@ -74,6 +74,7 @@ const MOST_WORDS = 10;
 
 export default defineHook({
   name: 'syn-guard',
+  checkable: true,
   priority: 300,
   tables: ({ sources, rememberMs }) => ({ known: { most: sources, ttlMs: rememberMs } }),
   options: optionsOf(['ports', 'servers', 'remember', 'sources', 'above'], (values) => ({

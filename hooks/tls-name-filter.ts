@@ -73,6 +73,7 @@ const KEYS = ['names', 'file', 'mode', 'action', 'ports', 'withoutName', 'notTls
 
 export default defineHook({
   name: 'tls-name-filter',
+  checkable: true,
   options: optionsOf(KEYS, (given) => {
     const { names, file } = given;
     if (names === undefined && file === undefined) throw wrongOption('names', 'is missing; expected names or file');

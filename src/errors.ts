@@ -89,6 +89,13 @@ export const ERRORS = {
   },
   FIREHOOK_DRIVER_OPEN: { op: 'open', what: 'cannot open the interface', advice: '', exitCode: 1 },
   FIREHOOK_LANE_FAILED: { op: 'lane', what: 'the lane failed', advice: '', exitCode: 1 },
+  FIREHOOK_RELOAD_FAILED: { op: 'lane', what: 'not reloaded', advice: '', exitCode: 1 },
+  FIREHOOK_RELOAD_RESTART: {
+    op: 'config',
+    what: 'not reloaded',
+    advice: 'stop firehookd and start it again',
+    exitCode: 2,
+  },
   FIREHOOK_LANE_USER: { op: 'lane', what: 'wrong lane.user', advice: '', exitCode: 2 },
   FIREHOOK_LANE_CPU: { op: 'lane', what: 'wrong lane.cpus', advice: '', exitCode: 2 },
   FIREHOOK_ATTACH_INTERFACE: {

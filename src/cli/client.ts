@@ -23,14 +23,21 @@ export interface Answer {
  *
  * @param socket - path of the control socket
  * @param body - of the request
+ * @param timeoutMs - how long the answer may take
  * @throws {@link FirehookError} FIREHOOK_CONTROL_UNREACHABLE when nobody answers there,
  * FIREHOOK_PERMISSION when the socket may not be used
  */
-export function ask(socket: string, method: 'GET' | 'POST', path: string, body = ''): Promise<Answer> {
+export function ask(
+  socket: string,
+  method: 'GET' | 'POST',
+  path: string,
+  body = '',
+  timeoutMs = TIMEOUT_MS,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const unreachable = (why: string, cause?: unknown): void =>
       reject(new FirehookError('FIREHOOK_CONTROL_UNREACHABLE', `${socket}: ${why}`, { cause }));
-    const query = request({ socketPath: socket, method, path, timeout: TIMEOUT_MS }, (response) => {
+    const query = request({ socketPath: socket, method, path, timeout: timeoutMs }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (part: string) => {
@@ -46,7 +53,7 @@ export function ask(socket: string, method: 'GET' | 'POST', path: string, body =
         }
       });
     });
-    query.on('timeout', () => query.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+    query.on('timeout', () => query.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
     query.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EACCES' || error.code === 'EPERM') {
         reject(new FirehookError('FIREHOOK_PERMISSION', `${socket} (control.mode says who may ask)`, { cause: error }));

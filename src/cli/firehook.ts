@@ -100,9 +100,12 @@ async function main(): Promise<void> {
       }),
   );
   program.addCommand(
-    askCommand('reload', 'not in this version').action(() => {
-      throw new FirehookError('FIREHOOK_USAGE', 'reload: not in this version', { advice: 'restart firehookd' });
-    }),
+    askCommand('reload', 'load configuration and hooks anew, without a packet lost or unhooked').action(
+      async (options: AskOptions) => {
+        const { reload } = await import('./reload.ts');
+        await reload(options);
+      },
+    ),
   );
   program.addCommand(
     new Command('replay')

@@ -72,7 +72,7 @@ async function main(): Promise<void> {
   const loaded = { config, warnings: [...warnings, ...kernelWarnings(config)] };
   if (options.undo === true) await undo(loaded);
   else if (options.check === true) await check(options.config, loaded, options.interfaces);
-  else await run(options.config, loaded);
+  else await run(options.config, loaded, reading);
 }
 
 /** Says every problem of a file, one a line, not the first alone. */
@@ -92,7 +92,7 @@ const STDERR = 2;
 /** How long a reader of the log that stands still may delay the end. */
 const LAST_LINES_MS = 1_000;
 
-async function run(file: string, { config, warnings }: LoadedConfig): Promise<void> {
+async function run(file: string, { config, warnings }: LoadedConfig, reading: LoadOptions): Promise<void> {
   assertRoot('firehookd changes nftables and links');
   const native = loadNative();
   const queue = new LogQueue((bytes) => native.writeNow(STDERR, bytes));
@@ -105,12 +105,18 @@ async function run(file: string, { config, warnings }: LoadedConfig): Promise<vo
     configFolder: path.dirname(path.resolve(file)),
     warnings,
     log,
+    readConfig: () => {
+      const again = loadConfig(file, reading);
+      return { config: again.config, warnings: [...again.warnings, ...kernelWarnings(again.config)] };
+    },
     plumbing: new KernelPlumbing(ownTraffic(config)),
     lockFanoutGroup: (id) => takeNamespaceLock(`fanout-${id}`),
     logLinesLost: () => queue.lost,
   });
   endOnSurprise(log, supervisor);
   ignoreStraySignals(log);
+  // What came of it is in the log. A hangup of the terminal would be one more reload, which changes nothing.
+  process.on('SIGHUP', () => void supervisor.reload().catch(() => undefined));
   let isStarted = false;
   let stopWanted = false;
   const stop = (): void => {
@@ -130,12 +136,10 @@ async function run(file: string, { config, warnings }: LoadedConfig): Promise<vo
 }
 
 /**
- * What is no order to stop stops nothing. By default a hangup and SIGUSR2 would end the daemon, and SIGUSR1 would open Node's
+ * What is no order to stop stops nothing. By default SIGUSR2 would end the daemon, and SIGUSR1 would open Node's
  * debugger on a port of the machine, by which any local user could become root.
  */
 function ignoreStraySignals(log: Logger): void {
-  // A hangup means the terminal went away, not that the network should be unprotected.
-  process.on('SIGHUP', () => log.warn('SIGHUP ignored: reload is not in this version.'));
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
     process.on(signal, () => log.warn(`${signal} ignored: it has no meaning here.`));
   }

@@ -5,10 +5,11 @@
  *   GET  /status /stats /hooks /pool       200
  *   POST /breaker                          opens or closes the breaker of a hook
  *   POST /devices                          a request to a device of a driver, where control.devices is true
- *   POST /reload                           501: not in this version
+ *   POST /reload                           200: what is in force now; 409: why it is what it was
  * ```
- * Rule: it only answers. Nothing a client sends changes a packet's fate, unless the operator lets it ask the drivers or has hooks
- * taken out for their faults, and nothing it sends can end the daemon. The file mode of the socket says who may ask.
+ * Rule: it only answers. Nothing a client sends changes a packet's fate, but that the operator's own files are read again, that hooks are taken
+ * out for their faults or brought back, and what the operator lets it ask the drivers. Nothing it sends can end the daemon. The file mode of
+ * the socket says who may ask.
  *
  * @module
  */
@@ -17,7 +18,7 @@ import { chmodSync, existsSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import path from 'node:path';
-import { FirehookError } from '../errors.ts';
+import { FirehookError, isFirehookError } from '../errors.ts';
 import { printableJson } from '../telemetry/printable.ts';
 import { MAX_BREAKER_OCTETS } from './breaker-control.ts';
 import { MAX_REQUEST_OCTETS } from './device-control.ts';
@@ -28,6 +29,8 @@ export interface ControlReports {
   stats(): object | Promise<object>;
   hooks(): object | Promise<object>;
   pool(): object | Promise<object>;
+  /** Loads the configuration anew. @throws FirehookError why not */
+  reload(): Promise<object>;
   /** A request to a device of a driver. @returns HTTP status and body */
   devices(body: string): Promise<[number, object]>;
   /** What is to become of the breaker of a hook. @returns HTTP status and body */
@@ -152,11 +155,12 @@ async function route(wanted: string, body: string, reports: ControlReports): Pro
       case 'POST /breaker':
         return reports.breaker(body);
       case 'POST /reload':
-        return [501, { error: 'not in this version' }];
+        return [200, await reports.reload()];
       default:
         return [404, { error: 'there are GET /status, /stats, /hooks and /pool' }];
     }
   } catch (error) {
+    if (isFirehookError(error)) return [409, { error: error.message, code: error.code, exitCode: error.exitCode }];
     return [500, { error: error instanceof Error ? error.message : String(error) }];
   }
 }

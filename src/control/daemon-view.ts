@@ -76,6 +76,10 @@ export interface DaemonView {
   readonly ways: readonly Way[];
   readonly rings: readonly RingPlan[];
   readonly hooks: readonly HookInfo[];
+  /** Counts the configurations that have been in force; 1 is that of the start. */
+  readonly generation: number;
+  /** When a reload was asked for last, on the clock of `performance.now`, and why it was refused; null when none was. */
+  readonly lastReload: { readonly atMs: number; readonly error: string | null } | null;
   readonly tables: readonly TableView[];
   readonly totals: Totals;
   /** Where events of hooks go; null where nobody writes them down. */
@@ -85,6 +89,12 @@ export interface DaemonView {
   readonly logLinesLost: number;
   /** Opens or closes the breaker of a hook, in all lanes and the next ones. @returns how many run */
   setBreaker(hook: string, isOpen: boolean): number;
+  /**
+   * Loads the configuration anew.
+   *
+   * @throws FirehookError why not; what was in force still is
+   */
+  reload(): Promise<object>;
   /** What the kernel has counted at the ports of the running ways, by `${ifindex} in` and `${ifindex} out`. */
   counters(): Promise<ReadonlyMap<string, PortCounters>>;
 }

@@ -46,6 +46,10 @@ export interface HealthReport {
 /** `firehook status`. */
 export interface StatusReport {
   readonly state: string;
+  /** Counts the configurations that have been in force; 1 is that of the start. */
+  readonly generation: number;
+  /** Null when none was asked for. */
+  readonly lastReload: { readonly secondsAgo: number; readonly error: string | null } | null;
   readonly health: HealthReport;
   readonly version: string;
   readonly pid: number;
@@ -234,6 +238,11 @@ export class Reports implements ControlReports {
     this.#daemon = daemon;
   }
 
+  /** {@inheritDoc ControlReports.reload} */
+  reload(): Promise<object> {
+    return this.#daemon.reload();
+  }
+
   /** {@inheritDoc ControlReports.status} */
   status(): StatusReport {
     const daemon = this.#daemon;
@@ -242,6 +251,11 @@ export class Reports implements ControlReports {
     const steals = config.attach.some((attach) => !('tap' in attach));
     return {
       state: daemon.state,
+      generation: daemon.generation,
+      lastReload:
+        daemon.lastReload === null
+          ? null
+          : { secondsAgo: secondsSince(daemon.lastReload.atMs), error: daemon.lastReload.error },
       health: this.#health(),
       version,
       pid: process.pid,

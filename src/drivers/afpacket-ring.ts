@@ -85,6 +85,7 @@ function viewFrom(memory: ArrayBuffer, start: number, slot: number): FrameBuffer
  * Takes over the ring of a port.
  *
  * @param fenceFd - for a port that is fenced; without it such a port would send frames twice, and is refused
+ * @param isSuccessor - another process reads it at the moment
  */
 export function adoptRing(
   native: NativeModule,
@@ -92,9 +93,10 @@ export function adoptRing(
   device: LiveDevice,
   { fd, slots }: AfpacketSockets['rings'][number],
   fenceFd: number | undefined,
+  isSuccessor: boolean,
 ): NativeRing {
   return guarded(device, () => {
-    const ring = native.adoptRing(fd, SLOT_OCTETS, slots, OVERFLOW_COUNT);
+    const ring = native.adoptRing(fd, SLOT_OCTETS, slots, OVERFLOW_COUNT, isSuccessor);
     if (!isFenced) return ring;
     try {
       if (fenceFd === undefined || !Number.isInteger(fenceFd) || fenceFd < 0) throw new Error('it needs the fence');

@@ -31,6 +31,7 @@ import {
   type DriverPort,
   type DriverStats,
   type FrameSink,
+  type InputPlace,
   OFFLOAD_OCTETS,
 } from './contract.ts';
 import { FRAME_CHECKSUM_PARTIAL, FRAME_SEGMENT, FRAME_SUPER, Frame, type FrameBuffer } from './frame.ts';
@@ -47,6 +48,8 @@ export interface AfpacketOptions {
   readonly sockets?: AfpacketSockets;
   /** Descriptor of the fence's file, for ports that are fenced; borrowed. */
   readonly fenceFd?: number;
+  /** The sockets are read by another process, until {@link AfpacketDriver.goOn}. @defaultValue false */
+  readonly isSuccessor?: boolean;
 }
 
 /** Numbers of a frame in the array that the addon fills. */
@@ -138,7 +141,10 @@ export class AfpacketDriver implements Driver {
         this.#outlets[id] = sender === undefined ? null : new Outlet(native.adoptSender(sender.fd));
         const ring = sockets.rings.find((one) => one.port === id);
         if (capture === null || ring === undefined) continue;
-        const inlet = new Inlet(port, adoptRing(native, port, capture, ring, options.fenceFd));
+        const inlet = new Inlet(
+          port,
+          adoptRing(native, port, capture, ring, options.fenceFd, options.isSuccessor === true),
+        );
         this.#inlets.push(inlet);
         this.#inletOfPort[id] = inlet;
         if (sender === undefined && port.direction !== 'any') this.#looking.push({ inlet, device: capture, port });
@@ -284,6 +290,34 @@ export class AfpacketDriver implements Driver {
     const inlet = this.#inlet ?? this.#source;
     if (inlet === null) return;
     for (const outlet of this.#outlets) if (outlet != null) this.#flush(outlet, inlet);
+  }
+
+  /** {@inheritDoc Driver.leave} */
+  leave(): InputPlace | null {
+    if (this.#inlet !== null || this.#stopped) return null;
+    const rings: InputPlace['rings'][number][] = [];
+    for (const { ring, port } of this.#inlets) {
+      const left = this.#native.leaveRing(ring);
+      if (left === null) {
+        this.#goOnWith(rings);
+        return null;
+      }
+      const [next, unread, epoch, stale] = left;
+      rings.push({ port, next, unread, epoch, stale });
+    }
+    return { rings };
+  }
+
+  /** {@inheritDoc Driver.goOn} */
+  goOn({ rings }: InputPlace): boolean {
+    return rings.length === this.#inlets.length && this.#goOnWith(rings);
+  }
+
+  #goOnWith(rings: InputPlace['rings']): boolean {
+    return rings.every(({ port, next, unread, epoch, stale }) => {
+      const inlet = this.#inletOfPort[port];
+      return inlet !== undefined && this.#native.goOnWithRing(inlet.ring, next, unread, epoch, stale);
+    });
   }
 
   /** {@inheritDoc Driver.stats} */

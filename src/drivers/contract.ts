@@ -75,6 +75,21 @@ export interface DriverStats {
   readonly epoch?: number;
 }
 
+/** Where the reader of a ring stands between two batches; see `NativeModule.leaveRing`. */
+export interface RingPlace {
+  readonly port: number;
+  readonly next: number;
+  readonly unread: number;
+  readonly epoch: number;
+  readonly stale: number;
+}
+
+/** Where a driver stands in its inputs. Plain data: another process goes on from there. */
+export interface InputPlace {
+  /** Empty where what comes in is switched over instead. */
+  readonly rings: readonly RingPlace[];
+}
+
 /** A source and sink of frames. */
 export interface Driver {
   readonly name: string;
@@ -122,6 +137,29 @@ export interface Driver {
   resume?(frame: Frame, offload: Uint8Array): void;
   /** What was transmitted since {@link Driver.resume} is out, or was told to be lost. */
   endResumed?(): void;
+  /**
+   * Of a driver whose ring no other process can go on with: a successor that is opened from now on gets no frames until it takes them.
+   *
+   * @throws Error where there can be no successor, and why
+   */
+  keepInput?(): void;
+  /**
+   * To be called by such a successor: the frames that come from now on are its own, and wait. What came before stays with the driver that was
+   * there.
+   *
+   * @throws Error of the system where the kernel refuses; nothing has changed then
+   */
+  takeInput?(): void;
+  /** Takes {@link Driver.takeInput} back. What has come meanwhile is lost. */
+  returnInput?(): void;
+  /**
+   * Hands out no more than what the successor does not get; sends go on. To be called between two batches.
+   *
+   * @returns where the successor goes on; null where that cannot be, and the driver goes on as before
+   */
+  leave?(): InputPlace | null;
+  /** Goes on where the driver of another process has left, or after an own {@link Driver.leave} that came to nothing. @returns false for a place that there is not */
+  goOn?(place: InputPlace): boolean;
   stats(): DriverStats;
   /** Gives everything back. Idempotent. */
   stop(): void;

@@ -15,16 +15,21 @@
  * - `inject` sends the whole Buffer it is given: one subarray per length is kept;
  * - a handle that only sends must not capture: its filter matches nothing.
  *
+ * Its ring cannot be handed to another process. So each capture is a member of a group in which every frame goes to one member, its own where it is
+ * alone; a successor joins, has the frames sent to itself between two of them, and what came before stays with the one that was there.
+ *
  * Rule: no allocation per packet. Frames wait in the kernel's buffers until `start`. Handles are opened with root's rights
  * and go on working after the process dropped them.
  *
  * @module
  */
 
+import { fstatSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-
 import { FirehookError } from '../errors.ts';
-import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameSink } from './contract.ts';
+import { loadNative } from '../native/load-native.ts';
+import type { NativeModule } from '../native/native.d.ts';
+import type { Driver, DriverCapabilities, DriverPort, DriverStats, FrameSink, InputPlace } from './contract.ts';
 import { withSendGroup } from './effective-group.ts';
 import { Frame } from './frame.ts';
 import type { LivePortOptions } from './live-port.ts';
@@ -35,6 +40,10 @@ export interface PcapOptions {
   readonly ports: readonly LivePortOptions[];
   /** Kernel buffer of each capture, in MiB. @defaultValue 32 */
   readonly bufferMiB?: number;
+  /** Groups of 16 bits by port, in which a successor can take over; see native/input-switch.h. @defaultValue there is none */
+  readonly groups?: ReadonlyMap<number, number>;
+  /** Frames go to another process, until {@link PcapDriver.takeInput}. @defaultValue false */
+  readonly isSuccessor?: boolean;
 }
 
 /** Packets of one dispatch after which the other handles get their turn, and again after as many. */
@@ -115,12 +124,19 @@ export class PcapDriver implements Driver {
   #fail: ((error: unknown) => void) | null = null;
   #stopped = false;
   #watch: NodeJS.Timeout | null = null;
+  /** Nothing more is handed out: a successor gets what comes. */
+  #hasLeft = false;
+  /** Null where there are no groups. */
+  readonly #native: NativeModule | null;
+  /** Why no successor can take over; '' where one can. */
+  switchProblem = '';
 
   constructor(pcap: PcapBinding, options: PcapOptions) {
     const longest = Math.max(...options.ports.map(({ captureLength }) => captureLength)) + TAG_ROOM;
     this.#frame = Buffer.alloc(longest);
     this.#handed = new Frame(this.#frame);
     const bufferSize = (options.bufferMiB ?? 32) * MIB;
+    this.#native = (options.groups?.size ?? 0) === 0 ? null : loadNative();
     this.ports = options.ports.map((port) => ({
       id: port.id,
       linktype: LINKTYPE_ETHERNET,
@@ -135,7 +151,9 @@ export class PcapDriver implements Driver {
         const filter = port.direction === 'any' ? '' : port.direction;
         const device = port.capture.name;
         // Also a handle that captures: at the far end of a detour the same one sends.
+        const before = this.#native === null ? null : socketsOfProcess();
         withSendGroup(() => open(capture.session, device, filter, bufferSize, snaplen, () => this.#onPacket(capture)));
+        if (before !== null) this.#join(capture, before, options.groups?.get(port.id));
         capture.session.read_callback = () => {
           capture.isCalled = true;
           this.#dispatch(capture);
@@ -150,6 +168,72 @@ export class PcapDriver implements Driver {
         this.#senders[port.id] = sender;
       }
     }
+  }
+
+  /** Finds the socket of a capture, and has it share the device. */
+  #join(capture: Capture, before: ReadonlySet<number>, group: number | undefined): void {
+    const opened = [...socketsOfProcess()].filter((fd) => !before.has(fd));
+    const [fd] = opened;
+    if (group === undefined || fd === undefined || opened.length > 1) {
+      this.switchProblem ||= `${capture.device}: its socket was not found`;
+      return;
+    }
+    try {
+      this.#native?.joinSwitch(fd, group);
+      capture.fd = fd;
+    } catch (error) {
+      // A device that is down takes part in nothing before Linux 6.14.
+      this.switchProblem ||= `${capture.device}: ${(error as Error).message}`;
+    }
+  }
+
+  /** {@inheritDoc Driver.takeInput} */
+  takeInput(): void {
+    // What it got before it had joined was the other one's as well.
+    for (const capture of this.#captures) this.#empty(capture);
+    this.#turn(1);
+  }
+
+  /** {@inheritDoc Driver.returnInput} */
+  returnInput(): void {
+    this.#turn(0);
+  }
+
+  /** {@inheritDoc Driver.keepInput} */
+  keepInput(): void {
+    this.#turn(0);
+  }
+
+  #turn(member: number): void {
+    if (this.#native === null) throw new Error('its ports have no groups');
+    if (this.switchProblem !== '') throw new Error(this.switchProblem);
+    for (const { fd } of this.#captures) this.#native.turnSwitch(fd, member);
+  }
+
+  /** Reads what is there and hands out none of it. */
+  #empty(capture: Capture): void {
+    const sink = this.#sink;
+    this.#sink = null;
+    try {
+      capture.session.dispatch(this.#frame, this.#headerBytes);
+    } finally {
+      this.#sink = sink;
+    }
+  }
+
+  /** {@inheritDoc Driver.leave} */
+  leave(): InputPlace | null {
+    if (this.#stopped || this.#sink === null || this.#captures.some(({ isDispatching }) => isDispatching)) return null;
+    // The kernel gives these rings no more frames: one look at each is the last.
+    for (const capture of this.#captures) this.#dispatch(capture);
+    this.#hasLeft = true;
+    return { rings: [] };
+  }
+
+  /** {@inheritDoc Driver.goOn} */
+  goOn({ rings }: InputPlace): boolean {
+    this.#hasLeft = false;
+    return rings.length === 0;
   }
 
   /** {@inheritDoc Driver.start} */
@@ -200,7 +284,7 @@ export class PcapDriver implements Driver {
   }
 
   #dispatch(capture: Capture): void {
-    if (capture.isDispatching || this.#stopped) return;
+    if (capture.isDispatching || this.#stopped || this.#hasLeft) return;
     capture.isDispatching = true;
     capture.sinceTurn = 0;
     let result: number;
@@ -296,6 +380,8 @@ class Capture {
   readonly session: NativeSession;
   readonly port: number;
   readonly device: string;
+  /** Of its socket, where it shares the device; -1 where it does not. */
+  fd = -1;
   isDispatching = false;
   /** True when the event loop has called for it since the last look. */
   isCalled = false;
@@ -349,6 +435,21 @@ function open(
     throw new FirehookError('FIREHOOK_DRIVER_OPEN', `${device}: its frames have no Ethernet header`, {
       interfaceName: device,
     });
+  }
+}
+
+/** Descriptors of sockets that this process has: libpcap does not say the number of its own. */
+function socketsOfProcess(): Set<number> {
+  const numbers = readdirSync('/proc/self/fd').map(Number);
+  return new Set(numbers.filter((fd) => isSocket(fd)));
+}
+
+function isSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket();
+  } catch {
+    // The descriptor by which the folder was read.
+    return false;
   }
 }
 

@@ -98,6 +98,20 @@ export class FlowKey {
   }
 
   /**
+   * Takes over the words of a key that was loaded elsewhere.
+   *
+   * @param at - where they begin in `words`
+   * @returns false where they are those of no key
+   */
+  restore(words: Int32Array, at: number): boolean {
+    const version = ((words[at + KEY_PROTOCOL] as number) >>> 8) & 0xff_ffff;
+    if (version !== 4 && version !== 6) return false;
+    this.isLong = version === 6;
+    for (let word = 0; word < KEY_WORDS; word++) this.words[word] = words[at + word] as number;
+    return true;
+  }
+
+  /**
    * Loads the key of a datagram. Cost: O(1), no allocation.
    *
    * @param offset - octet of `bytes` where the datagram starts

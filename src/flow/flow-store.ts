@@ -39,6 +39,8 @@ import type { FlowKey } from './flow-key.ts';
 import { KEY_LOWER_REST, KEY_PROTOCOL, KEY_WORDS } from './flow-key.ts';
 import { FlowLists } from './flow-lists.ts';
 import {
+  ANSWERED,
+  BEGUN,
   CLASS_MASK,
   FIRST_MS,
   FlowRecords,
@@ -46,6 +48,7 @@ import {
   HASH,
   IN_USE,
   KIND_SHIFT,
+  LAST_MS,
   MOST_FLOWS,
   NEWER,
   OLDER,
@@ -259,6 +262,58 @@ export class FlowStore {
     return ended;
   }
 
+  /**
+   * Calls back with each flow, those of a class in order of use, the longest unused first.
+   *
+   * @param visit - must not change the store; false ends it
+   */
+  walk(visit: (index: number) => boolean): void {
+    for (let ofClass = 0; ofClass < CLASSES; ofClass++) {
+      for (let index = this.#lists.oldest(ofClass); index !== NONE; ) {
+        if (!visit(index)) return;
+        index = this.#words[index * RECORD_WORDS + NEWER] as number;
+      }
+    }
+  }
+
+  /**
+   * Takes over a flow of another table, as its record says. It counts as made there. Flows of a class have to come in order of use.
+   *
+   * @param key - its key, which no flow here has
+   * @param words - its record; nothing in it is believed but numbers that can be any
+   * @param at - first word of it
+   * @param shiftMs - what to add to its times
+   * @returns its index; -1 where there is no room, or its class is none
+   */
+  restore(key: FlowKey, hash: number, words: Int32Array, at: number, shiftMs: number): number {
+    if (this.#free === this.most) return NONE;
+    const index = this.#takeFree();
+    const base = index * RECORD_WORDS;
+    const own = this.#words;
+    const generation = own[base + GENERATION] as number;
+    for (let word = 0; word < RECORD_WORDS; word++) own[base + word] = words[at + word] as number;
+    for (let word = 0; word < KEY_WORDS; word++) own[base + word] = key.words[word] as number;
+    const status = own[base + STATUS] as number;
+    own[base + STATUS] = (status & (CLASS_MASK | SWAPPED | ANSWERED | BEGUN)) | IN_USE;
+    own[base + HASH] = hash;
+    own[base + GENERATION] = generation;
+    const doubles = this.#doubles;
+    const books = index * RECORD_DOUBLES;
+    for (let place = PACKETS; place < FIRST_MS; place++)
+      doubles[books + place] = countOf(doubles[books + place] as number);
+    for (const place of [FIRST_MS, LAST_MS, USED_MS]) {
+      const nowMs = this.#now[place === USED_MS ? NOW : CALLER] as number;
+      const ms = (doubles[books + place] as number) + shiftMs;
+      doubles[books + place] = Number.isFinite(ms) ? Math.min(ms, nowMs) : nowMs;
+    }
+    for (let column = 0; column < this.#floats.length; column++) (this.#floats[column] as Float64Array)[index] = 0;
+    for (let column = 0; column < this.#integers.length; column++) (this.#integers[column] as Int32Array)[index] = 0;
+    this.#index.add(index);
+    this.#lists.append(index, status & CLASS_MASK);
+    this.size += 1;
+    return index;
+  }
+
   /** Ends a flow. @returns false when the index holds none */
   remove(index: number): boolean {
     if (!this.records.isInUse(index)) return false;
@@ -351,4 +406,9 @@ export class FlowStore {
     this.end(index, reason);
     return true;
   }
+}
+
+/** A number of packets or octets; 0 for what is none. */
+function countOf(number: number): number {
+  return number >= 0 && number <= Number.MAX_SAFE_INTEGER ? number : 0;
 }

@@ -248,6 +248,24 @@ export class FlowTable {
     return this.direction | (this.isRelated << 1) | (this.isInvalid << 2) | (this.missing << 3);
   }
 
+  /** Calls back with each flow; see {@link FlowStore.walk}. */
+  walk(visit: (index: number) => boolean): void {
+    this.#store.walk(visit);
+  }
+
+  /**
+   * Takes over a flow of another table; see {@link FlowStore.restore}. To be called after {@link FlowTable.tick}.
+   *
+   * @returns its index; -1 where there is no room, its record is none, or the flow is there already
+   */
+  restore(words: Int32Array, at: number, shiftMs: number): number {
+    const key = this.#key;
+    if (!key.restore(words, at)) return NONE;
+    const hash = key.hash();
+    if (this.#store.find(key, hash) >= 0) return NONE;
+    return this.#store.restore(key, hash, words, at, shiftMs);
+  }
+
   /** Ends a flow. @returns false when the index holds none */
   remove(index: number): boolean {
     return this.#store.remove(index);

@@ -32,7 +32,7 @@ const HEAD_KEYS = [
   ...['name', 'api', 'priority', 'filter', 'flows', 'stream', 'hold', 'tables'],
   ...['options', 'needs', 'checkable', 'setup'],
 ];
-const HANDLER_KEYS = ['onPacket', 'onFlow', 'onStream', 'onFlowEnd', 'teardown'];
+const HANDLER_KEYS = ['onPacket', 'onFlow', 'onStream', 'onFlowEnd', 'onLeave', 'adopt', 'teardown'];
 
 const HOLD_KEYS: readonly (keyof HoldRule)[] = ['packets', 'mib', 'timeoutMs', 'onTimeout'];
 /** Super-frames of 65,535 packets. */
@@ -237,7 +237,10 @@ function checkHandlerTypes(module: Module, handlers: Handlers, prefix: string): 
   if (onFlow !== undefined) checkSynchronous(module, `${prefix}onFlow`, onFlow);
   if (onStream !== undefined) checkSynchronous(module, `${prefix}onStream`, onStream);
   if (onFlowEnd !== undefined) checkSynchronous(module, `${prefix}onFlowEnd`, onFlowEnd);
-  if (handlers.teardown !== undefined && typeof handlers.teardown !== 'function')
+  const { onLeave, adopt, teardown } = handlers;
+  if (onLeave !== undefined) checkSynchronous(module, `${prefix}onLeave`, onLeave);
+  if (adopt !== undefined) checkSynchronous(module, `${prefix}adopt`, adopt);
+  if (teardown !== undefined && typeof teardown !== 'function')
     refuseHook(module, `${prefix}teardown: is not a function`);
 }
 

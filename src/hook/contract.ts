@@ -363,6 +363,20 @@ export interface Handlers {
   onStream?(stream: Stream): StreamVerdict;
   /** A flow ends; it may be any flow of the lane, also one whose packets a filter kept from the hook. */
   onFlowEnd?(flow: EndedFlow): void;
+  /**
+   * The configuration is loaded anew, and another lane takes the place of this one. Called after the last packet and before `teardown`.
+   *
+   * @returns what `adopt` of the hook of that name gets there: anything that `structuredClone` takes, 16 MiB at most. Flows with their columns and
+   * tables of scope `daemon` go over by themselves; timers are the new lane's own.
+   */
+  onLeave?(): unknown;
+  /**
+   * Called after `setup` and before the first packet, where this lane takes the place of another one whose `onLeave` has returned something.
+   *
+   * @param state - a copy. The hook there may have been another version of this one: look at what it is. A throw is a fault of the hook, which
+   * goes on without.
+   */
+  adopt?(state: unknown): void;
   /** Called once after the last packet. */
   teardown?(): void;
   /** The packets it is called with, where that follows from the options. Not beside a `filter` of the definition. */
@@ -436,9 +450,11 @@ export interface HookHead<Options> {
    */
   readonly needs?: HookNeeds | ((options: Options) => HookNeeds);
   /**
-   * Whether `setup` may be called where no packet will follow but those of a trial: by `--check`, and before each start.
+   * Whether `setup` may be called where no packet will follow but those of a trial: by `--check`, and before each start. Say true where it does
+   * nothing that is seen outside, such as speaking to a server; the trial then finds what is wrong with the hook before a packet does. A hook without
+   * `setup` is always tried. Replay and `firehook/testing` are no checks: they set up each hook.
    *
-   * @defaultValue true, and false where it needs the network
+   * @defaultValue false
    */
   readonly checkable?: boolean;
 }
@@ -451,6 +467,8 @@ export interface InstanceHook<Options> extends HookHead<Options> {
   readonly onFlow?: never;
   readonly onStream?: never;
   readonly onFlowEnd?: never;
+  readonly onLeave?: never;
+  readonly adopt?: never;
   readonly teardown?: never;
 }
 

@@ -28,6 +28,8 @@ const ACTIVITIES = [
   'teardown',
   'its device',
   'a gauge',
+  'onLeave',
+  'adopt',
 ] as const;
 
 /** What a hook can be doing, as it stands in a sentence. */

@@ -39,13 +39,21 @@ import { becomeUser } from './become-user.ts';
 import { deniedLine } from './denied-line.ts';
 import type { DatagramSender } from './egress.ts';
 import { widenInlining } from './engine.ts';
+import { LaneHandover } from './handover.ts';
 import type { SharedMemory } from './hook-tables.ts';
 import { Lane } from './lane.ts';
 import { LaneTables } from './lane-tables.ts';
 import { LEDGER_WIDTH } from './ledger.ts';
 import { hookLine, type LoadedChain, loadChain } from './load-chain.ts';
 import type { LocalRoute } from './local-table.ts';
-import { type DeviceRequest, type LaneSpec, MAX_FAILURE, type TableVersion, type ToLane } from './messages.ts';
+import {
+  type DeviceRequest,
+  type HandoverStep,
+  type LaneSpec,
+  MAX_FAILURE,
+  type TableVersion,
+  type ToLane,
+} from './messages.ts';
 import { endWithParent } from './orphan-guard.ts';
 import { PassThrough } from './pass-through.ts';
 import { ProgressWriter, progressOctets, sharedOctets } from './progress.ts';
@@ -70,6 +78,8 @@ const EVENTS_FD = 8;
 const MOST_DESCRIPTORS = 1024;
 /** How often an idle lane shows that it is alive. */
 const IDLE_PROGRESS_MS = 50;
+/** How long a lane that has left may have packets that wait. */
+const LONGEST_RETIREMENT_MS = 10_000;
 /** Lines a second that hooks and hook faults may write to the log. */
 const HOOK_LINES_PER_SECOND = 5;
 
@@ -86,6 +96,9 @@ let setBreaker: (hook: string, isOpen: boolean) => void = () => undefined;
 
 /** The first thing that is heard is the spec, with which there is somebody who takes them. */
 let takeTable: (version: TableVersion) => void = () => undefined;
+/** There is one from the moment when it is ready. */
+let handover: LaneHandover | null = null;
+let retire = (): void => stopLane();
 
 widenInlining();
 process.on('SIGINT', () => undefined);
@@ -104,6 +117,8 @@ channel.on('data', (text: string) => {
     else if (message.type === 'table') takeTable(message);
     else if (message.type === 'ask') answer(message);
     else if (message.type === 'breaker') setBreaker(message.hook, message.isOpen);
+    else if (message.type === 'handover') takeStep(message);
+    else if (message.type === 'retire') retire();
     else run(message.spec).catch(fail);
   }
 });
@@ -123,6 +138,8 @@ async function run(spec: LaneSpec): Promise<void> {
   const memory = spec.hasEvents ? loadNative().mapMemory(EVENTS_FD, RING_OCTETS) : null;
   const tables = mapTables(spec);
   const shared = mapShared(spec);
+  // Hooks have it out of reach as soon as the process is confined.
+  const native = loadNative();
   const routes = confine(spec);
   const notes = new FaultNotes();
   if (spec.mode === 'try') guardMembers();
@@ -173,6 +190,7 @@ async function run(spec: LaneSpec): Promise<void> {
       isOpen,
     );
   };
+  const blameFor = loaded.blameFor;
   drivers = chain.hooks.flatMap(({ name, owner = -1 }) => {
     const door = loaded.drivers.get(name);
     return door === undefined ? [] : [{ owner, door }];
@@ -209,11 +227,20 @@ async function run(spec: LaneSpec): Promise<void> {
     events,
     driverStats: () => driver.stats(),
   });
+  let retiredMs = Number.POSITIVE_INFINITY;
   const timer = setInterval(() => {
-    lane.onIdle();
+    made.onIdle();
     readGauges();
-    progress.writeAll(lane.packets);
+    progress.writeAll(made.packets);
+    if (retiredMs !== Number.POSITIVE_INFINITY) endWhenEmpty();
   }, IDLE_PROGRESS_MS);
+  const endWhenEmpty = (): void => {
+    if (made.waiting === 0 || performance.now() - retiredMs >= LONGEST_RETIREMENT_MS) stopLane();
+  };
+  retire = () => {
+    retiredMs = performance.now();
+    endWhenEmpty();
+  };
   lane.reportTo(progress);
   if (verifier !== null)
     log.warn(`The verifier is on, which is for the development of hooks: seed ${spec.verifier.seed}.`);
@@ -229,12 +256,35 @@ async function run(spec: LaneSpec): Promise<void> {
     progress.writeAll(lane.packets);
     process.exit(0);
   };
-  const kernelFilter = interests === null ? null : narrow(driver, interests, log);
-  const done = receive(driver, lane, sinkFor(lane, spec, driver, ledger));
+  /** Packets come from here on. @returns the filter of the kernel */
+  const begin = (): string | null => {
+    const kernelFilter = interests === null ? null : narrow(driver, interests, log);
+    receive(driver, made, sinkFor(made, spec, driver, ledger)).catch(fail);
+    return kernelFilter;
+  };
+  handover = new LaneHandover({
+    driver,
+    lane: made,
+    native,
+    socket: TABLES_FD,
+    estate: { chain, sources: spec.hooks, now: () => performance.now(), onFault: blameFor },
+    begin,
+  });
+  const kernelFilter = spec.isSuccessor ? null : begin();
   progress.writeAll(0);
   const rings = driver instanceof AfpacketDriver ? driver.rings : [];
   tell({ type: 'ready', hooks, metrics: metrics.definitions(chain.owners), rings, kernelFilter, tables: [] });
-  await done;
+}
+
+/** A step of a handover, and what came of it. */
+function takeStep({ id, ...step }: { readonly id: number } & HandoverStep): void {
+  try {
+    if (handover === null) throw new Error('it is not ready');
+    tell({ type: 'handed', id, error: null, ...handover.take(step) });
+  } catch (error) {
+    const text = (error instanceof Error ? error.message : String(error)).slice(0, MAX_FAILURE);
+    tell({ type: 'handed', id, error: text });
+  }
 }
 
 /** A lane without packets of its own: shows the hooks what is to be shown, and ends. */
@@ -316,9 +366,10 @@ function isSocket(fd: number): boolean {
   }
 }
 
-function openDriver({ ports, rings, sockets }: LaneSpec): Driver {
-  if (sockets === null) return openPcap({ ports });
-  return openAfpacket({ ports, rings, sockets: sockets.afpacket, fenceFd: FENCE_FD });
+function openDriver({ ports, rings, sockets, groups, isSuccessor }: LaneSpec): Driver {
+  if (sockets !== null)
+    return openAfpacket({ ports, rings, sockets: sockets.afpacket, fenceFd: FENCE_FD, isSuccessor });
+  return openPcap({ ports, isSuccessor, groups: new Map(groups.map(({ port, id }) => [port, id])) });
 }
 
 /** Each driver has the sender that needs nothing but what it needs itself; null where nothing is sent at all. */

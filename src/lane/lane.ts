@@ -303,8 +303,17 @@ export class Lane implements FrameSink {
     this.#isInBatch = true;
   }
 
+  /** Another lane has the packets and the flows: what time it is matters no more to those that are here. */
+  hasLeft = false;
+
+  /** Packets that wait. */
+  get waiting(): number {
+    return this.#waiting?.count ?? 0;
+  }
+
   /** To be called now and then while no frames come: what waits for time to pass goes on. */
   onIdle(): void {
+    if (this.hasLeft) return;
     if (this.#chain.tracksFlows && !this.#isInBatch) this.#chain.tick(this.#now());
   }
 

@@ -142,6 +142,8 @@ export interface LoadedChain {
   readGauges(): void;
   /** Counts and logs what a hook threw outside of its calls. @param owner - its place in the configuration, from 0 */
   blame(owner: number, error: unknown): void;
+  /** The same for what it did wrong otherwise. @param reason - continues "hook NAME" */
+  blameFor(owner: number, reason: string, error: unknown): void;
   /** Tables of daemon scope that the hooks asked for. */
   readonly tables: readonly TableDemand[];
   /** What the verifier made happen; null where it is off. */
@@ -272,6 +274,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     tables: tables.demands,
     verifier,
     blame: (owner, error) => blame(owner, 'threw outside onPacket', error),
+    blameFor: blame,
     teardown: () => {
       for (const timers of timersOf) timers.stop();
       // What they look at is gone afterwards.
@@ -412,7 +415,7 @@ async function setUp(hook: LoadedHook, options: LoadChainOptions, parts: Runtime
   options.log(
     'info',
     hook.name,
-    'was loaded and not tried, because its setup speaks to servers; checkable: true lets it',
+    'was loaded, its options checked, and not tried; write checkable: true into the hook if its setup may be called in a check',
   );
   return { ...hook, handlers: LOADED_ONLY };
 }

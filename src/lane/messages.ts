@@ -10,6 +10,8 @@
  *              ── breaker (of a hook, to be opened or closed) ──>
  *              ── ask (a device of a driver) ─────────>
  *              <──────────────────────── answered ────
+ *              ── handover (a step of it, in a reload) >
+ *              <────────────────────────── handed ────
  *              ── stop ───────────────────────────────>      then the lane ends; its last numbers are in the progress file
  * ```
  * Rule: plain data only. Nothing about packets goes this way: under flood no message would get through. What a lane may say
@@ -22,6 +24,7 @@ import type { HookFaultPolicy } from '../config/faults.ts';
 import type { LiveDriverName } from '../config/live-drivers.ts';
 import type { OptionPlaces } from '../config/option-places.ts';
 import type { AfpacketSockets, RingOptions } from '../drivers/afpacket-sockets.ts';
+import type { InputPlace } from '../drivers/contract.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import type { DatagramSockets } from '../drivers/queued-sender.ts';
 import type { HookBundle } from '../hook/bundle-hook.ts';
@@ -155,6 +158,10 @@ export interface LaneSpec {
   readonly flows: FlowSettings;
   /** A ring for events is there. */
   readonly hasEvents: boolean;
+  /** Another lane has the packets. */
+  readonly isSuccessor: boolean;
+  /** For `pcap`: groups in which a successor can take over the ports that capture. */
+  readonly groups: readonly { readonly port: number; readonly id: number }[];
   /** Most memory that the process may write to. */
   readonly memoryMiB: number;
   readonly verifier: VerifierSettings;
@@ -197,6 +204,40 @@ export const MAX_DEVICE_OCTETS = 32 * 1024;
 /** Characters of {@link MAX_DEVICE_OCTETS} in base64. */
 export const MAX_DEVICE_TEXT: number = Math.ceil(MAX_DEVICE_OCTETS / 3) * 4;
 
+/**
+ * What a lane is told while another one takes its place. Two lanes have a part in it: the one that has the packets, and its successor, which
+ * is ready and has none.
+ *
+ * ```
+ *   keep    has packets    no successor gets any until it takes them (before it is started)
+ *   take    successor      the packets that come from now on wait for it
+ *   leave   has packets    hands out what came before, writes down what it knows: the answer says where it stands
+ *   adopt   successor      takes over what the other one wrote down, and goes on
+ *   goOn    has left       something went wrong: it goes on itself
+ *   giveBack  successor    likewise: the packets are no longer its own
+ * ```
+ */
+export type HandoverStep =
+  | { readonly step: 'keep' | 'take' | 'giveBack' }
+  | { readonly step: 'leave'; readonly memory: EstateMemory }
+  | { readonly step: 'adopt'; readonly place: InputPlace; readonly memory: EstateMemory; readonly size: EstateSize }
+  | { readonly step: 'goOn'; readonly place: InputPlace };
+
+/** Memory in which a lane leaves what it knows; its descriptor comes as that of a table does, before the step. */
+export interface EstateMemory {
+  /** Number that comes with the descriptor; no table has it. */
+  readonly id: number;
+  readonly octets: number;
+}
+
+/** Octets of it that are written. */
+export interface EstateSize {
+  /** What hooks hand on. */
+  readonly hooks: number;
+  /** Flows, behind it. */
+  readonly flows: number;
+}
+
 /** From supervisor to lane. */
 export type ToLane =
   | { readonly type: 'start'; readonly spec: LaneSpec }
@@ -204,6 +245,9 @@ export type ToLane =
   | ({ readonly type: 'table' } & TableVersion)
   | ({ readonly type: 'ask' } & DeviceRequest)
   | { readonly type: 'breaker'; readonly hook: string; readonly isOpen: boolean }
+  | ({ readonly type: 'handover'; readonly id: number } & HandoverStep)
+  /** It has left: it ends when nothing waits in it any more. */
+  | { readonly type: 'retire' }
   | { readonly type: 'stop' };
 
 /** Octets of the longest line of a lane, its newline not counted: `ready` with all metrics that there can be. */

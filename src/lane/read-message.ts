@@ -69,10 +69,44 @@ const laneTried = z.strictObject({
     .readonly(),
 });
 
+/** Counts that a double holds exactly. */
+const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+const laneHanded = z.strictObject({
+  type: z.literal('handed'),
+  id: z.int().min(0).max(MOST),
+  /** Why the step was not taken; null where it was. */
+  error: z.string().max(MAX_FAILURE).nullable(),
+  /** Of `leave`: where the successor goes on. */
+  place: z
+    .strictObject({
+      rings: z
+        .array(
+          z.strictObject({
+            port: z.int().min(0).max(MOST),
+            next: z.int().min(0).max(MOST),
+            unread: z.int().min(0).max(MOST),
+            epoch: count,
+            stale: z.int().min(0).max(MOST),
+          }),
+        )
+        .max(1024)
+        .readonly(),
+    })
+    .optional(),
+  /** Of `leave`: how much of its memory it has written. */
+  size: z.strictObject({ hooks: z.int().min(0).max(MOST), flows: z.int().min(0).max(MOST) }).optional(),
+  /** Of `adopt`: as in `ready`. */
+  kernelFilter: z.string().max(4096).nullable().optional(),
+  /** What the operator should know of it: a hook whose state was not handed on, and why. */
+  notes: z.array(z.string().max(1024)).max(64).readonly().optional(),
+});
+
 const fromLane = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('opened') }),
   laneReady,
   laneTried,
+  laneHanded,
   z.strictObject({
     type: z.literal('answered'),
     id: z.int().min(0).max(MOST),
@@ -92,6 +126,9 @@ const fromLane = z.discriminatedUnion('type', [
 
 /** What a driver answered. */
 export type DeviceAnswer = Extract<z.output<typeof fromLane>, { type: 'answered' }>;
+
+/** What came of a step of a handover. */
+export type LaneHanded = z.output<typeof laneHanded>;
 
 /** A lane that packets can come to. */
 export type LaneReady = z.output<typeof laneReady>;

@@ -42,8 +42,8 @@ export interface SetUpOptions {
 /**
  * Sets a hook up.
  *
- * @returns the hook with its handlers and the streams that it reads; null where it must not be set up now, in a check of a hook that speaks to
- * servers
+ * @returns the hook with its handlers and the streams that it reads; null where it must not be set up now, in a check of a hook with a
+ * `setup` that does not say `checkable: true`
  * @throws {@link FirehookError} FIREHOOK_HOOK_OPTIONS, FIREHOOK_HOOK_RIGHTS, FIREHOOK_HOOK_INVALID or FIREHOOK_HOOK_SETUP
  */
 export async function setUpHook(hook: DefinedLoaded, given: SetUpOptions): Promise<DefinedLoaded | null> {
@@ -53,7 +53,8 @@ export async function setUpHook(hook: DefinedLoaded, given: SetUpOptions): Promi
   const needs = needsOf(hook, options);
   checkGrants(hook, needs, source.allow, given.folder);
   given.makeTables?.(tablesOf(hook, options));
-  const isCheckable = definition.checkable ?? listOf(hook, 'network', needs.network).length === 0;
+  // Nobody but the author knows what a set-up does beside packets; without one there is nothing that could be done.
+  const isCheckable = definition.checkable === true || definition.setup === undefined;
   if (runtime.mode === 'check' && !isCheckable) return null;
   // Also of a promise that is never settled it can be said whose it is.
   const before = noteRunning(hook.owner, 'setup');

@@ -5,7 +5,7 @@
       "sources": [
         "addon.cc", "confine.cc", "confine-exports.cc", "packet-exports.cc", "datagram-exports.cc", "identity-exports.cc",
         "handover-exports.cc", "lease-exports.cc", "netlink-exports.cc", "system-exports.cc",
-        "datagram-sender.cc", "device.cc", "fence.cc", "fence-writer.cc", "handover.cc", "identity.cc", "lease.cc", "lock.cc", "memory.cc",
+        "datagram-sender.cc", "device.cc", "fence.cc", "fence-writer.cc", "handover.cc", "identity.cc", "input-switch.cc", "lease.cc", "lock.cc", "memory.cc",
         "netlink.cc", "poller.cc", "ring.cc", "send-messages.cc", "sender.cc", "write.cc"
       ],
       "cflags_cc": ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Wno-cast-function-type", "-fvisibility=hidden"],

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/if_packet.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -113,6 +114,14 @@ class Filter {
     When(call, body);
   }
 
+  /** Allows to set one option of a socket; what is said of the call later holds for all others. */
+  void AllowOption(uint32_t level, uint32_t option) {
+    When(SYS_setsockopt, {LoadOf(1), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, level, 0, 3), LoadOf(2),
+                          BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, option, 0, 1), Return(SECCOMP_RET_ALLOW),
+                          // The parts that follow look at the number of the call.
+                          BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))});
+  }
+
   /** Allows it when no bit of the mask is set in one argument. */
   void AllowWithout(uint32_t call, int argument, uint32_t mask) {
     When(call, {LoadOf(argument), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, mask, 0, 1), Refuse(EPERM), Return(SECCOMP_RET_ALLOW)});
@@ -214,6 +223,10 @@ std::vector<sock_filter> FilterFor(const std::vector<int>& sockets, bool byOther
       return body;
     }());
     for (const uint32_t call : kOfNetwork) filter.AllowUnless(call, sockets);
+  }
+  // The switch in front of two lanes: only the sockets of npm pcap have one.
+  if (byOthers) filter.AllowOption(SOL_PACKET, PACKET_FANOUT_DATA);
+  if (network) {
     filter.AllowUnless(SYS_setsockopt, sockets);
   } else {
     // The interest of hooks, once, at a tap.

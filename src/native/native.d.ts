@@ -111,8 +111,29 @@ export interface NativeModule {
   landlockVersion(): number;
   /** The socket of a ring, with everything that takes rights: a descriptor for {@link adoptRing}. Takes what `openRing` takes. */
   openRingSocket(...options: Parameters<NativeModule['openRing']>): number;
-  /** A ring on a socket of {@link openRingSocket} that was opened with the same numbers. The descriptor is the ring's from now on. */
-  adoptRing(descriptor: number, slotSize: number, slotCount: number, overflowCount: number): NativeRing;
+  /**
+   * A ring on a socket of {@link openRingSocket} that was opened with the same numbers. The descriptor is the ring's from now on.
+   *
+   * @param waits - another process reads it, until {@link goOnWithRing}
+   */
+  adoptRing(descriptor: number, slotSize: number, slotCount: number, overflowCount: number, waits: boolean): NativeRing;
+  /**
+   * Reads the ring no more, so that another process can go on with its socket.
+   *
+   * @returns where it stands: next slot, frames that are there unread, epoch, stale ones of them; null within a batch, and where another one reads it
+   */
+  leaveRing(ring: NativeRing): [next: number, unread: number, epoch: number, stale: number] | null;
+  /** Reads on from where another process has left. @returns false for a place that the ring does not have, and where it is read already */
+  goOnWithRing(ring: NativeRing, next: number, unread: number, epoch: number, stale: number): boolean;
+  /**
+   * Makes a bound packet socket a member of a group in which each frame goes to exactly one member: to the first one, until {@link turnSwitch}.
+   *
+   * @param group - 16 bits
+   * @see packet(7), PACKET_FANOUT_CBPF
+   */
+  joinSwitch(descriptor: number, group: number): void;
+  /** Has all frames go to one member of the socket's group from now on. @param member - 0 or 1, in the order in which they joined */
+  turnSwitch(descriptor: number, member: number): void;
   /** The socket of a sender: a descriptor for {@link adoptSender}. Takes what {@link openSender} takes. */
   openSenderSocket(ifindex: number, mark: number): number;
   /** A sender on a socket of {@link openSenderSocket}. The descriptor is the sender's from now on. */

@@ -7,6 +7,7 @@
 
 #include "confine.h"
 #include "exports.h"
+#include "input-switch.h"
 #include "napi-values.h"
 #include "poller.h"
 #include "ring.h"
@@ -241,19 +242,21 @@ napi_value OpenRingSocket(napi_env env, napi_callback_info info) {
   return DescriptorOrThrow(env, Ring::OpenSocket(options, &error), error);
 }
 
-/** adoptRing(descriptor, slotSize, slotCount, overflowCount): ring */
+/** adoptRing(descriptor, slotSize, slotCount, overflowCount, waits): ring */
 napi_value AdoptRing(napi_env env, napi_callback_info info) {
-  napi_value arguments[4];
+  napi_value arguments[5];
   RingOptions options;
   int fd;
+  bool waits;
   if (!Arguments(env, info, arguments) || !ToDescriptor(env, arguments[0], &fd) || !ToUint(env, arguments[1], &options.slotSize) ||
       !ToUint(env, arguments[2], &options.slotCount) || !ToUint(env, arguments[3], &options.overflowCount) ||
-      !IsRingSize(options)) {
-    return ThrowType(env, "adoptRing(descriptor, slotSize, slotCount, overflowCount)");
+      napi_get_value_bool(env, arguments[4], &waits) != napi_ok || !IsRingSize(options)) {
+    return ThrowType(env, "adoptRing(descriptor, slotSize, slotCount, overflowCount, waits)");
   }
   if (IsConfined()) return ThrowType(env, "adoptRing: this process takes nothing over any more");
   auto* handle = new RingHandle;
   SystemError error;
+  if (waits) handle->ring.Wait();
   return WrapRing(env, handle, handle->ring.Adopt(fd, options, &error), error);
 }
 
@@ -301,6 +304,51 @@ napi_value SetFence(napi_env env, napi_callback_info info) {
   SystemError error;
   if (!handle->ring.SetFence(static_cast<int>(descriptor), &error)) return ThrowSystem(env, error);
   return nullptr;
+}
+
+/** leaveRing(ring): [next, unread, epoch, stale], or null while something is out */
+napi_value LeaveRing(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "leaveRing(ring)");
+  auto* handle = ToOpenRing(env, arguments[0]);
+  if (handle == nullptr) return ThrowType(env, "leaveRing(ring)");
+  napi_value result;
+  RingPlace place;
+  if (!handle->ring.Leave(&place)) {
+    napi_get_null(env, &result);
+    return result;
+  }
+  const double numbers[] = {static_cast<double>(place.next), static_cast<double>(place.unread),
+                            static_cast<double>(place.epoch), static_cast<double>(place.stale)};
+  napi_create_array_with_length(env, 4, &result);
+  for (uint32_t i = 0; i < 4; i++) {
+    napi_value number;
+    napi_create_double(env, numbers[i], &number);
+    napi_set_element(env, result, i, number);
+  }
+  return result;
+}
+
+/** goOnWithRing(ring, next, unread, epoch, stale): false for a place that it does not have */
+napi_value GoOnWithRing(napi_env env, napi_callback_info info) {
+  const char* usage = "goOnWithRing(ring, next, unread, epoch, stale)";
+  napi_value arguments[5];
+  if (!Arguments(env, info, arguments)) return ThrowType(env, usage);
+  auto* handle = ToOpenRing(env, arguments[0]);
+  double numbers[4];
+  if (handle == nullptr) return ThrowType(env, usage);
+  for (size_t i = 0; i < 4; i++) {
+    // Whole numbers that a double holds; the words come from another process.
+    if (napi_get_value_double(env, arguments[i + 1], &numbers[i]) != napi_ok || !(numbers[i] >= 0 && numbers[i] <= 9007199254740991.0)) {
+      return ThrowType(env, usage);
+    }
+  }
+  if (numbers[0] > 0x7fffffff) return ThrowType(env, usage);
+  const RingPlace place{static_cast<uint32_t>(numbers[0]), static_cast<uint64_t>(numbers[1]), static_cast<uint64_t>(numbers[2]),
+                        static_cast<uint64_t>(numbers[3])};
+  napi_value result;
+  napi_get_boolean(env, handle->ring.GoOn(place), &result);
+  return result;
 }
 
 /** lookAtFence(ring): number */
@@ -421,6 +469,28 @@ napi_value FlushSender(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/** An export that does something with a descriptor and a number up to `most`. */
+napi_value OnDescriptor(napi_env env, napi_callback_info info, const char* usage, uint32_t most, bool (*act)(int, int, SystemError*)) {
+  napi_value arguments[2];
+  int fd;
+  uint32_t number;
+  if (!Arguments(env, info, arguments) || !ToDescriptor(env, arguments[0], &fd) || !ToUint(env, arguments[1], &number) || number > most) {
+    return ThrowType(env, usage);
+  }
+  SystemError error;
+  return act(fd, static_cast<int>(number), &error) ? nullptr : ThrowSystem(env, error);
+}
+
+/** joinSwitch(descriptor, group) */
+napi_value Join(napi_env env, napi_callback_info info) {
+  return OnDescriptor(env, info, "joinSwitch(descriptor, group)", 65535, JoinSwitch);
+}
+
+/** turnSwitch(descriptor, member) */
+napi_value Turn(napi_env env, napi_callback_info info) {
+  return OnDescriptor(env, info, "turnSwitch(descriptor, member)", 1, TurnSwitch);
+}
+
 /** closeSender(sender) */
 napi_value CloseSender(napi_env env, napi_callback_info info) {
   return CloseExport<SenderHandle>(env, info, "closeSender(sender)", CloseSenderHandle);
@@ -437,6 +507,10 @@ std::vector<Export> PacketExports() {
       {"setFence", SetFence},
       {"lookAtFence", LookAtFence},
       {"fenced", Fenced},
+      {"leaveRing", LeaveRing},
+      {"goOnWithRing", GoOnWithRing},
+      {"joinSwitch", Join},
+      {"turnSwitch", Turn},
       {"closeRing", CloseRing},
       {"openRingSocket", OpenRingSocket},
       {"adoptRing", AdoptRing},

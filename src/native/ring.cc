@@ -199,7 +199,30 @@ bool Ring::SetFence(int fd, SystemError* error) {
   return true;
 }
 
+bool Ring::Leave(RingPlace* place) {
+  if (memory_ == nullptr || isWaiting_ || out_ > 0) return false;
+  // The last look: from here on the statistics are another's.
+  ReadStatistics();
+  *place = {next_, captured_ - taken_, epoch_, stale_};
+  isWaiting_ = true;
+  return true;
+}
+
+bool Ring::GoOn(const RingPlace& place) {
+  if (memory_ == nullptr || !isWaiting_ || place.next >= slotCount_ || place.unread > slotCount_ || place.stale > slotCount_) return false;
+  next_ = oldest_ = place.next;
+  captured_ = place.unread;
+  taken_ = 0;
+  // An epoch that has begun meanwhile is noticed by the next look: what is in the ring by then is stale.
+  epoch_ = place.epoch;
+  stale_ = place.stale;
+  isWaiting_ = false;
+  return true;
+}
+
 uint64_t Ring::LookAtFence() {
+  if (isWaiting_ && fence_.IsSet()) fence_.IsOpen(&epoch_);
+  if (isWaiting_) return epoch_;
   // Frames that are out have passed the fence; the next batch meets it.
   if (memory_ == nullptr || !fence_.IsSet() || out_ > 0) return epoch_;
   if (!IsWithheld()) Discard(stale_);
@@ -207,7 +230,7 @@ uint64_t Ring::LookAtFence() {
 }
 
 uint32_t Ring::Receive(uint32_t* fields, uint32_t max) {
-  if (memory_ == nullptr) return 0;
+  if (memory_ == nullptr || isWaiting_) return 0;
   if (!fence_.IsSet()) return Take(fields, max);
   // Slots are given back in order: nothing can be discarded behind frames that are out.
   if (out_ > 0) return 0;
@@ -344,6 +367,7 @@ uint64_t Ring::Dropped() {
 }
 
 void Ring::ReadStatistics() {
+  if (isWaiting_) return;
   tpacket_stats stats{};
   socklen_t length = sizeof(stats);
   if (fd_ < 0 || getsockopt(fd_, SOL_PACKET, PACKET_STATISTICS, &stats, &length) != 0) return;

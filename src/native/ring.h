@@ -54,6 +54,17 @@ struct RingOptions {
   std::vector<uint8_t> filter;
 };
 
+/** Where the reader of a ring stands between two batches. */
+struct RingPlace {
+  /** The slot that is looked at next. */
+  uint32_t next = 0;
+  /** Frames that have a slot and were not taken. */
+  uint64_t unread = 0;
+  uint64_t epoch = 0;
+  /** Of the unread ones, those that were captured before the epoch. */
+  uint64_t stale = 0;
+};
+
 class Ring {
  public:
   Ring() = default;
@@ -78,6 +89,18 @@ class Ring {
    * False, with `error` set, when it cannot be mapped.
    */
   bool SetFence(int fd, SystemError* error);
+
+  /** Leaves everything in the ring to the process that reads it at the moment, until GoOn. To be called before SetFence. */
+  void Wait() { isWaiting_ = true; }
+
+  /**
+   * Reads no more: another process goes on from here, with the same socket. What is out must have been given back.
+   * False while something is out, or when another one reads already.
+   */
+  bool Leave(RingPlace* place);
+
+  /** Reads on from where another process has left. False, and nothing has changed, for a place that this ring does not have. */
+  bool GoOn(const RingPlace& place);
 
   /**
    * Takes note of a new epoch also when nothing arrives: what comes from then on is handed out.
@@ -126,6 +149,8 @@ class Ring {
   void ReadStatistics();
 
   int fd_ = -1;
+  /** Another process reads the ring: its frames and its statistics are that one's. */
+  bool isWaiting_ = false;
   uint8_t* memory_ = nullptr;
   size_t memoryLength_ = 0;
   std::vector<uint8_t> overflow_;

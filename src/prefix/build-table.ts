@@ -3,6 +3,7 @@
  *
  * ```
  *   prefixes ─ sorted, laid flat ─> rows ─ indexed ─> nodes ─ put together ─> one piece of memory      a family each
+ *      └─ whole IPv6 addresses ─ hashed ─> buckets ───────────────┘
  * ```
  * Floor 1. Not for the process that has packets: half a million prefixes take a few hundred milliseconds.
  *
@@ -10,6 +11,8 @@
  * @module
  */
 
+import { ADDRESS_WORDS, BUCKET_PLACES, type BucketSection, IN_USE, LINE_WORDS } from './bucket-format.ts';
+import { type Buckets, fillBuckets } from './fill-buckets.ts';
 import { flatten, ROW_WORDS, type Rows } from './flatten.ts';
 import { PrefixList } from './prefix-list.ts';
 import { indexRows, type RowIndex } from './row-index.ts';
@@ -26,6 +29,7 @@ import {
   type Section,
   VERSION,
   WHOLE_WORDS,
+  writeBuckets,
   writeSection,
 } from './table-format.ts';
 
@@ -64,14 +68,16 @@ export class PrefixTableBuilder {
     (bits === 32 ? this.#ipv4 : this.#ipv6).add(bytes, prefixLength, value);
   }
 
-  /** The table. O(prefixes); about 8 octets a prefix for IPv4, 10 to 41 for IPv6 by their length, and 8 more with more than 256 values. */
+  /** The table. O(prefixes); about 8 octets a prefix for IPv4, 10 to 41 for IPv6 by their length, 34 for whole IPv6 addresses, and 8 more with more than 256 values. */
   build(): ArrayBuffer {
     const ipv4 = flatten(this.#ipv4);
-    const ipv6 = flatten(this.#ipv6);
-    const dictionary = valuesOf([ipv4, ipv6]);
+    const { buckets, rest } = fillBuckets(this.#ipv6);
+    const ipv6 = flatten(rest);
+    const dictionary = valuesOf([ipv4, ipv6], buckets);
     const layout = new Layout(dictionary);
     const first = layout.place(ipv4);
     const second = layout.place(ipv6);
+    const whole = layout.placeBuckets(buckets);
     const words = new Int32Array(layout.end);
     words.set([MAGIC, VERSION]);
     words[WHOLE_WORDS] = words.length;
@@ -80,6 +86,7 @@ export class PrefixTableBuilder {
     if (dictionary !== null) words.set([...dictionary.keys()], HEADER_WORDS);
     writeSection(words, IPV4_AT, first.section);
     writeSection(words, IPV6_AT, second.section);
+    writeWhole(words, buckets, whole, dictionary);
     for (const [rows, part] of [
       [ipv4, first],
       [ipv6, second],
@@ -107,16 +114,18 @@ function isWhole(value: number, most: number): boolean {
 /** Each value with its place in a dictionary; null where they are too many for one. */
 type Dictionary = ReadonlyMap<number, number>;
 
-function valuesOf(families: readonly Rows[]): Dictionary | null {
+function valuesOf(families: readonly Rows[], { tags, values }: Buckets): Dictionary | null {
   const places = new Map<number, number>();
-  for (const { words, count } of families) {
-    for (let at = ROW_WORDS - 1; at < count * ROW_WORDS; at += ROW_WORDS) {
-      const value = words[at] ?? 0;
-      if (places.has(value)) continue;
-      if (places.size === MOST_WORDS_IN_DICTIONARY) return null;
-      places.set(value, places.size);
-    }
-  }
+  /** False where there is no place for it. */
+  const take = (value: number): boolean => {
+    if (places.has(value)) return true;
+    if (places.size === MOST_WORDS_IN_DICTIONARY) return false;
+    places.set(value, places.size);
+    return true;
+  };
+  for (const { words, count } of families)
+    for (let at = ROW_WORDS - 1; at < count * ROW_WORDS; at += ROW_WORDS) if (!take(words[at] ?? 0)) return null;
+  for (const [place, tag] of tags.entries()) if ((tag & IN_USE) !== 0 && !take(values[place] ?? 0)) return null;
   return places;
 }
 
@@ -153,6 +162,20 @@ class Layout {
     return { section, index };
   }
 
+  placeBuckets({ addresses, buckets, hashKey }: Buckets): BucketSection {
+    const places = buckets * BUCKET_PLACES;
+    const tagsAt = this.#takeLines(places);
+    const addressesAt = this.#takeLines(places * ADDRESS_WORDS);
+    const valuesAt = this.#take(this.#dictionary === null ? places : 0);
+    return { addresses, buckets, tagsAt, addressesAt, valuesAt, hashKey };
+  }
+
+  /** From the start of a line of the cache on; the start of the table is one. */
+  #takeLines(words: number): number {
+    this.end = Math.ceil(this.end / LINE_WORDS) * LINE_WORDS;
+    return this.#take(words);
+  }
+
   #take(words: number): number {
     const at = this.end;
     this.end += words;
@@ -172,4 +195,15 @@ function writePart(words: Int32Array, rows: Rows, { section, index }: Part, dict
     for (let word = 0; word < wholeKeyWords; word++)
       words[wholeKeysAt + row * wholeKeyWords + word] = rows.words[from + word] ?? 0;
   }
+}
+
+function writeWhole(words: Int32Array, buckets: Buckets, section: BucketSection, dictionary: Dictionary | null): void {
+  const { tags, wholes, values } = buckets;
+  const { tagsAt, addressesAt, valuesAt } = section;
+  writeBuckets(words, section);
+  words.set(tags, tagsAt);
+  words.set(wholes, addressesAt);
+  if (dictionary === null) words.set(values, valuesAt);
+  else
+    for (const [place, tag] of tags.entries()) words[tagsAt + place] = tag | (dictionary.get(values[place] ?? 0) ?? 0);
 }

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { ADDRESS_WORDS, BUCKET_PLACES, type BucketSection, IN_USE } from './bucket-format.ts';
 import {
   COUNT_BITS,
   COUNT_MASK,
@@ -30,6 +31,7 @@ import {
   SLOTS_AT,
   STRIDE_MASK,
 } from './table-format.ts';
+import { WholeAddresses } from './whole-addresses.ts';
 
 /**
  * What is wrong with a table; null when nothing is. Cost: O(octets), some milliseconds for half a million prefixes.
@@ -43,7 +45,11 @@ export function findFault(memory: ArrayBuffer): string | null {
   const { dictionaryAt, dictionaryWords, ipv4, ipv6 } = header;
   const dictionary = words.subarray(dictionaryAt, dictionaryAt + dictionaryWords);
   if (!dictionary.every(isValue)) return 'a word of its dictionary is no value';
-  return familyFault(words, ipv4, dictionary) ?? familyFault(words, ipv6, dictionary);
+  return (
+    familyFault(words, ipv4, dictionary) ??
+    familyFault(words, ipv6, dictionary) ??
+    bucketFault(words, header.buckets, dictionary)
+  );
 }
 
 function familyFault(words: Int32Array, section: Section, dictionary: Int32Array): string | null {
@@ -53,6 +59,25 @@ function familyFault(words: Int32Array, section: Section, dictionary: Int32Array
   if (nodeWords === 0) return order.isAscending(0, rows) ? null : 'its rows are out of order';
   if (words[nodesAt + FIRST_ROW] !== 0 || words[nodesAt + ROW_COUNT] !== rows) return 'its first node lacks rows';
   return new NodeWalk(words, section, order).fault();
+}
+
+/** Each address has a value and is where a look-up finds it, which is so once only. */
+function bucketFault(words: Int32Array, section: BucketSection, dictionary: Int32Array): string | null {
+  const { addresses, buckets, tagsAt, addressesAt, valuesAt } = section;
+  const whole = new WholeAddresses(words, section, 0);
+  let found = 0;
+  for (let place = 0; place < buckets * BUCKET_PLACES; place++) {
+    const tag = words[tagsAt + place] ?? 0;
+    if ((tag & IN_USE) === 0) continue;
+    const isSound =
+      dictionary.length === 0 ? isValue(words[valuesAt + place] ?? -1) : (tag & PLACE_MASK) < dictionary.length;
+    if (!isSound) return 'a whole address has no value';
+    const at = addressesAt + place * ADDRESS_WORDS;
+    if (whole.placeOf(words[at] ?? 0, words[at + 1] ?? 0, words[at + 2] ?? 0, words[at + 3] ?? 0) !== place)
+      return 'a whole address is not where it is looked up';
+    found += 1;
+  }
+  return found === addresses ? null : 'it has other whole addresses than it says';
 }
 
 function areValues(words: Int32Array, { rows, keysAt, valuesAt }: Section, dictionary: Int32Array): boolean {

@@ -67,6 +67,15 @@ export class PrefixList {
     this.#size += 1;
   }
 
+  /** Adds one whose address stands in words of another list. */
+  addWords(words: Int32Array, from: number, prefixLength: number, value: number): void {
+    if (this.#size === this.#lengths.length) this.#grow();
+    this.#words.set(words.subarray(from, from + this.width), this.#size * this.width);
+    this.#lengths[this.#size] = prefixLength;
+    this.#values[this.#size] = value;
+    this.#size += 1;
+  }
+
   /**
    * Indexes of the prefixes by address, of those that start alike the widest first, equal ones as they were added. Sorts by digits of 16 bits,
    * the last first: O(size), up to nine times over the list.

@@ -6,6 +6,8 @@
  *                ▲       │
  *                └─ node ┘   seldom more than two
  * ```
+ * Whole IPv6 addresses are looked up before, by a hash (whole-addresses.ts).
+ *
  * Floor 1. Rule: nothing is allocated, and whatever the memory holds, a look-up ends after a bounded number of steps with a number
  * from 0 to 2^30 - 1. The memory of a table can be exchanged between two look-ups; who holds the table sees the new one.
  *
@@ -13,6 +15,7 @@
  * @module
  */
 
+import type { BucketSection } from './bucket-format.ts';
 import {
   COUNT_BITS,
   COUNT_MASK,
@@ -35,6 +38,7 @@ import {
   SLOTS_AT,
   STRIDE_MASK,
 } from './table-format.ts';
+import { WholeAddresses } from './whole-addresses.ts';
 
 /** What a look-up needs of an address; `Address` of a packet is one. */
 export interface AddressWords {
@@ -57,7 +61,15 @@ const NO_ROWS: Section = {
   nodeWords: 0,
   wholeKeyWords: 0,
 };
-const NOTHING: Header = { words: 2, dictionaryAt: 0, dictionaryWords: 0, ipv4: NO_ROWS, ipv6: NO_ROWS };
+const NO_BUCKETS: BucketSection = { addresses: 0, buckets: 0, tagsAt: 0, addressesAt: 0, valuesAt: 0, hashKey: [] };
+const NOTHING: Header = {
+  words: 2,
+  dictionaryAt: 0,
+  dictionaryWords: 0,
+  ipv4: NO_ROWS,
+  ipv6: NO_ROWS,
+  buckets: NO_BUCKETS,
+};
 
 let exchange: (table: PrefixTable, memory: ArrayBuffer) => void;
 
@@ -67,6 +79,7 @@ export class PrefixTable {
   #size = 0;
   #ipv4: Family = new Family(this.#memory, NOTHING, NO_ROWS);
   #ipv6: Family = this.#ipv4;
+  #whole: WholeAddresses = wholeOf(this.#memory, NOTHING);
 
   static {
     exchange = (table, memory) => {
@@ -91,11 +104,18 @@ export class PrefixTable {
    * The value of the longest prefix that `address` is in, 0 without one. Never allocates.
    *
    * Cost: two places of memory for IPv4, three for IPv6, one more where a key has more than 23 bits that no node has looked at, and a
-   * comparison for each power of two of the rows of a slot (32 at most), for any number of prefixes.
+   * comparison for each power of two of the rows of a slot (32 at most), for any number of prefixes. Where the table has whole IPv6 addresses, two
+   * for one that is among them, and one before all this for any other of IPv6.
    */
   lookup(address: AddressWords): number {
     if (address.length === 4) return this.#ipv4.find(address, address.signedWord(0), 0);
-    return this.#ipv6.find(address, address.signedWord(0), address.signedWord(1));
+    const w0 = address.signedWord(0);
+    const w1 = address.signedWord(1);
+    if (this.#whole.hasAny) {
+      const value = this.#whole.find(w0, w1, address.signedWord(2), address.signedWord(3));
+      if (value >= 0) return value;
+    }
+    return this.#ipv6.find(address, w0, w1);
   }
 
   #take(memory: ArrayBuffer): void {
@@ -103,8 +123,10 @@ export class PrefixTable {
     if (typeof header === 'string') throw new Error(header);
     const ipv4 = new Family(memory, header, header.ipv4);
     const ipv6 = new Family(memory, header, header.ipv6);
+    const whole = wholeOf(memory, header);
     this.#memory = memory;
-    this.#size = header.ipv4.prefixes + header.ipv6.prefixes;
+    this.#size = header.ipv4.prefixes + header.ipv6.prefixes + header.buckets.addresses;
+    this.#whole = whole;
     this.#ipv4 = ipv4;
     this.#ipv6 = ipv6;
   }
@@ -121,6 +143,10 @@ Object.freeze(PrefixTable.prototype);
  */
 export function exchangeTable(table: PrefixTable, memory: ArrayBuffer): void {
   exchange(table, memory);
+}
+
+function wholeOf(memory: ArrayBuffer, { words, dictionaryAt, dictionaryWords, buckets }: Header): WholeAddresses {
+  return new WholeAddresses(new Int32Array(memory, 0, words), buckets, dictionaryWords === 0 ? 0 : dictionaryAt);
 }
 
 /** Rows and nodes of one family. */

@@ -33,7 +33,7 @@ import {
 } from './table-format.ts';
 
 /** Rows that a slot is to have, as a power of two. */
-const LOAD_BITS = 3;
+const LOAD_BITS = 2;
 /** So many bits a node takes also where most of its slots stay empty: more levels would cost more than the memory. */
 const SPARSE_STRIDE = 16;
 /** Of so many slots one at least has to be in use, or the node is sparse. */

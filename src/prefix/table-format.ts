@@ -5,7 +5,8 @@
  *   word   0  magic   1  version   2  words of the whole   3  first word of the dictionary   4  its words, 0 without one
  *          8  IPv4: prefixes, rows, then the first word of each part: keys, whole keys, values, nodes; words of the nodes, of a whole key
  *         16  IPv6: the same
- *         24  the parts, in any order
+ *         24  whole IPv6 addresses: how many, buckets, first word of tags, addresses, values; key of the hash (4 words)      bucket-format.ts
+ *         40  the parts, in any order
  *
  *   rows       ascending; from its key on an address has the value of the row, up to the key of the next row
  *   keys         a word a row: | 23 bits of the key, from the first one on that no node has looked at | the key goes on | place in dictionary |
@@ -25,6 +26,8 @@
  * What takes the time of a look-up is memory that no cache holds. Hence key and value in one word: half a million prefixes
  * of IPv4 take about 4 MiB, of which one look-up touches two places.
  *
+ * IPv6 prefixes of 128 bits are not among the rows: none is longer, so they are looked up first, by a hash (bucket-format.ts).
+ *
  * Floor 1. Rule: memory may hold anything. {@link readHeader} looks at the header when a table is opened, in constant
  * time; a look-up is bounded in its steps and reads through typed arrays, which have nothing behind their end.
  * `findFault` (find-fault.ts) looks at each word, once, before a table is handed to lanes.
@@ -35,13 +38,15 @@
  * @module
  */
 
+import { BUCKET_PLACES, type BucketSection, HASH_KEY_WORDS, LINE_WORDS } from './bucket-format.ts';
+
 /** "FHPT", the first octet lowest. */
 export const MAGIC = 0x5450_4846;
 /** Of this format. */
-export const VERSION = 1;
+export const VERSION = 2;
 
 /** Words before the first part. */
-export const HEADER_WORDS = 24;
+export const HEADER_WORDS = 40;
 export const HEADER_OCTETS: number = HEADER_WORDS * 4;
 /** Places in the header. */
 export const WHOLE_WORDS = 2;
@@ -50,6 +55,8 @@ export const DICTIONARY_WORDS = 4;
 /** Where the eight words of a family are in the header. */
 export const IPV4_AT = 8;
 export const IPV6_AT = 16;
+/** Where the nine words of the whole addresses are. */
+export const BUCKETS_AT = 24;
 
 /** Words of a node before its slots. */
 export const SLOTS_AT = 4;
@@ -119,6 +126,7 @@ export interface Header {
   readonly dictionaryWords: number;
   readonly ipv4: Section;
   readonly ipv6: Section;
+  readonly buckets: BucketSection;
 }
 
 /**
@@ -142,14 +150,39 @@ export function readHeader(header: Int32Array, octets: number): Header | string 
   const ipv6 = readSection(header, IPV6_AT);
   if (!isSound(ipv4, words, dictionaryWords > 0)) return 'its part for IPv4 is not within it';
   if (!isSound(ipv6, words, dictionaryWords > 0)) return 'its part for IPv6 is not within it';
-  if (ipv4.prefixes + ipv6.prefixes > MOST_PREFIXES) return `it has more than ${MOST_PREFIXES} prefixes`;
-  return { words, dictionaryAt, dictionaryWords, ipv4, ipv6 };
+  const buckets = readBuckets(header);
+  if (!areSound(buckets, words, dictionaryWords > 0)) return 'its part for whole addresses is not within it';
+  if (ipv4.prefixes + ipv6.prefixes + buckets.addresses > MOST_PREFIXES)
+    return `it has more than ${MOST_PREFIXES} prefixes`;
+  return { words, dictionaryAt, dictionaryWords, ipv4, ipv6, buckets };
 }
 
 /** Puts a section into a header. */
 export function writeSection(header: Int32Array, at: number, section: Section): void {
   const { prefixes, rows, keysAt, wholeKeysAt, valuesAt, nodesAt, nodeWords, wholeKeyWords } = section;
   header.set([prefixes, rows, keysAt, wholeKeysAt, valuesAt, nodesAt, nodeWords, wholeKeyWords], at);
+}
+
+/** Puts the whole addresses into a header. */
+export function writeBuckets(header: Int32Array, section: BucketSection): void {
+  const { addresses, buckets, tagsAt, addressesAt, valuesAt, hashKey } = section;
+  header.set([addresses, buckets, tagsAt, addressesAt, valuesAt, ...hashKey], BUCKETS_AT);
+}
+
+function readBuckets(header: Int32Array): BucketSection {
+  const [addresses = 0, buckets = 0, tagsAt = 0, addressesAt = 0, valuesAt = 0, ...rest] = header.subarray(BUCKETS_AT);
+  return { addresses, buckets, tagsAt, addressesAt, valuesAt, hashKey: rest.slice(0, HASH_KEY_WORDS) };
+}
+
+function areSound(section: BucketSection, words: number, hasDictionary: boolean): boolean {
+  const { addresses, buckets, tagsAt, addressesAt, valuesAt } = section;
+  if (buckets < 0 || addresses < 0 || addresses > buckets * BUCKET_PLACES) return false;
+  return (
+    isWithin(tagsAt, buckets * BUCKET_PLACES, words) &&
+    isWithin(addressesAt, buckets * LINE_WORDS, words) &&
+    addressesAt % LINE_WORDS === 0 &&
+    isWithin(valuesAt, hasDictionary ? 0 : buckets * BUCKET_PLACES, words)
+  );
 }
 
 function readSection(header: Int32Array, at: number): Section {

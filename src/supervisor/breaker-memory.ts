@@ -26,12 +26,13 @@ export class BreakerMemory {
   lanesDead = 0;
   /** Lanes that were ended because they did nothing any more. */
   lanesHung = 0;
-  readonly #rule: BreakerRule;
+  readonly #rule: () => BreakerRule;
   readonly #open = new Set<string>();
   /** When a hook has ended lanes, by its name. */
   readonly #deaths = new Map<string, number[]>();
 
-  constructor(rule: BreakerRule) {
+  /** @param rule - the one in force, which a reload may change */
+  constructor(rule: () => BreakerRule) {
     this.#rule = rule;
   }
 
@@ -57,7 +58,7 @@ export class BreakerMemory {
       if (error.includes('no progress')) this.lanesHung += 1;
       else this.lanesDead += 1;
     }
-    if (this.#rule.faults === 0) return null;
+    if (this.#rule().faults === 0) return null;
     let halfOpen = '';
     for (const [place, { name }] of hooks.entries()) {
       const row = progress?.hooks[place];
@@ -75,6 +76,12 @@ export class BreakerMemory {
     this.#open.add(name);
     this.#deaths.delete(name);
     return name;
+  }
+
+  /** Other hooks are in force: they begin with closed breakers. */
+  clear(): void {
+    this.#open.clear();
+    this.#deaths.clear();
   }
 
   /** By command. */

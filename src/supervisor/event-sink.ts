@@ -51,8 +51,6 @@ export interface EventSinkOptions {
   readonly user: LaneUser | null;
   /** True: an error where the kernel cannot confine it. */
   readonly isRequired: boolean;
-  /** Names in the order of the configuration. */
-  readonly hooks: readonly string[];
   readonly clock: Clock;
   /** Takes what an operator should know: a sentence. */
   readonly say: (level: 'info' | 'warn', sentence: string) => void;
@@ -121,15 +119,16 @@ export class EventSink {
   /**
    * A ring for a lane that is about to start.
    *
+   * @param hooks - names in the order of the configuration
    * @returns its number, and its descriptor, which is lent until {@link EventSink.endRing}
    * @throws Error of the system where there is no memory
    */
-  openRing(lane: number, ways: readonly Way[]): { readonly id: number; readonly fd: number } {
+  openRing(lane: number, ways: readonly Way[], hooks: readonly string[]): { readonly id: number; readonly fd: number } {
     const fd = this.#native.createMemory('firehook-events', RING_OCTETS);
     const id = this.#nextId();
     const interfaces = ways.map(({ recvInterfaceIndex, from }): [number, string] => [recvInterfaceIndex, from]);
     const ring: Ring = {
-      message: { type: 'ring', id, lane, hooks: this.#options.hooks, interfaces },
+      message: { type: 'ring', id, lane, hooks, interfaces },
       fd,
       isEnded: false,
     };

@@ -2,7 +2,7 @@
  * The supervisor's end of the channel to a lane: bounded lines in, each checked, and only those that have their place.
  *
  * ```
- *   (nothing) ─ opened ─> ready ─ answered ...  ─┐
+ *   (nothing) ─ opened ─> ready ─ answered, handed ...  ─┐
  *       └──────── failed ────────┴─ failed, tried ─> nothing more          anything else: a fault, and the lane is to be killed
  * ```
  * Rule: after a fault nothing of the lane is read any more. A lane cannot make the supervisor keep more than one line.
@@ -19,8 +19,9 @@ import { LineReader } from './line-reader.ts';
 const NEXT: Readonly<Record<FromLane['type'] | 'nothing', readonly FromLane['type'][]>> = {
   nothing: ['opened', 'failed'],
   opened: ['ready', 'failed'],
-  ready: ['answered', 'tried', 'failed'],
-  answered: ['answered', 'failed'],
+  ready: ['answered', 'handed', 'tried', 'failed'],
+  answered: ['answered', 'handed', 'failed'],
+  handed: ['answered', 'handed', 'failed'],
   tried: [],
   failed: [],
 };

@@ -4,7 +4,7 @@
  * ```
  *   0 nothing   1, 2 pipes that are read with bounds   3 progress and the hook that runs (sealed)   4 fence (read only)   5 channel (checked
  *   lines)
- *   6 socket by which tables of prefixes come (nothing where there are none)
+ *   6 socket by which tables of prefixes come, and memory for what one lane leaves to another
  *   7 memory of the tables of hooks that all lanes have (sealed; nothing where there is none)   8 ring for events (nothing where nobody reads it)
  *   9 and on: its packet sockets, opened by root, which the lane never is (but with npm pcap, until its sockets are open)
  * ```
@@ -24,7 +24,7 @@ import { liveDriver } from '../config/live-drivers.ts';
 import { FirehookError } from '../errors.ts';
 import { RUNNING_OCTETS, readRunning } from '../hook/running-hook.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
-import type { DeviceRequest, LaneSockets, LaneSpec, TableMemory } from '../lane/messages.ts';
+import type { DeviceRequest, HandoverStep, LaneSpec, TableMemory } from '../lane/messages.ts';
 import {
   type LaneProgress,
   ProgressReader,
@@ -32,7 +32,7 @@ import {
   progressOctets,
   sharedOctets,
 } from '../lane/progress.ts';
-import type { DeviceAnswer, FromLane } from '../lane/read-message.ts';
+import type { DeviceAnswer, FromLane, LaneHanded } from '../lane/read-message.ts';
 import { LAUNCH_REFUSED, launchCommand } from '../native/launcher.ts';
 import { loadNative } from '../native/load-native.ts';
 import type { NativeModule } from '../native/native.d.ts';
@@ -41,7 +41,7 @@ import type { LaneCgroup, LaneCgroups } from './lane-cgroups.ts';
 import { LaneChannel } from './lane-channel.ts';
 import { LaneOutput } from './lane-output.ts';
 import type { LaneEvents, LaneHandle } from './lane-set.ts';
-import { closeLaneSockets, openLaneSockets, renumber } from './lane-sockets.ts';
+import { HeldSockets, openLaneSockets, renumber } from './lane-sockets.ts';
 
 /** How long what a dead lane wrote may take to be read: something it started may hold its pipes open. */
 const LAST_WORDS_MS = 200;
@@ -84,6 +84,8 @@ export interface LaneChildOptions {
   readonly names?: ReadonlyMap<string, string>;
   readonly log: Logger;
   readonly events: LaneEvents;
+  /** The lane whose place it takes, and whose sockets it goes on with. @defaultValue it opens its own */
+  readonly predecessor?: LaneChild | null;
 }
 
 /** A lane process. */
@@ -101,9 +103,14 @@ export class LaneChild implements LaneHandle {
   #tablesFd = -1;
   readonly #spec: LaneSpec;
   readonly #names: ReadonlyMap<string, string>;
+  /** Its sockets; null where it opened them itself, and when it is gone. */
+  #held: HeldSockets | null = null;
   /** By number: who waits for an answer. */
   readonly #asks = new Map<number, (answer: DeviceAnswer | null) => void>();
   #asked = 0;
+  /** Likewise for the steps of a handover. */
+  readonly #steps = new Map<number, (answer: LaneHanded | null) => void>();
+  #stepped = 0;
   #failure: FirehookError | null = null;
   #farewell: NodeJS.Timeout | null = null;
   #health: NodeJS.Timeout | null = null;
@@ -129,6 +136,7 @@ export class LaneChild implements LaneHandle {
       names,
       log,
       events,
+      predecessor = null,
     } = options;
     const shape: ProgressShape = { ways: given.ways.length, hooks: given.hooks.length };
     const isRun = given.mode === 'run';
@@ -139,11 +147,14 @@ export class LaneChild implements LaneHandle {
     this.progressFd = this.#native.createMemory('firehook-progress', sharedOctets(shape));
     this.#reader = isRun ? new ProgressReader(this.progressFd, shape) : null;
     this.#cgroup = cgroups?.make(given.memoryMiB) ?? null;
-    let opened: LaneSockets | null = null;
     let theirEnd = -1;
     try {
-      if (tables.length > 0) [this.#tablesFd, theirEnd] = this.#native.openHandover();
-      opened = openLaneSockets(given);
+      // By it go the tables, and what a lane leaves to its successor.
+      if (isRun || tables.length > 0) [this.#tablesFd, theirEnd] = this.#native.openHandover();
+      const own = predecessor === null ? openLaneSockets(given) : null;
+      this.#held = predecessor === null ? own && new HeldSockets(own) : predecessor.#held;
+      this.#held?.retain();
+      const opened = this.#held?.sockets ?? null;
       const { sockets, here } = opened === null ? { sockets: null, here: [] } : renumber(opened, FIRST_SOCKET_FD);
       const versions = tables.map(({ fd: _, ...version }) => version);
       this.#spec = { ...given, sockets, tables: versions, hasEvents: eventsFd !== null };
@@ -174,10 +185,10 @@ export class LaneChild implements LaneHandle {
     } catch (error) {
       closeSync(this.progressFd);
       this.#closeTables();
+      this.#releaseSockets();
       this.#cgroup?.remove();
       throw error;
     } finally {
-      if (opened !== null) closeLaneSockets(opened);
       if (theirEnd !== -1) closeSync(theirEnd);
     }
     this.#output = new LaneOutput(
@@ -292,8 +303,53 @@ export class LaneChild implements LaneHandle {
     this.#events.killed(reason);
   }
 
+  /** {@inheritDoc LaneHandle.handOver} */
+  handOver(
+    step: HandoverStep,
+    memory: { readonly id: number; readonly fd: number } | null,
+    withinMs: number,
+  ): Promise<LaneHanded> {
+    this.#stepped += 1;
+    const id = this.#stepped;
+    const channel = this.#channel;
+    return new Promise((resolve, reject) => {
+      if (channel === null || this.#hasExited || this.#failure !== null) {
+        reject(new Error('it has ended'));
+        return;
+      }
+      if (memory !== null && !this.#handOver(memory)) {
+        reject(new Error('it takes no memory for what it hands over'));
+        return;
+      }
+      const timer = setTimeout(() => {
+        this.#steps.delete(id);
+        const { running } = this;
+        reject(new Error(`no answer within ${withinMs / 1000} s${running === '' ? '' : ` while ${running}`}`));
+      }, withinMs);
+      this.#steps.set(id, (answer) => {
+        clearTimeout(timer);
+        this.#steps.delete(id);
+        if (answer === null) reject(new Error('it has ended'));
+        else if (answer.error !== null) reject(new Error(answer.error));
+        else resolve(answer);
+      });
+      channel.send({ type: 'handover', id, ...step });
+    });
+  }
+
+  /** {@inheritDoc LaneHandle.retire} */
+  retire(): void {
+    this.#isStopping = true;
+    this.#channel?.send({ type: 'retire' });
+  }
+
+  #releaseSockets(): void {
+    this.#held?.release();
+    this.#held = null;
+  }
+
   /** Sends the descriptor. @returns false where it could not be sent */
-  #handOver({ id, fd }: TableMemory): boolean {
+  #handOver({ id, fd }: { readonly id: number; readonly fd: number }): boolean {
     if (this.#tablesFd === -1) return false;
     try {
       if (this.#native.sendDescriptor(this.#tablesFd, id, fd)) return true;
@@ -337,6 +393,11 @@ export class LaneChild implements LaneHandle {
         // One that comes too late is nobody's.
         if (message.id > this.#asked) this.kill('it answered what it was not asked');
         else this.#asks.get(message.id)?.(message);
+        break;
+      case 'handed':
+        // One that comes too late is nobody's.
+        if (message.id > this.#stepped) this.kill('it answered what it was not asked');
+        else this.#steps.get(message.id)?.(message);
         break;
       case 'failed':
         this.#failure ??= fromLane(message);
@@ -390,8 +451,9 @@ export class LaneChild implements LaneHandle {
     clearTimeout(this.#farewell ?? undefined);
     clearInterval(this.#health ?? undefined);
     this.#killSession();
-    for (const settle of [...this.#asks.values()]) settle(null);
+    for (const settle of [...this.#asks.values(), ...this.#steps.values()]) settle(null);
     this.#closeTables();
+    this.#releaseSockets();
     this.#events.exited();
     const how =
       signal !== null

@@ -5,6 +5,8 @@
  *   missing, and due ─> starting ─ opened ─> opening the next may begin ─ ready ─> its frames count for the lease
  *   on another plan ─> told to stop ─ 2 s ─> killed ─> ended: only then does a lane of the new plan start
  *   died ─> another after 100 ms, 200 ms ... 30 s       not ready after 60 s, no progress for 3 s ─> killed
+ *
+ *   reload:   standby beside each lane ─ ready, and has its packets ─> serving       the one before: retiring ─> ended
  * ```
  * Rule: nothing here waits. A start is recorded, and what a lane says or how it ends only changes the record; `step` looks at
  * the record and does what there is to do. Lanes open their sockets in one order, so that each has the same place in the
@@ -15,9 +17,9 @@
 
 import type { FirehookError } from '../errors.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
-import type { DeviceRequest, TableMemory } from '../lane/messages.ts';
+import type { DeviceRequest, HandoverStep, TableMemory } from '../lane/messages.ts';
 import type { LaneProgress } from '../lane/progress.ts';
-import type { DeviceAnswer, LaneReady, LaneTried } from '../lane/read-message.ts';
+import type { DeviceAnswer, LaneHanded, LaneReady, LaneTried } from '../lane/read-message.ts';
 import type { Way } from '../lane/way.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Clock } from './clock.ts';
@@ -79,6 +81,19 @@ export interface LaneHandle {
   setBreaker(hook: string, isOpen: boolean): void;
   /** Asks a device of a driver that it runs. Rejects when no answer comes. */
   ask(request: Omit<DeviceRequest, 'id'>): Promise<DeviceAnswer>;
+  /**
+   * Tells it to take a step of a handover.
+   *
+   * @param memory - for the step, with the number that it names; lent during the call
+   * @throws Error (a rejection) why it was not taken, or that no answer came
+   */
+  handOver(
+    step: HandoverStep,
+    memory: { readonly id: number; readonly fd: number } | null,
+    withinMs: number,
+  ): Promise<LaneHanded>;
+  /** Tells it, which has left its packets to another lane, to end when nothing waits in it any more. */
+  retire(): void;
   /** Tells it to finish what it has and end. */
   stop(): void;
   /** Ends it at once. */
@@ -95,11 +110,20 @@ export type StartLane<Plan extends LanePlan = LanePlan> = (
   place: number,
   isFirst: boolean,
   events: LaneEvents,
+  /** The lane whose place it is to take; null where it takes none. */
+  predecessor: LaneHandle | null,
 ) => LaneHandle;
+
+/**
+ * What a lane is there for. `serving`: packets are its own. `standby`: it is started to take the place of another lane, which serves. `retiring`:
+ * another one has taken its place.
+ */
+export type LaneRole = 'serving' | 'standby' | 'retiring';
 
 /** A lane of the set. */
 export interface LaneRecord<Plan extends LanePlan = LanePlan> {
   readonly plan: Plan;
+  role: LaneRole;
   readonly place: number;
   readonly startedMs: number;
   readonly handle: LaneHandle;
@@ -110,6 +134,12 @@ export interface LaneRecord<Plan extends LanePlan = LanePlan> {
   stoppedMs: number | null;
   /** Why it was killed; null while it was not. */
   killedFor: string | null;
+}
+
+/** A lane and the one that is to take its place. */
+export interface Succession<Plan extends LanePlan = LanePlan> {
+  readonly before: LaneRecord<Plan>;
+  readonly successor: LaneRecord<Plan>;
 }
 
 /** What {@link LaneSet} takes. */
@@ -130,6 +160,7 @@ export interface LaneSetOptions<Plan extends LanePlan> {
 const READY_TIMEOUT_MS = 60_000;
 /** How long a lane may take to empty its ring and end after it was told to. */
 const STOP_TIMEOUT_MS = 2_000;
+const RETIRE_TIMEOUT_MS = 15_000;
 /** A lane without progress for this long hangs, and is killed. */
 const HANG_MS = 3_000;
 /** Delay before a lane that died is started again: doubles up to the limit, and starts anew after a good while. */
@@ -158,17 +189,22 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
     return this.#records;
   }
 
+  /** Those that serve or are meant to. */
+  get serving(): readonly LaneRecord<Plan>[] {
+    return this.#records.filter(({ role }) => role === 'serving');
+  }
+
   /** Those that packets can come to, on the plan in force. */
   get ready(): readonly LaneRecord<Plan>[] {
     // The lease does not wait for the end of one that was killed.
-    return this.#records.filter(
+    return this.serving.filter(
       (record) => record.phase === 'ready' && record.killedFor === null && this.#isCurrent(record),
     );
   }
 
   /** True when no lane is there that was started for something else. */
   get isOnPlan(): boolean {
-    return this.#plan !== null && this.#records.every((record) => record.phase === 'exited' || this.#isCurrent(record));
+    return this.#plan !== null && this.serving.every((record) => record.phase === 'exited' || this.#isCurrent(record));
   }
 
   /** True when every lane that is wanted can take packets. */
@@ -194,9 +230,9 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
   /** When there is something to do next, on the clock; infinity where nothing waits. */
   get dueMs(): number {
     let dueMs = Number.POSITIVE_INFINITY;
-    for (const { phase, stoppedMs, startedMs, killedFor } of this.#records) {
+    for (const { phase, stoppedMs, startedMs, killedFor, role } of this.#records) {
       if (phase === 'exited' || killedFor !== null) continue;
-      if (stoppedMs !== null) dueMs = Math.min(dueMs, stoppedMs + STOP_TIMEOUT_MS);
+      if (stoppedMs !== null) dueMs = Math.min(dueMs, stoppedMs + timeoutOf(role));
       else if (phase !== 'ready') dueMs = Math.min(dueMs, startedMs + READY_TIMEOUT_MS);
     }
     return this.#isMissing ? Math.min(dueMs, this.#notBeforeMs) : dueMs;
@@ -206,6 +242,7 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
   setPlan(plan: Plan | null): void {
     const isSame = plan?.fingerprint === this.#plan?.fingerprint;
     if (!isSame) {
+      this.endStandby('the lanes are to run for something else');
       this.#plan = plan;
       // What kept the lanes of another plan from starting may not keep these.
       this.#notBeforeMs = 0;
@@ -219,7 +256,7 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
     const nowMs = this.#options.clock.now();
     for (const record of this.#records) {
       if (record.phase === 'exited') continue;
-      if (!this.#isCurrent(record)) this.#stop(record, nowMs);
+      if (record.role === 'retiring' || !this.#isCurrent(record)) this.#stop(record, nowMs);
       else if (record.phase !== 'ready' && nowMs - record.startedMs >= READY_TIMEOUT_MS) {
         this.#kill(record, named(`not ready after ${READY_TIMEOUT_MS / 1000} s`, record));
       }
@@ -238,6 +275,44 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
     }
   }
 
+  /**
+   * Starts a lane beside each one that serves, which is to take its place.
+   *
+   * @param plan - with the fingerprint of the plan in force: the same ports and rings
+   * @param told - what each of them tells, beside what the set notes
+   * @throws Error when one cannot be started; those that were are killed
+   */
+  startStandby(plan: Plan, told: (record: LaneRecord<Plan>) => Partial<LaneEvents>): readonly Succession<Plan>[] {
+    return this.ready.map((before) => {
+      const successor = this.#open(plan, before.place, 'standby', before.handle, told);
+      return { before, successor };
+    });
+  }
+
+  /** The standby lanes have the packets of those before them: `plan` is in force from now on. */
+  succeed(plan: Plan, successions: readonly Succession<Plan>[]): void {
+    const nowMs = this.#options.clock.now();
+    this.#plan = plan;
+    for (const { before, successor } of successions) {
+      before.role = 'retiring';
+      before.stoppedMs = nowMs;
+      successor.role = 'serving';
+    }
+    this.#options.changed();
+    for (const { before } of successions) before.handle.retire();
+    this.#options.changed();
+  }
+
+  /** Kills the lanes that were to take the place of others. */
+  endStandby(reason: string): void {
+    for (const record of this.#records) if (record.role === 'standby') this.#kill(record, reason, false);
+  }
+
+  /** Ends lanes that have left and whose packets may still wait, which go their way now. */
+  endRetiring(): void {
+    for (const record of this.#records) if (record.role === 'retiring') record.handle.stop();
+  }
+
   /** Ends all at once, without waiting for any. Why is not their fault, and said by who calls this. */
   killAll(reason: string): void {
     for (const record of this.#records) this.#kill(record, reason, false);
@@ -245,8 +320,9 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
 
   /** One more may be opened: no other is being opened, none of another plan is there, and not all are there. */
   get #isMissing(): boolean {
-    if (this.#plan === null || this.#records.length >= this.#options.wanted) return false;
-    return this.#records.every((record) => this.#isCurrent(record) && record.phase !== 'starting');
+    const { serving } = this;
+    if (this.#plan === null || serving.length >= this.#options.wanted) return false;
+    return serving.every((record) => this.#isCurrent(record) && record.phase !== 'starting');
   }
 
   #isCurrent({ plan, stoppedMs }: LaneRecord<Plan>): boolean {
@@ -257,8 +333,8 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
     if (record.stoppedMs === null) {
       record.stoppedMs = nowMs;
       record.handle.stop();
-    } else if (nowMs - record.stoppedMs >= STOP_TIMEOUT_MS) {
-      this.#kill(record, named(`not ended ${STOP_TIMEOUT_MS / 1000} s after it was told to`, record));
+    } else if (nowMs - record.stoppedMs >= timeoutOf(record.role)) {
+      this.#kill(record, named(`not ended ${timeoutOf(record.role) / 1000} s after it was told to`, record));
     }
   }
 
@@ -273,36 +349,48 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
   }
 
   #start(): void {
-    const { clock, start, wanted } = this.#options;
     const plan = this.#plan;
     if (plan === null) return;
-    const place = freePlace(this.#records);
+    try {
+      this.#open(plan, freePlace(this.serving), 'serving', null, () => ({}));
+    } catch (error) {
+      this.#later(`A lane cannot be started: ${error instanceof Error ? error.message : String(error)}`, null);
+      this.#options.failed(error);
+    }
+    this.#options.changed();
+  }
+
+  /** @throws what the start does */
+  #open(
+    plan: Plan,
+    place: number,
+    role: LaneRole,
+    predecessor: LaneHandle | null,
+    told: (record: LaneRecord<Plan>) => Partial<LaneEvents>,
+  ): LaneRecord<Plan> {
+    const { clock, start } = this.#options;
     const startedMs = clock.now();
     let record: LaneRecord<Plan> | null = null;
-    const isHere = (): boolean => record !== null && this.#records.includes(record);
     const note = (change: (here: LaneRecord<Plan>) => void): void => {
-      if (record === null || !isHere()) return;
+      if (record === null || !this.#records.includes(record)) return;
       change(record);
       this.#options.changed();
       this.step();
     };
-    try {
-      const handle = start(plan, place, this.#records.length === 0, {
+    const isFirst = predecessor === null && this.#records.length === 0;
+    const handle = start(
+      plan,
+      place,
+      isFirst,
+      {
         opened: () =>
           note((here) => {
             if (here.phase === 'starting') here.phase = 'opened';
           }),
         ready: (report) =>
           note((here) => {
-            if (here.phase === 'exited') return;
-            here.phase = 'ready';
-            here.report = report;
-            if (here.stoppedMs !== null) return;
-            if (this.#served.has(place)) this.#replacements += 1;
-            this.#served.add(place);
-            if (this.#replacements > 0) {
-              this.#options.log.info({ pid: here.handle.pid }, `${this.ready.length} of ${wanted} lanes run.`);
-            }
+            this.#gotReady(here, report);
+            told(here).ready?.(report);
           }),
         killed: (reason) =>
           note((here) => {
@@ -316,25 +404,38 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
           note((here) => {
             this.#records = this.#records.filter((other) => other !== here);
             this.#options.ended(here, end);
-            if (here.stoppedMs === null) this.#died(here, end.error);
+            if (here.role === 'serving' && here.stoppedMs === null) this.#died(here, end.error);
+            told(here).ended?.(end);
           }),
-      });
-      record = {
-        plan,
-        place,
-        startedMs,
-        handle,
-        phase: 'starting',
-        report: null,
-        stoppedMs: null,
-        killedFor: null,
-      };
-      this.#records = [...this.#records, record];
-    } catch (error) {
-      this.#later(`A lane cannot be started: ${error instanceof Error ? error.message : String(error)}`, null);
-      this.#options.failed(error);
+      },
+      predecessor,
+    );
+    record = {
+      plan,
+      role,
+      place,
+      startedMs,
+      handle,
+      phase: 'starting',
+      report: null,
+      stoppedMs: null,
+      killedFor: null,
+    };
+    this.#records = [...this.#records, record];
+    return record;
+  }
+
+  #gotReady(record: LaneRecord<Plan>, report: LaneReady): void {
+    if (record.phase === 'exited') return;
+    record.phase = 'ready';
+    record.report = report;
+    if (record.stoppedMs !== null || record.role !== 'serving') return;
+    if (this.#served.has(record.place)) this.#replacements += 1;
+    this.#served.add(record.place);
+    if (this.#replacements > 0) {
+      const { log, wanted } = this.#options;
+      log.info({ pid: record.handle.pid }, `${this.ready.length} of ${wanted} lanes run.`);
     }
-    this.#options.changed();
   }
 
   #died({ startedMs, handle }: LaneRecord<Plan>, error: FirehookError | null): void {
@@ -350,6 +451,11 @@ export class LaneSet<Plan extends LanePlan = LanePlan> {
     this.#options.log.error(pid === null ? {} : { pid }, `${what}. Another in ${this.#delayMs} ms.`);
     this.#delayMs = Math.min(this.#delayMs * 2, MAX_DELAY_MS);
   }
+}
+
+/** How long a lane may take to end: one that retires may have packets that wait, which it gives up by itself after 10 s. */
+function timeoutOf(role: LaneRole): number {
+  return role === 'retiring' ? RETIRE_TIMEOUT_MS : STOP_TIMEOUT_MS;
 }
 
 /** A reason with the hook that did not return, where there is one. */

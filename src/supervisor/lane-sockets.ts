@@ -1,7 +1,11 @@
 /**
  * The sockets of a lane: opened here, by root, and handed over when the lane starts. The supervisor reads nothing from them.
  *
- * Rule: they are the lane's alone: as soon as it has been started, or could not be, they are closed here.
+ * ```
+ *   open ─> lane ─ reload ─> the same sockets for its successor, whose ring goes on where the lane stood
+ * ```
+ * Rule: they stay open here for as long as a lane that has them lives, so that another one can be given them; and not a moment longer: the
+ * kernel would go on putting packets into a ring that nobody reads.
  *
  * @module
  */
@@ -30,6 +34,27 @@ export function openLaneSockets({ mode, driver, ports, rings, ways }: LaneSpec):
   } catch (error) {
     closeAfpacketSockets(afpacket);
     throw error;
+  }
+}
+
+/** Sockets that one lane has, or two while one takes the place of the other. */
+export class HeldSockets {
+  readonly sockets: LaneSockets;
+  #lanes = 0;
+
+  constructor(sockets: LaneSockets) {
+    this.sockets = sockets;
+  }
+
+  /** One more lane has them. */
+  retain(): void {
+    this.#lanes += 1;
+  }
+
+  /** A lane that had them is gone; after the last one they are closed. */
+  release(): void {
+    this.#lanes -= 1;
+    if (this.#lanes === 0) closeLaneSockets(this.sockets);
   }
 }
 

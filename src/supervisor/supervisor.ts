@@ -13,6 +13,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { liveDriver } from '../config/live-drivers.ts';
+import { needsRestart } from '../config/reloadable.ts';
 import { attachInterfaces, type Config, isEnforced, outletNames } from '../config/schema.ts';
 import { ControlServer } from '../control/control-server.ts';
 import type { AttachView, DaemonView, LaneView } from '../control/daemon-view.ts';
@@ -23,6 +24,7 @@ import type { LocalRoute } from '../lane/local-table.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser, Outlet } from '../lane/messages.ts';
 import { sortWays } from '../lane/pass-through.ts';
 import type { Way } from '../lane/way.ts';
+import { loadNative } from '../native/load-native.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
 import { layOut, layOutOutlet } from '../plumbing/attach/lay-out.ts';
 import { toAttachment } from '../plumbing/attach-entry.ts';
@@ -32,22 +34,22 @@ import type { PortCounters } from '../plumbing/port-counters.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { describe } from './attach-keeper.ts';
 import { BreakerMemory } from './breaker-memory.ts';
-import { bundleAll } from './bundle-all.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { EventSink, type EventSinkView } from './event-sink.ts';
 import { FanoutGroups } from './fanout-group.ts';
+import { endGeneration, type Generation, makeGeneration, refusalOf, restart } from './generation.ts';
 import { LaneCgroups } from './lane-cgroups.ts';
 import { LaneChild, type LaneChildOptions } from './lane-child.ts';
 import { assertCpus, cpuAt } from './lane-cpus.ts';
 import type { LaneEnd, LaneEvents, LaneHandle, LanePlan, LaneRecord } from './lane-set.ts';
 import { findUser } from './lane-user.ts';
-import { PrefixTables, type TableView } from './prefix-tables.ts';
+import type { TableView } from './prefix-tables.ts';
 import { Reconciler, type SupervisorState } from './reconcile.ts';
 import { refuseEarlierTakers } from './refuse-takers.ts';
 import { planRings, type RingPlan, smallerRings } from './ring-plan.ts';
-import { SharedTableMemory } from './shared-tables.ts';
+import { succeed } from './succession.ts';
 import { Totals } from './totals.ts';
-import { isConfinementRequired, laneSpec, tryHooks } from './try-hooks.ts';
+import { isConfinementRequired, laneSpec } from './try-hooks.ts';
 
 /**
  * A lane of a killed run, whose lock is free, sends at most until the lease of its last moment ends. Until then the ports
@@ -60,6 +62,10 @@ const UNDO_AGAIN_MS = 200;
 /** sysfs waits for a lock of the kernel: a port whose speed is not told by then has none. */
 const SPEED_TIMEOUT_MS = 1_000;
 
+/** Memory for what a lane leaves to its successor: for its hooks, and for each flow, with columns. */
+const ESTATE_OCTETS = 17 * 1024 * 1024;
+const ESTATE_FLOW_OCTETS = 512;
+
 /** Characters of the error that `firehook status` shows. */
 const MAX_ERROR_TEXT = 500;
 
@@ -69,6 +75,8 @@ export interface SupervisorOptions {
   readonly configFolder: string;
   readonly warnings: readonly string[];
   readonly log: Logger;
+  /** Reads the configuration again. @throws what is wrong with it */
+  readonly readConfig: () => { readonly config: Config; readonly warnings: readonly string[] };
   /** Closed by {@link Supervisor.stop}. */
   readonly plumbing: Plumbing;
   /** Locks a number of a fanout group: the descriptor that holds it, or -1. */
@@ -81,15 +89,34 @@ export interface SupervisorOptions {
 interface Plan extends LanePlan {
   readonly spec: LaneSpec;
   readonly rings: readonly RingPlan[];
+  readonly generation: Generation;
+}
+
+/** What came of a reload. */
+export interface Reloaded {
+  /** Number of the generation that is in force. */
+  readonly generation: number;
+  readonly hooks: readonly string[];
+  /** What was left behind, a sentence each. */
+  readonly notes: readonly string[];
+  /** How long packets waited; null where lanes were started anew and `policy.onDown` held meanwhile. */
+  readonly pauseMs: number | null;
 }
 
 /** Runs the daemon until {@link Supervisor.stop}. */
 export class Supervisor implements DaemonView {
-  readonly config: Config;
-  readonly totals = new Totals();
   readonly startedAtMs = performance.now();
-  hooks: readonly HookInfo[] = [];
   user: LaneUser | null = null;
+  /** {@inheritDoc DaemonView.lastReload} */
+  lastReload: DaemonView['lastReload'] = null;
+
+  readonly #totals = new Totals();
+  /** In force; null until there is one. */
+  #generation: Generation | null = null;
+  /** Settles when the reload that was asked for last has. */
+  #reloading: Promise<unknown> = Promise.resolve();
+  /** Counts the reloads for which lanes had to be started anew. */
+  #restarts = 0;
 
   readonly #options: SupervisorOptions;
   readonly #clock: Clock = systemClock;
@@ -98,13 +125,9 @@ export class Supervisor implements DaemonView {
   /** In Mbit/s, by ifindex; asked for once, because the kernel may be slow to say. */
   readonly #speeds = new Map<number, number>();
   #cgroups: LaneCgroups | null = null;
-  #tables: PrefixTables | null = null;
   #events: EventSink | null = null;
   /** The ring of each lane that has one, by the lane. */
   readonly #ringOf = new Map<LaneHandle, number>();
-  #shared: SharedTableMemory | null = null;
-  #sources: HookSource[] = [];
-  readonly #hookWarnings: string[] = [];
   #control: ControlServer | null = null;
   #ways: readonly Way[] = [];
   readonly #breakers: BreakerMemory;
@@ -118,11 +141,12 @@ export class Supervisor implements DaemonView {
   /** Why they could not be read last; '' when they were. */
   #localsFailure = '';
   #isStopping = false;
+  #configWarnings: readonly string[];
 
   constructor(options: SupervisorOptions) {
-    this.config = options.config;
     this.#options = options;
-    this.#breakers = new BreakerMemory(options.config.faults.breaker);
+    this.#breakers = new BreakerMemory(() => this.config.faults.breaker);
+    this.#configWarnings = options.warnings;
     this.#groups = new FanoutGroups((id) => options.lockFanoutGroup(id));
     this.#loop = new Reconciler<Plan>({
       config: options.config,
@@ -130,7 +154,8 @@ export class Supervisor implements DaemonView {
       log: options.log,
       plumbing: options.plumbing,
       planLanes: (attachments, links) => this.#planLanes(attachments, links),
-      startLane: (plan, place, isFirst, events) => this.#startLane(plan, place, isFirst, events),
+      startLane: (plan, place, isFirst, events, predecessor) =>
+        this.#startLane(plan, place, isFirst, events, predecessor),
       laneEnded: (record, end) => this.#laneEnded(record, end),
     });
   }
@@ -142,7 +167,7 @@ export class Supervisor implements DaemonView {
    */
   async start(): Promise<void> {
     const { config } = this;
-    const { log, plumbing, configFolder } = this.#options;
+    const { log, plumbing } = this.#options;
     try {
       this.user = findUser(config.lane.user);
       assertCpus(config.lane.cpus);
@@ -154,21 +179,14 @@ export class Supervisor implements DaemonView {
       }
       const lockedMs = this.#clock.now();
       await refuseEarlierTakers(config, plumbing, links);
-      this.#sources = await bundleAll(config, this.user, (warning) => {
-        this.#hookWarnings.push(warning);
-        log.warn(warning);
-      });
-      this.#tables = await this.#buildTables();
-      const tried = await tryHooks(config, configFolder, this.user, this.#sources, this.#tables.memories, log);
-      this.hooks = tried.hooks;
-      this.#shared = SharedTableMemory.make(tried.demands);
+      this.#generation = await this.#makeGeneration(config);
       this.#events = await this.#openEvents();
       this.#control = await ControlServer.open(config.control.socket, config.control.mode, new Reports(this));
       await this.#takeBackLeftovers(attachments, lockedMs);
       this.#cgroups = new LaneCgroups();
       if (this.#cgroups.reason !== '') log.info(`Lanes have no cgroups of their own: ${this.#cgroups.reason}.`);
       await this.#loop.start();
-      this.#tables.watch();
+      this.#generation.tables.watch();
     } catch (error) {
       await this.#takeDown(true);
       throw error;
@@ -177,6 +195,135 @@ export class Supervisor implements DaemonView {
       attachment === null ? [] : [describe(attachment)],
     );
     log.info({ hooks: this.hooks.map(({ name }) => name) }, `Attached to ${attached.join(', ')}.`);
+  }
+
+  /**
+   * Reads the configuration again, and has lanes with it take the place of those that run: between two packets, whole or not at all. One reload
+   * after the other.
+   *
+   * @throws {@link FirehookError} why not; what was in force still is
+   */
+  reload(): Promise<Reloaded> {
+    const reloaded = this.#reloading.then(() => this.#reload());
+    this.#reloading = reloaded.catch(() => undefined);
+    return reloaded;
+  }
+
+  async #reload(): Promise<Reloaded> {
+    const { log } = this.#options;
+    try {
+      const reloaded = await this.#nextGeneration();
+      const { generation, notes, pauseMs, hooks } = reloaded;
+      for (const note of notes) log.warn(`Reload: ${note}.`);
+      const how = pauseMs === null ? 'lanes were started anew' : `packets waited for ${pauseMs.toFixed(1)} ms`;
+      log.info({ generation, hooks }, `Reloaded: generation ${generation} is in force; ${how}.`);
+      this.lastReload = { atMs: performance.now(), error: null };
+      return reloaded;
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      this.reloadsFailed += 1;
+      log.error({ code: (error as { code?: unknown }).code }, `${text}. Generation ${this.generation} goes on.`);
+      this.lastReload = { atMs: performance.now(), error: text.slice(0, MAX_ERROR_TEXT) };
+      throw error;
+    }
+  }
+
+  async #nextGeneration(): Promise<Reloaded> {
+    const before = this.#generation;
+    if (before === null || this.#isStopping || this.state === 'starting')
+      throw new FirehookError('FIREHOOK_RELOAD_FAILED', `firehookd is ${this.state}`);
+    const { config, warnings } = this.#options.readConfig();
+    const keys = needsRestart(before.config, config);
+    if (keys.length > 0) throw restart(keys.join(', '));
+    const refusal = refusalOf(before.config, config);
+    if (refusal !== null) throw refusal;
+    for (const warning of warnings) this.#options.log.warn(warning);
+    const next = await this.#makeGeneration(config);
+    try {
+      if (this.#isStopping) throw new FirehookError('FIREHOOK_RELOAD_FAILED', 'firehookd is stopping');
+      const succeeded = await this.#exchange(before, next);
+      this.#generation = next;
+      this.#breakers.clear();
+      this.#configWarnings = warnings;
+      endGeneration(before, next);
+      if (next.tables !== before.tables) next.tables.watch();
+      this.#options.log.level = config.log.level;
+      this.#loop.wake();
+      return { generation: next.number, hooks: next.hooks.map(({ name }) => name), ...succeeded };
+    } catch (error) {
+      endGeneration(next, before);
+      throw error;
+    }
+  }
+
+  /** Lanes of one generation take the place of those of another; where not all of those run, others are started. */
+  async #exchange(before: Generation, next: Generation): Promise<Pick<Reloaded, 'notes' | 'pauseMs'>> {
+    const { lanes } = this.#loop;
+    const { plan } = lanes;
+    const notes: string[] = [];
+    const copyTables = (): void => {
+      if (next.shared === null || before.shared === null || next.shared === before.shared) return;
+      for (const { hook, name } of next.shared.copyFrom(before.shared))
+        notes.push(`table ${name} of ${hook} has another size: it is empty`);
+    };
+    if (plan !== null && lanes.isComplete) {
+      const succeeded = await succeed({
+        lanes,
+        plan: this.#planFor(plan, next),
+        makeMemory: (octets) => loadNative().createMemory('firehook-estate', octets),
+        estateOctets: ({ handle }) => ESTATE_OCTETS + (handle.read()?.flows?.now ?? 0) * ESTATE_FLOW_OCTETS,
+        between: copyTables,
+        sleep: (ms) => this.#sleep(ms),
+      });
+      return { ...succeeded, notes: [...notes, ...succeeded.notes] };
+    }
+    // Nobody has any packets, or only some lanes have.
+    copyTables();
+    this.#restarts += 1;
+    this.#generation = next;
+    if (plan !== null) lanes.setPlan(this.#planFor(plan, next));
+    return { notes, pauseMs: null };
+  }
+
+  /** The same ports and rings with another generation. */
+  #planFor(plan: Plan, generation: Generation): Plan {
+    const { ports, ways, outlets, rings, driver, trackChanges, groups } = plan.spec;
+    const spec: LaneSpec = {
+      ...this.#specOf(generation),
+      mode: 'run',
+      driver,
+      ports,
+      ways,
+      outlets,
+      rings,
+      trackChanges,
+      groups,
+    };
+    return { ...plan, fingerprint: this.#fingerprint(spec), spec, generation };
+  }
+
+  #specOf({ config, sources }: Generation): LaneSpec {
+    return laneSpec(config, this.#options.configFolder, this.user, sources, config.lanes);
+  }
+
+  #fingerprint({ ports, ways, rings }: LaneSpec): string {
+    return JSON.stringify([ports, ways, rings, this.#restarts]);
+  }
+
+  #makeGeneration(config: Config): Promise<Generation> {
+    const { configFolder, log } = this.#options;
+    return makeGeneration({
+      config,
+      configFolder,
+      user: this.user,
+      log,
+      clock: this.#clock,
+      before: this.#generation,
+      onTable: (tables, table) => {
+        for (const { handle, phase, plan } of this.#loop.lanes.records)
+          if (phase !== 'exited' && plan.generation.tables === tables) handle.setTable(table);
+      },
+    });
   }
 
   /** Takes everything back, or leaves the plumbing with `onDown` in force when `policy.onStop` is `hold`. */
@@ -196,6 +343,34 @@ export class Supervisor implements DaemonView {
   abandon(): void {
     this.#isStopping = true;
     this.#loop.abandon();
+  }
+
+  /** {@inheritDoc DaemonView.config} */
+  get config(): Config {
+    return this.#generation?.config ?? this.#options.config;
+  }
+
+  /** {@inheritDoc DaemonView.hooks} */
+  get hooks(): readonly HookInfo[] {
+    return this.#generation?.hooks ?? [];
+  }
+
+  /** {@inheritDoc DaemonView.generation} */
+  get generation(): number {
+    return this.#generation?.number ?? 0;
+  }
+
+  /** {@inheritDoc DaemonView.totals} */
+  get totals(): Totals {
+    // Lanes that have left may have packets that wait: their numbers are those of hooks that are no longer there.
+    const retiring = this.#loop.lanes.records.filter(({ role }) => role === 'retiring');
+    if (retiring.length === 0) return this.#totals;
+    const totals = this.#totals.copy();
+    for (const { plan, handle } of retiring) {
+      const progress = handle.read();
+      if (progress !== null) totals.add(plan.ways, plan.generation.hooks, progress, true);
+    }
+    return totals;
   }
 
   /** {@inheritDoc DaemonView.state} */
@@ -238,7 +413,7 @@ export class Supervisor implements DaemonView {
 
   /** {@inheritDoc DaemonView.lanes} */
   get lanes(): readonly LaneView[] {
-    return this.#loop.lanes.records
+    return this.#loop.lanes.serving
       .filter(({ phase }) => phase !== 'exited')
       .map(({ handle, report, phase }) => ({
         isReady: phase === 'ready',
@@ -289,7 +464,7 @@ export class Supervisor implements DaemonView {
 
   /** {@inheritDoc DaemonView.tables} */
   get tables(): readonly TableView[] {
-    return this.#tables?.views ?? [];
+    return this.#generation?.tables.views ?? [];
   }
 
   /** {@inheritDoc DaemonView.events} */
@@ -299,7 +474,7 @@ export class Supervisor implements DaemonView {
 
   /** {@inheritDoc DaemonView.warnings} */
   get warnings(): readonly string[] {
-    return [...this.#options.warnings, ...this.#hookWarnings, ...this.#loop.warnings];
+    return [...this.#configWarnings, ...(this.#generation?.warnings ?? []), ...this.#loop.warnings];
   }
 
   /** {@inheritDoc DaemonView.logLinesLost} */
@@ -312,25 +487,6 @@ export class Supervisor implements DaemonView {
     return this.#options.plumbing.counters(this.#loop.heldIfindexes);
   }
 
-  /** @throws {@link FirehookError} why the first of them that cannot be built is refused */
-  async #buildTables(): Promise<PrefixTables> {
-    const { config, user } = this;
-    const tables = new PrefixTables({
-      tables: config.tables,
-      user,
-      isRequired: isConfinementRequired(config),
-      clock: this.#clock,
-      say: (level, sentence) => this.#options.log[level](sentence),
-      onChange: (table) => {
-        for (const { handle, phase } of this.#loop.lanes.records) if (phase !== 'exited') handle.setTable(table);
-      },
-    });
-    const [problem] = await tables.build();
-    if (problem === undefined) return tables;
-    tables.stop();
-    throw problem instanceof Error ? problem : new Error(String(problem));
-  }
-
   /** @throws {@link FirehookError} FIREHOOK_EVENTS_FILE */
   async #openEvents(): Promise<EventSink | null> {
     const { config, user } = this;
@@ -340,16 +496,15 @@ export class Supervisor implements DaemonView {
       file,
       user,
       isRequired: isConfinementRequired(config),
-      hooks: namesByPlace(this.#sources, this.hooks),
       clock: this.#clock,
       say: (level, sentence) => this.#options.log[level](sentence),
     });
   }
 
   /** A lane without a ring is better than none. */
-  #openRing(place: number, ways: readonly Way[]): { readonly id: number; readonly fd: number } | null {
+  #openRing(place: number, { ways, generation }: Plan): { readonly id: number; readonly fd: number } | null {
     try {
-      return this.#events?.openRing(place, ways) ?? null;
+      return this.#events?.openRing(place, ways, namesByPlace(generation.sources, generation.hooks)) ?? null;
     } catch (error) {
       this.#options.log.warn(`The events of lane ${place} are not written: ${(error as Error).message}.`);
       return null;
@@ -393,8 +548,9 @@ export class Supervisor implements DaemonView {
     const speedOf = (name: string): number => this.#speeds.get(links.get(name)?.ifindex ?? 0) ?? Number.NaN;
     const hasRings = liveDriver(driver).rings === true;
     const rings = hasRings ? planRings(config.ring, ways, [], links.values(), this.#options.log, speedOf) : [];
+    const generation = this.#generation as Generation;
     const spec: LaneSpec = {
-      ...laneSpec(config, this.#options.configFolder, this.user, this.#sources, config.lanes),
+      ...this.#specOf(generation),
       mode: 'run',
       driver,
       ports,
@@ -404,7 +560,8 @@ export class Supervisor implements DaemonView {
       trackChanges: !attach.some(isEnforced),
     };
     return {
-      fingerprint: JSON.stringify([ports, ways, rings]),
+      fingerprint: this.#fingerprint(spec),
+      generation,
       ways,
       isFenced: ports.some(({ isFenced }) => isFenced === true),
       spec,
@@ -431,33 +588,46 @@ export class Supervisor implements DaemonView {
     return outlets;
   }
 
-  #startLane(plan: Plan, place: number, isFirst: boolean, events: LaneEvents): LaneHandle {
-    const { lanes, lane, driver } = this.config;
+  #startLane(
+    plan: Plan,
+    place: number,
+    isFirst: boolean,
+    events: LaneEvents,
+    predecessor: LaneHandle | null,
+  ): LaneHandle {
+    const { generation } = plan;
+    const { lanes, lane, driver } = generation.config;
     const { log, plumbing } = this.#options;
+    const { sharesPort } = liveDriver(driver);
     if (isFirst) {
-      this.#groups.draw(lanes === 1 || !liveDriver(driver).sharesPort ? 0 : plan.ways.length);
+      // A lane of npm pcap shares its ports with the one that takes its place in a reload.
+      this.#groups.draw(lanes === 1 && sharesPort ? 0 : plan.ways.length);
       this.#ways = plan.ways;
     }
     const { ids } = this.#groups;
     const rings = plan.rings.map((ring, index) => ({ ...ring, fanoutGroup: ids[index] ?? -1 }));
+    const groups = sharesPort ? [] : plan.ways.map(({ inPort }, index) => ({ port: inPort, id: ids[index] ?? -1 }));
     if (isFirst) this.#rings = rings;
-    const ring = this.#openRing(place, plan.ways);
+    const ring = this.#openRing(place, plan);
     const child = this.#spawnLane(ring, {
       spec: {
         ...plan.spec,
         lane: place,
         rings,
-        openBreakers: this.#breakers.open,
+        openBreakers: predecessor === null ? this.#breakers.open : [],
+        groups,
+        isSuccessor: predecessor !== null,
         locals: this.#locals,
-        shared: this.#shared?.tables ?? null,
+        shared: generation.shared?.tables ?? null,
       },
-      tables: this.#tables?.memories ?? [],
-      sharedFd: this.#shared?.fd ?? null,
+      predecessor: predecessor instanceof LaneChild ? predecessor : null,
+      tables: generation.tables.memories,
+      sharedFd: generation.shared?.fd ?? null,
       fenceFd: plumbing.lease.fenceFd,
       cpu: cpuAt(lane.cpus, place),
       cgroups: this.#cgroups,
-      isConfinementRequired: isConfinementRequired(this.config),
-      names: new Map(this.hooks.map(({ path, name }) => [path, name])),
+      isConfinementRequired: isConfinementRequired(generation.config),
+      names: new Map(generation.hooks.map(({ path, name }) => [path, name])),
       log,
       events: {
         ...events,
@@ -492,10 +662,13 @@ export class Supervisor implements DaemonView {
     if (ring !== undefined) this.#events?.endRing(ring);
     this.#ringOf.delete(handle);
     if (error !== null) this.#noteError(error.message);
-    const outHook = this.#breakers.laneEnded(this.hooks, progress, error?.message ?? null, performance.now());
+    const { generation } = plan;
+    // Breakers of what a reload has taken the place of are nobody's any more.
+    const numbers = generation === this.#generation ? progress : null;
+    const outHook = this.#breakers.laneEnded(generation.hooks, numbers, error?.message ?? null, performance.now());
     if (outHook !== null)
       this.#options.log.error(`Hook ${outHook}: breaker open: lanes ended while it ran, and it is not called for now.`);
-    if (progress !== null) this.totals.add(plan.ways, this.hooks, progress);
+    if (progress !== null) this.#totals.add(plan.ways, generation.hooks, progress);
   }
 
   /** Lanes tell by them whether a packet is for this host. */
@@ -532,9 +705,7 @@ export class Supervisor implements DaemonView {
     this.#isStopping = true;
     const { plumbing } = this.#options;
     this.#control?.close();
-    this.#tables?.stop();
-    this.#shared?.close();
-    this.#shared = null;
+    if (this.#generation !== null) endGeneration(this.#generation, null);
     const ports = this.#loop.heldIfindexes;
     // Stealing ends first: the lane can finish what it has from a detour. At a port the closed fence has ended it already.
     await this.#loop.stop(async () => {

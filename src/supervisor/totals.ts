@@ -59,9 +59,30 @@ export class Totals {
   #kernelDropped = 0;
   #fenced = 0;
 
-  /** Adds what an ended lane did. */
-  add(ways: readonly Way[], hooks: readonly HookInfo[], progress: LaneProgress): void {
+  /** The same numbers, which go their own way from now on. */
+  copy(): Totals {
+    const copy = new Totals();
+    for (const [name, way] of this.#ways) copy.#ways.set(name, way);
+    for (const [name, hook] of this.#hooks) copy.#hooks.set(name, hook);
+    for (const [name, metrics] of this.#metrics) copy.#metrics.set(name, metrics);
+    copy.#flows = this.#flows;
+    copy.#events = this.#events;
+    copy.#kernelDropped = this.#kernelDropped;
+    copy.#fenced = this.#fenced;
+    return copy;
+  }
+
+  /**
+   * Adds what an ended lane did.
+   *
+   * @param isThere - it has not ended yet: packets may still wait in it
+   */
+  add(ways: readonly Way[], hooks: readonly HookInfo[], progress: LaneProgress, isThere = false): void {
     for (const { name, sends, passes, row } of this.ways(ways, progress)) {
+      if (isThere) {
+        this.#ways.set(name, { sends, passes, row });
+        continue;
+      }
       // What waited in a lane went with it.
       row.lost = bounded(row.lost + row.held);
       row.lostHeld = bounded(row.lostHeld + row.held);

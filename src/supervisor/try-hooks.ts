@@ -72,6 +72,8 @@ export function laneSpec(
     poolLimitMiB: pool.limitMiB,
     flows: flowSettings(flows),
     hasEvents: false,
+    isSuccessor: false,
+    groups: [],
     memoryMiB: lane.memoryMiB,
     verifier: { ...verifier, seed: verifier.seed ?? randomInt(2 ** 32) },
     logLevel: log.level,
@@ -118,6 +120,26 @@ export async function tryHooks(
 }
 
 /**
+ * The same, and shows each hook by itself a small capture of ordinary packets: what it does wrong with them refuses it.
+ *
+ * @throws {@link FirehookError} what a hook was refused for
+ */
+export async function rehearse(
+  settings: LaneSettings,
+  configFolder: string,
+  user: LaneUser | null,
+  hooks: readonly HookSource[],
+  tables: readonly TableMemory[],
+  log: Logger,
+): Promise<TriedHooks> {
+  const spec: LaneSpec = { ...laneSpec(settings, configFolder, user, hooks, 1), mode: 'try' };
+  const { hooks: loaded, demands, tried } = await runTrial(spec, tables, isConfinementRequired(settings), log);
+  const [fault] = faultsOf(tried);
+  if (fault !== undefined) throw fault;
+  return { hooks: loaded, demands };
+}
+
+/**
  * The same, and shows each hook by itself a small capture of ordinary packets.
  *
  * @throws {@link FirehookError} what a hook was refused for, and the hook that did not return
@@ -132,15 +154,15 @@ export async function tryWithPackets(
   const spec: LaneSpec = { ...laneSpec(settings, configFolder, user, hooks, 1), mode: 'try' };
   const log = createLogger({ level: settings.log.level });
   const { hooks: loaded, tried } = await runTrial(spec, tables, isConfinementRequired(settings), log);
+  return { hooks: loaded, packets: tried?.packets ?? 0, faults: faultsOf(tried) };
+}
+
+function faultsOf(tried: LaneTried | null): FirehookError[] {
   const { packets, faults } = tried ?? { packets: 0, faults: [] };
-  return {
-    hooks: loaded,
-    packets,
-    faults: faults.map(({ hook, text, times }) => {
-      const detail = `${hook}: ${text}; with ${times} of ${packets} sample packets`;
-      return new FirehookError('FIREHOOK_HOOK_FAULT', detail, { hook });
-    }),
-  };
+  return faults.map(({ hook, text, times }) => {
+    const detail = `${hook}: ${text}; with ${times} of ${packets} sample packets`;
+    return new FirehookError('FIREHOOK_HOOK_FAULT', detail, { hook });
+  });
 }
 
 function runTrial(

@@ -90,6 +90,8 @@ export default defineHook({
   // Version of the hook interface that this hook is written for: the number itself, which stays what it is when firehook is updated.
   api: 1,
   name: '${hook}',
+  // setup does nothing that is seen outside, so firehookd --check may call it, and try the hook with sample packets.
+  checkable: true,
   // What the configuration may say. firehook checks it before it calls setup, and names the line of what is wrong.
   options: z.strictObject({
     ports: z.array(z.int().min(1).max(65_535)).min(1),

@@ -27,6 +27,7 @@ const TELLS = `
   import { defineHook, FORWARD } from 'firehook';
   export default defineHook({
     name: 'tells',
+    checkable: true,
     setup(_options, { mode, lane, lanes, log }) { log('info', mode + ' in lane ' + lane + ' of ' + lanes); },
     onPacket: () => FORWARD,
   });`;

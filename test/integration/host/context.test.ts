@@ -99,20 +99,29 @@ test('a datagram that a hook sends leaves the host, and does not meet the hooks 
   assert.equal(wayOf(stats, 'eth0 out').ledger.received, 0);
 });
 
-test('a daemon that only bridges has no way out for the datagrams of hooks, and says so', { skip }, async (t) => {
-  const { ns } = await bridgeLab(t);
-  const daemon = await startDaemon(ns.fw, {
-    attach: [{ bridge: ['lan0', 'wan0'] }],
-    hooks: [fixtureHook('send-echo'), stockHook('pass-all')],
+for (const [driver, answer] of [
+  ['pcap', false],
+  // Within a call the datagram is only taken; what the kernel says at the end of the batch is counted.
+  ['afpacket', true],
+] as const) {
+  test(`what a hook sends in a bridge whose machine has no route is counted as refused: ${driver}`, {
+    skip,
+  }, async (t) => {
+    const { ns } = await bridgeLab(t);
+    const daemon = await startDaemon(ns.fw, {
+      attach: [{ bridge: ['lan0', 'wan0'] }],
+      driver,
+      hooks: [fixtureHook('send-echo'), stockHook('pass-all')],
+    });
+    const asked = await listen(ns.server, 'udp-listen', '10.77.0.2', '7001');
+    await socket(ns.client, 'udp-send', '10.77.0.2', '7001', 'cafe');
+    await waitFor(() => asked.stdout === 'cafe\n', { what: 'the datagram to pass' });
+    await waitFor(() => daemon.log.includes(`send returned ${answer}`), { what: 'what send returned' });
+    const stats = await statsWhen(daemon, 'the refusal', ({ total }) => total.injectRefused === 1);
+    assert.equal(stats.total.injected, 0);
+    await assertAddsUp(daemon);
   });
-  const asked = await listen(ns.server, 'udp-listen', '10.77.0.2', '7001');
-  await socket(ns.client, 'udp-send', '10.77.0.2', '7001', 'cafe');
-  await waitFor(() => asked.stdout === 'cafe\n', { what: 'the datagram to pass' });
-  await waitFor(() => daemon.log.includes('send returned false'), { what: 'the hook to be refused' });
-  const stats = await statsWhen(daemon, 'the refusal', ({ total }) => total.injectRefused === 1);
-  assert.equal(stats.total.injected, 0);
-  await assertAddsUp(daemon);
-});
+}
 
 /** A stamp as the fixture hooks write it. */
 interface Stamp {

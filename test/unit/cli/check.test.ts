@@ -137,7 +137,7 @@ function withTables(lists: Readonly<Record<string, string>>): object {
   writeFileSync(
     module,
     `import { DROP, defineHook, FORWARD } from 'firehook';
-    export default defineHook({ name: 'by-table', setup(_options, { prefixes }) {
+    export default defineHook({ name: 'by-table', checkable: true, setup(_options, { prefixes }) {
       const table = prefixes('blocked');
       return { onPacket: ({ source }) => (table.lookup(source) === 0 ? FORWARD : DROP) };
     } });`,

@@ -28,6 +28,8 @@ const HEALTHY: StatusReport['health'] = {
 
 const STATUS: StatusReport = {
   state: 'running',
+  generation: 1,
+  lastReload: null,
   health: HEALTHY,
   version: '0.1.0',
   pid: 77,

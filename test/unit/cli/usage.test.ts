@@ -38,7 +38,7 @@ const WRONG: readonly (readonly [what: string, args: readonly string[], code: Er
   ['a name of a package that is none', ['init', 'Telnet'], 'FIREHOOK_USAGE', /"Telnet" is no name of an npm package/],
   ['a number that is none', ['ioctl', 'device', 'many'], 'FIREHOOK_USAGE', /"many" is no whole number/],
   ['an input that is not there', ['ioctl', 'device', '1', '--in', nowhere], 'FIREHOOK_USAGE', /nowhere/],
-  ['a command that is not there yet', ['reload'], 'FIREHOOK_USAGE', /not in this version/],
+  ['a command that is not there', ['relaod'], 'FIREHOOK_USAGE', /reload/],
   ['a prefix that is none', ['replay', DEMO, '--local', 'here'], 'FIREHOOK_USAGE', /"here"/],
   ['a capture that is not there', ['replay', nowhere], 'FIREHOOK_SAVEFILE_UNREADABLE', /nowhere/],
   ['a hook that is not there', ['replay', DEMO, '--hook', nowhere], 'FIREHOOK_HOOK_UNREADABLE', /nowhere/],

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { type ControlReports, ControlServer } from '../../../src/control/control-server.ts';
-import { isFirehookError } from '../../../src/errors.ts';
+import { FirehookError, isFirehookError } from '../../../src/errors.ts';
 import { startProcess } from '../../support/processes.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
@@ -21,6 +21,7 @@ const REPORTS: ControlReports = {
   stats: () => ({ is: 'stats' }),
   hooks: () => ({ is: 'hooks' }),
   pool: () => ({ is: 'pool' }),
+  reload: () => Promise.resolve({ is: 'reload' }),
   devices: (body) => Promise.resolve([200, { is: 'devices', body }]),
   breaker: (body) => [200, { is: 'breaker', body }],
 };
@@ -107,12 +108,17 @@ describe('the control socket', () => {
     }
   });
 
-  test('says that reload is not in this version', async (t) => {
+  test('says why a reload was refused, with the code of the error', async (t) => {
     const { socket } = await open(t);
-    assert.deepEqual(await ask(socket, 'POST', '/reload', '{"big": "body"}'), {
-      status: 501,
-      body: { error: 'not in this version' },
+    assert.deepEqual(await ask(socket, 'POST', '/reload', '{"big": "body"}'), { status: 200, body: { is: 'reload' } });
+    const refusing = await open(t, {
+      ...REPORTS,
+      reload: () => Promise.reject(new FirehookError('FIREHOOK_RELOAD_RESTART', 'attach takes a restart')),
     });
+    const { status, body } = await ask(refusing.socket, 'POST', '/reload');
+    const { error, ...rest } = body as { error: string };
+    assert.match(error, /attach takes a restart/);
+    assert.deepEqual([status, rest], [409, { code: 'FIREHOOK_RELOAD_RESTART', exitCode: 2 }]);
   });
 
   test('answers with the reason when a report cannot be made, and goes on', async (t) => {

@@ -104,7 +104,7 @@ describe('a bad module', () => {
     'throws-at-load':
       "throws when it is loaded: TypeError: Cannot read properties of null (reading 'length') (FILE:3:27)",
     'unknown-key':
-      'onConnection: unknown key; expected name, api, priority, filter, flows, stream, hold, tables, options, needs, checkable, setup, onPacket, onFlow, onStream, onFlowEnd, teardown',
+      'onConnection: unknown key; expected name, api, priority, filter, flows, stream, hold, tables, options, needs, checkable, setup, onPacket, onFlow, onStream, onFlowEnd, onLeave, adopt, teardown',
   };
 
   test('is in the table, each of them', () => {

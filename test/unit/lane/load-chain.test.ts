@@ -530,7 +530,7 @@ test('a hook sends frames out of the interfaces of the attaches and of those it 
 });
 
 test('a hook is told what it runs for, and in which of how many lanes', async (t) => {
-  const report = `export default defineHook({ name: 'tells', onPacket: () => FORWARD,
+  const report = `export default defineHook({ name: 'tells', checkable: true, onPacket: () => FORWARD,
     setup(_options, { mode, lane, lanes, log }) { log('info', [mode, lane, lanes].join(' ')); } });`;
   for (const [place, said] of [
     [{}, 'live 0 1'],

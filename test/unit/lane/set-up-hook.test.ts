@@ -260,19 +260,29 @@ describe('handlers that setup returns', () => {
     });
   }
 
-  test('are not made by a check where the hook speaks to servers, unless it says that they may be', async (t) => {
+  test('are not made by a check unless the hook says that they may be', async (t) => {
     const text = (more: string): string => `export default defineHook({
-      name: 'speaks', needs: { network: ['tcp://192.0.2.1:80'] }, ${more}
+      name: 'cautious', ${more}
       setup(options, { log, mode }) { log('info', 'set up for ' + mode); return { onPacket: () => DROP }; },
     });`;
-    const config = "  - module: a.ts\n    allow: { network: ['tcp://192.0.2.1:80'] }";
-    const spared = await load(t, { modules: { 'a.ts': text('') }, config, mode: 'check' });
-    assert.deepEqual(spared.lines, [
-      'info speaks: was loaded and not tried, because its setup speaks to servers; checkable: true lets it',
-    ]);
+    const config = '  - module: a.ts';
+    for (const more of ['', 'checkable: false,']) {
+      const spared = await load(t, { modules: { 'a.ts': text(more) }, config, mode: 'check' });
+      assert.deepEqual(spared.lines, [
+        'info cautious: was loaded, its options checked, and not tried; write checkable: true into the hook if its setup may be called in a check',
+      ]);
+      const live = await load(t, { modules: { 'a.ts': text(more) }, config });
+      assert.deepEqual(live.lines, ['info cautious: set up for live']);
+    }
     const asked = await load(t, { modules: { 'a.ts': text('checkable: true,') }, config, mode: 'check' });
-    assert.deepEqual(asked.lines, ['info speaks: set up for check']);
-    const live = await load(t, { modules: { 'a.ts': text('checkable: false,') }, config });
-    assert.deepEqual(live.lines, ['info speaks: set up for live']);
+    assert.deepEqual(asked.lines, ['info cautious: set up for check']);
+  });
+
+  test('that stand in the definition are tried by a check: there is nothing to set up', async (t) => {
+    const text = "export default defineHook({ name: 'plain', onPacket: () => DROP });";
+    const plain = await load(t, { modules: { 'a.ts': text }, config: '  - module: a.ts', mode: 'check' });
+    assert.deepEqual(plain.lines, []);
+    pass(plain, [53]);
+    assert.deepEqual([plain.chain.counters[0], plain.chain.counters[FORWARDED]], [1, 0]);
   });
 });

@@ -25,7 +25,7 @@ function numbers(...states: ('closed' | 'open' | 'half open')[]): LaneProgress {
 }
 
 test('a breaker that was open when its lane ended is open in the next one, until a lane has closed it', () => {
-  const memory = new BreakerMemory(RULE);
+  const memory = new BreakerMemory(() => RULE);
   assert.equal(memory.laneEnded(HOOKS, numbers('closed', 'open'), null, 0), null);
   assert.deepEqual(memory.open, ['b']);
   memory.laneEnded(HOOKS, null, 'it was killed by SIGKILL', 1);
@@ -35,7 +35,7 @@ test('a breaker that was open when its lane ended is open in the next one, until
 });
 
 test('a hook in which three lanes end within a minute is taken out, whether they hung or died', () => {
-  const memory = new BreakerMemory(RULE);
+  const memory = new BreakerMemory(() => RULE);
   assert.equal(memory.laneEnded(HOOKS, numbers('closed', 'closed'), HUNG, 1000), null);
   assert.equal(memory.laneEnded(HOOKS, numbers('closed', 'closed'), DIED, 5000), null);
   assert.deepEqual(memory.open, []);
@@ -45,7 +45,7 @@ test('a hook in which three lanes end within a minute is taken out, whether they
 });
 
 test('deaths that lie further apart, in other hooks, or of nobody, take no hook out', () => {
-  const memory = new BreakerMemory(RULE);
+  const memory = new BreakerMemory(() => RULE);
   for (let minute = 0; minute < 5; minute++) assert.equal(memory.laneEnded(HOOKS, null, HUNG, minute * 61_000), null);
   for (const name of ['c', 'd', 'e']) memory.laneEnded(HOOKS, null, `it died while hook ${name} was in setup`, 400_000);
   for (let count = 0; count < 5; count++) memory.laneEnded(HOOKS, null, 'it was killed by SIGKILL', 500_000);
@@ -53,13 +53,13 @@ test('deaths that lie further apart, in other hooks, or of nobody, take no hook 
 });
 
 test('a hook that ends a lane while it is tried is out again at once', () => {
-  const memory = new BreakerMemory(RULE);
+  const memory = new BreakerMemory(() => RULE);
   assert.equal(memory.laneEnded(HOOKS, numbers('closed', 'half open'), DIED, 0), 'b');
   assert.deepEqual(memory.open, ['b']);
 });
 
 test('a command opens and closes', () => {
-  const memory = new BreakerMemory(RULE);
+  const memory = new BreakerMemory(() => RULE);
   memory.set('a', true);
   assert.deepEqual(memory.open, ['a']);
   memory.set('a', false);
@@ -67,7 +67,7 @@ test('a command opens and closes', () => {
 });
 
 test('where hooks have no breakers none is taken out, and lanes are counted all the same', () => {
-  const memory = new BreakerMemory({ ...RULE, faults: 0 });
+  const memory = new BreakerMemory(() => ({ ...RULE, faults: 0 }));
   for (let count = 0; count < 9; count++)
     assert.equal(memory.laneEnded(HOOKS, numbers('open', 'open'), HUNG, count), null);
   assert.deepEqual([memory.open, memory.lanesHung], [[], 9]);

@@ -406,6 +406,14 @@ export class SimulatedLane implements LaneHandle {
     return Promise.reject(new Error('no driver'));
   }
 
+  handOver(): Promise<never> {
+    return Promise.reject(new Error('no packets'));
+  }
+
+  retire(): void {
+    this.stop();
+  }
+
   stop(): void {
     this.#clock.setTimer(() => this.die(null), this.#manners.stopMs);
   }

@@ -1,0 +1,118 @@
+/**
+ * One lane takes the place of another, between two packets: both parts of it, as a lane is told them.
+ *
+ * ```
+ *   the lane that has the packets                         its successor: loaded, set up, ready
+ *     keep                                                  (is started)
+ *                                                           take       what comes from now on waits
+ *     leave    what came before, then onLeave, flows
+ *                                                           adopt      flows, adopt; goes on where the other one stands
+ *     retire   ends when nothing waits in it any more
+ * ```
+ * Rule: a step that cannot be taken changes nothing and says why. Until the successor has adopted, the lane that has left can go on.
+ *
+ * @module
+ */
+
+import { closeSync } from 'node:fs';
+import type { Driver, InputPlace } from '../drivers/contract.ts';
+import type { NativeModule } from '../native/native.d.ts';
+import { type EstateOptions, readEstate, writeEstate } from './estate.ts';
+import type { Lane } from './lane.ts';
+import type { EstateMemory, EstateSize, HandoverStep } from './messages.ts';
+import type { FromLane } from './read-message.ts';
+
+/** What of the addon is needed, also when hooks run and it is out of reach. */
+type HandoverNative = Pick<NativeModule, 'receiveDescriptor' | 'mapMemory'>;
+
+/** What {@link LaneHandover} is made of. */
+export interface HandoverOptions {
+  readonly driver: Driver;
+  readonly lane: Lane;
+  readonly native: HandoverNative;
+  /** By which descriptors come; borrowed. */
+  readonly socket: number;
+  readonly estate: EstateOptions;
+  /** Called when the lane has adopted: it is to begin with its packets. @returns the filter of the kernel that is in force then */
+  readonly begin: () => string | null;
+}
+
+/** What came of a step. */
+type Handed = Omit<Extract<FromLane, { type: 'handed' }>, 'type' | 'id' | 'error'>;
+
+const DONE: Handed = {};
+const MOST_NOTES = 64;
+const MOST_NOTE = 1_024;
+
+/** Takes the steps of one lane. */
+export class LaneHandover {
+  readonly #options: HandoverOptions;
+
+  constructor(options: HandoverOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Error why the step cannot be taken */
+  take(step: HandoverStep): Handed {
+    const { driver, lane } = this.#options;
+    switch (step.step) {
+      case 'keep':
+        driver.keepInput?.();
+        return DONE;
+      case 'take':
+        driver.takeInput?.();
+        return DONE;
+      case 'giveBack':
+        driver.returnInput?.();
+        return DONE;
+      case 'leave':
+        return this.#leave(step.memory);
+      case 'adopt':
+        return this.#adopt(step.place, step.memory, step.size);
+      case 'goOn':
+        if (driver.goOn?.(step.place) !== true) throw new Error('it cannot go on there');
+        lane.hasLeft = false;
+        return DONE;
+      default:
+        return step satisfies never;
+    }
+  }
+
+  #leave(memory: EstateMemory): Handed {
+    const { driver, lane, estate } = this.#options;
+    const octets = this.#map(memory);
+    const place = driver.leave?.() ?? null;
+    if (place === null) throw new Error('its driver cannot leave its packets to another one');
+    lane.hasLeft = true;
+    try {
+      const { size, notes } = writeEstate(estate, octets);
+      return { place, size, notes: bounded(notes) };
+    } catch (error) {
+      driver.goOn?.(place);
+      lane.hasLeft = false;
+      throw error;
+    }
+  }
+
+  #adopt(place: InputPlace, memory: EstateMemory, size: EstateSize): Handed {
+    const { driver, estate, begin } = this.#options;
+    const notes = readEstate(estate, this.#map(memory), size);
+    if (driver.goOn?.(place) !== true) throw new Error('it cannot go on there');
+    return { kernelFilter: begin(), notes: bounded(notes) };
+  }
+
+  #map({ id, octets }: EstateMemory): Uint8Array {
+    const { native, socket } = this.#options;
+    const [number, descriptor] = native.receiveDescriptor(socket) ?? [-1, -1];
+    try {
+      if (number !== id) throw new Error(`the memory of the handover has not come, but ${number}`);
+      return new Uint8Array(native.mapMemory(descriptor, octets));
+    } finally {
+      if (descriptor !== -1) closeSync(descriptor);
+    }
+  }
+}
+
+function bounded(notes: readonly string[]): string[] {
+  return notes.slice(0, MOST_NOTES).map((note) => note.slice(0, MOST_NOTE));
+}
