@@ -17,7 +17,7 @@ import { liveDriver } from '../config/live-drivers.ts';
 import type { LoadedFile } from '../config/load-config.ts';
 import { parseLoopback } from '../config/loopback-address.ts';
 import { needsRestart } from '../config/reloadable.ts';
-import { attachInterfaces, type Config, outletNames } from '../config/schema.ts';
+import { attachInterfaces, type Config, isEnforced, outletNames } from '../config/schema.ts';
 import { ControlServer } from '../control/control-server.ts';
 import type { AttachView, DaemonView, LaneView } from '../control/daemon-view.ts';
 import { MetricsServer } from '../control/metrics-server.ts';
@@ -26,6 +26,7 @@ import type { LivePortOptions } from '../drivers/live-port.ts';
 import { FirehookError } from '../errors.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser, Outlet } from '../lane/messages.ts';
+import { sortWays } from '../lane/pass-through.ts';
 import type { Way } from '../lane/way.ts';
 import { loadNative } from '../native/load-native.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
@@ -36,6 +37,7 @@ import type { Link } from '../plumbing/link.ts';
 import type { PortCounters } from '../plumbing/port-counters.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { describe } from './attach-keeper.ts';
+import { BreakerMemory } from './breaker-memory.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { EngineEvents } from './engine-events.ts';
 import { EventSink, type EventSinkView } from './event-sink.ts';
@@ -151,6 +153,9 @@ export class Supervisor implements DaemonView {
   #control: ControlServer | null = null;
   #metrics: MetricsServer | null = null;
   #ways: readonly Way[] = [];
+  readonly #breakers: BreakerMemory;
+  /** {@inheritDoc DaemonView.reloadsFailed} */
+  reloadsFailed = 0;
   #rings: readonly RingPlan[] = [];
   #locals: readonly LocalRoute[] = [];
   /** Of those that hooks send frames out of. */
@@ -163,6 +168,7 @@ export class Supervisor implements DaemonView {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#breakers = new BreakerMemory(() => this.config.faults.breaker);
     this.#configWarnings = options.warnings;
     this.#configText = options.configText;
     this.#trials = new Trials({
@@ -291,6 +297,7 @@ export class Supervisor implements DaemonView {
       return reloaded;
     } catch (error) {
       const text = reasonOf(error);
+      this.reloadsFailed += 1;
       log.error({ code: (error as { code?: unknown }).code }, `${text}. Generation ${this.generation} goes on.`);
       this.lastReload = { atMs: performance.now(), error: text.slice(0, MAX_ERROR_TEXT) };
       throw error;
@@ -328,6 +335,7 @@ export class Supervisor implements DaemonView {
 
   #inForce(next: Generation, how: Pick<Reloaded, 'notes' | 'pauseMs'>, warnings: readonly string[]): Reloaded {
     this.#generation = next;
+    this.#breakers.clear();
     this.#configWarnings = warnings;
     this.#options.log.level = next.config.log.level;
     this.#loop.wake();
@@ -524,6 +532,25 @@ export class Supervisor implements DaemonView {
     }));
   }
 
+  /** {@inheritDoc DaemonView.lanesDead} */
+  get lanesDead(): number {
+    return this.#breakers.lanesDead;
+  }
+
+  /** {@inheritDoc DaemonView.lanesHung} */
+  get lanesHung(): number {
+    return this.#breakers.lanesHung;
+  }
+
+  /** {@inheritDoc DaemonView.setBreaker} */
+  setBreaker(hook: string, isOpen: boolean): number {
+    const running = this.#loop.lanes.records.filter(({ phase }) => phase !== 'exited');
+    for (const { handle } of running) handle.setBreaker(hook, isOpen);
+    this.#breakers.set(hook, isOpen);
+    this.#options.log.warn(`Hook ${hook}: breaker ${isOpen ? 'opened' : 'closed'} by command.`);
+    return running.length;
+  }
+
   /** {@inheritDoc DaemonView.lanes} */
   get lanes(): readonly LaneView[] {
     return this.#loop.lanes.serving
@@ -670,12 +697,13 @@ export class Supervisor implements DaemonView {
     const { config } = this;
     const { driver, attach } = config;
     const ports: LaneSpec['ports'][number][] = [];
-    const ways: Way[] = [];
+    const laid: Way[] = [];
     for (const attachment of attachments) {
       const laidOut = layOut(attachment, ports.length, links);
       ports.push(...laidOut.ports);
-      ways.push(...laidOut.ways);
+      laid.push(...laidOut.ways);
     }
+    const ways = sortWays(laid);
     const outlets = this.#layOutOutlets(ports, links);
     const nameless = ports.flatMap(({ capture, send }) => [capture, send]).find((device) => device?.ifindex === 0);
     if (nameless) throw new FirehookError('FIREHOOK_ATTACH_INTERFACE', `"${nameless.name}": it is not there yet`);
@@ -693,8 +721,8 @@ export class Supervisor implements DaemonView {
       ways,
       outlets,
       rings,
-      trackChanges: attach.every((one) => 'tap' in one),
       ownEvents: ownEventsOf(config.events),
+      trackChanges: !attach.some(isEnforced),
     };
     return {
       fingerprint: this.#fingerprint(spec),
@@ -751,6 +779,7 @@ export class Supervisor implements DaemonView {
         ...plan.spec,
         lane: place,
         rings,
+        openBreakers: predecessor === null ? this.#breakers.open : [],
         groups,
         isSuccessor: predecessor !== null,
         locals: this.#locals,
@@ -798,7 +827,13 @@ export class Supervisor implements DaemonView {
     if (ring !== undefined) this.#events?.endRing(ring);
     this.#ringOf.delete(handle);
     if (error !== null) this.#noteError(error.message);
-    if (progress !== null) this.#totals.add(plan.ways, plan.generation.hooks, progress);
+    const { generation } = plan;
+    // Breakers of what a reload has taken the place of are nobody's any more.
+    const numbers = generation === this.#generation ? progress : null;
+    const outHook = this.#breakers.laneEnded(generation.hooks, numbers, error?.message ?? null, performance.now());
+    if (outHook !== null)
+      this.#options.log.error(`Hook ${outHook}: breaker open: lanes ended while it ran, and it is not called for now.`);
+    if (progress !== null) this.#totals.add(plan.ways, generation.hooks, progress);
   }
 
   /** Lanes tell by them whether a packet is for this host. */

@@ -28,6 +28,7 @@ const REPORTS: ControlReports = {
   cancelApply: () => Promise.resolve({ is: 'cancel' }),
   devices: (body) => Promise.resolve([200, { is: 'devices', body }]),
   trace: (body, response) => void response.end(body),
+  breaker: (body) => [200, { is: 'breaker', body }],
 };
 
 function temporaryFolder(t: TestContext): string {
