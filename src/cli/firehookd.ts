@@ -25,12 +25,14 @@ import { parseServer, type Server } from '../config/server-address.ts';
 import { FirehookError } from '../errors.ts';
 import { loadNative } from '../native/load-native.ts';
 import { toAttachment } from '../plumbing/attach-entry.ts';
+import type { KeptSession } from '../plumbing/kept-session.ts';
 import { kernelWarnings } from '../plumbing/kernel.ts';
 import { KernelPlumbing } from '../plumbing/kernel-plumbing.ts';
 import type { Link } from '../plumbing/link.ts';
 import { lookAtLinks } from '../plumbing/look.ts';
 import type { OwnTraffic } from '../plumbing/own-traffic.ts';
 import { takeNamespaceLock } from '../plumbing/port-locks.ts';
+import { endText, findSshSession, isLoopback } from '../plumbing/ssh-session.ts';
 import { bundleAll } from '../supervisor/bundle-all.ts';
 import { systemClock } from '../supervisor/clock.ts';
 import { assertCpus } from '../supervisor/lane-cpus.ts';
@@ -108,6 +110,7 @@ async function run(file: string, { config, warnings, text }: LoadedFile, reading
   queue.sayLostBy((lines) => logLine('warn', { lines }, 'The reader of the log stood still: lines were lost.'));
   process.on('exit', () => queue.drain(LAST_LINES_MS));
   for (const warning of warnings) log.warn(warning);
+  const kept = keptSession(config, log);
   const supervisor = new Supervisor({
     config,
     configFolder: path.dirname(path.resolve(file)),
@@ -119,7 +122,8 @@ async function run(file: string, { config, warnings, text }: LoadedFile, reading
       const again = loadConfig(named, reading);
       return { ...again, warnings: [...again.warnings, ...kernelWarnings(again.config)] };
     },
-    plumbing: new KernelPlumbing(ownTraffic(config)),
+    plumbing: new KernelPlumbing(ownTraffic(config), kept),
+    keptSession: kept === null ? null : { client: endText(kept.client), server: endText(kept.server) },
     lockFanoutGroup: (id) => takeNamespaceLock(`fanout-${id}`),
     logLinesLost: () => queue.lost,
   });
@@ -308,6 +312,20 @@ function isDaemon(): boolean {
 function asLogged(): FailOptions {
   if (!isDaemon() || process.stderr.isTTY === true) return {};
   return { line: ({ code, message }) => logLine('fatal', { code }, message) };
+}
+
+/** The connection that `policy.keepSession` lets past the hooks, which the log names; null for none. */
+function keptSession({ policy }: Config, log: Logger): KeptSession | null {
+  if (policy.keepSession === 'none') return null;
+  const found = findSshSession(process.env, process.pid);
+  if (typeof found === 'string' || isLoopback(found)) {
+    const reason = typeof found === 'string' ? found : 'the SSH session comes from this host';
+    log.warn(`policy.keepSession: ssh keeps nothing: ${reason}. No connection is exempt.`);
+    return null;
+  }
+  const [client, server] = [endText(found.client), endText(found.server)];
+  log.warn({ client, server }, `policy.keepSession: ssh: TCP between ${client} and ${server} does not meet the hooks.`);
+  return found;
 }
 
 /** What the hooks of this configuration may say to whom; null for nothing. */

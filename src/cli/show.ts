@@ -95,12 +95,23 @@ export function showStatus(report: StatusReport, width?: number): string {
       index === 0 ? 'faults' : '',
       `${fault}: ${inForce}${count === 0 ? '' : `, ${count.toLocaleString('en-US')} times`}`,
     ]),
+    ...keptLines(report),
     ...(report.logLinesLost === 0
       ? []
       : [['log', `${report.logLinesLost.toLocaleString('en-US')} lines lost`] satisfies [string, string]]),
     ...report.warnings.map((warning): [string, string] => ['warning', warning]),
   ];
   return table(lines, width);
+}
+
+/** What the hooks do not see. */
+function keptLines({ keptSession }: StatusReport): [string, string][] {
+  if (keptSession === null) return [];
+  const { client, server } = keptSession;
+  const [framesIn, framesOut] = [keptSession.framesIn, keptSession.framesOut].map((one) => one.toLocaleString('en-US'));
+  return [
+    ['kept', `TCP between ${client} and ${server} does NOT meet the hooks: ${framesIn} frames in, ${framesOut} out`],
+  ];
 }
 
 /** What is in force for a while only, first of all: somebody has to do something; else how the last one ended. */

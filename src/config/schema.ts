@@ -206,6 +206,11 @@ export const configSchema = object({
     onStop: oneOf('undo', 'hold')
       .default('undo')
       .describe('After SIGTERM: take everything back, or leave onDown in force until the next start.'),
+    keepSession: oneOf('none', 'ssh')
+      .default('none')
+      .describe(
+        'ssh: on host, the TCP connection of the SSH session that firehookd is started from does not meet the hooks.',
+      ),
     nonIp: oneOf('drop', 'forward')
       .default('forward')
       .describe('What becomes of frames that are known to carry no IP: ARP, LLDP, STP and others.'),
@@ -444,6 +449,14 @@ export const configSchema = object({
       code: 'custom',
       path: ['ring'],
       message: `is for driver: ${having}; ${rings.instead}; leave ring out, or use driver: ${having}`,
+    });
+  }
+  if (config.policy.keepSession === 'ssh' && !config.attach.some((attach) => 'host' in attach)) {
+    context.addIssue({
+      code: 'custom',
+      path: ['policy', 'keepSession'],
+      message:
+        'ssh is for attach: host; no session of this host goes through a bridge, and tap stops none; leave it out',
     });
   }
   refuseOutlets(config, context);

@@ -101,6 +101,8 @@ export interface DaemonView {
   } | null;
   /** How the last one ended, on the clock of `performance.now`; null when there was none. */
   readonly lastTrial: { readonly file: string; readonly end: TrialEnd; readonly atMs: number } | null;
+  /** The connection that does not meet the hooks; null for none. */
+  readonly keptSession: { readonly client: string; readonly server: string } | null;
   readonly tables: readonly TableView[];
   readonly totals: Totals;
   /** Where events of hooks go; null where nobody writes them down. */

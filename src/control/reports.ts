@@ -115,6 +115,10 @@ export interface StatusReport {
   /** What the kernel hands over at the ports of `tap`, by the interests of the hooks; null where it is everything. */
   readonly kernelFilter: string | null;
   readonly policy: object;
+  /** The connection that does not meet the hooks, with the frames that nftables has let through; null for none. */
+  readonly keptSession:
+    | (NonNullable<DaemonView['keptSession']> & { readonly framesIn: number; readonly framesOut: number })
+    | null;
   /** Every fault: what was declared, what is in force, and how often it was. */
   readonly faults: readonly FaultReport[];
   readonly warnings: readonly string[];
@@ -244,7 +248,7 @@ export interface PoolReport {
 /** What is said of a hook in shadow beside those that are obeyed. */
 type ShadowCounter = 'seen' | 'differs' | 'stricter' | 'milder';
 
-const NO_COUNTERS: PortCounters = { stolen: 0, offered: 0, whileDown: 0, unhooked: 0 };
+const NO_COUNTERS: PortCounters = { stolen: 0, offered: 0, whileDown: 0, unhooked: 0, kept: 0 };
 /** How long the counters of the kernel stand before it is asked again. */
 const FRESH_MS = 200;
 
@@ -295,7 +299,17 @@ export class Reports implements ControlReports {
   }
 
   /** {@inheritDoc ControlReports.status} */
-  status(): StatusReport {
+  async status(): Promise<StatusReport> {
+    const { keptSession, ...status } = this.statusNow();
+    if (keptSession === null) return { ...status, keptSession };
+    const ports = [...(await this.#portCounters())];
+    const sumOf = (direction: string): number =>
+      ports.reduce((sum, [key, { kept }]) => (key.endsWith(` ${direction}`) ? sum + kept : sum), 0);
+    return { ...status, keptSession: { ...keptSession, framesIn: sumOf('in'), framesOut: sumOf('out') } };
+  }
+
+  /** The same without what the kernel would have to be asked for. */
+  statusNow(): StatusReport {
     const daemon = this.#daemon;
     const { config } = daemon;
     const { lapses, renewals, refusals, longestGapMs, lastError } = daemon.lease;
@@ -352,6 +366,7 @@ export class Reports implements ControlReports {
       flows: daemon.totals.flows(this.#progress()),
       kernelFilter: daemon.lanes[0]?.kernelFilter ?? null,
       policy: config.policy,
+      keptSession: daemon.keptSession === null ? null : { ...daemon.keptSession, framesIn: 0, framesOut: 0 },
       faults: faultReport({ daemon, ways: this.#sumOfWays(), progress: this.#progress() }),
       warnings: [...daemon.warnings, ...this.#denied()],
     };
@@ -549,7 +564,7 @@ export class Reports implements ControlReports {
     const times = daemon.totals.times(daemon.hooks, progress);
     return {
       stats,
-      status: this.status(),
+      status: this.statusNow(),
       pool: this.pool(),
       hooks: daemon.totals
         .hooks(daemon.hooks, progress)

@@ -43,6 +43,7 @@ export class CounterTotals {
           offered: sum.has(`offered_${direction}`) ? value('offered') : value('stolen'),
           whileDown: value('down'),
           unhooked: value('unhooked'),
+          kept: value('kept'),
         });
       }
     }

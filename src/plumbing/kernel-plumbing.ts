@@ -23,6 +23,7 @@ import type { Damage, EarlierTaker, LeaseControl, Plumbing } from './contract.ts
 import { CounterTotals } from './counter-totals.ts';
 import { DetourKeeper, detourOf } from './detour-keeper.ts';
 import { findEarlierTakers } from './earlier-takers.ts';
+import type { KeptSession } from './kept-session.ts';
 import { KernelLease } from './lease-control.ts';
 import type { Link } from './link.ts';
 import { readLocalRoutes } from './local-routes.ts';
@@ -85,13 +86,16 @@ export class KernelPlumbing implements Plumbing {
   #lease: LeaseControl | null = null;
 
   readonly #own: OwnTraffic | null;
+  readonly #kept: KeptSession | null;
 
   /**
    * @param own - what hooks may say to whom, by sockets of their own
+   * @param kept - the connection that does not meet the hooks of a host
    * @throws FirehookError FIREHOOK_DRIVER_MISSING without the addon
    */
-  constructor(own: OwnTraffic | null = null) {
+  constructor(own: OwnTraffic | null = null, kept: KeptSession | null = null) {
     this.#own = own;
+    this.#kept = kept;
     this.#routeEvents.watch(() => this.#tell());
     this.#nftEvents.watch((messages) => {
       // The lease speaks five times a second, and what this process does it knows.
@@ -293,6 +297,7 @@ export class KernelPlumbing implements Plumbing {
       detours: isComplete ? detours : null,
       tolerated: orders.tolerated,
       own: this.#own,
+      kept: this.#kept,
     };
   }
 

@@ -17,4 +17,6 @@ export interface PortCounters {
   readonly whileDown: number;
   /** Reached the IP stack, or left it, without having met the chains at the port. */
   readonly unhooked: number;
+  /** Of the connection that `policy.keepSession` keeps: they do not meet the hooks. */
+  readonly kept: number;
 }

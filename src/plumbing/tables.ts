@@ -14,6 +14,7 @@
 import { SEND_GROUP } from '../drivers/effective-group.ts';
 import { ETHERTYPE_PROBE, PROBE_COOKIE } from '../lane/probe.ts';
 import type { KnownBy, TakesAt } from './attach/attachment.ts';
+import type { KeptSession } from './kept-session.ts';
 import { passValue, STOLEN_MARK } from './marks.ts';
 import { type PortMemory, writeComment } from './memory.ts';
 import { tableName } from './names.ts';
@@ -82,6 +83,8 @@ export interface PortPlan {
   readonly tolerated: readonly string[];
   /** What hooks may say to whom; null for nothing. */
   readonly own: OwnTraffic | null;
+  /** The connection that does not meet the hooks; null for none. In a bridge it has no meaning. */
+  readonly kept: KeptSession | null;
 }
 
 /** Both tables of a port. */

@@ -93,6 +93,8 @@ export interface SupervisorOptions {
   readonly plumbing: Plumbing;
   /** Locks a number of a fanout group: the descriptor that holds it, or -1. */
   lockFanoutGroup(id: number): number;
+  /** Of `policy.keepSession`; null for none. */
+  readonly keptSession: DaemonView['keptSession'];
   /** Lines that the reader of the log did not take. */
   logLinesLost(): number;
 }
@@ -242,6 +244,11 @@ export class Supervisor implements DaemonView {
    */
   reload(): Promise<Reloaded> {
     return this.#inTurn(() => this.#reload());
+  }
+
+  /** {@inheritDoc DaemonView.keptSession} */
+  get keptSession(): DaemonView['keptSession'] {
+    return this.#options.keptSession;
   }
 
   /** {@inheritDoc DaemonView.apply} */

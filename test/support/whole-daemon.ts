@@ -101,7 +101,7 @@ export function wholeDaemon(changes: Partial<DaemonView> = {}): DaemonView {
     sinceMs: 0,
     error: null,
   };
-  const kernel = { stolen: 7, offered: 9, whileDown: 2, unhooked: 1 };
+  const kernel = { stolen: 7, offered: 9, whileDown: 2, unhooked: 1, kept: 0 };
   return {
     config: {
       attach: [{ bridge: ['lan0', 'wan0'] }],
@@ -132,6 +132,7 @@ export function wholeDaemon(changes: Partial<DaemonView> = {}): DaemonView {
     lastReload: null,
     reload: () => Promise.reject(new Error('none')),
     trial: null,
+    keptSession: null,
     lastTrial: null,
     apply: () => Promise.reject(new Error('none')),
     confirm: () => Promise.reject(new Error('none')),

@@ -129,7 +129,16 @@ function chainAt(port: Link, hook: 'ingress' | 'egress', rules: readonly Rule[])
 
 function wallOf(port: Link): Table {
   const memory = { kind: 'host', peer: 0, setPromiscuous: false, unsetLro: false } as const;
-  const plan = { port, memory, onDown: 'drop', peer: null, detours: null, tolerated: [], own: null } as const;
+  const plan = {
+    port,
+    memory,
+    onDown: 'drop',
+    peer: null,
+    detours: null,
+    tolerated: [],
+    own: null,
+    kept: null,
+  } as const;
   return wall({ ...plan, takesAt: 'detour', knownBy: 'group', deliveredMark: 0 });
 }
 

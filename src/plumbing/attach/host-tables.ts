@@ -5,7 +5,7 @@
  *   ingress   delivered by the lane? ─> in    for another MAC? ─> drop    else: exempt? ─> in    would the stack take it as IP? ─> steal
  *   egress    sent by the lane? ─> out        exempt? ─> out                                            IP, by type or by octets? ─> steal
  * ```
- * Rule: the exempt list is exact, and it is the only one: frames of another VLAN (id not 0); frames
+ * Rule: the exempt list is exact, and beside the connection of `policy.keepSession` it is the only one: frames of another VLAN (id not 0); frames
  * that carry no IP; IP multicast and broadcast in a group frame; neighbour and router discovery; multicast listener
  * discovery; IPv6 from link-local to link-local or multicast. What is for another MAC address ends here, unless the operator
  * tolerates a macvlan, an ipvlan or a master, which would take it. At ingress the kernel has taken one tag off before the chain runs:
@@ -16,6 +16,7 @@
  */
 
 import { SEND_GROUP } from '../../drivers/effective-group.ts';
+import { KEPT_COUNTERS, keptIn, keptOut } from '../kept-session.ts';
 import { passValue } from '../marks.ts';
 import {
   ACCEPT,
@@ -81,6 +82,7 @@ export function hostTables(plan: PortPlan): PortTables {
     { name: 'framed_in', rules: [...exempt(), [goTo('decide_in')]] },
     atDevice('ingress', 'ingress', port, [
       [markIs(plan.deliveredMark), goTo('delivered')],
+      ...keptIn(plan.kept, letIn),
       ...ownIn(plan.own, letIn),
       ...plainFrames([pktTypeIs('==', 'host')]).map((rule): Rule => [...rule, goTo('steal_in')]),
       [pktTypeIs('==', 'other'), ...(leavesOthers(plan) ? [ACCEPT] : [goTo('others_in')])],
@@ -92,6 +94,7 @@ export function hostTables(plan: PortPlan): PortTables {
     ]),
     atDevice('egress', 'egress', port, [
       [socketGroupIs(SEND_GROUP), goTo('sent')],
+      ...keptOut(plan.kept),
       ...ownOut(plan.own),
       ...plainFrames([IS_NO_GROUP_FRAME]).map((rule): Rule => [...rule, goTo('steal_out')]),
       ...exempt(),
@@ -102,7 +105,10 @@ export function hostTables(plan: PortPlan): PortTables {
   ];
   if (detours?.in !== undefined) chains.push(...detourChains('in', detours.in, plan, true));
   if (detours?.out !== undefined) chains.push(...detourChains('out', detours.out, plan, false));
-  const counters = ['stolen', 'offered', 'down', 'probe'].flatMap(both);
+  const counters = [
+    ...['stolen', 'offered', 'down', 'probe'].flatMap(both),
+    ...(plan.kept === null ? [] : KEPT_COUNTERS),
+  ];
   return { netdev: netdevTable(plan, counters, chains), inet: wall(plan) };
 }
 

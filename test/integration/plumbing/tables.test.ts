@@ -65,6 +65,7 @@ for (const kind of ['host', 'host-by-group', 'bridge', 'bridge-at-port'] as cons
         },
         tolerated: [],
         own: null,
+        kept: null,
       };
       const numbers = new Map([port, ...(other === undefined ? [] : [other])].map((link) => [link.name, link.ifindex]));
       const { netdev, inet } = isHost ? hostTables(plan) : bridgeTables(plan);

@@ -48,7 +48,7 @@ describe('a good configuration', () => {
       hooks: [],
       tables: {},
       trustWritable: false,
-      policy: { onDown: 'drop', onStop: 'undo', nonIp: 'forward', unreadable: 'drop' },
+      policy: { onDown: 'drop', onStop: 'undo', keepSession: 'none', nonIp: 'forward', unreadable: 'drop' },
       faults: {
         default: 'drop',
         hookThrows: 'drop',
@@ -161,7 +161,7 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
         'country-2': { file: '/srv/country.csv', every: 0, values: { DE: 1, '64496': 0 } },
       },
       trustWritable: true,
-      policy: { onDown: 'forward', onStop: 'hold', nonIp: 'drop', unreadable: 'forward' },
+      policy: { onDown: 'forward', onStop: 'hold', keepSession: 'none', nonIp: 'drop', unreadable: 'forward' },
       faults: {
         default: 'forward',
         hookThrows: 'drop',
@@ -373,9 +373,12 @@ describe('a bad configuration', () => {
       `${BRIDGE}policy:\n  ondown: drop\n  nonip: drop\n  other: 1`,
       'policy.ondown: unknown key; did you mean onDown? (line 4)',
       'policy.nonip: unknown key; did you mean nonIp? (line 5)',
-      'policy.other: unknown key; expected onDown, onStop, nonIp, unreadable (line 6)',
+      'policy.other: unknown key; expected onDown, onStop, keepSession, nonIp, unreadable (line 6)',
     ],
-    [`${BRIDGE}policy:`, 'policy: is empty; expected a mapping with onDown, onStop, nonIp, unreadable (line 3)'],
+    [
+      `${BRIDGE}policy:`,
+      'policy: is empty; expected a mapping with onDown, onStop, keepSession, nonIp, unreadable (line 3)',
+    ],
     [`${BRIDGE}icmp: { code: 16 }`, 'icmp.code: 16 is not valid; expected a whole number, from 0 to 15 (line 3)'],
     [
       `${BRIDGE}icmp:\n  ratePerSecond: .inf`,

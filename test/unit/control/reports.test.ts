@@ -42,7 +42,7 @@ const NOTHING_ELSE = {
 /** "FHP7", as `src/lane/progress.ts` has it. */
 const MAGIC = 0x46485037;
 const MOST = 2 ** 53;
-const FROM_KERNEL = { stolen: 7, offered: 9, whileDown: 2, unhooked: 1 };
+const FROM_KERNEL = { stolen: 7, offered: 9, whileDown: 2, unhooked: 1, kept: 0 };
 
 const double = fc.oneof(
   fc.constantFrom(0, 1, -1, 0.5, MOST, MOST * 2, Number.MAX_VALUE, Number.NaN, Infinity, -Infinity, 2 ** 32),
@@ -96,6 +96,7 @@ function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
     lastReload: null,
     reload: () => Promise.reject(new Error('none')),
     trial: null,
+    keptSession: null,
     lastTrial: null,
     apply: () => Promise.reject(new Error('none')),
     confirm: () => Promise.reject(new Error('none')),
@@ -151,7 +152,7 @@ test('whatever a lane wrote, each number of each report is a counter', async (t)
         if (numbers === ended) totals.add(WAYS, HOOKS, progress);
       }
       const stats = await reports.stats();
-      assertBounded(reports.status(), 'status');
+      assertBounded(reports.statusNow(), 'status');
       assertBounded(stats, 'stats');
       assertBounded(reports.hooks(), 'hooks');
       assertBounded(reports.pool(), 'pool');
@@ -175,7 +176,7 @@ test('status says of a daemon how it does, over all its lanes and those that hav
   ftruncateSync(fd, progressOctets(SHAPE));
   const totals = new Totals();
   const daemon = daemonOf(new ProgressReader(fd, SHAPE), totals);
-  const fresh = new Reports({ ...daemon, laneRestarts: 0, lastError: null }).status();
+  const fresh = new Reports({ ...daemon, laneRestarts: 0, lastError: null }).statusNow();
   assert.equal(fresh.health.ok, true);
   assert.deepEqual(fresh.health.problems, []);
 
@@ -195,14 +196,14 @@ test('status says of a daemon how it does, over all its lanes and those that hav
       { ...table, error },
       { ...table, name: 'other', error: null },
     ],
-  }).status();
+  }).statusNow();
   assert.deepEqual([stale.health.ok, stale.health.problems], [false, ['lists of tables were not taken: blocked']]);
   const { sinceMs: _, ...shown } = table;
   assert.deepEqual(stale.tables, [
     { ...shown, secondsInForce: 0, lastError: { text: 'line 5 is wrong', secondsAgo: 0 } },
     { ...shown, name: 'other', secondsInForce: 0, lastError: null },
   ]);
-  assert.equal(new Reports({ ...quiet, tables: [{ ...table, error: null }] }).status().health.ok, true);
+  assert.equal(new Reports({ ...quiet, tables: [{ ...table, error: null }] }).statusNow().health.ok, true);
 
   const row = { ...emptyRow(), received: 9, dropped: 4, droppedByFault: 4, rejected: 1, lost: 2, lostTooLong: 2 };
   const counters = {
@@ -246,7 +247,7 @@ test('status says of a daemon how it does, over all its lanes and those that hav
     ...NOTHING_ELSE,
   };
   totals.add(WAYS, HOOKS, { ...numbers, sequence: 1, ways: [row, row], hooks: [hook], kernelDropped: 5 });
-  const { health } = new Reports(daemon).status();
+  const { health } = new Reports(daemon).statusNow();
   assert.deepEqual(health, {
     ok: false,
     problems: ['hooks were at fault: block 4', 'packets were lost: 9', 'lanes were replaced: 1'],

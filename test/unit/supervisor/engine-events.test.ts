@@ -114,6 +114,7 @@ function lay({
     lastReload: null,
     reload: () => Promise.reject(new Error('none')),
     trial: null,
+    keptSession: null,
     lastTrial: null,
     apply: () => Promise.reject(new Error('none')),
     confirm: () => Promise.reject(new Error('none')),
