@@ -193,10 +193,11 @@ async function run(spec: LaneSpec): Promise<void> {
     await endTrial(spec, loaded, notes);
     return;
   }
+  const outlets = new Map(spec.outlets.map(({ name, port }) => [name, port]));
   lane = new Lane({
     driver,
     ways: spec.ways,
-    outlets: new Map(spec.outlets.map(({ name, port }) => [name, port])),
+    outlets,
     chain,
     nonIp: spec.policy.nonIp,
     unreadable: spec.policy.unreadable,
@@ -216,7 +217,9 @@ async function run(spec: LaneSpec): Promise<void> {
     loaded,
     ring: new TraceRingWriter(traces),
     linktypeOf: (port) => portOf(driver.ports, port)?.linktype ?? -1,
+    outlets,
     now: () => performance.now(),
+    wall: () => Date.now(),
   });
   setTrace = (order) => trace.set(order);
   const progress = new ProgressWriter(PROGRESS_FD, {
