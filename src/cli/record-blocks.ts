@@ -96,7 +96,9 @@ export function commentOf(packet: PacketLine['packet']): string {
   const verdict =
     decided === undefined
       ? []
-      : [`hook ${decided.hook}: verdict ${verdictOf(decided)}${packet.reason === null ? '' : `, reason ${packet.reason}`}`];
+      : [
+          `hook ${decided.hook}: verdict ${verdictOf(decided)}${packet.reason === null ? '' : `, reason ${packet.reason}`}`,
+        ];
   const others = packet.hooks.flatMap((hook) => {
     const change = changeOf(hook);
     const said = hook === decided || hook.skipped !== null ? [] : hook.faults > 0 ? [verdictOf(hook)] : [];

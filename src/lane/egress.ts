@@ -188,7 +188,8 @@ export class Egress implements RefusalSink {
   /** Shows what goes out from now on to somebody; null: to nobody. */
   watch(watch: SendWatch | null): void {
     this.#driver = watch === null ? this.#ownDriver : watchDriver(this.#ownDriver, watch);
-    this.#sender = watch === null || this.#ownSender === null ? this.#ownSender : new WatchedSender(this.#ownSender, watch);
+    this.#sender =
+      watch === null || this.#ownSender === null ? this.#ownSender : new WatchedSender(this.#ownSender, watch);
   }
 
   /** Sends the frame that came in on, unchanged or changed in place. */

@@ -6,9 +6,9 @@
  * @module
  */
 
+import { isUtf8 } from 'node:buffer';
 import { isIP } from 'node:net';
 import * as z from 'zod';
-import { isUtf8 } from 'node:buffer';
 import { WAY_COUNTERS, type WayCounter } from '../telemetry/counters.ts';
 import { REASON_TEXT } from '../telemetry/reasons.ts';
 import { CAME_IN, FRAME_HEAD, MAX_RECORD_TEXT, MOST_PLACES, type RecordPlace } from './frame-recorder.ts';

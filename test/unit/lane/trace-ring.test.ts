@@ -99,17 +99,22 @@ test('whatever stands in the memory, reading it ends, and gives texts of bounded
   const reader = new TraceRingReader(fd, AT);
   const word = fc.oneof(fc.integer({ min: 0, max: 0xffff_ffff }), fc.integer({ min: 0, max: 600 }));
   fc.assert(
-    fc.property(fc.array(fc.array(word, { minLength: 5, maxLength: 5 }), { maxLength: 30 }), word, word, (slots, head, count) => {
-      for (const [slot, words] of slots.entries())
-        for (const [place, value] of words.entries())
-          memory.writeUInt32LE(place === 0 ? slot + 1 : value, 16 + slot * 4096 + place * 4);
-      memory.writeUInt32LE(head, 0);
-      memory.writeUInt32LE(count, 8);
-      publish();
-      const { records, lost } = reader.read(1);
-      assert.ok(lost >= 0);
-      assert.ok(records.reduce((sum, { length }) => sum + length, 0) <= TRACE_OCTETS);
-    }),
+    fc.property(
+      fc.array(fc.array(word, { minLength: 5, maxLength: 5 }), { maxLength: 30 }),
+      word,
+      word,
+      (slots, head, count) => {
+        for (const [slot, words] of slots.entries())
+          for (const [place, value] of words.entries())
+            memory.writeUInt32LE(place === 0 ? slot + 1 : value, 16 + slot * 4096 + place * 4);
+        memory.writeUInt32LE(head, 0);
+        memory.writeUInt32LE(count, 8);
+        publish();
+        const { records, lost } = reader.read(1);
+        assert.ok(lost >= 0);
+        assert.ok(records.reduce((sum, { length }) => sum + length, 0) <= TRACE_OCTETS);
+      },
+    ),
     { seed: 12, numRuns: 300 },
   );
 });
