@@ -1,0 +1,223 @@
+/**
+ * `firehook record` on a bridge, live: the file has the very octets that were sent and that arrived, what hooks decided, and nothing else; a client
+ * that does not read loses packets and the lanes go on; and however a record ends, its file is whole.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type Daemon, startDaemon } from '../../support/daemon.ts';
+import { hex, sendFrames, startCapture } from '../../support/frames.ts';
+import { assertAddsUp, PATIENCE_MS, pingsAgain } from '../../support/live.ts';
+import { bridgeLab, type Namespace, rootOnly, waitFor } from '../../support/netns.ts';
+import { ethernet, ipv4, udp } from '../../support/packet-builder.ts';
+import { type ReadPacket, readCapture } from '../../support/read-capture.ts';
+
+const SERVER = '10.77.0.2';
+const FIREHOOK = fileURLToPath(new URL('../../../bin/firehook', import.meta.url));
+const IPV4 = 0x0800;
+const skip = rootOnly('ping', 'tcpdump');
+
+/** By the port of a datagram: dropped, rewritten, rejected; all others go on as they are. */
+const HOOK = `
+  import { DROP, FORWARD, ICMP_ON_DROP, defineHook } from 'firehook';
+  export default defineHook({
+    name: 'ports',
+    filter: 'udp',
+    setup(_options, { reason }) {
+      const dropped = reason('port one');
+      const rejected = reason('port three');
+      return {
+        onPacket(packet) {
+          if (packet.destinationPort === 1001) return dropped.drop;
+          if (packet.destinationPort === 1003) return rejected.reject;
+          if (packet.destinationPort === 1002) packet.ip.ttl = 33;
+          return FORWARD;
+        },
+      };
+    },
+  });`;
+
+interface Stage {
+  readonly daemon: Daemon;
+  readonly ns: Record<'client' | 'fw' | 'server', Namespace>;
+  /** Datagrams from client to server, by their ports, as frames. */
+  frames(...ports: readonly number[]): Promise<Buffer[]>;
+}
+
+async function layOut(t: TestContext, config: object): Promise<Stage> {
+  const { ns } = await bridgeLab(t);
+  const options = { attach: [{ bridge: ['lan0', 'wan0'] }], hooks: [{ module: './ports.ts' }], ...config };
+  const daemon = await startDaemon(ns.fw, options, { files: { 'ports.ts': HOOK } });
+  await pingsAgain(ns.client, SERVER);
+  const macOf = async (of: Namespace): Promise<string> =>
+    (await of.output('cat', ['/sys/class/net/eth0/address'])).trim();
+  const [source, destination] = [await macOf(ns.client), await macOf(ns.server)];
+  return {
+    daemon,
+    ns,
+    frames: async (...ports) =>
+      ports.map((destinationPort, index) =>
+        ethernet(
+          { source, destination },
+          ipv4(
+            { source: '10.77.0.1', destination: SERVER, identification: index + 1 },
+            udp({ sourcePort: 4000, destinationPort }, Buffer.from(`datagram ${index} with some octets of its own`)),
+          ),
+        ),
+      ),
+  };
+}
+
+/** Runs a record until it is there, does something, and waits for its end. */
+async function recording(
+  { daemon, ns }: Stage,
+  args: readonly string[],
+  during: (signal: (name: NodeJS.Signals) => void) => Promise<void>,
+): Promise<{ code: number | null; stderr: string }> {
+  const running = ns.fw.spawn(FIREHOOK, ['record', ...args, '--socket', daemon.socket]);
+  const file = args[args.indexOf('-w') + 1] as string;
+  await waitFor(() => existsSync(file) && statSync(file).size > 0, { what: 'the file', timeoutMs: PATIENCE_MS });
+  // The lanes are told when the file is there, and take the order between two batches.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await during((name) => running.kill(name));
+  const { code } = await running.exited;
+  return { code, stderr: running.stderr };
+}
+
+const of = (packets: readonly ReadPacket[], direction: 'in' | 'out'): ReadPacket[] =>
+  packets.filter((packet) => packet.direction === direction);
+
+for (const [driver, lanes] of [
+  ['afpacket', 2],
+  ['pcap', 1],
+] as const)
+  test(`${driver}, ${lanes} lanes: octets in and out are those that were sent and that arrived`, {
+    skip,
+  }, async (t) => {
+    const stage = await layOut(t, { driver, lanes });
+    const { daemon, ns } = stage;
+    const file = path.join(daemon.folder, 'r.pcapng');
+    const sent = await stage.frames(1000, 1001, 1002, 1003, 1000);
+    const atServer = await startCapture(ns.server, 'eth0', { count: 3, etherTypes: [IPV4] });
+    const atClient = await startCapture(ns.client, 'eth0', { count: 1, etherTypes: [IPV4] });
+    const { code, stderr } = await recording(stage, ['udp', 'port', '4000', '-w', file, '-n', '5'], () =>
+      sendFrames(ns.client, 'eth0', sent),
+    );
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^firehook: 5 packets recorded$/m);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    const packets = readCapture(readFileSync(file));
+    const byDatagram = (a: ReadPacket, b: ReadPacket): number => a.octets.readUInt16BE(18) - b.octets.readUInt16BE(18);
+    const came = of(packets, 'in').sort(byDatagram);
+    assert.deepEqual(hex(came.map(({ octets }) => octets)), hex(sent));
+    assert.deepEqual(
+      came.map(({ comment }) => comment),
+      [
+        'forwarded',
+        'hook ports: verdict DROP, reason port one; dropped',
+        'hook ports: changed 2 octets from 8 on, 66 afterwards; forwarded',
+        'hook ports: verdict ICMP_ON_DROP, reason port three; rejected; ICMP errors 1',
+        'forwarded',
+      ],
+    );
+    assert.ok(
+      packets.every(
+        ({ interfaceName, direction }) =>
+          ['lan0 in', 'wan0 out', 'lan0 out'].includes(interfaceName) && interfaceName.endsWith(direction),
+      ),
+    );
+    const out = of(packets, 'out');
+    const arrived = await atServer.frames();
+    const forward = out.filter(({ interfaceName }) => interfaceName === 'wan0 out').sort(byDatagram);
+    assert.deepEqual(
+      hex(forward.map(({ octets }) => octets)),
+      hex(arrived.sort((a, b) => a.readUInt16BE(18) - b.readUInt16BE(18))),
+    );
+    assert.equal(arrived[1]?.[22], 33, 'the hook has written the time to live');
+    const back = out.filter(({ interfaceName }) => interfaceName === 'lan0 out');
+    assert.deepEqual(hex(back.map(({ octets }) => octets)), hex(await atClient.frames()));
+    assert.match(back[0]?.comment ?? '', /^ICMP error; hook ports: verdict ICMP_ON_DROP, reason port three/);
+    for (const packet of out) {
+      const cause = came.find(({ packetId }) => packetId === packet.packetId);
+      assert.ok(cause !== undefined && cause.nanoseconds <= packet.nanoseconds, 'what goes out comes later');
+    }
+    // Another reader, of libpcap, sees the same packets.
+    const { stdout } = await ns.fw.run('tcpdump', ['-r', file, '-n', '--count']);
+    assert.match(stdout, /^9 packets$/m);
+    await assertAddsUp(daemon);
+  });
+
+test('Ctrl-C and SIGTERM end a whole file; what is there is not written over; a link is not followed', {
+  skip,
+}, async (t) => {
+  const stage = await layOut(t, { driver: 'afpacket' });
+  const { daemon, ns } = stage;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const file = path.join(daemon.folder, `${signal}.pcapng`);
+    const { code, stderr } = await recording(stage, ['udp', 'port', '4000', '-w', file], async (kill) => {
+      const start = statSync(file).size;
+      await sendFrames(ns.client, 'eth0', await stage.frames(1000, 1001, 1000));
+      await waitFor(() => statSync(file).size > start && readCapture(readFileSync(file)).length === 5, {
+        what: 'five frames',
+        timeoutMs: PATIENCE_MS,
+      });
+      kill(signal);
+    });
+    assert.deepEqual([code, stderr.trim()], [0, 'firehook: 3 packets recorded']);
+    assert.equal(readCapture(readFileSync(file)).length, 5);
+  }
+  const file = path.join(daemon.folder, 'SIGINT.pcapng');
+  const before = readFileSync(file);
+  const there = await daemon.cli('record', '-w', file);
+  assert.deepEqual([there.code, readFileSync(file).equals(before)], [2, true]);
+  assert.match(there.stderr, /FIREHOOK_SAVEFILE_UNWRITABLE.*--force/);
+  const link = path.join(daemon.folder, 'link');
+  const target = path.join(daemon.folder, 'target');
+  writeFileSync(target, 'mine');
+  symlinkSync(target, link);
+  for (const force of [[], ['--force']])
+    assert.equal((await daemon.cli('record', '-w', link, ...force)).code, 2, force.join());
+  assert.equal(readFileSync(target, 'utf8'), 'mine');
+  writeFileSync(target, 'old', { mode: 0o644 });
+  const forced = await recording(stage, ['udp', 'port', '4000', '-w', target, '--force', '-n', '1'], async () =>
+    sendFrames(ns.client, 'eth0', await stage.frames(1000)),
+  );
+  assert.equal(forced.code, 0, forced.stderr);
+  assert.deepEqual([readCapture(readFileSync(target)).length, statSync(target).mode & 0o777], [2, 0o600]);
+  const refused = path.join(daemon.folder, 'refused');
+  assert.equal((await daemon.cli('record', 'tcp', 'port', '-w', refused)).code, 2);
+  assert.equal(existsSync(refused), false, 'a request that is refused leaves no file');
+  await assertAddsUp(daemon);
+});
+
+test('a client that does not read loses packets, is told how many, and the lane goes on', { skip }, async (t) => {
+  const stage = await layOut(t, { driver: 'afpacket' });
+  const { daemon, ns } = stage;
+  let text = '';
+  const response = await new Promise<import('node:http').IncomingMessage>((resolve, reject) => {
+    const asking = request({ socketPath: daemon.socket, method: 'POST', path: '/trace' }, resolve);
+    asking.on('error', reject);
+    asking.end(JSON.stringify({ expression: 'udp port 4000', most: null, hook: null, octets: 262_144 }));
+  });
+  t.after(() => response.destroy());
+  response.pause();
+  const second = await daemon.cli('record', '-w', path.join(daemon.folder, 'second'));
+  assert.equal(second.code, 2);
+  assert.match(second.stderr, /another trace runs, or a record/);
+  const big = (await stage.frames(...Array.from({ length: 200 }, () => 1000))).map((frame) => frame);
+  for (let round = 0; round < 40; round++)
+    await sendFrames(ns.client, 'eth0', [...big, ...big, ...big, ...big, ...big]);
+  await pingsAgain(ns.client, SERVER);
+  const stats = await assertAddsUp(daemon);
+  assert.ok((stats.ways[0]?.ledger.forwarded ?? 0) >= 40_000, 'every packet went on');
+  response.on('data', (part: Buffer) => {
+    text += part.toString();
+  });
+  await waitFor(() => /"sums":\{"told":\d+,"lost":[1-9]/.test(text), { what: 'what was lost', timeoutMs: PATIENCE_MS });
+});
