@@ -105,7 +105,8 @@ class Stream implements Follower {
   begin(): void {
     process.once('SIGINT', () => this.leave());
     process.once('SIGTERM', () => this.leave());
-    this.#response.on('error', () => this.#end('gone'));
+    // The lines say once more what the answer says.
+    for (const source of [this.#response, this.#lines]) source.on('error', () => this.#end('gone'));
     this.#response.on('close', () => this.#end('gone'));
     this.#guarded(() => this.#listener.onStart(this));
     this.#lines.on('line', (text) => {

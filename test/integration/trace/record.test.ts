@@ -211,6 +211,7 @@ test('a client that does not read loses packets, is told how many, and the lane 
     asking.on('error', reject);
     asking.end(JSON.stringify({ expression: 'udp port 4000', most: null, hook: null, octets: 262_144 }));
   });
+  response.on('error', () => undefined);
   t.after(() => response.destroy());
   const file = path.join(daemon.folder, 'second');
   const second = await daemon.cli('record', '-w', file);
@@ -224,7 +225,8 @@ test('a client that does not read loses packets, is told how many, and the lane 
   // Only now it reads.
   let told = 0;
   let lost = 0;
-  createInterface({ input: response }).on('line', (text) => {
+  const lines = createInterface({ input: response }).on('error', () => undefined);
+  lines.on('line', (text) => {
     const line = JSON.parse(text) as TraceLine;
     if ('sums' in line) lost = line.sums.lost;
     else told += 1;
