@@ -101,8 +101,11 @@ export function commentOf(packet: PacketLine['packet']): string {
         ];
   const others = packet.hooks.flatMap((hook) => {
     const change = changeOf(hook);
-    const said = hook === decided || hook.skipped !== null ? [] : hook.faults > 0 ? [verdictOf(hook)] : [];
-    return [...said, ...(change === '' ? [] : [hook.replaced ? change : `changed ${change}`])].map((text) => `hook ${hook.hook}: ${text}`);
+    const isTold = hook !== decided && hook.skipped === null && (hook.faults > 0 || hook.released);
+    const said = isTold ? [verdictOf(hook)] : [];
+    return [...said, ...(change === '' ? [] : [hook.replaced ? change : `changed ${change}`])].map(
+      (text) => `hook ${hook.hook}: ${text}`,
+    );
   });
   const waited = packet.resumed ? ['had waited'] : [];
   return printable([...verdict, ...others, ...waited, endOf({ ...packet, by: null, reason: null })].join('; '));

@@ -27,13 +27,14 @@ const IPV4 = 0x0800;
 const ADMINISTRATIVELY_PROHIBITED = 13;
 const skip = rootOnly('ping', 'tcpdump');
 
-/** By the port of a datagram: dropped, rewritten, rejected; all others go on as they are. */
+/** By the port of a datagram: dropped, rewritten, rejected, held for a moment; all others go on as they are. */
 const HOOK = `
   import { DROP, FORWARD, ICMP_ON_DROP, defineHook } from 'firehook';
   export default defineHook({
     name: 'ports',
     filter: 'udp',
-    setup(_options, { reason }) {
+    hold: { packets: 8, mib: 1, timeoutMs: 5000 },
+    setup(_options, { reason, after, release }) {
       const dropped = reason('port one');
       const rejected = reason('port three');
       return {
@@ -41,6 +42,12 @@ const HOOK = `
           if (packet.destinationPort === 1001) return dropped.drop;
           if (packet.destinationPort === 1003) return rejected.reject;
           if (packet.destinationPort === 1002) packet.ip.ttl = 33;
+          if (packet.destinationPort === 1004) {
+            const verdict = packet.hold();
+            const { token } = packet;
+            after(50, () => release(token, FORWARD));
+            return verdict;
+          }
           return FORWARD;
         },
       };
@@ -201,6 +208,52 @@ test('Ctrl-C and SIGTERM end a whole file; what is there is not written over; a 
   assert.equal((await daemon.cli('record', 'tcp', 'port', '-w', refused)).code, 2);
   assert.equal(existsSync(refused), false, 'a request that is refused leaves no file');
   await assertAddsUp(daemon);
+});
+
+test('a packet that waited stands there when it was held, and when it went on', { skip }, async (t) => {
+  const stage = await layOut(t, { driver: 'afpacket' });
+  const file = path.join(stage.daemon.folder, 'r.pcapng');
+  const sent = await stage.frames(1004);
+  const { code, stderr } = await recording(stage, ['udp', 'port', '4000', '-w', file, '-n', '2'], () =>
+    sendFrames(stage.ns.client, 'eth0', sent),
+  );
+  assert.equal(code, 0, stderr);
+  const packets = readCapture(readFileSync(file));
+  assert.deepEqual(
+    packets.map(({ interfaceName, comment }) => [interfaceName, comment]),
+    [
+      ['lan0 in', 'hook ports: verdict HELD; held'],
+      ['lan0 in', 'hook ports: released: FORWARD; had waited; forwarded'],
+      ['wan0 out', 'hook ports: released: FORWARD; had waited; forwarded'],
+    ],
+  );
+  assert.deepEqual(hex(packets.map(({ octets }) => octets)), hex([...sent, ...sent, ...sent]));
+});
+
+test('standard output goes into another program, and the end of the daemon ends a whole file', { skip }, async (t) => {
+  const stage = await layOut(t, { driver: 'afpacket' });
+  const { daemon, ns } = stage;
+  const piped = ns.fw.spawn('sh', [
+    '-c',
+    `${FIREHOOK} record icmp -w - -n 3 --socket ${daemon.socket} | tcpdump -r - -n`,
+  ]);
+  let isOver = false;
+  piped.exited.finally(() => {
+    isOver = true;
+  });
+  while (!isOver) await ns.client.output('ping', ['-c', '2', '-i', '0.1', SERVER]);
+  assert.match(piped.stderr, /^firehook: 3 packets recorded$/m);
+  assert.equal(piped.stdout.trim().split('\n').length, 6, piped.stdout);
+  const file = path.join(daemon.folder, 'r.pcapng');
+  const { code, stderr } = await recording(stage, ['udp', 'port', '4000', '-w', file], async () => {
+    await sendFrames(ns.client, 'eth0', await stage.frames(1000, 1001));
+    await waitFor(() => readCapture(readFileSync(file)).length === 3, { what: 'frames', timeoutMs: PATIENCE_MS });
+    await daemon.stop();
+  });
+  assert.equal(code, 3, stderr);
+  assert.match(stderr, /^firehook: 2 packets recorded$/m);
+  assert.match(stderr, /the daemon has ended/);
+  assert.equal(readCapture(readFileSync(file)).length, 3);
 });
 
 test('a client that does not read loses packets, is told how many, and the lane goes on', { skip }, async (t) => {

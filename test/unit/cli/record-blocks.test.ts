@@ -62,6 +62,7 @@ test('a comment says the hook, its verdict and its reason, what hooks changed, a
     [{ hooks: [{ ...CALLED, replaced: true }] }, 'hook a: replaced; forwarded'],
     [{ hooks: [{ ...CALLED, faults: 1 }] }, 'hook a: FORWARD (fault); forwarded'],
     [{ resumed: true }, 'had waited; forwarded'],
+    [{ resumed: true, hooks: [{ ...CALLED, released: true }] }, 'hook a: released: FORWARD; had waited; forwarded'],
     [
       { ...dropped, hooks: [{ ...CALLED, hook: 'b\u001b[2J', verdict: 'DROP' }], by: 'b\u001b[2J' },
       'hook b\\x1b[2J: verdict DROP; dropped',
