@@ -125,7 +125,7 @@ test('fragments are all there, the first one as forwarded', async (t) => {
   });
   await rig.pass(UDP);
   const { packets } = read();
-  assert.deepEqual(packets.map(kinds), [['in a', 'forwarded b', ...Array(5).fill('fragment b')]]);
+  assert.deepEqual(packets.map(kinds), [['in a', 'forwarded b', ...Array.from({ length: 5 }, () => 'fragment b')]]);
   assert.deepEqual(out(packets), hex(rig.sent()));
 });
 
