@@ -24,7 +24,8 @@ import {
   timestamp,
 } from './eve-own.ts';
 import { type EventType, NO_HOOK } from './event-layout.ts';
-import { addressesIn, type DropRecord, type FlowEndRecord } from './own-records.ts';
+import type { DropRecord, FlowEndRecord } from './own-event.ts';
+import { addressesIn } from './own-records.ts';
 import type { EventEnds, EventRecord } from './ring-reader.ts';
 
 /** Most octets of a line of a lane, its newline included: each octet of a slot as six of JSON, and the envelope. */

@@ -36,63 +36,13 @@ import {
   AT_WAY,
   DROP_REASONS,
   DROP_VERDICTS,
-  type DropReason,
   FLOW_END,
   MOST_COPIED,
   STARTS_WITH_ETHERNET,
   STARTS_WITH_IP,
   STARTS_WITH_OTHER,
 } from './event-layout.ts';
-
-/** A packet that did not go on. */
-export interface DropRecord {
-  readonly reason: DropReason;
-  /** '' where no hook gave one. */
-  readonly verdict: (typeof DROP_VERDICTS)[number];
-  /** Place of the way, which need not be one. */
-  readonly way: number;
-  /** Octets of the datagram, or of the frame where there is none. */
-  readonly length: number;
-  /** Index and generation of the flow; null without one. */
-  readonly flow: FlowNumber | null;
-  /** Left out before it. */
-  readonly suppressed: number;
-  /** Where the octets begin: at an IP header that was found well formed, at a header of Ethernet, elsewhere. */
-  readonly start: 'ip' | 'ethernet' | 'other';
-  /** 4 or 6 where it starts with an IP header, else 0. */
-  readonly version: 0 | 4 | 6;
-  readonly protocol: number;
-  /** Octet where the transport header starts; -1 where there is none. */
-  readonly transport: number;
-  /** Its first octets as it came. */
-  readonly octets: Buffer;
-}
-
-/** What tells a flow from others of its lane. */
-export interface FlowNumber {
-  readonly index: number;
-  readonly generation: number;
-}
-
-/** A flow that ended. */
-export interface FlowEndRecord {
-  /** See `EndReason`. */
-  readonly reason: number;
-  /** See `FlowState`. */
-  readonly state: number;
-  readonly isAnswered: boolean;
-  /** Flags of TCP: of the direction of the first packet, of the other one, and of which it is not known. */
-  readonly flags: readonly [number, number, number];
-  readonly flow: FlowNumber;
-  readonly suppressed: number;
-  /** Milliseconds since 1970. */
-  readonly firstMs: number;
-  /** The same. */
-  readonly lastMs: number;
-  /** Of the direction of the first packet, and of the other one. */
-  readonly packets: readonly [number, number];
-  readonly octets: readonly [number, number];
-}
+import type { DropRecord, FlowEndRecord, FlowNumber } from './own-event.ts';
 
 const STARTS = { [STARTS_WITH_IP]: 'ip', [STARTS_WITH_ETHERNET]: 'ethernet', [STARTS_WITH_OTHER]: 'other' } as const;
 const MOST_FLOWS = 1 << 24;
@@ -152,7 +102,10 @@ export function flowEndIn(slot: Buffer): FlowEndRecord | null {
 }
 
 /** The two addresses of an IP header, as text; null where the octets hold none. */
-export function addressesIn(octets: Buffer, version: number): readonly [source: string, destination: string] | null {
+export function addressesIn(
+  octets: Uint8Array,
+  version: number,
+): readonly [source: string, destination: string] | null {
   if (!hasHeader(version, octets.length)) return null;
   const [first, size] = version === 4 ? [12, 4] : [8, 16];
   const end = first + size;
