@@ -30,6 +30,8 @@ export interface DropRecord {
   readonly transport: number;
   /** Its first octets as it came. */
   readonly octets: Uint8Array;
+  /** What the hook gave as its reason; '' where it gave none. */
+  readonly note: string;
 }
 
 /** What tells a flow from others of its lane. */

@@ -22,6 +22,7 @@ import {
   AT_GENERATION,
   AT_LAST_MS,
   AT_LENGTH,
+  AT_NOTE_LENGTH,
   AT_OCTETS,
   AT_PACKET_LENGTH,
   AT_PACKETS,
@@ -44,6 +45,8 @@ import {
 } from './event-layout.ts';
 import type { DropRecord, FlowEndRecord, FlowNumber } from './own-event.ts';
 
+/** As a hook declares a reason. */
+const NOTE = /^[!-~](?:[ -~]{0,62}[!-~])?$/;
 const STARTS = { [STARTS_WITH_IP]: 'ip', [STARTS_WITH_ETHERNET]: 'ethernet', [STARTS_WITH_OTHER]: 'other' } as const;
 const MOST_FLOWS = 1 << 24;
 const END_REASONS = 5;
@@ -62,8 +65,11 @@ export function dropIn(slot: Buffer): DropRecord | null {
   const length = slot.readInt32LE(AT_PACKET_LENGTH);
   const suppressed = countAt(slot, AT_SUPPRESSED);
   if (reason === undefined || verdict === undefined || start === undefined || suppressed === null) return null;
-  if (copied < 0 || copied > MOST_COPIED || length < 0 || slot.readUInt16LE(AT_LENGTH) !== AT_COPY + copied)
-    return null;
+  if (copied < 0 || copied > MOST_COPIED || length < 0) return null;
+  const end = AT_COPY + copied + slot.readUInt8(AT_NOTE_LENGTH);
+  if (slot.readUInt16LE(AT_LENGTH) !== end || end > slot.length) return null;
+  const note = slot.toString('latin1', AT_COPY + copied, end);
+  if (note !== '' && !NOTE.test(note)) return null;
   const version = slot.readUInt8(AT_VERSION);
   if (start === 'ip' ? !hasHeader(version, copied) : version !== 0) return null;
   const transport = slot.readInt32LE(AT_TRANSPORT);
@@ -80,6 +86,7 @@ export function dropIn(slot: Buffer): DropRecord | null {
     transport: transport >= 0 && transport <= copied ? transport : -1,
     // The slot is read into again.
     octets: Buffer.from(slot.subarray(AT_COPY, AT_COPY + copied)),
+    note,
   };
 }
 
