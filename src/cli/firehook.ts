@@ -19,6 +19,7 @@ import type { InitOptions } from './init.ts';
 import type { IoctlOptions } from './ioctl.ts';
 import type { MetricsOptions } from './metrics.ts';
 import { outliveReaders, printableLines } from './output.ts';
+import type { RecordOptions } from './record.ts';
 import type { ReplayOptions } from './replay.ts';
 import { showHooks, showPool, showStats, showStatus } from './show.ts';
 import { fold, widthOf } from './table.ts';
@@ -110,6 +111,21 @@ async function main(): Promise<void> {
       .action(async (words: string[], options: TraceOptions) => {
         const { trace } = await import('./trace.ts');
         await trace(words, options);
+      }),
+  );
+  program.addCommand(
+    new Command('record')
+      .description('write live packets as they came, what went out for them and what hooks decided, until Ctrl-C')
+      .argument('[expression...]', 'which packets, in the language of pcap-filter(7); without it all')
+      .requiredOption('-w, --write <file>', 'pcapng file, for its owner alone; - is standard output')
+      .option('-n, --count <packets>', 'end after so many')
+      .option('--hook <name>', 'packets that this hook is called with, and no others')
+      .option('--snaplen <octets>', 'octets of each frame at most; without it all')
+      .option('--force', 'write over a file that is there')
+      .option('--socket <path>', 'control socket of the daemon', DEFAULT_SOCKET)
+      .action(async (words: string[], options: RecordOptions) => {
+        const { record } = await import('./record.ts');
+        await record(words, options);
       }),
   );
   program.addCommand(

@@ -214,11 +214,12 @@ async function run(spec: LaneSpec): Promise<void> {
   }
   const ways = spec.ways.filter(({ passes }) => passes !== true);
   const ledger = new Float64Array(spec.ways.length * LEDGER_WIDTH);
+  const outlets = new Map(spec.outlets.map(({ name, port }) => [name, port]));
   lane = new Lane({
     driver,
     ways,
     ledger: ledger.subarray(0, ways.length * LEDGER_WIDTH),
-    outlets: new Map(spec.outlets.map(({ name, port }) => [name, port])),
+    outlets,
     chain,
     nonIp: spec.policy.nonIp,
     unreadable: spec.policy.unreadable,
@@ -238,7 +239,9 @@ async function run(spec: LaneSpec): Promise<void> {
     loaded,
     ring: new TraceRingWriter(traces),
     linktypeOf: (port) => portOf(driver.ports, port)?.linktype ?? -1,
+    outlets,
     now: () => performance.now(),
+    wall: () => Date.now(),
   });
   setTrace = (order) => trace.set(order);
   const progress = new ProgressWriter(PROGRESS_FD, {

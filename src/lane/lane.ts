@@ -38,7 +38,7 @@ import { parseIpLayout } from '../wire/ip-layout.ts';
 import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast, LINKTYPE_ETHERNET } from '../wire/link.ts';
 import type { IcmpSettings } from './answer-budget.ts';
 import { type DropEvents, IS_MALFORMED, IS_NON_IP, IS_TRUNCATED, IS_UNREADABLE, POOL_EMPTY } from './drop-events.ts';
-import { type DatagramSender, Egress, type EgressOptions, type FrameWriter, INJECTED_FRAME } from './egress.ts';
+import { type DatagramSender, Egress, type EgressOptions, type FrameWriter } from './egress.ts';
 import type { HeldPacket } from './held-packets.ts';
 import type { HookClock } from './hook-clock.ts';
 import {
@@ -69,11 +69,13 @@ import { NO_DATAGRAM, PacketInHand } from './packet-in-hand.ts';
 import type { PacketTracer } from './packet-tracer.ts';
 import { isProbe, PROBES_PER_SECOND } from './probe.ts';
 import type { ProgressWriter } from './progress.ts';
+import { INJECTED_FRAME } from './purposes.ts';
 import type { RecentFrames } from './recent-frames.ts';
 import { Returns } from './returns.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { UnreadableTypes } from './unreadable-types.ts';
 import { WaitingPackets } from './waiting-packets.ts';
+import type { SendWatch } from './watched-outlets.ts';
 import { LOCAL_NAME, type Way } from './way.ts';
 
 /** What a {@link Lane} is made of. */
@@ -372,9 +374,14 @@ export class Lane implements FrameSink {
     this.onBatchEnd();
   }
 
-  /** Has it told what becomes of packets from now on; null: to nobody. Not within a packet. */
-  trace(tracer: PacketTracer | null): void {
+  /**
+   * Has it told what becomes of packets from now on; null: to nobody. Not within a packet.
+   *
+   * @param sent - shown what goes out, of all packets
+   */
+  trace(tracer: PacketTracer | null, sent: SendWatch | null = null): void {
     this.#tracer = tracer;
+    this.#egress.watch(sent);
     this.#packet.number = 0;
     this.#chain.watch(tracer);
   }

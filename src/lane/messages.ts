@@ -225,6 +225,8 @@ export interface TraceOrder {
   readonly id: number;
   /** pcap-filter(7); '' for every packet. */
   readonly expression: string;
+  /** Most octets of each frame that are told, too; null: none. */
+  readonly octets: number | null;
 }
 
 /**

@@ -65,7 +65,7 @@ const CHANNEL_FD = 5;
 /** Where its sockets begin. */
 const FIRST_SOCKET_FD = 9;
 
-const NO_TRACES: TraceBatch = { texts: [], lost: 0 };
+const NO_TRACES: TraceBatch = { records: [], lost: 0 };
 
 /** What {@link LaneChild} takes. */
 export interface LaneChildOptions {

@@ -68,7 +68,7 @@ export function wholeLane(place: number, pid: number, read: () => LaneProgress |
     isReady: true,
     stalled: null,
     trace: () => undefined,
-    readTraces: () => ({ texts: [], lost: 0 }),
+    readTraces: () => ({ records: [], lost: 0 }),
     ask: () => Promise.reject(new Error('none')),
     pid,
     cpu: null,

@@ -115,7 +115,7 @@ class ModelLane implements LaneHandle {
   setBreaker(): void {}
 
   readTraces(): TraceBatch {
-    return { texts: [], lost: 0 };
+    return { records: [], lost: 0 };
   }
 
   ask(): Promise<never> {
