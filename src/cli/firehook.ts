@@ -14,6 +14,7 @@ import { printableJson } from '../telemetry/printable.ts';
 import { ask } from './client.ts';
 import type { ExplainOptions } from './explain.ts';
 import { fail, refuseWrongUsage } from './fail.ts';
+import type { HookOptions } from './hook-command.ts';
 import type { InitOptions } from './init.ts';
 import type { IoctlOptions } from './ioctl.ts';
 import type { MetricsOptions } from './metrics.ts';
@@ -122,6 +123,16 @@ async function main(): Promise<void> {
       .action(async (words: string[], options: TraceOptions) => {
         const { trace } = await import('./trace.ts');
         await trace(words, options);
+      }),
+  );
+  program.addCommand(
+    askCommand('hook', 'take a hook out, or have one that was taken out get packets again; needs faults.breaker')
+      .argument('<name>', 'name of the hook, as firehook hooks says it')
+      .option('--close-breaker', 'it gets packets again')
+      .option('--open-breaker', 'it gets none, until it is tried again')
+      .action(async (name: string, options: HookOptions) => {
+        const { hookCommand } = await import('./hook-command.ts');
+        await hookCommand(name, options);
       }),
   );
   program.addCommand(

@@ -38,6 +38,8 @@ export interface ReplayReport {
   readonly hooks: readonly (Readonly<Row<HookChainCounter>> & {
     readonly name: string;
     readonly priority: number;
+    /** It is called and not obeyed: its counters say what it would have done. */
+    readonly isShadow: boolean;
     /** Of its timers and promises, beside those of `onPacket`. */
     readonly faultsOutside: number;
     readonly notFreed: number;
@@ -115,9 +117,10 @@ export function makeReport(
     total,
     addsUp: problems.length === 0,
     problems,
-    hooks: hooks.map(({ name, path: file, priority }, index) => ({
+    hooks: hooks.map(({ name, path: file, priority, isShadow }, index) => ({
       name,
       priority,
+      isShadow,
       ...rowFrom(HOOK_COUNTERS, chain.counters, index * HOOK_WIDTH),
       faultsOutside: guard.faultsOf(file),
       notFreed: systemPool.ownerUsage(chain.owners[index] ?? index).outstanding,
@@ -186,12 +189,15 @@ export function showReport(report: ReplayReport, width?: number): string {
           grid([
             ['hook', 'priority', ...shown.map(({ name, label }) => label ?? name)],
             ...report.hooks.map((hook): Cell[] => [
-              hook.name,
+              hook.isShadow ? `${hook.name} (shadow)` : hook.name,
               hook.priority,
               ...shown.map(({ name }) => (name === 'faults' ? hook.faults + hook.faultsOutside : hook[name])),
             ]),
           ]),
         ]),
+    ...(report.hooks.some(({ isShadow }) => isShadow)
+      ? ['A hook in shadow is NOT enforced: its row says what it would have done.']
+      : []),
     ...(metrics === '' ? [] : ['', metrics, '']),
     ...(given === '' ? [] : ['', given, '']),
     ...eventLines(report.events),

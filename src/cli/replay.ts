@@ -18,6 +18,7 @@ import { randomInt } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
+import { hookFaults } from '../config/faults.ts';
 import { locateModule } from '../config/hook-module.ts';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import { parseVerifier } from '../config/parse-verifier.ts';
@@ -299,7 +300,8 @@ function loadHooks(
     mode: 'replay',
     folder,
     clock,
-    onHookError: settings.policy.onHookError,
+    onHookError: settings.faults.hookThrows,
+    faults: hookFaults(settings.faults),
     poolLimitMiB: settings.pool.limitMiB,
     tables: new Map(Array.from(tables, ([name, { table }]) => [name, table])),
     flows: flowSettings(settings.flows),

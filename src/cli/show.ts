@@ -37,15 +37,20 @@ const IN_FORCE: Readonly<Record<StatusReport['attaches'][number]['inForce'], str
   none: 'UNPROTECTED, frames may pass without the hooks',
 };
 
+/** The hooks decide about nothing. */
+const NOT_ENFORCED = 'the hooks are asked, NOT enforced';
+
 /** `firehook status`. */
 export function showStatus(report: StatusReport, width?: number): string {
   const lines: [string, string][] = [
     ['state', report.state],
     ...healthLines(report.health),
     ['version', `${report.version}, pid ${report.pid}, up ${report.uptimeSeconds} s`],
-    ...report.attaches.map(({ kind, interfaces, isAttached, inForce }): [string, string] => [
+    ...report.attaches.map(({ kind, interfaces, isAttached, isEnforced, inForce }): [string, string] => [
       'attach',
-      `${kind} ${interfaces.join(' and ')}${isAttached ? '' : '  (waiting for the interface)'}: ${IN_FORCE[inForce]}`,
+      `${kind} ${interfaces.join(' and ')}${isAttached ? '' : '  (waiting for the interface)'}: ${
+        inForce === 'hooks' && !isEnforced ? NOT_ENFORCED : IN_FORCE[inForce]
+      }`,
     ]),
     ...report.attaches.flatMap(({ tolerated, interfaces }): [string, string][] =>
       tolerated.length === 0 ? [] : [['tolerated', `${interfaces.join(' and ')}: ${tolerated.join(', ')}`]],
@@ -73,6 +78,9 @@ export function showStatus(report: StatusReport, width?: number): string {
     ...report.tables.flatMap(tableLines),
     ...flowLines(report.flows),
     ['hooks', report.hooks.length === 0 ? 'none' : report.hooks.join(', ')],
+    ...(report.shadows.length === 0
+      ? []
+      : [['shadow', `${report.shadows.join(', ')}: called, NOT enforced`] satisfies [string, string]]),
     ...(report.kernelFilter === null
       ? []
       : [['filter', `tap: the kernel hands over ${report.kernelFilter}`] satisfies [string, string]]),
@@ -82,6 +90,10 @@ export function showStatus(report: StatusReport, width?: number): string {
         .map(([key, value]) => `${key} ${String(value)}`)
         .join(', '),
     ],
+    ...report.faults.map(({ fault, inForce, count }, index): [string, string] => [
+      index === 0 ? 'faults' : '',
+      `${fault}: ${inForce}${count === 0 ? '' : `, ${count.toLocaleString('en-US')} times`}`,
+    ]),
     ...(report.logLinesLost === 0
       ? []
       : [['log', `${report.logLinesLost.toLocaleString('en-US')} lines lost`] satisfies [string, string]]),
@@ -181,7 +193,13 @@ export function showStats(report: StatsReport, width?: number): string {
   const reasons = showReasons(report.reasons, width);
   const hooks = report.droppedByHooks.filter(({ dropped, rejected }) => dropped + rejected > 0);
   return [
-    ...(report.ways.some(({ isWouldBe }) => isWouldBe)
+    ...(report.ways.some(({ isAsItCame }) => isAsItCame)
+      ? [
+          'A bridge with enforce: false is NOT enforced: its frames go on as they came, and the verdicts are what they would be.',
+          '',
+        ]
+      : []),
+    ...(report.ways.some(({ isWouldBe }) => isWouldBe) && !report.ways.some(({ isAsItCame }) => isAsItCame)
       ? ['A tap touches nothing: its verdicts are what they would be.', '']
       : []),
     ledger,
@@ -192,6 +210,21 @@ export function showStats(report: StatsReport, width?: number): string {
           grid([
             ['by hook', 'dropped', 'rejected'],
             ...hooks.map(({ hook, dropped, rejected }) => [hook, dropped, rejected]),
+          ]),
+          '',
+        ]),
+    ...(report.shadows.length === 0
+      ? []
+      : [
+          grid([
+            ['in shadow, NOT enforced', 'seen', 'differs', 'would stop what went on', 'would let go what was stopped'],
+            ...report.shadows.map(({ hook, seen, differs, stricter, milder }) => [
+              hook,
+              seen,
+              differs,
+              stricter,
+              milder,
+            ]),
           ]),
           '',
         ]),
@@ -292,7 +325,7 @@ export function showHooks(report: HooksReport, width?: number): string {
   if (report.hooks.length === 0) return 'No hooks: everything is forwarded.';
   const metrics = showMetricsOf(report.hooks, width);
   const reasons = showReasonsOf(report.hooks, width);
-  // In a tap alone changes are tracked.
+  // In a tap and in shadow alone changes are tracked.
   const shown = shownOf<HookChainCounter>(HOOK_COUNTERS, report.hooks);
   const times = report.hooks.some(({ time }) => time !== null);
   return [
@@ -306,13 +339,16 @@ export function showHooks(report: HooksReport, width?: number): string {
         'module',
       ],
       ...report.hooks.map((hook): Cell[] => [
-        hook.kind === 'callback' ? `${hook.name} (firewallHook)` : hook.name,
+        labelOf(hook),
         hook.priority,
         ...shown.map(({ name }) => hook[name] ?? 0),
         ...(times ? timeCells(hook.time) : []),
         hook.path,
       ]),
     ]),
+    ...(report.hooks.some(({ isShadow }) => isShadow)
+      ? ['A hook in shadow is NOT enforced: its row says what it would have done.']
+      : []),
     ...(metrics === '' ? [] : ['', metrics]),
     ...(reasons === '' ? [] : ['', reasons]),
   ].join('\n');
@@ -323,6 +359,10 @@ function timeCells(time: HooksReport['hooks'][number]['time']): Cell[] {
   if (time === null) return ['', ''];
   const { mean, p99 } = time;
   return [Math.round(mean), p99 === null ? 'over 100,000,000' : p99];
+}
+
+function labelOf({ name, kind, isShadow }: HooksReport['hooks'][number]): string {
+  return `${name}${kind === 'callback' ? ' (firewallHook)' : ''}${isShadow ? ' (shadow)' : ''}`;
 }
 
 /** `firehook pool`, as PoolMon shows it. */

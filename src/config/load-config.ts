@@ -15,6 +15,7 @@ import path from 'node:path';
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type * as z from 'zod';
 import { type ErrorCode, FirehookError } from '../errors.ts';
+import { faultsInForce, policyInForce } from './faults.ts';
 import { fileReason } from './file-reason.ts';
 import { type HookModule, locateModule } from './hook-module.ts';
 import { optionPlaces } from './option-places.ts';
@@ -99,7 +100,8 @@ export function parseConfig(
   if (first !== undefined) throw new ConfigError('FIREHOOK_CONFIG_SYNTAX', fileName, [first, ...others]);
 
   // An empty file is an empty mapping: what is missing is then named like in any other.
-  const result = configSchema.safeParse(plainValues(document, fileName) ?? {});
+  const plain = plainValues(document, fileName) ?? {};
+  const result = configSchema.safeParse(plain);
   if (!result.success) {
     const problems = result.error.issues.flatMap((issue) => describe(issue, [], document, lines));
     const [firstProblem = 'not valid', ...otherProblems] = new Set(problems);
@@ -123,7 +125,9 @@ export function parseConfig(
     ...(file === undefined ? {} : { file: path.resolve(baseFolder, file) }),
     ...(socket === undefined ? {} : { socket: path.resolve(baseFolder, socket) }),
   };
-  const config = { ...result.data, hooks, tables, events };
+  const faults = faultsInForce(result.data.faults);
+  const policy = policyInForce(result.data.policy, (plain as { policy?: unknown }).policy, faults);
+  const config = { ...result.data, policy, faults, hooks, tables, events };
   return { config, warnings: warningsOf(config) };
 }
 
@@ -246,6 +250,11 @@ function warningsOf(config: Config): string[] {
   }
   if (config.policy.onDown === 'forward' && bridges.length + hosts.length > 0) {
     warnings.push('policy.onDown: forward lets packets pass unchecked while no lane answers.');
+  }
+  if (config.faults.all !== undefined) {
+    warnings.push(
+      `faults.all: ${config.faults.all} wins over what is declared for each fault, policy.onDown included.`,
+    );
   }
   return warnings;
 }

@@ -10,8 +10,8 @@ import type { Config } from './schema.ts';
 
 /** Keys, and keys of sections, that lanes are told when they start: a reload starts others. */
 const RELOADABLE: readonly string[] = [
-  ...['hooks', 'tables', 'trustWritable', 'flows', 'pool', 'icmp', 'verifier'],
-  ...['policy.onHookError', 'policy.nonIp', 'policy.unreadable', 'lane.memoryMiB', 'log.level'],
+  ...['hooks', 'tables', 'trustWritable', 'flows', 'pool', 'icmp', 'verifier', 'faults'],
+  ...['policy.nonIp', 'policy.unreadable', 'lane.memoryMiB', 'log.level'],
 ];
 
 /**

@@ -10,6 +10,7 @@
 
 import * as z from 'zod';
 import { closestKey } from './closest-key.ts';
+import { type FaultsInForce, faultsInForce } from './faults.ts';
 import type { HookModule } from './hook-module.ts';
 import { driversWith, LIVE_DRIVER_NAMES, liveDriver } from './live-drivers.ts';
 import { LOOPBACK_EXPECTED, parseLoopback } from './loopback-address.ts';
@@ -66,6 +67,10 @@ const attach = z.union(
       bridge: z
         .tuple([interfaceName, interfaceName], expected('two interfaces, for example [lan0, wan0]'))
         .describe('Two ports; the lane stands between them and every frame passes through it.'),
+      enforce: z
+        .boolean(expected('true or false'))
+        .optional()
+        .describe('false: frames go on as they came, and what the hooks say of them is counted. Default: true.'),
       tolerate,
     }),
     object({
@@ -99,6 +104,11 @@ const hook = object({
     .record(z.string(), z.unknown(), expected('a mapping of option names to values'))
     .optional()
     .describe("The hook's own, which it checks."),
+  mode: oneOf('enforce', 'shadow')
+    .default('enforce')
+    .describe(
+      'shadow: the hook is called with live packets, what it says is counted and compared with what happened, and nothing of it is done.',
+    ),
   allow: object({
     files: z
       .array(path('a file or folder'), expected('a list of files and folders'))
@@ -196,9 +206,6 @@ export const configSchema = object({
     onStop: oneOf('undo', 'hold')
       .default('undo')
       .describe('After SIGTERM: take everything back, or leave onDown in force until the next start.'),
-    onHookError: oneOf('drop', 'forward')
-      .default('drop')
-      .describe('What becomes of a packet when a hook throws or returns no verdict.'),
     nonIp: oneOf('drop', 'forward')
       .default('forward')
       .describe('What becomes of frames that are known to carry no IP: ARP, LLDP, STP and others.'),
@@ -208,6 +215,49 @@ export const configSchema = object({
   })
     .prefault({})
     .describe('What happens when no hook decides.'),
+  faults: object({
+    all: oneOf('drop', 'forward')
+      .optional()
+      .describe('The master switch: wins over every fault that something can be declared for, policy.onDown included.'),
+    default: oneOf('drop', 'forward')
+      .default('drop')
+      .describe('What becomes of traffic with which something is at fault, where nothing is said of that fault.'),
+    hookThrows: oneOf('drop', 'forward').optional().describe('A hook throws. Default: faults.default.'),
+    noVerdict: oneOf('drop', 'forward').optional().describe('A hook returns no verdict. Default: faults.default.'),
+    misuse: oneOf('drop', 'forward')
+      .optional()
+      .describe('A hook leaves what cannot be sent, or misuses the pool. Default: faults.default.'),
+    overTime: oneOf('drop', 'forward')
+      .optional()
+      .describe('A hook lets a packet pass after its budget. Default: faults.default.'),
+    breakerOpen: oneOf('drop', 'forward')
+      .optional()
+      .describe(
+        'A packet meets a hook that was taken out: it is dropped, or goes on without. Default: faults.default.',
+      ),
+    heldTooLong: oneOf('hook', 'drop', 'forward')
+      .optional()
+      .describe('A packet was held for longer than it may be. Default: hook, what the hook says with hold.onTimeout.'),
+    budgetMicroseconds: integer(0, 10_000_000)
+      .default(0)
+      .describe('Longest call of a hook with a packet. 0: nobody looks, which costs nothing.'),
+    breaker: object({
+      faults: integer(0, 10_000)
+        .default(0)
+        .describe('Faults of a hook within the window after which it is taken out; 0: it never is.'),
+      windowSeconds: integer(1, 3600).default(10).describe('The window.'),
+      retrySeconds: integer(0, 86_400)
+        .default(30)
+        .describe('After so long it is tried again; 0: by firehook hook NAME --close-breaker only.'),
+      trialPackets: integer(1, 1_000_000)
+        .default(100)
+        .describe('Packets without a fault after which it is back. The first fault takes it out again.'),
+    })
+      .prefault({})
+      .describe('When a hook is taken out.'),
+  })
+    .prefault({})
+    .describe('What becomes of traffic when something is at fault.'),
   icmp: object({
     code: integer(0, 15).default(13).describe('Code of the type 3 message that ICMP_ON_DROP sends over IPv4.'),
     ratePerSecond: integer(0)
@@ -400,19 +450,26 @@ export const configSchema = object({
 });
 
 /** The configuration, checked, with every default filled in. In the loaded form the module paths are absolute. */
-export type Config = Omit<z.output<typeof configSchema>, 'hooks'> & { readonly hooks: readonly HookEntry[] };
+export type Config = Omit<z.output<typeof configSchema>, 'hooks' | 'faults'> & {
+  readonly hooks: readonly HookEntry[];
+  readonly faults: FaultsInForce;
+};
 
 /** An entry of `hooks`, with where the hook is and where its options stand in the file. */
 export type HookEntry = z.output<typeof hook> & HookModule & { readonly places?: OptionPlaces | undefined };
 
 /** The parts of a configuration that hooks and their lane live by. */
-export type Settings = Pick<Config, 'policy' | 'icmp' | 'lane' | 'log' | 'pool' | 'flows' | 'tables' | 'verifier'>;
+export type Settings = Pick<
+  Config,
+  'policy' | 'faults' | 'icmp' | 'lane' | 'log' | 'pool' | 'flows' | 'tables' | 'verifier'
+>;
 
 /** The settings of a configuration that says nothing of them: for `firehook replay` without one. */
 export function defaultSettings(): Settings {
-  const { policy, icmp, lane, log, pool, flows, tables, verifier } = configSchema.shape;
+  const { policy, faults, icmp, lane, log, pool, flows, tables, verifier } = configSchema.shape;
   return {
     policy: policy.parse(undefined),
+    faults: faultsInForce(faults.parse(undefined)),
     icmp: icmp.parse(undefined),
     lane: lane.parse(undefined),
     log: log.parse(undefined),
@@ -432,6 +489,11 @@ export type EarlierTakerName = (typeof EARLIER_TAKERS)[number];
 /** What may take frames of the ports of an attach before firehook does; a tap takes nothing, so nothing comes before it. */
 export function attachTolerates(attach: AttachConfig): readonly EarlierTakerName[] {
   return 'tap' in attach ? [] : (attach.tolerate ?? []);
+}
+
+/** What hooks say is done to the packets of this attach. */
+export function isEnforced(attach: AttachConfig): boolean {
+  return 'tap' in attach ? false : !('bridge' in attach) || attach.enforce !== false;
 }
 
 /** One of the tables. */

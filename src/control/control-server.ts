@@ -4,12 +4,15 @@
  * ```
  *   GET  /status /stats /hooks /pool       200
  *   GET  /metrics                          200, text for Prometheus or OpenMetrics by the Accept header
+ *   GET  /metrics                          200, text for Prometheus or OpenMetrics by the Accept header
+ *   POST /breaker                          opens or closes the breaker of a hook
  *   POST /devices                          a request to a device of a driver, where control.devices is true
  *   POST /trace                            live packets, a line of JSON each, until the client leaves
  *   POST /reload                           200: what is in force now; 409: why it is what it was
  * ```
- * Rule: it only answers. Nothing a client sends changes a packet's fate, but that the operator's own files are read again, and what the
- * operator lets it ask the drivers. Nothing it sends can end the daemon. The file mode of the socket says who may ask.
+ * Rule: it only answers. Nothing a client sends changes a packet's fate, but that the operator's own files are read again, that hooks are taken
+ * out for their faults or brought back, and what the operator lets it ask the drivers. Nothing it sends can end the daemon. The file mode of
+ * the socket says who may ask.
  *
  * @module
  */
@@ -20,6 +23,7 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { printableJson } from '../telemetry/printable.ts';
+import { MAX_BREAKER_OCTETS } from './breaker-control.ts';
 import { MAX_REQUEST_OCTETS } from './device-control.ts';
 import type { MetricsText } from './metrics-report.ts';
 import { MAX_TRACE_REQUEST } from './trace-control.ts';
@@ -38,6 +42,8 @@ export interface ControlReports {
   devices(body: string): Promise<[number, object]>;
   /** A trace of live packets: answers in lines, for as long as somebody reads them. */
   trace(body: string, response: ServerResponse): void;
+  /** What is to become of the breaker of a hook. @returns HTTP status and body */
+  breaker(body: string): [number, object];
 }
 
 /** A client may take this long to say what it wants. */
@@ -51,7 +57,9 @@ const MAX_CONNECTIONS = 64;
 const MOST_OCTETS: Readonly<Record<string, number>> = {
   'POST /devices': MAX_REQUEST_OCTETS,
   'POST /trace': MAX_TRACE_REQUEST,
+  'POST /breaker': MAX_BREAKER_OCTETS,
 };
+
 const TOO_LONG: [number, object] = [413, { error: `more than ${MAX_REQUEST_OCTETS} octets` }];
 
 /** Answers on the control socket. */
@@ -182,6 +190,8 @@ async function route(wanted: string, body: string, reports: ControlReports): Pro
         return [200, await reports.pool()];
       case 'POST /devices':
         return await reports.devices(body);
+      case 'POST /breaker':
+        return reports.breaker(body);
       case 'POST /reload':
         return [200, await reports.reload()];
       default:

@@ -74,6 +74,11 @@ export interface DaemonView {
   readonly attaches: readonly AttachView[];
   readonly lanes: readonly LaneView[];
   readonly laneRestarts: number;
+  /** Lanes that ended by themselves, or by what a hook did. */
+  readonly lanesDead: number;
+  /** Lanes that were ended because they did nothing any more. */
+  readonly lanesHung: number;
+  readonly reloadsFailed: number;
   readonly lastLaneError: string | null;
   /** What a lane wrote to the log or died of last, and when, on the clock of `performance.now`; null when all went well. */
   readonly lastError: { readonly text: string; readonly atMs: number } | null;
@@ -93,6 +98,8 @@ export interface DaemonView {
   readonly warnings: readonly string[];
   /** Lines that the reader of the log did not take. */
   readonly logLinesLost: number;
+  /** Opens or closes the breaker of a hook, in all lanes and the next ones. @returns how many run */
+  setBreaker(hook: string, isOpen: boolean): number;
   /**
    * Loads the configuration anew.
    *

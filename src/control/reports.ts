@@ -8,6 +8,7 @@
  */
 
 import type { ServerResponse } from 'node:http';
+import { isEnforced } from '../config/schema.ts';
 import type { FlowRow } from '../lane/flow-row.ts';
 import { addRow, checkRow, emptyRow, type LedgerRow } from '../lane/ledger.ts';
 import type { LaneProgress } from '../lane/progress.ts';
@@ -20,9 +21,11 @@ import { HOOK_COUNTERS, type HookChainCounter, MOST_COUNTED, pickRow, type Row }
 import { summaryOf, type TimeSummary } from '../telemetry/hook-times.ts';
 import type { MetricKind, MetricValue } from '../telemetry/metrics.ts';
 import type { ReasonCount } from '../telemetry/reasons.ts';
+import { setBreaker } from './breaker-control.ts';
 import type { ControlReports } from './control-server.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { askDevices } from './device-control.ts';
+import { type FaultReport, faultReport } from './fault-report.ts';
 import type { MetricSource } from './metric-families.ts';
 import { MetricsReport, type MetricsText } from './metrics-report.ts';
 import type { NamedProcess } from './process-numbers.ts';
@@ -65,6 +68,8 @@ export interface StatusReport {
     readonly interfaces: readonly string[];
     readonly ifindexes: readonly number[];
     readonly isAttached: boolean;
+    /** What the hooks say is done; false in a tap, and with `enforce: false`. */
+    readonly isEnforced: boolean;
     /** What decides about its traffic at this moment. */
     readonly inForce: 'hooks' | 'drop' | 'forward' | 'none';
     readonly damages: readonly string[];
@@ -97,12 +102,16 @@ export interface StatusReport {
   /** Every lane by itself. */
   readonly lanes: readonly LaneReport[];
   readonly hooks: readonly string[];
+  /** Of them, those in shadow: called, and not obeyed. */
+  readonly shadows: readonly string[];
   readonly tables: readonly TableReport[];
   /** What the flow tables of all lanes count; null where no hook asks for flows. */
   readonly flows: FlowRow | null;
   /** What the kernel hands over at the ports of `tap`, by the interests of the hooks; null where it is everything. */
   readonly kernelFilter: string | null;
   readonly policy: object;
+  /** Every fault: what was declared, what is in force, and how often it was. */
+  readonly faults: readonly FaultReport[];
   readonly warnings: readonly string[];
 }
 
@@ -156,8 +165,10 @@ export interface LaneReport {
 /** One direction in `firehook stats`. */
 export interface WayReport {
   readonly name: string;
-  /** True for `tap`: verdicts are what they would have been. */
+  /** True for `tap` and where nothing is enforced: verdicts are what they would have been. */
   readonly isWouldBe: boolean;
+  /** The frames that went on as they came (`enforce: false`); what the hooks said of them is in the way of the same name without. */
+  readonly isAsItCame: boolean;
   readonly ledger: LedgerRow;
   /** What nftables counted; null for `tap`. */
   readonly port: (PortCounters & { readonly neverHanded: number }) | null;
@@ -173,6 +184,8 @@ export interface StatsReport {
   /** What each running lane has done since it started. */
   readonly lanes: readonly { readonly pid: number; readonly packets: number; readonly total: LedgerRow }[];
   readonly droppedByHooks: readonly { readonly hook: string; readonly dropped: number; readonly rejected: number }[];
+  /** Hooks that are called and not obeyed: how often something else happened than they said. */
+  readonly shadows: readonly (Readonly<Row<ShadowCounter>> & { readonly hook: string })[];
   /** Counters and gauges that hooks have declared. */
   readonly metrics: readonly ({ readonly hook: string } & MetricReport)[];
   /** Reasons that hooks have declared, and how many verdicts they gave for each. */
@@ -189,6 +202,8 @@ export interface HookReport extends Readonly<Omit<Row<HookChainCounter>, 'change
   readonly priority: number;
   readonly kind: string;
   readonly path: string;
+  /** It is called and not obeyed: its counters say what it would have done. */
+  readonly isShadow: boolean;
   /** Null where changes are not tracked. */
   readonly changed: number | null;
   /** How long its calls took, in nanoseconds; null where none was measured. */
@@ -220,6 +235,9 @@ export interface PoolReport {
   }[];
   readonly leaked: readonly { readonly hook: string; readonly allocations: number; readonly bytes: number }[];
 }
+
+/** What is said of a hook in shadow beside those that are obeyed. */
+type ShadowCounter = 'seen' | 'differs' | 'stricter' | 'milder';
 
 const NO_COUNTERS: PortCounters = { stolen: 0, offered: 0, whileDown: 0, unhooked: 0 };
 /** How long the counters of the kernel stand before it is asked again. */
@@ -274,8 +292,9 @@ export class Reports implements ControlReports {
       uptimeSeconds: secondsSince(daemon.startedAtMs),
       driver: config.driver,
       lease: !steals ? 'none' : daemon.isLeaseHeld ? 'held' : 'lapsed',
-      attaches: daemon.attaches.map(({ takers, proof, ...attach }) => ({
+      attaches: daemon.attaches.map(({ takers, proof, ...attach }, index) => ({
         ...attach,
+        isEnforced: isEnforced(config.attach[index] ?? { host: '' }),
         earlierTakers: takers.map(({ text }) => text),
         proven:
           proof === null ? null : { secondsAgo: secondsSince(proof.atMs), shown: proof.shown, unshown: proof.unshown },
@@ -298,6 +317,7 @@ export class Reports implements ControlReports {
         stalled,
       })),
       hooks: daemon.hooks.map(({ name }) => name),
+      shadows: daemon.hooks.filter(({ isShadow }) => isShadow).map(({ name }) => name),
       tables: daemon.tables.map(({ sinceMs, error, ...table }) => ({
         ...table,
         secondsInForce: secondsSince(sinceMs),
@@ -306,15 +326,20 @@ export class Reports implements ControlReports {
       flows: daemon.totals.flows(this.#progress()),
       kernelFilter: daemon.lanes[0]?.kernelFilter ?? null,
       policy: config.policy,
+      faults: faultReport({ daemon, ways: this.#sumOfWays(), progress: this.#progress() }),
       warnings: [...daemon.warnings, ...this.#denied()],
     };
   }
 
-  /** What the machine's own rules have dropped of what firehook sends, one sentence; none where they did not. */
-  #denied(): string[] {
+  #sumOfWays(): LedgerRow {
     const sum = emptyRow();
     for (const { row } of this.#daemon.totals.ways(this.#daemon.ways, this.#progress())) addRow(sum, row);
-    const { icmpDenied, injectDenied } = sum;
+    return sum;
+  }
+
+  /** What the machine's own rules have dropped of what firehook sends, one sentence; none where they did not. */
+  #denied(): string[] {
+    const { icmpDenied, injectDenied } = this.#sumOfWays();
     return [
       ...(icmpDenied === 0 ? [] : [`${icmpDenied} ICMP errors`]),
       ...(injectDenied === 0 ? [] : [`${injectDenied} datagrams that hooks made`]),
@@ -325,25 +350,35 @@ export class Reports implements ControlReports {
     const daemon = this.#daemon;
     const progress = this.#progress();
     const total = emptyRow();
-    for (const { row } of daemon.totals.ways(daemon.ways, progress)) addRow(total, row);
+    let lostAsItCame = 0;
+    for (const { row, passes } of daemon.totals.ways(daemon.ways, progress)) {
+      // These are there twice: the hooks met them too.
+      if (passes) lostAsItCame += row.lost;
+      else addRow(total, row);
+    }
     const faultsByHook = daemon.totals
       .hooks(daemon.hooks, progress)
-      .filter(({ counters }) => counters.faults > 0)
+      .filter(({ counters, isShadow }) => counters.faults > 0 && !isShadow)
       .map(({ name, counters }) => ({ hook: name, faults: counters.faults }));
     const hookFaults = Math.min(
       faultsByHook.reduce((sum, { faults }) => sum + faults, 0),
       MOST_COUNTED,
     );
-    const lost = Math.min(total.lost + daemon.totals.kernelDropped(progress), MOST_COUNTED);
+    const lost = Math.min(total.lost + lostAsItCame + daemon.totals.kernelDropped(progress), MOST_COUNTED);
     const { lastError, laneRestarts } = daemon;
     const atFault = faultsByHook.map(({ hook, faults }) => `${hook} ${faults.toLocaleString('en-US')}`).join(', ');
     const stale = daemon.tables.filter(({ error }) => error !== null).map(({ name }) => name);
+    const open = daemon.totals
+      .hooks(daemon.hooks, progress)
+      .filter(({ counters, isShadow }) => counters.breakerOpen > 0 && !isShadow)
+      .map(({ name }) => name);
     const unhooked = daemon.attaches.filter(({ inForce }) => inForce !== 'hooks');
     return {
-      ok: hookFaults + lost + laneRestarts + unhooked.length + stale.length === 0 && lastError === null,
+      ok: hookFaults + lost + laneRestarts + unhooked.length + stale.length + open.length === 0 && lastError === null,
       problems: [
         ...daemon.lanes.flatMap(({ pid, stalled }) => (stalled === null ? [] : [`lane ${pid} stands: ${stalled}`])),
         ...unhooked.map(({ interfaces }) => `the hooks do not decide about ${interfaces.join(' and ')}`),
+        ...(open.length > 0 ? [`hooks are taken out, their breakers are open: ${open.join(', ')}`] : []),
         ...(hookFaults > 0 ? [`hooks were at fault: ${atFault}`] : []),
         ...(lost > 0 ? [`packets were lost: ${lost.toLocaleString('en-US')}`] : []),
         ...(laneRestarts > 0 ? [`lanes were replaced: ${laneRestarts}`] : []),
@@ -366,11 +401,12 @@ export class Reports implements ControlReports {
     const ports = await this.#portCounters();
     const progress = this.#progress();
     const totals = daemon.totals.ways(daemon.ways, progress);
-    const hooks = daemon.totals.hooks(daemon.hooks, progress);
+    const all = daemon.totals.hooks(daemon.hooks, progress);
+    const hooks = all.filter(({ isShadow }) => !isShadow);
     const total = emptyRow();
     const problems: string[] = [];
     for (const way of totals) {
-      addRow(total, way.row);
+      if (!way.passes) addRow(total, way.row);
       problems.push(...checkRow(way.row, way.sends).map((problem) => `${way.name}: ${problem}`));
     }
     const byHooks = hooks.reduce((sum, { counters }) => sum + counters.dropped, 0);
@@ -383,6 +419,7 @@ export class Reports implements ControlReports {
       ways: totals.map((way) => ({
         name: way.name,
         isWouldBe: !way.sends,
+        isAsItCame: way.passes,
         ledger: way.row,
         port: this.#port(way, ports),
       })),
@@ -393,7 +430,7 @@ export class Reports implements ControlReports {
         const own = lane.read();
         if (own === null) return [];
         const sum = emptyRow();
-        for (const row of own.ways) addRow(sum, row);
+        for (const [index, row] of own.ways.entries()) if (daemon.ways[index]?.passes !== true) addRow(sum, row);
         return [{ pid: lane.pid, packets: own.packets, total: sum }];
       }),
       droppedByHooks: hooks.map(({ name, counters }) => ({
@@ -401,6 +438,15 @@ export class Reports implements ControlReports {
         dropped: counters.dropped,
         rejected: counters.rejected,
       })),
+      shadows: all
+        .filter(({ isShadow }) => isShadow)
+        .map(({ name, counters: { seen, differs, stricter, milder } }) => ({
+          hook: name,
+          seen,
+          differs,
+          stricter,
+          milder,
+        })),
       metrics: daemon.totals
         .metrics(daemon.hooks, progress)
         .map((metric) => ({ hook: daemon.hooks[metric.hook]?.name ?? '', ...metricReport(metric) })),
@@ -422,17 +468,21 @@ export class Reports implements ControlReports {
     const reasons = daemon.totals.reasons(daemon.hooks, progress);
     const times = daemon.totals.times(daemon.hooks, progress);
     return {
-      hooks: daemon.totals.hooks(daemon.hooks, progress).map(({ name, priority, kind, path, counters }, place) => ({
-        name,
-        priority,
-        kind,
-        path,
-        ...pickRow(HOOK_COUNTERS, counters),
-        ...(tracksChanges ? {} : { changed: null }),
-        time: summaryOf(times[place] ?? []),
-        metrics: metrics.filter(({ hook }) => hook === place).map(metricReport),
-        reasons: reasons.filter(({ hook }) => hook === place).map(reasonReport),
-      })),
+      hooks: daemon.totals
+        .hooks(daemon.hooks, progress)
+        .map(({ name, priority, kind, path, isShadow, counters }, place) => ({
+          name,
+          priority,
+          kind,
+          path,
+          isShadow,
+          ...pickRow(HOOK_COUNTERS, counters),
+          // A hook in shadow has a copy of the packet, which costs it anyway.
+          ...(tracksChanges || isShadow ? {} : { changed: null }),
+          time: summaryOf(times[place] ?? []),
+          metrics: metrics.filter(({ hook }) => hook === place).map(metricReport),
+          reasons: reasons.filter(({ hook }) => hook === place).map(reasonReport),
+        })),
     };
   }
 
@@ -489,9 +539,9 @@ export class Reports implements ControlReports {
     };
   }
 
-  /** Changes are tracked in a tap alone. */
+  /** Changes are tracked where nothing is enforced. */
   get #tracksChanges(): boolean {
-    return this.#daemon.config.attach.every((attach) => 'tap' in attach);
+    return !this.#daemon.config.attach.some(isEnforced);
   }
 
   /** {@inheritDoc ControlReports.trace} */
@@ -502,6 +552,11 @@ export class Reports implements ControlReports {
   /** {@inheritDoc ControlReports.devices} */
   devices(body: string): Promise<[number, object]> {
     return askDevices(this.#daemon, body);
+  }
+
+  /** {@inheritDoc ControlReports.breaker} */
+  breaker(body: string): [number, object] {
+    return setBreaker(this.#daemon, body);
   }
 
   /** The numbers of the running lanes now, in sum; null before the first. */

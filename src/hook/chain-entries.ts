@@ -19,8 +19,9 @@ import { CallbackDoor } from './callback-door.ts';
 import type { Handlers, HoldRule } from './contract.ts';
 import { filterOf, type LoadedHook } from './load-hook.ts';
 import type { EndedFlow } from './packet/packet-contract.ts';
+import type { ShadowHook } from './shadow-hook.ts';
 
-/** What one call of a walk is made of: exactly one of `isDefined`, `callback` and `ipv6` is there. */
+/** What one call of a walk is made of: exactly one of `isDefined`, `callback`, `ipv6`, `shadow` and `isTripped` is there. */
 interface EntryParts {
   readonly isDefined?: boolean;
   readonly handlers?: Handlers | null;
@@ -30,6 +31,8 @@ interface EntryParts {
   readonly ipv6?: Ipv6Call | null;
   readonly driver?: DriverDoor | null;
   readonly pointer?: IPPacketFirewallPtr | null;
+  readonly shadow?: ShadowHook | null;
+  readonly isTripped?: boolean;
 }
 
 /** One call of a walk. A class, so that all entries have one layout in memory: the walk reads them for every packet. */
@@ -60,6 +63,10 @@ export class ChainEntry {
   readonly driver: DriverDoor | null;
   /** What of {@link ChainEntry.callback} the driver knows it by. */
   readonly pointer: IPPacketFirewallPtr | null;
+  /** It is called and not obeyed. */
+  readonly shadow: ShadowHook | null;
+  /** Its breaker is open: it is not called. */
+  readonly isTripped: boolean;
   /** The configuration's, or the driver's own. */
   readonly priority: number;
   /** Among those of one priority in the configuration: what the driver said. */
@@ -90,6 +97,8 @@ export class ChainEntry {
     this.ipv6 = parts.ipv6 ?? null;
     this.driver = parts.driver ?? null;
     this.pointer = parts.pointer ?? null;
+    this.shadow = parts.shadow ?? null;
+    this.isTripped = parts.isTripped ?? false;
     this.priority = priority;
     this.ownPriority = ownPriority;
     this.order = order;
@@ -107,6 +116,8 @@ export class ChainEntries {
   #list: readonly ChainEntry[];
   /** Whose entries are walked; null for all. */
   #only: number | null = null;
+  /** Hooks whose breakers are open. */
+  readonly #tripped = new Set<number>();
   #order = 0;
   readonly #hooks: readonly LoadedHook[];
   readonly #width: number;
@@ -114,12 +125,15 @@ export class ChainEntries {
   /**
    * @param hooks - in the chain's order
    * @param width - counters of a hook
+   * @param shadows - by the place of the hook; null where it is obeyed
    */
-  constructor(hooks: readonly LoadedHook[], width: number) {
+  constructor(hooks: readonly LoadedHook[], width: number, shadows: readonly (ShadowHook | null)[] = []) {
     this.#hooks = hooks;
     this.#width = width;
     this.#all = hooks.flatMap((hook, index) => {
       if (hook.kind === 'driver') return [];
+      const shadow = shadows[index] ?? null;
+      if (shadow !== null) return [this.#make(index, 0, { shadow })];
       const callback = hook.kind === 'callback' ? new CallbackDoor(hook.callback) : null;
       const isFiltered = filterOf(hook) !== undefined;
       const handlers = hook.kind === 'defined' ? hook.handlers : null;
@@ -143,8 +157,17 @@ export class ChainEntries {
 
   /** Place in the list behind an entry of a hook made with `defineHook`, which stays in it; 1 at least. */
   behind(entry: ChainEntry): number {
-    const at = this.#list.indexOf(entry);
+    const own = this.#list.indexOf(entry);
+    // While its breaker is open another entry stands for it.
+    const at = own === -1 ? this.#list.findIndex(({ hook, isTripped }) => isTripped && hook === entry.hook) : own;
     return at === -1 ? Math.max(1, this.#list.length) : at + 1;
+  }
+
+  /** From the next packet on the hook is not called, or called again. */
+  trip(hook: number, isOpen: boolean): void {
+    if (isOpen) this.#tripped.add(hook);
+    else this.#tripped.delete(hook);
+    this.#set(this.#all);
   }
 
   /** From now on only this hook is called, for a trial of each by itself; null for all of them. */
@@ -208,6 +231,14 @@ export class ChainEntries {
   #set(all: readonly ChainEntry[]): void {
     const only = this.#only;
     this.#all = all;
-    this.#list = only === null ? all : all.filter((entry) => entry.hook === only);
+    const list = only === null ? all : all.filter((entry) => entry.hook === only);
+    this.#list = this.#tripped.size === 0 ? list : list.map((entry) => this.#standIn(entry));
+  }
+
+  /** What stands for an entry while the breaker of its hook is open. */
+  #standIn(entry: ChainEntry): ChainEntry {
+    if (!this.#tripped.has(entry.hook)) return entry;
+    const { hook, row, owner, order, priority, ownPriority } = entry;
+    return new ChainEntry(hook, row, owner, order, priority, ownPriority, { isTripped: true });
   }
 }

@@ -93,8 +93,11 @@ export interface HoldRule {
 export interface HookRuntime {
   /** Name of this hook in logs, `firehook stats` and `firehook hooks`. */
   readonly name: string;
-  /** What the hook runs for: live traffic, a look at a configuration before it is used (`--check`, and at each start), or `firehook replay`. */
-  readonly mode: 'live' | 'check' | 'replay';
+  /**
+   * What the hook runs for: live traffic; live traffic of which nothing is done that it says (`mode: shadow` in the configuration, or a bridge
+   * that is not enforced); a look at a configuration before it is used (`--check`, and at each start); or `firehook replay`.
+   */
+  readonly mode: 'live' | 'shadow' | 'check' | 'replay';
   /** Number of the lane that the hook runs in, from 0; a lane that replaces another one has its number. */
   readonly lane: number;
   /**
@@ -420,7 +423,7 @@ export interface Handlers {
   /**
    * The verdict on a TCP stream of which new octets are in order, or which has ended: MORE, or a verdict that ends the reading. The definition
    * says with `stream` which ones. Called before `onFlow` and `onPacket`, which follow where the segment goes on. What it throws is a fault, and
-   * decides the connection as `policy.onHookError` says.
+   * decides the connection as `faults.hookThrows` says.
    */
   onStream?(stream: Stream): StreamVerdict;
   /** A flow ends; it may be any flow of the lane, also one whose packets a filter kept from the hook. */

@@ -12,6 +12,7 @@
  * @module
  */
 
+import type { HookFaultPolicy } from '../config/faults.ts';
 import type { Ipv6Call } from '../ddk/host.ts';
 import type { IPPacketFirewallPtr } from '../firewall/constants.ts';
 import { DROP, FORWARD, ICMP_ON_DROP, IP_TRANSMIT } from '../firewall/constants.ts';
@@ -27,6 +28,7 @@ import { compileFilters, type MatchFilter } from './compile-filters.ts';
 import { ACCEPT, HELD, type HoldRule, REPLY, RESET, type Verdict } from './contract.ts';
 import { NOT_HELD, noVerdict } from './fault-text.ts';
 import { HoldList, NO_PLACE } from './hold-list.ts';
+import { everyFault, HookFaults, type OnBreaker } from './hook-faults.ts';
 import { type HookReasons, NO_REASON } from './hook-reasons.ts';
 import { filterOf, type LoadedHook } from './load-hook.ts';
 import type { Arrival, DatagramBuffer } from './packet/arrival.ts';
@@ -34,6 +36,7 @@ import { ContextState, ContextView } from './packet/context-view.ts';
 import { EndedFlowView } from './packet/flow-view.ts';
 import { PacketState } from './packet/packet-state.ts';
 import { freezeViews, PacketView } from './packet/packet-view.ts';
+import { ShadowHook } from './shadow-hook.ts';
 
 import { StandingPacket } from './standing-packet.ts';
 import { ChainStreams } from './stream/chain-streams.ts';
@@ -58,7 +61,10 @@ const HOLDS_REFUSED = columnOf(HOOK_COUNTERS, 'holdsRefused');
 const REPLACED = columnOf(HOOK_COUNTERS, 'replaced');
 /** Counted only where the chain tracks changes (replay, tap): it costs a copy of each packet. */
 const CHANGED = columnOf(HOOK_COUNTERS, 'changed');
-const FAULTS = columnOf(HOOK_COUNTERS, 'faults');
+/** Of a hook that is taken out. */
+const BYPASSED = columnOf(HOOK_COUNTERS, 'bypassed');
+/** Of a hook in shadow. */
+const UNSENT = columnOf(HOOK_COUNTERS, 'unsent');
 
 /** Flows that end at once: more wait for the next batch. */
 const ENDED_AT_ONCE = 64;
@@ -71,6 +77,10 @@ export interface HookChainOptions {
   /** In any order; the chain sorts them. */
   readonly hooks: readonly LoadedHook[];
   readonly onHookError: OnHookError;
+  /** What decides by the kind of fault, and when a hook is taken out. @defaultValue onHookError, and never */
+  readonly faults?: HookFaultPolicy;
+  /** Told when a hook is taken out, is tried, and is back; on the packet path. @defaultValue nobody */
+  readonly onBreaker?: OnBreaker;
   readonly pool: Pool;
   /** Called for each hook fault, on the packet path: must limit its own rate. `pointer` is the callback of a driver. */
   readonly onFault: (hook: LoadedHook, reason: string, error: unknown, pointer: IPPacketFirewallPtr | null) => void;
@@ -82,6 +92,10 @@ export interface HookChainOptions {
   readonly flows?: ChainFlows | null;
   /** What hooks give reasons by. @defaultValue none does */
   readonly reasons?: HookReasons | null;
+  /** Flows of their own of hooks in shadow that ask for them, by their owner. @defaultValue none */
+  readonly shadowFlows?: ReadonlyMap<number, ChainFlows>;
+  /** Where the one hook of a chain is counted. @defaultValue memory of its own */
+  readonly counters?: Float64Array;
 }
 
 /** Whoever wants to know of each call of a hook. It is on the packet path while it watches, and nothing of it is there while it does not. */
@@ -135,9 +149,16 @@ export class HookChain {
   context: ContextState | null = null;
   /** The hook that holds the packet, where the verdict is HELD. */
   heldBy: ChainEntry | null = null;
+  /** Faults of the hooks, and their breakers. */
+  readonly hookFaults: HookFaults;
   /** The packets that wait; null where no hook may hold any. */
   readonly holds: HoldList | null;
+  /** The packets are to have a zone: there are flows. */
+  readonly tracksFlows: boolean;
 
+  readonly #shadows: readonly ShadowHook[] | null;
+  /** The same by the place of the hook. */
+  readonly #shadowAt: readonly (ShadowHook | null)[];
   readonly #flows: ChainFlows | null;
   readonly #endedFlow: EndedFlowView | null;
   /** `#ownCalls`, or the same watched. */
@@ -146,7 +167,6 @@ export class HookChain {
   #watch: HookWatch | null = null;
   readonly #matchFilter: MatchFilter;
   readonly #pool: Pool;
-  readonly #faultVerdict: Verdict;
   readonly #onFault: HookChainOptions['onFault'];
   readonly #packet: PacketState;
   readonly #packetView: PacketView;
@@ -163,37 +183,47 @@ export class HookChain {
     this.hooks = sortByPriority(options.hooks);
     this.owners = this.hooks.map(({ owner }, index) => owner ?? index);
     this.#matchFilter = compileFilters(this.hooks.map((hook) => filterOf(hook) ?? null));
-    this.entries = new ChainEntries(this.hooks, HOOK_WIDTH);
-    this.counters = new Float64Array(this.hooks.length * HOOK_WIDTH);
+    this.counters = options.counters ?? new Float64Array(this.hooks.length * HOOK_WIDTH);
     this.times = new CallTimes(this.hooks.length);
+    const shadows = this.hooks.map((hook, index) => (hook.isShadow === true ? this.#shadowOf(index, options) : null));
+    this.#shadows = shadows.some((one) => one !== null) ? shadows.filter((one) => one !== null) : null;
+    this.#shadowAt = shadows;
+    this.entries = new ChainEntries(this.hooks, HOOK_WIDTH, shadows);
+    // What follows is for the hooks that are obeyed: the others have theirs in chains of their own.
+    const obeyed = this.hooks.map((hook) => (hook.isShadow === true ? null : hook));
     this.#pool = options.pool;
     freezeViews();
     const flows = options.flows ?? null;
     this.#flows = flows;
     this.#endedFlow = flows === null ? null : new EndedFlowView(flows);
     if (flows !== null) flows.onEnd = () => this.#endFlow();
-    const rules = this.#holdRules();
+    const policy = options.faults ?? everyFault(options.onHookError);
+    const { counters, entries } = this;
+    const onBreaker: OnBreaker = options.onBreaker ?? (() => undefined);
+    this.hookFaults = new HookFaults({ policy, counters, width: HOOK_WIDTH, entries, onBreaker });
+    const rules = this.#holdRules(policy);
     this.holds = rules.some((rule) => rule !== null) ? new HoldList(rules) : null;
+    this.tracksFlows = flows !== null || (this.#shadows?.some(({ chain }) => chain.tracksFlows) ?? false);
     this.#packet = new PacketState(options.pool, flows, this.holds);
     const reasons = options.reasons ?? null;
     this.#reasons = reasons;
-    this.streams = new ChainStreams(this.hooks, flows, this.#packet, options.onHookError, (hook, answer) => {
+    this.streams = new ChainStreams(obeyed, flows, this.#packet, options.onHookError, (hook, answer) => {
       const plain = this.#takeReason(hook, answer);
       // A connection that goes on decides nothing about the packet.
       if (plain === ACCEPT) reasons?.forget();
       return plain;
     });
-    this.#ownCalls = compileCalls(
-      this.hooks.map((hook) => (hook.kind === 'defined' ? hook.handlers : null)),
+    const calls = compileCalls(
+      obeyed.map((hook) => (hook?.kind === 'defined' ? hook.handlers : null)),
       this.streams.ofHook,
       {
         ofHook: this.owners.map((owner) => reasons?.isOf(owner) ?? false),
         take: (hook, answer) => this.#takeReason(hook, answer),
       },
     );
+    this.#ownCalls = this.hookFaults.timed(calls);
     this.#callHook = this.#ownCalls;
     this.#packetView = new PacketView(this.#packet);
-    this.#faultVerdict = options.onHookError === 'drop' ? DROP : FORWARD;
     this.#onFault = options.onFault;
     this.#tracksChanges = options.trackChanges === true;
     this.standing = new StandingPacket({
@@ -258,6 +288,14 @@ export class HookChain {
       const entry = entries[at] as ChainEntry;
       const { hook: i, row, callback, isDefined } = entry;
       if (!isDefined) {
+        if (entry.shadow !== null) {
+          this.#showShadow(entry.shadow, context, otherIndex);
+          continue;
+        }
+        if (entry.isTripped) {
+          if (this.#passesBreaker(i, row, context)) continue;
+          return DROP;
+        }
         // The callback is the interface for IPv4, and would misread anything else; Windows has another hook for IPv6.
         if (layout.version !== (callback === null ? 6 : 4)) continue;
         if (callback !== null && !standing.cut(lent, bytes, layout)) return this.#poolExhausted();
@@ -345,10 +383,12 @@ export class HookChain {
       }
       if (reason !== '') {
         this.faults += 1;
-        count(counters, row + FAULTS);
+        const { hookFaults } = this;
+        const faultVerdict = hookFaults.count(i, reason, error, context.timestamp);
         context.sendInterfaceIndex = sendIndex;
         context.destinationType = destinationType;
-        this.#onFault(this.hooks[i] as LoadedHook, reason, error, entry.pointer);
+        const told = hookFaults.reasonOf(reason, error);
+        this.#onFault(this.hooks[i] as LoadedHook, told, hookFaults.errorOf(error), entry.pointer);
         // What it made of the packet is not to be sent to anybody.
         if (verdict === REPLY) verdict = FORWARD;
         else if (verdict === HELD) {
@@ -356,11 +396,11 @@ export class HookChain {
           verdict = FORWARD;
         }
         if (verdict === FORWARD) {
-          if (this.#faultVerdict === FORWARD) continue;
+          if (faultVerdict === FORWARD) continue;
           this.byFault = true;
           this.decidedBy = i;
           count(counters, row + DROPPED);
-          return this.#faultVerdict;
+          return faultVerdict;
         }
       }
       if (verdict === FORWARD) {
@@ -428,10 +468,13 @@ export class HookChain {
   }
 
   /** How many packets each hook may let wait, by its number in the configuration. */
-  #holdRules(): (HoldRule | null)[] {
+  #holdRules({ heldTooLong }: HookFaultPolicy): (HoldRule | null)[] {
     const rules: (HoldRule | null)[] = [];
     this.hooks.forEach((hook, index) => {
-      rules[this.owners[index] as number] = holdRuleOf(hook);
+      rules[this.owners[index] as number] = hook.isShadow === true ? null : holdRuleOf(hook);
+      const rule = rules[this.owners[index] as number] ?? null;
+      if (rule !== null && heldTooLong !== 'hook')
+        rules[this.owners[index] as number] = { ...rule, onTimeout: heldTooLong === 'drop' ? DROP : FORWARD };
     });
     return Array.from(rules, (rule) => rule ?? null);
   }
@@ -450,6 +493,7 @@ export class HookChain {
   tick(nowMs: number): void {
     this.#flows?.table.expire(nowMs, ENDED_AT_ONCE);
     this.streams.tick(nowMs);
+    if (this.#shadows !== null) for (const { chain } of this.#shadows) chain.tick(nowMs);
   }
 
   /** A flow ends: the hooks that want to know are told. What one of them does wrong is its fault. */
@@ -506,10 +550,12 @@ export class HookChain {
    * Ends a packet: gives a replacement back to the pool. To be called once after each {@link HookChain.run}.
    *
    * @param goesOn - its verdict was FORWARD, so that a flow that it starts begins
+   * @param verdict - what hooks in shadow are compared with. @defaultValue FORWARD where it goes on, otherwise DROP
    */
-  release(goesOn: boolean): void {
+  release(goesOn: boolean, verdict: Verdict = goesOn ? FORWARD : DROP): void {
     if (this.#flows !== null) this.#flows.end(goesOn);
     if (this.standing.isReplaced) this.standing.end();
+    if (this.#shadows !== null) this.#endShadows(goesOn, verdict);
   }
 
   /**
@@ -519,6 +565,7 @@ export class HookChain {
    */
   suspend(): IPRcvBuf | null {
     if (this.#flows !== null) this.#flows.wait();
+    if (this.#shadows !== null) this.#endShadows(false, HELD);
     return this.standing.detach();
   }
 
@@ -530,6 +577,9 @@ export class HookChain {
   /** To be called when the packets of a batch are through: what a hook kept of them is dead. */
   endBatch(): void {
     this.#packet.endBatch();
+    const { breakers } = this.hookFaults;
+    if (breakers !== null && breakers.halfOpen > 0) breakers.settle();
+    if (this.#shadows !== null) for (const { chain } of this.#shadows) chain.endBatch();
   }
 
   /** The packet as the hooks have left it, to be read, until the next {@link HookChain.run}. */
@@ -601,14 +651,37 @@ export class HookChain {
     return this.#pool.owner !== RUNTIME_OWNER;
   }
 
-  /** The packets are to have a zone: there are flows. */
-  get tracksFlows(): boolean {
-    return this.#flows !== null;
-  }
-
   /** Counts a fault of a hook that happened outside of any packet. */
   countFault(hook: number): void {
-    count(this.counters, hook * HOOK_WIDTH + FAULTS);
+    this.hookFaults.countBeside(hook, this.context?.timestamp ?? 0);
+  }
+
+  /** A packet meets the breaker of a hook that was taken out. @returns false where it ends there */
+  #passesBreaker(hook: number, row: number, context: ContextState): boolean {
+    const { breakers, dropsWhenOpen } = this.hookFaults;
+    count(this.counters, row + BYPASSED);
+    breakers?.meet(hook, context.timestamp);
+    if (!dropsWhenOpen) return true;
+    this.byFault = true;
+    this.decidedBy = hook;
+    count(this.counters, row + DROPPED);
+    return false;
+  }
+
+  /** Opens or closes the breaker of a hook by command. @returns false where it has none */
+  setBreaker(hook: number, isOpen: boolean): boolean {
+    const chain = this.chainOf(hook);
+    if (chain !== this) return chain.setBreaker(0, isOpen);
+    const { breakers } = this.hookFaults;
+    if (breakers === null || hook < 0 || hook >= this.hooks.length) return false;
+    if (isOpen) breakers.open(hook, this.context?.timestamp ?? 0);
+    else breakers.close(hook);
+    return true;
+  }
+
+  /** Counts what a hook in shadow wanted to send. */
+  countUnsent(hook: number): void {
+    count(this.counters, hook * HOOK_WIDTH + UNSENT);
   }
 
   /** Ends a packet whose replacement a hook broke: nothing is left that could be forwarded. */
@@ -618,10 +691,41 @@ export class HookChain {
     this.faults += 1;
     this.byFault = true;
     this.decidedBy = hook;
-    count(this.counters, row + FAULTS);
+    this.hookFaults.count(hook, '', error, this.context?.timestamp ?? 0);
     count(this.counters, row + DROPPED);
     this.#onFault(this.hooks[hook] as LoadedHook, 'broke the chain that stands for the packet', error, null);
     return DROP;
+  }
+
+  /** The chain that runs a hook: this one, or that of a hook in shadow. @param hook - its place */
+  chainOf(hook: number): HookChain {
+    return this.#shadowAt[hook]?.chain ?? this;
+  }
+
+  /** A hook that is not obeyed gets a chain of its own, which counts where this one would. */
+  #shadowOf(index: number, options: HookChainOptions): ShadowHook {
+    const owner = this.owners[index] as number;
+    const first = index * HOOK_WIDTH;
+    const chain = new HookChain({
+      ...options,
+      hooks: [{ ...(this.hooks[index] as LoadedHook), owner, isShadow: false }],
+      // What it would change is counted: that is what a shadow is for.
+      trackChanges: true,
+      flows: options.shadowFlows?.get(owner) ?? null,
+      counters: this.counters.subarray(first, first + HOOK_WIDTH),
+      onBreaker: (_, state, sentence) => options.onBreaker?.(index, state, sentence),
+    });
+    return new ShadowHook(chain, options.pool);
+  }
+
+  /** Shows the packet, as the hooks before have left it, to one that is not obeyed; not where the pool cannot put it together. */
+  #showShadow(shadow: ShadowHook, context: ContextState, otherIndex: number): void {
+    if (this.standing.isReplaced && !this.standing.join()) return;
+    shadow.run(this.#packet, context, otherIndex);
+  }
+
+  #endShadows(goesOn: boolean, verdict: Verdict): void {
+    for (const shadow of this.#shadows as readonly ShadowHook[]) shadow.end(goesOn, verdict);
   }
 
   /** What came of the wish of a hook to let the packet wait. */

@@ -51,6 +51,8 @@ export type LoadedHook =
       readonly priority: number | undefined;
       /** Its number in the books of the pool; the place among the hooks where there is none. */
       readonly owner?: number;
+      /** It is called and not obeyed (`mode: shadow`); never of a driver. @defaultValue false */
+      readonly isShadow?: boolean;
       readonly definition: DefinedHook;
       /** What the chain calls: the definition itself, or what `setup` returned; null until then. */
       readonly handlers: Handlers | null;
@@ -66,6 +68,8 @@ export type LoadedHook =
       readonly priority: number | undefined;
       /** As above. */
       readonly owner?: number;
+      /** As above. */
+      readonly isShadow?: boolean;
       readonly callback: IPPacketFirewallPtr;
     }
   | {
@@ -77,6 +81,7 @@ export type LoadedHook =
       readonly priority: number | undefined;
       /** As above. */
       readonly owner?: number;
+      readonly isShadow?: false;
       /** `DriverEntry`, not called yet. */
       readonly entry: (...parameters: never[]) => unknown;
     };

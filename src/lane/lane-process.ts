@@ -16,7 +16,7 @@ import { Socket } from 'node:net';
 import type { DriverDoor, IoControlAnswer } from '../ddk/host.ts';
 import { STATUS_OBJECT_NAME_NOT_FOUND, STATUS_UNSUCCESSFUL } from '../ddk/status.ts';
 import { AfpacketDriver, openAfpacket } from '../drivers/afpacket.ts';
-import type { Driver } from '../drivers/contract.ts';
+import type { Driver, FrameSink } from '../drivers/contract.ts';
 import { portOf } from '../drivers/contract.ts';
 import { withSendGroup } from '../drivers/effective-group.ts';
 import { openPcap } from '../drivers/pcap.ts';
@@ -26,8 +26,10 @@ import { FirehookError, isFirehookError } from '../errors.ts';
 import { RING_OCTETS } from '../events/event-layout.ts';
 import { systemPool } from '../firewall/ddk.ts';
 import { asOwner, followOwners, ownerOfFailure } from '../hook/async-owner.ts';
+import type { HookRuntime } from '../hook/contract.ts';
 import { freezeRealm } from '../hook/freeze-realm.ts';
 import { guardMembers } from '../hook/guard-members.ts';
+import { HookChain } from '../hook/hook-chain.ts';
 import { shareRunning } from '../hook/running-hook.ts';
 import { HOOK_MODULES } from '../hook-modules.ts';
 import { loadNative, sealNative } from '../native/load-native.ts';
@@ -43,6 +45,7 @@ import type { SharedMemory } from './hook-tables.ts';
 import { Lane } from './lane.ts';
 import { LaneTables } from './lane-tables.ts';
 import { LaneTrace } from './lane-trace.ts';
+import { LEDGER_WIDTH } from './ledger.ts';
 import { hookLine, type LoadedChain, loadChain } from './load-chain.ts';
 import type { LocalRoute } from './local-table.ts';
 import {
@@ -56,6 +59,7 @@ import {
 } from './messages.ts';
 import { endWithParent } from './orphan-guard.ts';
 import { dropEvents, tellOfFlows } from './own-events.ts';
+import { PassThrough } from './pass-through.ts';
 import { ProgressWriter, progressOctets, sharedOctets, tracesAt } from './progress.ts';
 import type { FromLane } from './read-message.ts';
 import { TRACE_OCTETS, TraceRingWriter } from './trace-ring.ts';
@@ -93,6 +97,8 @@ let setLocals = (routes: readonly LocalRoute[]): void => {
   locals = routes;
 };
 
+let setBreaker: (hook: string, isOpen: boolean) => void = () => undefined;
+
 /** The first thing that is heard is the spec, with which there is somebody who takes them. */
 let takeTable: (version: TableVersion) => void = () => undefined;
 /** There is one from the moment when it is ready. */
@@ -119,6 +125,7 @@ channel.on('data', (text: string) => {
     else if (message.type === 'table') takeTable(message);
     else if (message.type === 'trace') setTrace(message.order);
     else if (message.type === 'ask') answer(message);
+    else if (message.type === 'breaker') setBreaker(message.hook, message.isOpen);
     else if (message.type === 'handover') takeStep(message);
     else if (message.type === 'retire') retire();
     else run(message.spec).catch(fail);
@@ -162,14 +169,16 @@ async function run(spec: LaneSpec): Promise<void> {
     routes: () => routes,
     ...(spec.user === null ? {} : { user: spec.user.name }),
     folder: spec.configFolder,
-    onHookError: spec.policy.onHookError,
+    onHookError: spec.faults.hookThrows,
+    faults: spec.faults,
+    openBreakers: spec.openBreakers,
     poolLimitMiB: spec.poolLimitMiB,
     tables: tables.tables,
     shared,
     flows: spec.flows,
     events: memory === null ? null : { memory },
     interfaces: { ...spec.interfaces, ...interfacesOf(spec.ways) },
-    mode: spec.mode === 'run' ? 'live' : 'check',
+    mode: modeOf(spec),
     lane: spec.lane,
     lanes: spec.lanes,
     verifier: spec.verifier,
@@ -184,6 +193,12 @@ async function run(spec: LaneSpec): Promise<void> {
   });
   const { chain, hooks, interests, verifier, teardown, flows, metrics, reasons, events, readGauges } = loaded;
   blame = loaded.blame;
+  setBreaker = (name, isOpen) => {
+    chain.setBreaker(
+      chain.hooks.findIndex((hook) => hook.name === name),
+      isOpen,
+    );
+  };
   const blameFor = loaded.blameFor;
   drivers = chain.hooks.flatMap(({ name, owner = -1 }) => {
     const door = loaded.drivers.get(name);
@@ -193,9 +208,12 @@ async function run(spec: LaneSpec): Promise<void> {
     await endTrial(spec, loaded, notes);
     return;
   }
+  const ways = spec.ways.filter(({ passes }) => passes !== true);
+  const ledger = new Float64Array(spec.ways.length * LEDGER_WIDTH);
   lane = new Lane({
     driver,
-    ways: spec.ways,
+    ways,
+    ledger: ledger.subarray(0, ways.length * LEDGER_WIDTH),
     outlets: new Map(spec.outlets.map(({ name, port }) => [name, port])),
     chain,
     nonIp: spec.policy.nonIp,
@@ -220,7 +238,7 @@ async function run(spec: LaneSpec): Promise<void> {
   });
   setTrace = (order) => trace.set(order);
   const progress = new ProgressWriter(PROGRESS_FD, {
-    ledger: lane.ledger,
+    ledger,
     chain,
     pool: systemPool,
     flows,
@@ -261,7 +279,7 @@ async function run(spec: LaneSpec): Promise<void> {
   /** Packets come from here on. @returns the filter of the kernel */
   const begin = (): string | null => {
     const kernelFilter = interests === null ? null : narrow(driver, interests, log);
-    receive(driver, made).catch(fail);
+    receive(driver, made, sinkFor(made, spec, driver, ledger)).catch(fail);
     return kernelFilter;
   };
   handover = new LaneHandover({
@@ -307,6 +325,14 @@ async function endTrial(spec: LaneSpec, loaded: LoadedChain, notes: FaultNotes):
   const trial = await tryOnSamples(loaded, spec, notes);
   loaded.teardown();
   tell({ type: 'tried', ...trial }, () => process.exit(0));
+}
+
+/** What hooks are told of it: where nothing is enforced they are all in shadow. */
+function modeOf({ mode, ways }: LaneSpec): HookRuntime['mode'] {
+  if (mode !== 'run') return 'check';
+  const isShadow =
+    ways.some(({ passes }) => passes === true) && ways.every((way) => way.passes === true || way.outPort < 0);
+  return isShadow ? 'shadow' : 'live';
 }
 
 /** From here on it can be seen from outside which hook runs. @returns the memory for traces */
@@ -388,15 +414,36 @@ function narrow(driver: Driver, interests: readonly Interest[], log: Logger): st
   }
 }
 
-async function receive(driver: Driver, lane: Lane): Promise<void> {
+/** What the driver hands frames to: the lane, but where some of them go on as they came. */
+function sinkFor(lane: Lane, spec: LaneSpec, driver: Driver, ledger: Float64Array): FrameSink {
+  const passing = spec.ways.slice(lane.ways.length);
+  if (passing.length === 0) return lane;
+  const none = { hooks: [], pool: systemPool, onHookError: 'forward', onFault: () => undefined } as const;
+  const through = new Lane({
+    driver,
+    ways: passing,
+    ledger: ledger.subarray(lane.ways.length * LEDGER_WIDTH),
+    chain: new HookChain(none),
+    nonIp: 'forward',
+    unreadable: 'forward',
+    malformed: 'forward',
+    icmp: spec.icmp,
+    sender: null,
+    now: () => performance.now(),
+  });
+  return new PassThrough(lane, through);
+}
+
+async function receive(driver: Driver, lane: Lane, sink: FrameSink): Promise<void> {
   try {
-    await driver.start(lane);
+    await driver.start(sink);
   } catch (cause) {
     if (isFirehookError(cause)) throw cause;
     const reason = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     throw new FirehookError('FIREHOOK_LANE_FAILED', `driver ${driver.name}: ${reason}`, { cause });
   } finally {
     // What was booked as sent goes out also where the batch was left in the middle.
+    sink.onBatchEnd();
     lane.onBatchEnd();
   }
 }

@@ -75,6 +75,10 @@ export interface LaneOptions {
   readonly chain: HookChain;
   readonly nonIp: 'drop' | 'forward';
   readonly unreadable: 'drop' | 'forward';
+  /** What contradicts itself. @defaultValue 'drop' */
+  readonly malformed?: 'drop' | 'forward';
+  /** Where it counts. @defaultValue memory of its own */
+  readonly ledger?: Float64Array;
   /**
    * Told of each EtherType the first time it is unreadable, and once with `OTHER_TYPES` when more types come than
    * `UNREADABLE_TYPES` has rows. 0 is what has no EtherType.
@@ -132,6 +136,7 @@ export class Lane implements FrameSink {
   readonly #now: () => number;
   readonly #forwardsNonIp: boolean;
   readonly #forwardsUnreadable: boolean;
+  readonly #forwardsMalformed: boolean;
   readonly #onUnreadable: (etherType: number) => void;
   readonly #unreadableTypes = new UnreadableTypes();
   readonly #probes = new TokenBucket(PROBES_PER_SECOND);
@@ -164,12 +169,13 @@ export class Lane implements FrameSink {
     this.#now = options.now;
     this.#forwardsNonIp = options.nonIp === 'forward';
     this.#forwardsUnreadable = options.unreadable === 'forward';
+    this.#forwardsMalformed = options.malformed === 'forward';
     this.#onUnreadable = options.onUnreadable ?? (() => undefined);
     const drops = options.drops ?? null;
     this.#drops = drops;
     const onLost = drops === null ? null : (reason: number): void => drops.byItself(this.#packet, reason);
     this.ways = options.ways;
-    this.ledger = new Float64Array(options.ways.length * LEDGER_WIDTH);
+    this.ledger = options.ledger ?? new Float64Array(options.ways.length * LEDGER_WIDTH);
     const hostWay = options.ways.findIndex(({ reject }) => reject === 'raw');
     const sendingWay = options.ways.findIndex(({ outPort }) => outPort >= 0);
     this.#injectBase = Math.max(0, hostWay === -1 ? sendingWay : hostWay) * LEDGER_WIDTH;
@@ -386,7 +392,7 @@ export class Lane implements FrameSink {
     const mayBeOpen = packet.isSuper || !this.#isLive;
     if (!parseIpLayout(bytes, 0, length - offset, originalLength - offset, layout, mayBeOpen)) {
       if (layout.isCut) this.#passCut(packet);
-      else this.#dropUnseen(packet, DROPPED_MALFORMED, IS_MALFORMED);
+      else this.#endMalformed(packet);
       return;
     }
     const isBroadcast = isLinkBroadcast(octets, length, linktype);
@@ -435,7 +441,7 @@ export class Lane implements FrameSink {
       if (this.#waiting?.hold(packet, context) === true) return;
       this.#drops?.byItself(packet, POOL_EMPTY);
     } else this.#stop(packet, verdict);
-    chain.release(verdict === FORWARD);
+    chain.release(verdict === FORWARD, verdict);
   }
 
   /** A packet that waited goes on, behind the hook that held it. Its time is that moment. */
@@ -493,7 +499,7 @@ export class Lane implements FrameSink {
     }
     const etherType = unreadableType(kind);
     if (etherType < 0) {
-      this.#dropUnseen(packet, DROPPED_MALFORMED, IS_MALFORMED);
+      this.#endMalformed(packet);
       return;
     }
     if (way.carriesProbes === true && isProbe(octets, length) && this.#probes.take(this.#now())) {
@@ -510,6 +516,11 @@ export class Lane implements FrameSink {
     const passes = this.#forwardsUnreadable || (!this.#isLive && !isKnownLinktype(this.#readLinktype(way.inPort)));
     if (passes) this.#egress.forward(packet, way.outPort);
     else this.#dropUnseen(packet, DROPPED_UNREADABLE, IS_UNREADABLE);
+  }
+
+  #endMalformed(packet: PacketInHand): void {
+    if (this.#forwardsMalformed) this.#egress.forward(packet, packet.way.outPort);
+    else this.#dropUnseen(packet, DROPPED_MALFORMED, IS_MALFORMED);
   }
 
   /** What a capture file has too little of to show it to a hook: that is no fault of the packet's, so it stays. */

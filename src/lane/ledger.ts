@@ -14,6 +14,8 @@
  * a hook seeing it because a capture file had too little of it.
  * Probe frames of the supervisor are in none of these sums; `probes` counts them.
  *
+ * Where nothing is enforced (`enforce: false`) a way has two rows: what would be, as in `tap`, and what went on as it came.
+ *
  * One row of numbers a way (an attach has one or two ways), in the order of `WAY_COUNTERS`; no allocation to count.
  *
  * @module

@@ -8,6 +8,7 @@
  */
 
 import path from 'node:path';
+import type { HookFaultPolicy } from '../config/faults.ts';
 import { createDriverDoor } from '../ddk/door.ts';
 import type { DriverDoor } from '../ddk/host.ts';
 import { FirehookError } from '../errors.ts';
@@ -16,6 +17,7 @@ import { type PoolFunctions, poolFunctions, setPoolLimit, systemPool } from '../
 import { type FlowTable, octetsFor } from '../flow/flow-table.ts';
 import { alertFields } from '../hook/alert-fields.ts';
 import { asOwner } from '../hook/async-owner.ts';
+import { OPEN } from '../hook/breaker.ts';
 import {
   type ChainFlows,
   columnKey,
@@ -102,7 +104,12 @@ export interface LoadChainOptions {
   readonly user?: string;
   /** What `runtime.resolvePath` is relative to. */
   readonly folder: string;
+  /** What decides where `faults` says nothing. */
   readonly onHookError: 'drop' | 'forward';
+  /** @defaultValue onHookError for each kind of fault, and no hook is taken out */
+  readonly faults?: HookFaultPolicy;
+  /** Hooks that are taken out from the start, by name. @defaultValue none */
+  readonly openBreakers?: readonly string[];
   readonly poolLimitMiB: number;
   /** Tables of prefixes that hooks may look addresses up in, by name. @defaultValue none */
   readonly tables?: ReadonlyMap<string, PrefixTable>;
@@ -187,18 +194,19 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     systemPool.nameOwner(owner, name);
     driver.name = name;
     driver.onFault = (reason, error) => fault(name, () => describe(hook, reason, error));
-    loaded.push({ ...hook, owner, name, priority: source.priority ?? hook.priority });
+    loaded.push(withEntry(hook, source, owner, name));
     sourceOf.set(name, source);
     if (hook.kind === 'driver') driverOf.set(name, driver);
   }
   assertUniqueNames(loaded);
-  const flows = makeFlows(loaded, options);
+  const { flows, shadowFlows, flowsFor } = makeAllFlows(loaded, options);
   let chain: HookChain | null = null;
+  const placeOf = (owner: number): number => chain?.hooks.findIndex((one) => one.owner === owner) ?? -1;
   /** Counts, once there is somewhere to count, and tells of what a hook did wrong outside of its calls. */
   const blame = (owner: number, reason: string, error: unknown): void => {
     const hook = loaded[owner];
     if (hook === undefined) return;
-    chain?.countFault(chain.hooks.findIndex((one) => one.owner === owner));
+    chain?.countFault(placeOf(owner));
     fault(hook.name, () => describe(hook, reason, error));
   };
   const clock = options.clock ?? new LiveClock();
@@ -215,13 +223,14 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   const decisions: HookDecisions[] = [];
   for (const [owner, hook] of loaded.entries()) {
     loaded[owner] = await setUp(hook, options, {
-      flows,
+      flows: flowsFor(owner),
       tables,
       metrics,
       reasons,
       events,
       timers: timersOf[owner] as HookTimers,
-      holdsOf: () => chain?.holds ?? null,
+      holdsOf: () => chain?.chainOf(placeOf(owner)).holds ?? null,
+      countUnsent: () => chain?.countUnsent(placeOf(owner)),
       addDecisions: (parts) => {
         const made = new HookDecisions({ ...parts, onFault: (error) => blame(owner, 'could not decide', error) });
         decisions.push(made);
@@ -234,16 +243,22 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   const made = makeChain({
     hooks: loaded,
     onHookError: options.onHookError,
+    ...(options.faults === undefined ? {} : { faults: options.faults }),
+    onBreaker: (place, state, sentence) =>
+      options.log(state === OPEN ? 'error' : 'warn', chain?.hooks[place]?.name ?? '', sentence),
     pool: systemPool,
     trackChanges: options.trackChanges,
     verifier,
-    flows: loaded.some(needsFlows) ? flows : null,
     reasons: reasons.count === 0 ? null : reasons,
+    flows: loaded.some((hook) => hook.isShadow !== true && needsFlows(hook)) ? flows : null,
+    shadowFlows: new Map([...shadowFlows].filter(([owner]) => needsFlows(loaded[owner]))),
     onFault: (hook, reason, error, pointer) => fault(hook.name, () => describe(hook, reason, error, pointer)),
   });
   chain = made;
   events.attach(made);
   tables.clock.packets = made;
+  for (const [place, { name }] of made.hooks.entries())
+    if (options.openBreakers?.includes(name) === true) made.setBreaker(place, true);
   for (const [index, hook] of made.hooks.entries()) {
     if (hook.kind === 'driver')
       asOwner(hook.owner ?? index, 'setup', () => driverOf.get(hook.name)?.start(hook, made, index));
@@ -251,15 +266,16 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
   }
   return {
     chain: made,
-    hooks: made.hooks.map(({ name, path: file, kind }, index) => ({
+    hooks: made.hooks.map(({ name, path: file, kind, isShadow = false }, index) => ({
       name,
       path: file,
       priority: made.entries.priorityOf(index),
       kind,
+      isShadow,
     })),
     interests: chainInterests(made.hooks),
     drivers: new Map([...driverOf].map(([name, { door }]) => [name, door])),
-    flows: loaded.some(needsFlows) ? (flows?.table ?? null) : null,
+    flows: made.flows?.table ?? null,
     metrics,
     reasons,
     events,
@@ -382,6 +398,8 @@ interface RuntimeParts {
   readonly timers: HookTimers;
   /** The packets that wait, once there is a chain. */
   readonly holdsOf: () => HoldList | null;
+  /** A hook in shadow wanted to send something. */
+  readonly countUnsent: () => void;
   /** They end with the chain. */
   readonly addDecisions: (options: Omit<DecisionOptions, 'onFault'>) => HookDecisions;
 }
@@ -416,8 +434,8 @@ async function setUp(hook: LoadedHook, options: LoadChainOptions, parts: Runtime
 const LOADED_ONLY: Handlers = { onPacket: () => FORWARD };
 
 /** Whether a hook that asked for flows still wants them, now that it knows its options. */
-function needsFlows(hook: LoadedHook): boolean {
-  return hook.kind === 'defined' && asksForFlows(hook.definition) && hook.handlers?.flows !== false;
+function needsFlows(hook: LoadedHook | undefined): boolean {
+  return hook?.kind === 'defined' && asksForFlows(hook.definition) && hook.handlers?.flows !== false;
 }
 
 /** The chain, with what it takes for streams. */
@@ -431,6 +449,31 @@ function makeChain(options: HookChainOptions): HookChain {
       advice: 'make stream.streams, memoryMiB or most of a hook smaller, or lane.memoryMiB larger',
     });
   }
+}
+
+/** The hook as its entry in the configuration wants it. */
+function withEntry(hook: LoadedHook, source: HookSource, owner: number, name: string): LoadedHook {
+  const priority = source.priority ?? hook.priority;
+  if (source.isShadow !== true) return { ...hook, owner, name, priority };
+  if (hook.kind !== 'driver') return { ...hook, owner, name, priority, isShadow: true };
+  const detail = `${hook.path}: a driver cannot run in shadow, because it acts through the system and not by verdicts alone`;
+  throw new FirehookError('FIREHOOK_HOOK_INVALID', detail, { hook: name });
+}
+
+/** The flows of the hooks that are obeyed, and those of each hook in shadow: null where none asks. */
+function makeAllFlows(hooks: readonly LoadedHook[], options: LoadChainOptions) {
+  const flows = makeFlows(
+    hooks.filter(({ isShadow }) => isShadow !== true),
+    options,
+  );
+  const shadowFlows = new Map<number, ChainFlows>();
+  for (const [owner, hook] of hooks.entries()) {
+    const own = hook.isShadow === true ? makeFlows([hook], options) : null;
+    if (own !== null) shadowFlows.set(owner, own);
+  }
+  const flowsFor = (owner: number): ChainFlows | null =>
+    hooks[owner]?.isShadow === true ? (shadowFlows.get(owner) ?? null) : flows;
+  return { flows, shadowFlows, flowsFor };
 }
 
 /** The flow table, where a hook asks for one. */
@@ -453,7 +496,7 @@ function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: Runti
   const { name, definition, owner = -1 } = hook;
   return {
     name,
-    mode: options.mode ?? 'live',
+    mode: modeFor(hook, options),
     lane: options.lane ?? 0,
     lanes: options.lanes ?? 1,
     interfaces: new Map(Object.entries(options.interfaces ?? {})),
@@ -490,9 +533,29 @@ function runtimeFor(hook: DefinedLoaded, options: LoadChainOptions, parts: Runti
     event: (type, about, fields) => events.add(owner, type, about, fields),
     alert: (about, signature, details) => events.add(owner, 'alert', about, alertFields(signature, details)),
     log: (level, message) => options.log(level, name, message),
-    send: (datagram) => options.send(datagram, name),
-    ...framesFor(name, options.hooks[owner]?.allow ?? NO_GRANT, options),
+    ...sendersFor(hook, options, parts.countUnsent),
   };
+}
+
+function modeFor({ isShadow = false }: LoadedHook, { mode = 'live' }: LoadChainOptions): HookRuntime['mode'] {
+  return isShadow && mode === 'live' ? 'shadow' : mode;
+}
+
+/** What a hook sends by. One in shadow has the same rights, and is told that it was sent. */
+function sendersFor(
+  { name, owner = -1, isShadow = false }: DefinedLoaded,
+  options: LoadChainOptions,
+  countUnsent: () => void,
+): Pick<HookRuntime, 'send' | 'inject' | 'mirror'> {
+  const { interfaces, hooks } = options;
+  const allow = hooks[owner]?.allow ?? NO_GRANT;
+  if (!isShadow) return { send: (datagram) => options.send(datagram, name), ...framesFor(name, allow, options) };
+  const leave = (): true => {
+    countUnsent();
+    return true;
+  };
+  const frames: FrameSender = { inject: leave, mirror: leave };
+  return { send: leave, ...framesFor(name, allow, { frames, ...(interfaces === undefined ? {} : { interfaces }) }) };
 }
 
 function tearDown(hooks: readonly LoadedHook[], drivers: ReadonlyMap<string, Driver>, log: HookLog): void {

@@ -7,6 +7,7 @@
  *              <── tried (what came of the trial packets) ──       then the lane ends
  *              ── locals (the host's addresses, when they change) ──>
  *              ── table (another version of one, whose descriptor was sent before) ──>
+ *              ── breaker (of a hook, to be opened or closed) ──>
  *              ── ask (a device of a driver) ─────────>
  *              <──────────────────────── answered ────
  *              ── trace (which packets are told of, in the ring; or none) ──>
@@ -20,6 +21,7 @@
  * @module
  */
 
+import type { HookFaultPolicy } from '../config/faults.ts';
 import type { LiveDriverName } from '../config/live-drivers.ts';
 import type { OptionPlaces } from '../config/option-places.ts';
 import type { AfpacketSockets, RingOptions } from '../drivers/afpacket-sockets.ts';
@@ -46,6 +48,8 @@ export interface HookSource {
   readonly places?: OptionPlaces | undefined;
   /** What the configuration lets it use beside packets. */
   readonly allow: HookGrant;
+  /** It is called and not obeyed. @defaultValue false */
+  readonly isShadow?: boolean;
 }
 
 /** What the configuration lets a hook use. */
@@ -152,8 +156,11 @@ export interface LaneSpec {
   /** The tables of hooks that all lanes have, in the memory of a descriptor; null without any, and in a check. */
   readonly shared: SharedTables | null;
   readonly configFolder: string;
+  /** What is declared about faults of hooks. */
+  readonly faults: HookFaultPolicy;
+  /** Hooks that are taken out from the start: their breakers were open in the lane before. */
+  readonly openBreakers: readonly string[];
   readonly policy: {
-    readonly onHookError: 'drop' | 'forward';
     readonly nonIp: 'drop' | 'forward';
     readonly unreadable: 'drop' | 'forward';
   };
@@ -186,6 +193,8 @@ export interface HookInfo {
   readonly path: string;
   readonly priority: number;
   readonly kind: 'defined' | 'callback' | 'driver';
+  /** It is called and not obeyed: its counters say what it would have done. */
+  readonly isShadow: boolean;
 }
 
 /** What the user-mode side of a driver asks one of its devices. */
@@ -257,6 +266,7 @@ export type ToLane =
   | ({ readonly type: 'table' } & TableVersion)
   | ({ readonly type: 'ask' } & DeviceRequest)
   | { readonly type: 'trace'; readonly order: TraceOrder | null }
+  | { readonly type: 'breaker'; readonly hook: string; readonly isOpen: boolean }
   | ({ readonly type: 'handover'; readonly id: number } & HandoverStep)
   /** It has left: it ends when nothing waits in it any more. */
   | { readonly type: 'retire' }

@@ -24,6 +24,7 @@ const hookInfo = z.strictObject({
   path: z.string().max(4096),
   priority: z.number().min(-Number.MAX_VALUE).max(Number.MAX_VALUE),
   kind: z.enum(['defined', 'callback', 'driver']),
+  isShadow: z.boolean(),
 });
 
 const metric = z.strictObject({

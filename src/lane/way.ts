@@ -55,6 +55,11 @@ export interface Way {
    * @defaultValue false
    */
   readonly carriesProbes?: boolean;
+  /**
+   * Its frames go on as they came, whatever hooks say (`enforce: false`). Another way of the same port shows copies of them to the hooks.
+   * @defaultValue false
+   */
+  readonly passes?: boolean;
 }
 
 /** What hooks make can be sent by the routes of this host: wherever anything is sent, and so not in `tap` alone. */

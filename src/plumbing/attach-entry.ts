@@ -29,7 +29,8 @@ export function toAttachment(
   const found = { kind, links: findLinks(attachInterfaces(config), kind, links) };
   const [link] = found.links;
   if (kind === 'host' && link !== undefined) return hostAttachment(link, driver);
-  return (kind === 'bridge' ? { ...found, takesAt } : found) as unknown as Attachment;
+  const isBridgeEnforced = !('bridge' in config) || config.enforce !== false;
+  return (kind === 'bridge' ? { ...found, takesAt, isEnforced: isBridgeEnforced } : found) as unknown as Attachment;
 }
 
 /** The attachment of a host's port. */

@@ -39,7 +39,8 @@ export async function bundleAll(
 }
 
 /** What is said of a hook beside where it is. */
-type Given = Pick<HookSource, 'allow'> & Partial<Omit<HookSource, 'allow' | 'bundle'>>;
+type Given = Pick<HookSource, 'allow'> &
+  Partial<Omit<HookSource, 'allow' | 'bundle' | 'isShadow'>> & { readonly mode?: 'enforce' | 'shadow' };
 
 /** Each bundle with what its entry in the configuration says; a package that stands there twice is warned of once. */
 export function sourcesOf(
@@ -48,8 +49,16 @@ export function sourcesOf(
   warn: (sentence: string) => void,
 ): HookSource[] {
   for (const warning of new Set(bundled.flat().flatMap(({ warnings }) => warnings))) warn(warning);
-  return hooks.flatMap(({ name, priority, options, places, allow }, index) =>
-    (bundled[index] ?? []).map((bundle) => ({ bundle: forLanes(bundle), name, priority, options, places, allow })),
+  return hooks.flatMap(({ name, priority, options, places, allow, mode }, index) =>
+    (bundled[index] ?? []).map((bundle) => ({
+      bundle: forLanes(bundle),
+      name,
+      priority,
+      options,
+      places,
+      allow,
+      isShadow: mode === 'shadow',
+    })),
   );
 }
 

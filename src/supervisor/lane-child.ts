@@ -278,6 +278,11 @@ export class LaneChild implements LaneHandle {
     return this.#hasEnded || this.#traces === null ? NO_TRACES : this.#traces.read(id);
   }
 
+  /** {@inheritDoc LaneHandle.setBreaker} */
+  setBreaker(hook: string, isOpen: boolean): void {
+    if (!this.#isStopping) this.#channel?.send({ type: 'breaker', hook, isOpen });
+  }
+
   /** {@inheritDoc LaneHandle.ask} */
   ask(request: Omit<DeviceRequest, 'id'>): Promise<DeviceAnswer> {
     this.#asked += 1;

@@ -82,6 +82,8 @@ export interface LaneHandle {
   trace(order: TraceOrder | null): void;
   /** What it has told of this trace since it was asked last. */
   readTraces(id: number): TraceBatch;
+  /** Has the breaker of a hook opened or closed. */
+  setBreaker(hook: string, isOpen: boolean): void;
   /** Asks a device of a driver that it runs. Rejects when no answer comes. */
   ask(request: Omit<DeviceRequest, 'id'>): Promise<DeviceAnswer>;
   /**

@@ -67,7 +67,9 @@ export function planRings(
   speedOf: (name: string) => number,
 ): RingPlan[] {
   const byIndex = new Map(Array.from(links, (link) => [link.ifindex, link]));
-  return ways.map((way, i) => {
+  // Of the two ways of a port that is not enforced, one has the ring.
+  const captured = ways.filter(({ passes }) => passes !== true);
+  return captured.map((way, i) => {
     // 0 where it is the host that sends.
     const link = byIndex.get(way.recvInterfaceIndex === 0 ? way.sendInterfaceIndex : way.recvInterfaceIndex);
     const name = link?.name ?? way.name;

@@ -15,7 +15,7 @@ import { readFile } from 'node:fs/promises';
 import { liveDriver } from '../config/live-drivers.ts';
 import { parseLoopback } from '../config/loopback-address.ts';
 import { needsRestart } from '../config/reloadable.ts';
-import { attachInterfaces, type Config, outletNames } from '../config/schema.ts';
+import { attachInterfaces, type Config, isEnforced, outletNames } from '../config/schema.ts';
 import { ControlServer } from '../control/control-server.ts';
 import type { AttachView, DaemonView, LaneView } from '../control/daemon-view.ts';
 import { MetricsServer } from '../control/metrics-server.ts';
@@ -24,6 +24,7 @@ import type { LivePortOptions } from '../drivers/live-port.ts';
 import { FirehookError } from '../errors.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser, Outlet } from '../lane/messages.ts';
+import { sortWays } from '../lane/pass-through.ts';
 import type { Way } from '../lane/way.ts';
 import { loadNative } from '../native/load-native.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
@@ -34,6 +35,7 @@ import type { Link } from '../plumbing/link.ts';
 import type { PortCounters } from '../plumbing/port-counters.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { describe } from './attach-keeper.ts';
+import { BreakerMemory } from './breaker-memory.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { EngineEvents } from './engine-events.ts';
 import { EventSink, type EventSinkView } from './event-sink.ts';
@@ -135,6 +137,9 @@ export class Supervisor implements DaemonView {
   #control: ControlServer | null = null;
   #metrics: MetricsServer | null = null;
   #ways: readonly Way[] = [];
+  readonly #breakers: BreakerMemory;
+  /** {@inheritDoc DaemonView.reloadsFailed} */
+  reloadsFailed = 0;
   #rings: readonly RingPlan[] = [];
   #locals: readonly LocalRoute[] = [];
   /** Of those that hooks send frames out of. */
@@ -147,6 +152,7 @@ export class Supervisor implements DaemonView {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#breakers = new BreakerMemory(() => this.config.faults.breaker);
     this.#configWarnings = options.warnings;
     this.#groups = new FanoutGroups((id) => options.lockFanoutGroup(id));
     this.#loop = new Reconciler<Plan>({
@@ -227,6 +233,7 @@ export class Supervisor implements DaemonView {
       return reloaded;
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
+      this.reloadsFailed += 1;
       log.error({ code: (error as { code?: unknown }).code }, `${text}. Generation ${this.generation} goes on.`);
       this.lastReload = { atMs: performance.now(), error: text.slice(0, MAX_ERROR_TEXT) };
       throw error;
@@ -248,6 +255,7 @@ export class Supervisor implements DaemonView {
       if (this.#isStopping) throw new FirehookError('FIREHOOK_RELOAD_FAILED', 'firehookd is stopping');
       const succeeded = await this.#exchange(before, next);
       this.#generation = next;
+      this.#breakers.clear();
       this.#configWarnings = warnings;
       endGeneration(before, next);
       if (next.tables !== before.tables) next.tables.watch();
@@ -404,6 +412,25 @@ export class Supervisor implements DaemonView {
     }));
   }
 
+  /** {@inheritDoc DaemonView.lanesDead} */
+  get lanesDead(): number {
+    return this.#breakers.lanesDead;
+  }
+
+  /** {@inheritDoc DaemonView.lanesHung} */
+  get lanesHung(): number {
+    return this.#breakers.lanesHung;
+  }
+
+  /** {@inheritDoc DaemonView.setBreaker} */
+  setBreaker(hook: string, isOpen: boolean): number {
+    const running = this.#loop.lanes.records.filter(({ phase }) => phase !== 'exited');
+    for (const { handle } of running) handle.setBreaker(hook, isOpen);
+    this.#breakers.set(hook, isOpen);
+    this.#options.log.warn(`Hook ${hook}: breaker ${isOpen ? 'opened' : 'closed'} by command.`);
+    return running.length;
+  }
+
   /** {@inheritDoc DaemonView.lanes} */
   get lanes(): readonly LaneView[] {
     return this.#loop.lanes.serving
@@ -550,12 +577,13 @@ export class Supervisor implements DaemonView {
     const { config } = this;
     const { driver, attach } = config;
     const ports: LaneSpec['ports'][number][] = [];
-    const ways: Way[] = [];
+    const laid: Way[] = [];
     for (const attachment of attachments) {
       const laidOut = layOut(attachment, ports.length, links);
       ports.push(...laidOut.ports);
-      ways.push(...laidOut.ways);
+      laid.push(...laidOut.ways);
     }
+    const ways = sortWays(laid);
     const outlets = this.#layOutOutlets(ports, links);
     const nameless = ports.flatMap(({ capture, send }) => [capture, send]).find((device) => device?.ifindex === 0);
     if (nameless) throw new FirehookError('FIREHOOK_ATTACH_INTERFACE', `"${nameless.name}": it is not there yet`);
@@ -573,8 +601,8 @@ export class Supervisor implements DaemonView {
       ways,
       outlets,
       rings,
-      trackChanges: attach.every((one) => 'tap' in one),
       ownEvents: ownEventsOf(config.events),
+      trackChanges: !attach.some(isEnforced),
     };
     return {
       fingerprint: this.#fingerprint(spec),
@@ -631,6 +659,7 @@ export class Supervisor implements DaemonView {
         ...plan.spec,
         lane: place,
         rings,
+        openBreakers: predecessor === null ? this.#breakers.open : [],
         groups,
         isSuccessor: predecessor !== null,
         locals: this.#locals,
@@ -678,7 +707,13 @@ export class Supervisor implements DaemonView {
     if (ring !== undefined) this.#events?.endRing(ring);
     this.#ringOf.delete(handle);
     if (error !== null) this.#noteError(error.message);
-    if (progress !== null) this.#totals.add(plan.ways, plan.generation.hooks, progress);
+    const { generation } = plan;
+    // Breakers of what a reload has taken the place of are nobody's any more.
+    const numbers = generation === this.#generation ? progress : null;
+    const outHook = this.#breakers.laneEnded(generation.hooks, numbers, error?.message ?? null, performance.now());
+    if (outHook !== null)
+      this.#options.log.error(`Hook ${outHook}: breaker open: lanes ended while it ran, and it is not called for now.`);
+    if (progress !== null) this.#totals.add(plan.ways, generation.hooks, progress);
   }
 
   /** Lanes tell by them whether a packet is for this host. */

@@ -30,6 +30,8 @@ export interface WayTotals {
   readonly name: string;
   /** False for `tap`: what is forwarded there is not sent. */
   readonly sends: boolean;
+  /** Its frames go on as they came; the hooks meet them in another row. */
+  readonly passes: boolean;
   readonly row: LedgerRow;
 }
 
@@ -52,7 +54,7 @@ const NO_COUNTERS: HookProgress = emptyRowOf(HOOK_COLUMNS);
 
 /** Adds lanes up. */
 export class Totals {
-  readonly #ways = new Map<string, { sends: boolean; row: LedgerRow }>();
+  readonly #ways = new Map<string, Omit<WayTotals, 'name'>>();
   readonly #hooks = new Map<string, HookProgress>();
   /** Counters of the hooks of ended lanes, by the name of the hook. */
   readonly #metrics = new Map<string, readonly MetricValue[]>();
@@ -86,20 +88,26 @@ export class Totals {
    * @param isThere - it has not ended yet: packets may still wait in it
    */
   add(ways: readonly Way[], hooks: readonly HookInfo[], progress: LaneProgress, isThere = false): void {
-    for (const { name, sends, row } of this.ways(ways, progress)) {
+    for (const { name, sends, passes, row } of this.ways(ways, progress)) {
       if (isThere) {
-        this.#ways.set(name, { sends, row });
+        this.#ways.set(name, { sends, passes, row });
         continue;
       }
       // What waited in a lane went with it.
       row.lost = bounded(row.lost + row.held);
       row.lostHeld = bounded(row.lostHeld + row.held);
       row.held = 0;
-      this.#ways.set(name, { sends, row });
+      this.#ways.set(name, { sends, passes, row });
     }
     for (const { name, counters } of this.hooks(hooks, progress)) {
       // What a lane held went with it.
-      this.#hooks.set(name, { ...counters, outstanding: 0, outstandingBytes: 0 });
+      this.#hooks.set(name, {
+        ...counters,
+        outstanding: 0,
+        outstandingBytes: 0,
+        breakerOpen: 0,
+        breakerHalfOpen: 0,
+      });
     }
     for (const [index, { name }] of hooks.entries()) {
       // A gauge says how it is, and the lane is no more.
@@ -119,9 +127,14 @@ export class Totals {
   /** Every way of the run, with what the running lane has done so far. */
   ways(running: readonly Way[], progress: LaneProgress | null): WayTotals[] {
     const sums = new Map<string, WayTotals>();
-    for (const [name, { sends, row }] of this.#ways) sums.set(name, { name, sends, row: { ...row } });
+    for (const [name, way] of this.#ways) sums.set(name, { ...way, name, row: { ...way.row } });
     running.forEach((way, index) => {
-      const sum = sums.get(way.name) ?? { name: way.name, sends: way.outPort >= 0, row: emptyRow() };
+      const sum = sums.get(way.name) ?? {
+        name: way.name,
+        sends: way.outPort >= 0,
+        passes: way.passes === true,
+        row: emptyRow(),
+      };
       const row = progress?.ways[index];
       if (row !== undefined) addRow(sum.row, row);
       sums.set(way.name, sum);

@@ -8,6 +8,7 @@
  */
 
 import { randomInt } from 'node:crypto';
+import { hookFaults } from '../config/faults.ts';
 import { LIVE_DRIVER_NAMES } from '../config/live-drivers.ts';
 import { type AttachConfig, attachInterfaces, type Settings } from '../config/schema.ts';
 import { FirehookError } from '../errors.ts';
@@ -47,7 +48,7 @@ export function laneSpec(
   hooks: readonly HookSource[],
   lanes: number,
 ): LaneSpec {
-  const { policy, icmp, lane, pool, flows, log, verifier } = settings;
+  const { policy, faults, icmp, lane, pool, flows, log, verifier } = settings;
   return {
     mode: 'check',
     user,
@@ -65,7 +66,9 @@ export function laneSpec(
     tables: [],
     shared: null,
     configFolder,
-    policy: { onHookError: policy.onHookError, nonIp: policy.nonIp, unreadable: policy.unreadable },
+    faults: hookFaults(faults),
+    openBreakers: [],
+    policy: { nonIp: policy.nonIp, unreadable: policy.unreadable },
     icmp,
     poolLimitMiB: pool.limitMiB,
     flows: flowSettings(flows),

@@ -9,6 +9,7 @@
  * @module
  */
 
+import type { HookFaultPolicy } from '../config/faults.ts';
 import type { EveEvent } from '../events/eve.ts';
 import type { FlowTimeouts } from '../flow/timeouts.ts';
 import type { DefinedHook, HOOK_META } from '../hook/contract.ts';
@@ -39,6 +40,8 @@ export interface LabHook {
   readonly options?: unknown;
   /** @defaultValue that of {@link LabOptions.allow} */
   readonly allow?: LabGrant;
+  /** `shadow`: the hook is called and not obeyed. @defaultValue `enforce` */
+  readonly mode?: 'enforce' | 'shadow';
 }
 
 /** How a lab is set up. */
@@ -59,8 +62,10 @@ export interface LabOptions {
   readonly lanes?: number;
   /** With `host`: the host's own addresses, from which the destination type of a packet follows. @defaultValue none */
   readonly addresses?: readonly string[];
-  /** `policy.onHookError` @defaultValue `drop` */
+  /** `faults.default`, as far as it is about hooks @defaultValue `drop` */
   readonly onHookError?: 'drop' | 'forward';
+  /** Of `faults` what is about hooks: outcomes by the kind of fault, the budget and the breaker. @defaultValue onHookError, no budget, no breaker */
+  readonly faults?: Partial<HookFaultPolicy>;
   /** `policy.nonIp` @defaultValue `forward` */
   readonly nonIp?: 'drop' | 'forward';
   /** `policy.unreadable` @defaultValue `drop` */

@@ -227,7 +227,9 @@ export class LaneLab implements Lab {
   /** {@inheritDoc Lab.streams} */
   streams(hook: string): StreamNumbers {
     const { chain } = this.#parts.loaded;
-    const numbers = chain.streams.numbersOf(chain.hooks.findIndex(({ name }) => name === hook));
+    const place = chain.hooks.findIndex(({ name }) => name === hook);
+    const running = chain.chainOf(place);
+    const numbers = running.streams.numbersOf(running === chain ? place : 0);
     if (numbers === null) throw new TypeError(`no hook of this lab reads streams and is called ${hook}`);
     return numbers;
   }
@@ -283,7 +285,8 @@ export class LaneLab implements Lab {
     );
     const all = this.ledger();
     if (notes.count !== all.sent) problems.push(`ledger: sent ${all.sent}, and ${notes.count} have left`);
-    const dropped = loaded.hooks.reduce((sum, { name }) => sum + this.counters(name).dropped, 0);
+    const obeyed = loaded.hooks.filter(({ isShadow }) => !isShadow);
+    const dropped = obeyed.reduce((sum, { name }) => sum + this.counters(name).dropped, 0);
     const booked = droppedIn(lane) + (this.#flood === null ? 0 : droppedIn(this.#flood.lane));
     if (dropped !== booked) problems.push(`ledger: ${booked} dropped by hooks, and the hooks counted ${dropped}`);
     if (systemPool.owner !== RUNTIME_OWNER) problems.push('the pool still names a hook that runs');

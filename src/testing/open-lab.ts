@@ -15,6 +15,7 @@ import type { EventOrigin } from '../events/eve.ts';
 import { EventDesk } from '../events/event-desk.ts';
 import { DEFAULT_FLOWS } from '../hook/chain-flows.ts';
 import { guardMembers } from '../hook/guard-members.ts';
+import { everyFault } from '../hook/hook-faults.ts';
 import { VIEWS } from '../hook/packet/packet-view.ts';
 import type { IcmpSettings } from '../lane/answer-budget.ts';
 import { Lane } from '../lane/lane.ts';
@@ -146,7 +147,7 @@ function loadHooks(
   { clock, records, desk, ways }: LoadingParts,
 ): Promise<LoadedChain> {
   const { mode, lane, lanes } = options;
-  const { policy, pool } = defaultSettings();
+  const { pool } = defaultSettings();
   const folder = path.resolve(options.folder ?? '.');
   const sources = new Map<HookSource, HookUnderTest>(
     entries.map((entry) => [sourceOf(entry, options.allow ?? 'everything', folder), entry.hook]),
@@ -161,7 +162,10 @@ function loadHooks(
     events: { memory: desk.memory, whenFull: () => desk.read() },
     flows: { ...DEFAULT_FLOWS, ...options.flows },
     folder,
-    onHookError: options.onHookError ?? policy.onHookError,
+    onHookError: options.onHookError ?? 'drop',
+    ...(options.faults === undefined
+      ? {}
+      : { faults: { ...everyFault(options.onHookError ?? 'drop'), ...options.faults } }),
     poolLimitMiB: options.poolLimitMiB ?? pool.limitMiB,
     tables: new Map(Object.entries(options.tables ?? {}).map(([name, lines]) => [name, tableOf(name, lines)])),
     trackChanges: false,
@@ -201,10 +205,14 @@ function isHook(one: HookUnderTest | LabHook): one is HookUnderTest {
   return typeof one !== 'object' || one === null || !('hook' in one);
 }
 
-function sourceOf({ hook, name, priority, options, allow }: LabHook, allowAll: LabGrant, folder: string): HookSource {
+function sourceOf(
+  { hook, name, priority, options, allow, mode }: LabHook,
+  allowAll: LabGrant,
+  folder: string,
+): HookSource {
   // In messages a hook is called by its name: its file is the business of whoever imported it.
   const bundle = { path: hook?.name ?? 'a hook', code: '', map: '' };
-  return { bundle, name, priority, options, allow: grantOf(allow ?? allowAll, folder) };
+  return { bundle, name, priority, options, allow: grantOf(allow ?? allowAll, folder), isShadow: mode === 'shadow' };
 }
 
 function grantOf(allow: LabGrant, folder: string): HookGrant {

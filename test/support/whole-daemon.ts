@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Config } from '../../src/config/schema.ts';
+import { type Config, defaultSettings } from '../../src/config/schema.ts';
 import type { DaemonView, LaneView } from '../../src/control/daemon-view.ts';
 import { emptyRow } from '../../src/lane/ledger.ts';
 import type { HookInfo } from '../../src/lane/messages.ts';
@@ -27,6 +27,7 @@ export const WHOLE_HOOKS: readonly HookInfo[] = ['block', 'nat', 'nat'].map((nam
   path: `/${name}.ts`,
   priority: 0,
   kind: 'defined',
+  isShadow: false,
 }));
 
 /** What a lane had done after so many packets on the first way. */
@@ -107,6 +108,7 @@ export function wholeDaemon(changes: Partial<DaemonView> = {}): DaemonView {
       driver: 'afpacket',
       lanes: 2,
       policy: {},
+      faults: defaultSettings().faults,
       pool: { limitMiB: 1 },
     } as unknown as Config,
     startedAtMs: 0,
@@ -115,6 +117,10 @@ export function wholeDaemon(changes: Partial<DaemonView> = {}): DaemonView {
     attaches: [attach],
     lanes: [wholeLane(0, process.pid, () => wholeProgress(10)), wholeLane(1, process.ppid, () => wholeProgress(20))],
     laneRestarts: 1,
+    lanesDead: 1,
+    lanesHung: 0,
+    reloadsFailed: 0,
+    setBreaker: () => 0,
     lastLaneError: null,
     lastError: null,
     isLeaseHeld: true,

@@ -46,6 +46,23 @@ export class ContextState {
   /** The frame is longer than the MTU, to be cut by whoever sends it. */
   isSuper = false;
 
+  /** Becomes the same place as another one. */
+  set(other: ContextState): void {
+    this.direction = other.direction;
+    this.way = other.way;
+    this.recvInterfaceIndex = other.recvInterfaceIndex;
+    this.sendInterfaceIndex = other.sendInterfaceIndex;
+    this.destinationType = other.destinationType;
+    this.seconds = other.seconds;
+    this.nanoseconds = other.nanoseconds;
+    this.link = other.link;
+    this.linkLength = other.linkLength;
+    this.originalLength = other.originalLength;
+    this.zone = other.zone;
+    this.isInline = other.isInline;
+    this.isSuper = other.isSuper;
+  }
+
   /** Small enough (27 octets of V8's bytecode, a constant by name among them) to be put in line always: what it returns would be boxed. */
   get timestamp(): number {
     return this.seconds * 1000 + this.nanoseconds / NANOSECONDS_PER_MILLISECOND;

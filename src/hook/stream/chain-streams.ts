@@ -29,21 +29,21 @@ export class ChainStreams {
   readonly #now: (number | null)[] = [null, 0];
 
   /**
-   * @param hooks - in running order
+   * @param hooks - in running order; null for one that is not obeyed here
    * @param flows - null where no hook asks for flows, and so none for streams
    * @param onHookError - what becomes of a connection with which a hook was at fault
    * @param take - takes the reason from what a hook returned
    * @throws RangeError when the memory is not to be had
    */
   constructor(
-    hooks: readonly LoadedHook[],
+    hooks: readonly (LoadedHook | null)[],
     flows: ChainFlows | null,
     packet: PacketState,
     onHookError: 'drop' | 'forward',
     take: TakeReason,
   ) {
     this.ofHook = hooks.map((hook, index) => {
-      if (flows === null || hook.kind !== 'defined') return null;
+      if (flows === null || hook?.kind !== 'defined') return null;
       const { handlers, stream: settings } = hook;
       if (handlers === null || handlers.onStream === undefined || settings === undefined) return null;
       return new HookStream({ hook: index, settings, handlers, flows, packet, onHookError, now: this.#now, take });

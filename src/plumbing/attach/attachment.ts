@@ -17,7 +17,12 @@ export type KnownBy = 'mark' | 'group';
 
 /** An attach of the config whose interfaces have been found. */
 export type Attachment =
-  | { readonly kind: 'bridge'; readonly links: readonly [Link, Link]; readonly takesAt: TakesAt }
+  | {
+      readonly kind: 'bridge';
+      readonly links: readonly [Link, Link];
+      readonly takesAt: TakesAt;
+      readonly isEnforced?: boolean;
+    }
   | {
       readonly kind: 'host';
       readonly links: readonly [Link];

@@ -16,7 +16,7 @@ import type { LaidOut } from './lay-out.ts';
 
 /** Every frame that arrives at one port goes to the other. */
 export function layOutBridge(
-  { links: [a, b], takesAt }: Attachment & { kind: 'bridge' },
+  { links: [a, b], takesAt, isEnforced = true }: Attachment & { kind: 'bridge' },
   first: number,
   links: ReadonlyMap<string, Link>,
 ): LaidOut {
@@ -49,8 +49,17 @@ export function layOutBridge(
     // A port is the world's: what looks like a probe there is a frame like any other.
     carriesProbes: !isAtPort,
   });
+  const ways = [way(a, b, first, first + 1), way(b, a, first + 1, first)];
   return {
     ports: [port(first, a), port(first + 1, b)],
-    ways: [way(a, b, first, first + 1), way(b, a, first + 1, first)],
+    ways: isEnforced ? ways : ways.flatMap(shown),
   };
+}
+
+/** A way that is not enforced is two: what would be, as in a tap, and what is. */
+function shown(way: Way): Way[] {
+  return [
+    { ...way, outPort: -1, otherPort: -1, reject: 'count', rejectPort: -1 },
+    { ...way, name: `${way.name}, as it came`, passes: true },
+  ];
 }

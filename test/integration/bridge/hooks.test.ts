@@ -44,11 +44,11 @@ const HOOKS = [
 ];
 
 for (const onHookError of ['drop', 'forward'] as const) {
-  test(`hooks do as they say, and their faults cost a packet at most: onHookError: ${onHookError}`, {
+  test(`hooks do as they say, and their faults cost a packet at most: faults.default: ${onHookError}`, {
     skip: rootOnly('ping'),
   }, async (t) => {
     const { ns } = await bridgeLab(t);
-    const daemon = await startBridge(ns.fw, { hooks: HOOKS, policy: { onHookError } });
+    const daemon = await startBridge(ns.fw, { hooks: HOOKS, faults: { default: onHookError } });
     await assertPings(ns.client, SERVER, SERVER6);
     await hush(ns.client, ns.server);
     const see = (count: number) =>
@@ -78,7 +78,7 @@ for (const onHookError of ['drop', 'forward'] as const) {
       assert.deepEqual(hex(await back.frames()), hex(frames.slice(0, 1)));
     });
 
-    await t.test('every fault is counted and named, and onHookError decides about the packet', async () => {
+    await t.test('every fault is counted and named, and faults.default decides about the packet', async () => {
       const faulty = [THROW, PROMISE, SEVEN, DOUBLE_FREE, NOWHERE].map((port) => toServer(udp4(port)));
       const frames = [...faulty, toServer(udp4(FREE))];
       const expected = onHookError === 'drop' ? frames.slice(-1) : frames;

@@ -37,18 +37,31 @@ const STATUS: StatusReport = {
   driver: 'pcap',
   lease: 'held',
   attaches: [
-    { kind: 'bridge', interfaces: ['lan0', 'wan0'], ifindexes: [2, 3], isAttached: true, ...SOUND },
-    { kind: 'host', interfaces: ['eth7'], ifindexes: [], isAttached: false, ...SOUND, inForce: 'drop' },
+    { kind: 'bridge', interfaces: ['lan0', 'wan0'], ifindexes: [2, 3], isAttached: true, isEnforced: true, ...SOUND },
+    {
+      kind: 'host',
+      interfaces: ['eth7'],
+      ifindexes: [],
+      isAttached: false,
+      isEnforced: true,
+      ...SOUND,
+      inForce: 'drop',
+    },
   ],
   leaseHistory: { lapses: 0, renewals: 60, refusals: 0, longestGapMs: 201, lastError: null },
   logLinesLost: 0,
   lane: { pid: 78, pids: [78], user: 'firehook', uid: 995, restarts: 2, lastError: null },
   lanes: [{ pid: 78, cpu: null, cgroup: null, rings: [], stalled: null }],
   hooks: ['drop-port', 'clamp-mss'],
+  shadows: [],
   tables: [],
   flows: null,
   kernelFilter: null,
   policy: { onDown: 'drop' },
+  faults: [
+    { fault: 'a hook throws', key: 'faults.hookThrows', inForce: 'drop', counter: 'hooks.threw', count: 0 },
+    { fault: 'a lane hangs', key: 'policy.onDown', inForce: 'forward', counter: 'daemon.lanesHung', count: 1234 },
+  ],
   warnings: ['something may surprise.'],
 };
 
@@ -63,6 +76,7 @@ function stats(changes: Partial<StatsReport> = {}): StatsReport {
       {
         name: 'lan0 > wan0',
         isWouldBe: false,
+        isAsItCame: false,
         ledger,
         port: { stolen: 1240, offered: 1240, whileDown: 5, unhooked: 0, neverHanded: 6 },
       },
@@ -75,6 +89,7 @@ function stats(changes: Partial<StatsReport> = {}): StatsReport {
       { hook: 'drop-port', dropped: 30, rejected: 4 },
       { hook: 'clamp-mss', dropped: 0, rejected: 0 },
     ],
+    shadows: [],
     metrics: [],
     reasons: [],
     events: { made: 0, lost: 0, suppressed: 0, sink: null },
@@ -284,8 +299,16 @@ describe('firehook hooks', () => {
     const time = { calls: 4, mean: 1234.5, p50: 1000, p99: 5000 };
     const text = showHooks({
       hooks: [
-        { name: 'drop-port', priority: 100, kind: 'hook', path: '/hooks/drop-port.ts', ...counters, time },
-        { name: 'old', priority: 5, kind: 'callback', path: '/hooks/old.ts', ...counters, time: null },
+        {
+          name: 'drop-port',
+          priority: 100,
+          kind: 'hook',
+          path: '/hooks/drop-port.ts',
+          isShadow: false,
+          ...counters,
+          time,
+        },
+        { name: 'old', priority: 5, kind: 'callback', path: '/hooks/old.ts', isShadow: false, ...counters, time: null },
       ],
     });
     assert.match(text, /ns a call +99 % within +module$/m);
@@ -293,6 +316,27 @@ describe('firehook hooks', () => {
     assert.match(text, /^The first row runs first: larger priority first/);
     assert.ok(text.indexOf('drop-port') < text.indexOf('old (firewallHook)'));
     assert.match(text, /\/hooks\/old\.ts$/);
+  });
+
+  test('every output says of a hook in shadow that it is not enforced', () => {
+    const counters = {
+      ...emptyRowOf(HOOK_COUNTERS),
+      seen: 9,
+      dropped: 1,
+      differs: 1,
+      stricter: 1,
+      changed: 0,
+      metrics: [],
+      reasons: [],
+      time: null,
+    };
+    const hook = { name: 'tried', priority: 5, kind: 'hook', path: '/tried.ts', isShadow: true, ...counters };
+    const text = showHooks({ hooks: [hook] });
+    assert.match(text, /tried \(shadow\)/);
+    assert.match(text, /A hook in shadow is NOT enforced: its row says what it would have done\./);
+    assert.match(showStatus({ ...STATUS, shadows: ['tried'] }), /shadow +tried: called, NOT enforced/);
+    const shadows = [{ hook: 'tried', seen: 9, differs: 1, stricter: 1, milder: 0 }];
+    assert.match(showStats(stats({ shadows })), /in shadow, NOT enforced +seen +differs/);
   });
 
   test('says what happens without any', () => {
@@ -308,7 +352,9 @@ describe('reasons of hooks', () => {
 
   test('stand below firehook hooks and firehook stats, those that were given', () => {
     const counters = { ...emptyRowOf(HOOK_COUNTERS), changed: null, metrics: [], reasons, time: null };
-    const hooks = showHooks({ hooks: [{ name: 'old', priority: 1, kind: 'defined', path: '/old.ts', ...counters }] });
+    const hooks = showHooks({
+      hooks: [{ name: 'old', priority: 1, kind: 'defined', path: '/old.ts', isShadow: false, ...counters }],
+    });
     const text = showStats(stats({ reasons: reasons.map((reason) => ({ hook: 'old', ...reason })) }));
     for (const one of [hooks, text]) {
       assert.match(one, /^hook +verdicts +reason$/m);

@@ -48,7 +48,18 @@ describe('a good configuration', () => {
       hooks: [],
       tables: {},
       trustWritable: false,
-      policy: { onDown: 'drop', onStop: 'undo', onHookError: 'drop', nonIp: 'forward', unreadable: 'drop' },
+      policy: { onDown: 'drop', onStop: 'undo', nonIp: 'forward', unreadable: 'drop' },
+      faults: {
+        default: 'drop',
+        hookThrows: 'drop',
+        noVerdict: 'drop',
+        misuse: 'drop',
+        overTime: 'drop',
+        breakerOpen: 'drop',
+        heldTooLong: 'hook',
+        budgetMicroseconds: 0,
+        breaker: { faults: 0, windowSeconds: 10, retrySeconds: 30, trialPackets: 100 },
+      },
       icmp: {
         code: 13,
         ratePerSecond: 1000,
@@ -92,6 +103,7 @@ hooks:
     name: first
     priority: -5
     options: { ports: [23, "6000-6063"], deep: { list: [null, true] } }
+    mode: shadow
     allow: { files: [list.txt, /srv/lists], network: ['tcp://192.0.2.7:443', 'udp://[2001:db8::53]:53'], interfaces: [ids0] }
   - module: ../b
   - module: /srv/hooks/c.js
@@ -99,7 +111,8 @@ tables:
   blocked: { file: lists/blocked.txt }
   country-2: { file: /srv/country.csv, every: 0, values: { DE: 1, "64496": 0 } }
 trustWritable: true
-policy: { onDown: forward, onStop: hold, onHookError: forward, nonIp: drop, unreadable: forward }
+policy: { onDown: forward, onStop: hold, nonIp: drop, unreadable: forward }
+faults: { default: forward, hookThrows: drop, noVerdict: drop, misuse: drop, overTime: forward, breakerOpen: forward, heldTooLong: drop, budgetMicroseconds: 9, breaker: { faults: 8, windowSeconds: 7, retrySeconds: 6, trialPackets: 5 } }
 icmp: { code: 0, ratePerSecond: 0, perPrefix: 4, perAddress: 3, tooBig: { ratePerSecond: 7, perPrefix: 6, perAddress: 5 } }
 lane: { user: nobody, cpus: [1], memoryMiB: 512, confine: best }
 control: { socket: /tmp/x.sock, mode: "660", devices: true }
@@ -120,6 +133,7 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
           name: 'first',
           priority: -5,
           options: { ports: [23, '6000-6063'], deep: { list: [null, true] } },
+          mode: 'shadow',
           places: {
             file: 'firehook.yaml',
             lines: {
@@ -139,15 +153,26 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
             interfaces: ['ids0'],
           },
         },
-        { module: '/etc/b', allow: { files: [], network: [], interfaces: [] } },
-        { module: '/srv/hooks/c.js', allow: { files: [], network: [], interfaces: [] } },
+        { module: '/etc/b', mode: 'enforce', allow: { files: [], network: [], interfaces: [] } },
+        { module: '/srv/hooks/c.js', mode: 'enforce', allow: { files: [], network: [], interfaces: [] } },
       ],
       tables: {
         blocked: { file: '/etc/firehook/lists/blocked.txt', every: 60 },
         'country-2': { file: '/srv/country.csv', every: 0, values: { DE: 1, '64496': 0 } },
       },
       trustWritable: true,
-      policy: { onDown: 'forward', onStop: 'hold', onHookError: 'forward', nonIp: 'drop', unreadable: 'forward' },
+      policy: { onDown: 'forward', onStop: 'hold', nonIp: 'drop', unreadable: 'forward' },
+      faults: {
+        default: 'forward',
+        hookThrows: 'drop',
+        noVerdict: 'drop',
+        misuse: 'drop',
+        overTime: 'forward',
+        breakerOpen: 'forward',
+        heldTooLong: 'drop',
+        budgetMicroseconds: 9,
+        breaker: { faults: 8, windowSeconds: 7, retrySeconds: 6, trialPackets: 5 },
+      },
       icmp: {
         code: 0,
         ratePerSecond: 0,
@@ -202,7 +227,7 @@ describe('a bad configuration', () => {
   const attaches = 'expected a list with one or more of bridge: [a, b], host: name, tap: name';
   const aName = 'expected an interface name: 1 to 15 characters, no white space, none of / : * \\ and no quotes';
   const keys =
-    'attach, driver, lanes, ring, hooks, tables, trustWritable, policy, icmp, lane, control, log, pool, flows, events, metrics, verifier';
+    'attach, driver, lanes, ring, hooks, tables, trustWritable, policy, faults, icmp, lane, control, log, pool, flows, events, metrics, verifier';
   const refusals: readonly (readonly [text: string, ...problems: string[]])[] = [
     ['', `attach: is missing; ${attaches} (line 1)`],
     ['just text', `"just text" is not valid; expected a mapping with ${keys} (line 1)`],
@@ -331,7 +356,7 @@ describe('a bad configuration', () => {
     [`${BRIDGE}lanes: "1"`, 'lanes: "1" is not valid; expected a whole number, from 1 to 64 (line 3)'],
     [
       `${BRIDGE}hooks:\n  - ./a.ts`,
-      'hooks[0]: "./a.ts" is not valid; expected a mapping with module, name, priority, options, allow (line 4)',
+      'hooks[0]: "./a.ts" is not valid; expected a mapping with module, name, priority, options, mode, allow (line 4)',
     ],
     [
       `${BRIDGE}hooks:\n  - priority: 1`,
@@ -348,12 +373,9 @@ describe('a bad configuration', () => {
       `${BRIDGE}policy:\n  ondown: drop\n  nonip: drop\n  other: 1`,
       'policy.ondown: unknown key; did you mean onDown? (line 4)',
       'policy.nonip: unknown key; did you mean nonIp? (line 5)',
-      'policy.other: unknown key; expected onDown, onStop, onHookError, nonIp, unreadable (line 6)',
+      'policy.other: unknown key; expected onDown, onStop, nonIp, unreadable (line 6)',
     ],
-    [
-      `${BRIDGE}policy:`,
-      'policy: is empty; expected a mapping with onDown, onStop, onHookError, nonIp, unreadable (line 3)',
-    ],
+    [`${BRIDGE}policy:`, 'policy: is empty; expected a mapping with onDown, onStop, nonIp, unreadable (line 3)'],
     [`${BRIDGE}icmp: { code: 16 }`, 'icmp.code: 16 is not valid; expected a whole number, from 0 to 15 (line 3)'],
     [
       `${BRIDGE}icmp:\n  ratePerSecond: .inf`,

@@ -25,6 +25,7 @@ const REPORTS: ControlReports = {
   reload: () => Promise.resolve({ is: 'reload' }),
   devices: (body) => Promise.resolve([200, { is: 'devices', body }]),
   trace: (body, response) => void response.end(body),
+  breaker: (body) => [200, { is: 'breaker', body }],
 };
 
 function temporaryFolder(t: TestContext): string {

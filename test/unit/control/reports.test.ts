@@ -13,7 +13,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 
-import type { Config } from '../../../src/config/schema.ts';
+import { type Config, defaultSettings } from '../../../src/config/schema.ts';
 import type { DaemonView } from '../../../src/control/daemon-view.ts';
 import { Reports } from '../../../src/control/reports.ts';
 import { emptyRow } from '../../../src/lane/ledger.ts';
@@ -26,7 +26,7 @@ const WAYS = [
   bridgeWay({ recvInterfaceIndex: 3, sendInterfaceIndex: 4 }),
   bridgeWay({ name: 'eth0 out', recvInterfaceIndex: 0, sendInterfaceIndex: 3 }),
 ];
-const HOOKS: HookInfo[] = [{ name: 'block', path: '/block.ts', priority: 0, kind: 'defined' }];
+const HOOKS: HookInfo[] = [{ name: 'block', path: '/block.ts', priority: 0, kind: 'defined', isShadow: false }];
 const SHAPE = { ways: WAYS.length, hooks: HOOKS.length };
 const DOUBLES = progressOctets(SHAPE) / 8;
 /** Of a lane whose hooks count nothing themselves. */
@@ -68,13 +68,23 @@ function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
     read: () => reader.read(),
   };
   return {
-    config: { attach: [{ host: 'eth0' }], driver: 'afpacket', policy: {}, pool: { limitMiB: 1 } } as unknown as Config,
+    config: {
+      attach: [{ host: 'eth0' }],
+      driver: 'afpacket',
+      policy: { onDown: 'drop', unreadable: 'forward' },
+      faults: defaultSettings().faults,
+      pool: { limitMiB: 1 },
+    } as unknown as Config,
     startedAtMs: performance.now(),
     state: 'running',
     user: null,
     attaches: [],
     lanes: [lane, { ...lane, place: 1, pid: 2 }],
     laneRestarts: 1,
+    lanesDead: 2,
+    lanesHung: 1,
+    reloadsFailed: 0,
+    setBreaker: () => 2,
     lastLaneError: null,
     lastError: { text: 'Hook block: threw: Error: no.', atMs: performance.now() },
     isLeaseHeld: true,
@@ -205,6 +215,18 @@ test('status says of a daemon how it does, over all its lanes and those that hav
     held: 0,
     heldTooLong: 0,
     holdsRefused: 0,
+    threw: 0,
+    noVerdict: 0,
+    misused: 0,
+    tooLate: 0,
+    breakerTrips: 0,
+    breakerOpen: 0,
+    breakerHalfOpen: 0,
+    bypassed: 0,
+    differs: 0,
+    stricter: 0,
+    milder: 0,
+    unsent: 0,
     faults: 4,
   };
   const hook = { ...counters, outstanding: 0, outstandingBytes: 0, poolFaults: 0 };

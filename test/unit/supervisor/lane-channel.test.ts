@@ -14,7 +14,7 @@ import { LaneChannel } from '../../../src/supervisor/lane-channel.ts';
 const OPENED = { type: 'opened' };
 const READY = {
   type: 'ready',
-  hooks: [{ name: 'a', path: '/a.ts', priority: 5, kind: 'defined' }],
+  hooks: [{ name: 'a', path: '/a.ts', priority: 5, kind: 'defined', isShadow: false }],
   metrics: [{ hook: 0, kind: 'counter', name: 'queries', help: 'Queries.' }],
   reasons: [{ hook: 0, text: 'telnet' }],
   rings: [{ port: 0, slots: 128 }],

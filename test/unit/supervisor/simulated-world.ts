@@ -409,6 +409,8 @@ export class SimulatedLane implements LaneHandle {
     return { texts: [], lost: 0 };
   }
 
+  setBreaker(): void {}
+
   ask(): Promise<never> {
     return Promise.reject(new Error('no driver'));
   }

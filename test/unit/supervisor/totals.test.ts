@@ -20,7 +20,13 @@ const AB = bridgeWay();
 const BA = bridgeWay({ name: 'b > a', inPort: 1, outPort: 0 });
 const TAP = bridgeWay({ name: 'tap', inPort: 2, outPort: -1 });
 
-const hookInfo = (name: string): HookInfo => ({ name, path: `/${name}.ts`, priority: 0, kind: 'defined' });
+const hookInfo = (name: string): HookInfo => ({
+  name,
+  path: `/${name}.ts`,
+  priority: 0,
+  kind: 'defined',
+  isShadow: false,
+});
 const row = (received: number): LedgerRow => ({ ...emptyRow(), received, forwarded: received, sent: received });
 const counters = (seen: number, outstanding = 0): HookProgress => ({
   ...emptyRowOf(HOOK_COLUMNS),
