@@ -39,6 +39,8 @@ export interface WaySample extends WayCounts {
 export interface HookSample {
   readonly name: string;
   readonly priority: number;
+  /** It is called and not obeyed, or its breaker has taken it out; '' for neither. */
+  readonly mark: '' | 'shadow' | 'taken out';
   readonly seen: number;
   readonly dropped: number;
   readonly rejected: number;
@@ -121,8 +123,29 @@ function countsOf(row: StatsReport['total']): WayCounts {
   return { received, receivedOctets, forwarded, dropped, rejected, answered: replied + reset, held, lost };
 }
 
-function hookSample({ name, priority, seen, dropped, rejected, faults, time }: HookReport): HookSample {
-  return { name, priority, seen, dropped, rejected, faults, meanNs: time?.mean ?? null, p99Ns: time?.p99 ?? null };
+function hookSample({
+  name,
+  priority,
+  isShadow,
+  breakerOpen,
+  seen,
+  dropped,
+  rejected,
+  faults,
+  time,
+}: HookReport): HookSample {
+  const mark = isShadow ? 'shadow' : breakerOpen > 0 ? 'taken out' : '';
+  return {
+    name,
+    priority,
+    mark,
+    seen,
+    dropped,
+    rejected,
+    faults,
+    meanNs: time?.mean ?? null,
+    p99Ns: time?.p99 ?? null,
+  };
 }
 
 /** Of the sums of the ledger those parts that no hook stands for, and of each hook what it stopped; what never happened is left out. */

@@ -152,7 +152,7 @@ function hookRows(now: Sample, rates: Rates, sorting: Sorting): string[][] {
   return [
     [heads[0] ?? '', 'PRIORITY', ...heads.slice(1), 'SEEN', 'DROPPED'],
     ...rows.map(({ hook, numbers }) => [
-      printable(hook.name),
+      printable(hook.mark === '' ? hook.name : `${hook.name} (${hook.mark})`),
       shown(hook.priority),
       shown(numbers.seen),
       shown(numbers.dropped),

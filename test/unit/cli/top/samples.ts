@@ -23,7 +23,18 @@ export function counts(some: Partial<WayCounts> = {}): WayCounts {
 
 /** A hook that nothing has happened to. */
 export function hook(name: string, some: Partial<HookSample> = {}): HookSample {
-  return { name, priority: 0, seen: 0, dropped: 0, rejected: 0, faults: 0, meanNs: null, p99Ns: null, ...some };
+  return {
+    name,
+    priority: 0,
+    mark: '',
+    seen: 0,
+    dropped: 0,
+    rejected: 0,
+    faults: 0,
+    meanNs: null,
+    p99Ns: null,
+    ...some,
+  };
 }
 
 /** A daemon that has run for a hundred seconds. */
