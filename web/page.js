@@ -18,6 +18,7 @@ const CURVES = ['received', 'forwarded', 'dropped', 'rejected', 'lost'];
 const history = [];
 let before = null;
 let tracing = null;
+let tracedPackets = 0;
 
 const $ = (id) => document.getElementById(id);
 
@@ -109,7 +110,8 @@ function showPlot(now) {
   while (history.length > 0 && now.atMs - history[0].atMs > SPAN_SECONDS * 1000) history.shift();
   const times = history.map(({ atMs }) => (now.atMs - atMs) / 1000);
   const curves = CURVES.map((name) => ({ name, values: history.map((one) => one[name]) }));
-  $('plot').replaceChildren(plotOf(times, curves, SPAN_SECONDS));
+  // A minute is enough for as long as there is no more.
+  $('plot').replaceChildren(plotOf(times, curves, (times[0] ?? 0) <= 60 ? 60 : SPAN_SECONDS));
   $('legend').replaceChildren(...CURVES.map((name) => make('li', `${name} ${shown(total[name])}`, name)));
 }
 
@@ -218,6 +220,8 @@ function showPacket(line) {
     $('trace-state').textContent = `ended: ${line.end}; ${line.told} told, ${line.lost} not told`;
     return;
   }
+  tracedPackets += 1;
+  $('trace-state').textContent = `packets: ${tracedPackets}`;
   const list = $('packets');
   list.prepend(make('li', packetText(line), line.packet.fate));
   while (list.childElementCount > MOST_PACKETS) list.lastElementChild.remove();
@@ -226,6 +230,7 @@ function showPacket(line) {
 async function trace() {
   const expression = $('expression').value.trim();
   tracing = new AbortController();
+  tracedPackets = 0;
   $('start').disabled = true;
   $('stop').disabled = false;
   $('trace-state').textContent = 'waiting for packets that match ...';

@@ -28,7 +28,7 @@ const ARGUMENTS = [
   '--disable-dev-shm-usage',
   '--disable-background-networking',
   '--no-first-run',
-  '--window-size=1280,1100',
+  '--window-size=1280,1250',
   'about:blank',
 ];
 
