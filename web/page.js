@@ -144,7 +144,7 @@ function showWays(now) {
   const byWay = rates(now, now.ways, before?.ways, ({ name }) => name, keys);
   fill(
     'ways',
-    ['way', 'in/s', 'Mbit/s', 'forwarded/s', 'dropped/s', 'rejected/s', 'lost/s', 'in'],
+    ['way', 'in', 'Mbit/s', 'forwarded', 'dropped', 'rejected', 'lost', 'in all'],
     now.ways.map((way, index) => [
       way.isWouldBe ? `${way.name} (NOT enforced)` : way.name,
       ...keys.map((key) =>

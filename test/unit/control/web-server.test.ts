@@ -15,6 +15,7 @@ import { Reports } from '../../../src/control/reports.ts';
 import { openWeb, type WebReports, WebServer } from '../../../src/control/web-server.ts';
 import { WebToken } from '../../../src/control/web-token.ts';
 import { isFirehookError } from '../../../src/errors.ts';
+import { waitFor } from '../../support/wait-for.ts';
 import { wholeDaemon } from '../../support/whole-daemon.ts';
 
 const TOKEN = WebToken.random();
@@ -199,6 +200,47 @@ describe('the page', () => {
     assert.equal(statusOf(await ask(port, 'GET', '/')), 200);
     await Promise.all([silent, slow]);
     assert.equal(statusOf(await ask(port, 'GET', '/')), 200);
+  });
+
+  test('ends the connection of whoever does not read, and answers others meanwhile', async (t) => {
+    const real = new Reports(wholeDaemon());
+    const problems = ['x'.repeat(32 * 1024 * 1024)];
+    const port = await open(t, { sample: async () => ({ ...(await real.sample()), problems }) });
+    const deaf = connect({ port, host: '127.0.0.1' }, () =>
+      deaf.write(`GET /api/sample HTTP/1.1\r\nHost: localhost\r\n${BEARER}\r\n`),
+    );
+    deaf.on('error', () => undefined);
+    deaf.pause();
+    assert.equal(statusOf(await ask(port, 'GET', '/')), 200);
+    const isClosed = (): boolean => {
+      // Who only listens does not hear that a connection is gone.
+      if (!deaf.destroyed) deaf.write('\r\n');
+      return deaf.destroyed;
+    };
+    await waitFor(isClosed, { what: 'the end of the connection', timeoutMs: 45_000, intervalMs: 200 });
+    assert.ok(deaf.bytesRead < 32 * 1024 * 1024);
+  });
+
+  test('ends its traces when it is closed', async (t) => {
+    const port = await freePort();
+    const real = new Reports(wholeDaemon());
+    const server = await WebServer.open({ host: '127.0.0.1', port }, TOKEN, real);
+    t.after(() => server.close());
+    const client = connect({ port, host: '127.0.0.1' }, () =>
+      client.write(`GET /api/trace?expression=tcp HTTP/1.1\r\nHost: localhost\r\n${BEARER}\r\n`),
+    );
+    const closed = new Promise((resolve) => {
+      client.once('close', resolve);
+    });
+    client.on('error', () => undefined);
+    const head = await new Promise<string>((resolve) => {
+      client.once('data', (part: Buffer) => resolve(part.toString()));
+    });
+    assert.match(head, /^HTTP\/1\.1 200 OK\r\n(?:.|\r\n)*x-ndjson/);
+    const second = await ask(port, 'GET', '/api/trace', BEARER);
+    assert.equal(statusOf(second), 409, 'there is one at a time');
+    server.close();
+    await closed;
   });
 
   test('is not opened where nothing asks for it, and where it is the log says the address with the token', async (t) => {
