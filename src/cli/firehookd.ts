@@ -105,6 +105,7 @@ async function run(file: string, { config, warnings }: LoadedConfig, reading: Lo
   const supervisor = new Supervisor({
     config,
     configFolder: path.dirname(path.resolve(file)),
+    configFile: path.resolve(file),
     warnings,
     log,
     readConfig: () => {
@@ -198,7 +199,7 @@ async function check(file: string, { config, warnings }: LoadedConfig, looksAtIn
   let shown = '';
   try {
     const folder = path.dirname(path.resolve(file));
-    const sources = await bundleAll(config, user, warn);
+    const { sources } = await bundleAll(config, user, warn);
     const tables = new PrefixTables({
       tables: config.tables,
       user,

@@ -199,6 +199,14 @@ export const configSchema = object({
     .boolean(expected('true or false'))
     .default(false)
     .describe('Loads hooks and this file also where users other than root may write them.'),
+  reload: object({
+    onChange: z
+      .boolean(expected('true or false'))
+      .default(false)
+      .describe('Reloads when this file or one that a hook is made of has changed and stays so for a second.'),
+  })
+    .prefault({})
+    .describe('When configuration and hooks are loaded anew, beside firehook reload and SIGHUP.'),
   policy: object({
     onDown: oneOf('drop', 'forward')
       .default('drop')

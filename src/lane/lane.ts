@@ -17,7 +17,14 @@
 import type { Driver, FrameSink } from '../drivers/contract.ts';
 import { portOf } from '../drivers/contract.ts';
 import { FRAME_SEGMENT, type Frame, type FrameBuffer } from '../drivers/frame.ts';
-import { DEST_LOCAL, DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
+import {
+  DEST_LOCAL,
+  DROP,
+  FORWARD,
+  IP_TRANSMIT,
+  IPR_FLAG_CHECKSUM_OFFLOAD,
+  IPR_OWNER_RUNTIME,
+} from '../firewall/constants.ts';
 import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { HELD, REPLY, RESET, type Verdict } from '../hook/contract.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
@@ -62,6 +69,7 @@ import { NO_DATAGRAM, PacketInHand } from './packet-in-hand.ts';
 import type { PacketTracer } from './packet-tracer.ts';
 import { isProbe, PROBES_PER_SECOND } from './probe.ts';
 import type { ProgressWriter } from './progress.ts';
+import type { RecentFrames } from './recent-frames.ts';
 import { Returns } from './returns.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { UnreadableTypes } from './unreadable-types.ts';
@@ -158,6 +166,8 @@ export class Lane implements FrameSink {
   readonly #onResume: ((packet: PacketInHand) => void) | null;
   readonly #drops: DropEvents | null;
   #progress: ProgressWriter | null = null;
+  /** Takes copies of frames; null where nobody asks for any. */
+  #copies: RecentFrames | null = null;
   /** Frames have come whose batch has not ended. */
   #isInBatch = false;
   #tracer: PacketTracer | null = null;
@@ -296,6 +306,7 @@ export class Lane implements FrameSink {
     add(ledger, base + RECEIVED, 1);
     add(ledger, base + RECEIVED_OCTETS, length);
     if ((frame.flags & FRAME_SEGMENT) !== 0) add(ledger, base + EXTRA_SEGMENTS, 1);
+    if (this.#copies !== null && !this.#copies.take(frame, way.direction === IP_TRANSMIT)) this.#copies = null;
     const packet = this.#packet;
     packet.frame = frame;
     packet.way = way;
@@ -313,6 +324,11 @@ export class Lane implements FrameSink {
     if (this.#waiting !== null && this.#waiting.count > 0) this.#waiting.goOn();
     if (this.#chain.tracksFlows) this.#chain.tick(this.#now());
     this.#isInBatch = true;
+  }
+
+  /** Has the frames that come next copied, for a trial of other hooks; null: no more. */
+  copyTo(frames: RecentFrames | null): void {
+    this.#copies = frames;
   }
 
   /** Another lane has the packets and the flows: what time it is matters no more to those that are here. */
