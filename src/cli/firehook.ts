@@ -23,6 +23,7 @@ import type { RecordOptions } from './record.ts';
 import type { ReplayOptions } from './replay.ts';
 import { showHooks, showPool, showStats, showStatus } from './show.ts';
 import { fold, widthOf } from './table.ts';
+import type { TopOptions } from './top.ts';
 import type { TraceOptions } from './trace.ts';
 
 const DEFAULT_SOCKET = '/run/firehook/firehook.sock';
@@ -80,6 +81,18 @@ async function main(): Promise<void> {
   program.addCommand(reportCommand<HooksReport>('hooks', 'the hooks in running order, and what each did', showHooks));
   program.addCommand(
     reportCommand<PoolReport>('pool', 'the buffer pool by tag, and what hooks have not freed', showPool),
+  );
+  program.addCommand(
+    new Command('top')
+      .description('ways, hooks, flows and drops, moving; keys as in top(1), h shows them')
+      .option('--socket <path>', 'control socket of the daemon', DEFAULT_SOCKET)
+      .option('-b, --batch', 'plain text, one screen below the other; needs no terminal')
+      .option('-n, --count <screens>', 'end after so many')
+      .option('-d, --delay <seconds>', 'from one look to the next', '2')
+      .action(async (options: TopOptions) => {
+        const { top } = await import('./top.ts');
+        await top(options);
+      }),
   );
   program.addCommand(
     new Command('metrics')

@@ -21,6 +21,7 @@ import { ControlServer } from '../control/control-server.ts';
 import type { AttachView, DaemonView, LaneView } from '../control/daemon-view.ts';
 import { MetricsServer } from '../control/metrics-server.ts';
 import { Reports } from '../control/reports.ts';
+import { openWeb, type WebServer } from '../control/web-server.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import { FirehookError } from '../errors.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
@@ -156,6 +157,7 @@ export class Supervisor implements DaemonView {
   readonly #ringOf = new Map<LaneHandle, number>();
   #control: ControlServer | null = null;
   #metrics: MetricsServer | null = null;
+  #web: WebServer | null = null;
   #ways: readonly Way[] = [];
   readonly #breakers: BreakerMemory;
   /** {@inheritDoc DaemonView.reloadsFailed} */
@@ -218,6 +220,7 @@ export class Supervisor implements DaemonView {
       this.#control = await ControlServer.open(config.control.socket, config.control.mode, reports);
       const address = parseLoopback(config.metrics.listen ?? '');
       if (address !== null) this.#metrics = await MetricsServer.open(address, reports);
+      this.#web = await openWeb(config.web, reports, log);
       await this.#takeBackLeftovers(attachments, lockedMs);
       this.#cgroups = new LaneCgroups();
       if (this.#cgroups.reason !== '') log.info(`Lanes have no cgroups of their own: ${this.#cgroups.reason}.`);
@@ -824,6 +827,7 @@ export class Supervisor implements DaemonView {
     this.#control?.close();
     this.#files.stop();
     this.#metrics?.close();
+    this.#web?.close();
     this.#engine?.stop();
     if (this.#generation !== null) endGeneration(this.#generation, null);
     const ports = this.#loop.heldIfindexes;

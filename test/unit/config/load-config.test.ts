@@ -74,6 +74,7 @@ describe('a good configuration', () => {
       pool: { limitMiB: 64 },
       flows: { most: 65_536, timeouts: {} },
       metrics: {},
+      web: {},
       events: {
         rotate: { mib: 0, keep: 5 },
         stdout: false,
@@ -202,6 +203,7 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
         },
       },
       metrics: { listen: '[::1]:9477' },
+      web: {},
       events: {
         file: '/etc/firehook/log/events.json',
         rotate: { mib: 9, keep: 2 },
@@ -230,7 +232,7 @@ describe('a bad configuration', () => {
   const attaches = 'expected a list with one or more of bridge: [a, b], host: name, tap: name';
   const aName = 'expected an interface name: 1 to 15 characters, no white space, none of / : * \\ and no quotes';
   const keys =
-    'attach, driver, lanes, ring, hooks, tables, trustWritable, reload, policy, faults, icmp, lane, control, log, pool, flows, events, metrics, verifier';
+    'attach, driver, lanes, ring, hooks, tables, trustWritable, reload, policy, faults, icmp, lane, control, log, pool, flows, events, metrics, web, verifier';
   const refusals: readonly (readonly [text: string, ...problems: string[]])[] = [
     ['', `attach: is missing; ${attaches} (line 1)`],
     ['just text', `"just text" is not valid; expected a mapping with ${keys} (line 1)`],
