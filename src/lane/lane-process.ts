@@ -355,11 +355,13 @@ function modeOf({ mode, ways }: LaneSpec): HookRuntime['mode'] {
 }
 
 /** From here on it can be seen from outside which hook runs. @returns the memory for traces */
-function shareMemory({ ways, hooks }: LaneSpec): Buffer {
+function shareMemory({ mode, ways, hooks }: LaneSpec): Buffer {
   const shape = { ways: ways.length, hooks: hooks.length };
-  const memory = loadNative().mapMemory(PROGRESS_FD, sharedOctets(shape));
+  // Of a trial nobody asks for traces.
+  const isRun = mode === 'run';
+  const memory = loadNative().mapMemory(PROGRESS_FD, isRun ? sharedOctets(shape) : tracesAt(shape));
   shareRunning(memory, progressOctets(shape), systemPool);
-  return Buffer.from(memory, tracesAt(shape), TRACE_OCTETS);
+  return isRun ? Buffer.from(memory, tracesAt(shape), TRACE_OCTETS) : Buffer.alloc(0);
 }
 
 /** The tables as they are now; from here on they are exchanged when the supervisor says so. */

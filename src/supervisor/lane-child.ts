@@ -153,7 +153,7 @@ export class LaneChild implements LaneHandle {
     this.#events = events;
     this.#names = names ?? new Map();
     this.#native = loadNative();
-    this.progressFd = this.#native.createMemory('firehook-progress', sharedOctets(shape));
+    this.progressFd = this.#native.createMemory('firehook-progress', isRun ? sharedOctets(shape) : tracesAt(shape));
     this.#reader = isRun ? new ProgressReader(this.progressFd, shape) : null;
     this.#cgroup = cgroups?.make(given.memoryMiB) ?? null;
     let theirEnd = -1;

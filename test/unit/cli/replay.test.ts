@@ -447,7 +447,7 @@ describe('an output that cannot be written to its end', () => {
 
   test('holds whole packets and the report says how many, where files may not grow', () => {
     const output = path.join(folder, 'short.pcap');
-    const ended = runIn('ulimit -f 400; exec "$@"', 'replay', longCapture().input, '-w', output, '--json');
+    const ended = runIn('ulimit -f 100; exec "$@"', 'replay', longCapture().input, '-w', output, '--json');
     assertHonest(ended, output, /EFBIG/);
   });
 
