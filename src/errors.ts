@@ -96,6 +96,9 @@ export const ERRORS = {
     advice: 'stop firehookd and start it again',
     exitCode: 2,
   },
+  FIREHOOK_APPLY_FILE: { op: 'config', what: 'not applied', advice: '', exitCode: 2 },
+  FIREHOOK_CONFIRM_FILE: { op: 'config', what: 'not confirmed', advice: '', exitCode: 1 },
+  FIREHOOK_TRIAL: { op: 'config', what: 'not now', advice: '', exitCode: 1 },
   FIREHOOK_LANE_USER: { op: 'lane', what: 'wrong lane.user', advice: '', exitCode: 2 },
   FIREHOOK_LANE_CPU: { op: 'lane', what: 'wrong lane.cpus', advice: '', exitCode: 2 },
   FIREHOOK_ATTACH_INTERFACE: {

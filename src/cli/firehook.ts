@@ -11,6 +11,7 @@ import type { HooksReport, PoolReport, StatsReport, StatusReport } from '../cont
 import { FirehookError } from '../errors.ts';
 import { version } from '../supervisor/version.ts';
 import { printableJson } from '../telemetry/printable.ts';
+import type { ApplyOptions } from './apply.ts';
 import { ask } from './client.ts';
 import type { ExplainOptions } from './explain.ts';
 import { fail, refuseWrongUsage } from './fail.ts';
@@ -156,6 +157,24 @@ async function main(): Promise<void> {
       async (options: AskOptions) => {
         const { reload } = await import('./reload.ts');
         await reload(options);
+      },
+    ),
+  );
+  program.addCommand(
+    askCommand('apply', 'put a configuration in force for a while: without firehook confirm the former one comes back')
+      .argument('[file]', "the new configuration, in the folder of the daemon's own")
+      .option('--confirm-within <seconds>', 'how long it is in force without a confirmation', '60')
+      .option('--cancel', 'go back at once')
+      .action(async (file: string | undefined, options: ApplyOptions) => {
+        const { apply } = await import('./apply.ts');
+        await apply(file, options);
+      }),
+  );
+  program.addCommand(
+    askCommand('confirm', 'keep what firehook apply has put in force, also for the next start').action(
+      async (options: AskOptions) => {
+        const { confirm } = await import('./apply.ts');
+        await confirm(options);
       },
     ),
   );

@@ -13,7 +13,13 @@
 import path from 'node:path';
 import { inspect } from 'node:util';
 import { Command } from 'commander';
-import { ConfigError, type LoadedConfig, type LoadOptions, loadConfig } from '../config/load-config.ts';
+import {
+  ConfigError,
+  type LoadedConfig,
+  type LoadedFile,
+  type LoadOptions,
+  loadConfig,
+} from '../config/load-config.ts';
 import { attachInterfaces, type Config } from '../config/schema.ts';
 import { parseServer, type Server } from '../config/server-address.ts';
 import { FirehookError } from '../errors.ts';
@@ -69,16 +75,16 @@ async function main(): Promise<void> {
     throw new FirehookError('FIREHOOK_USAGE', '--no-interfaces goes with --check only');
   // To take back what is there no hook is loaded, and it must be possible in any case.
   const reading = { refusesOtherWriters: process.geteuid?.() === 0 && options.undo !== true };
-  const { config, warnings } =
+  const { config, warnings, text } =
     options.check === true ? loadListing(options.config, reading) : loadConfig(options.config, reading);
-  const loaded = { config, warnings: [...warnings, ...kernelWarnings(config)] };
+  const loaded = { config, warnings: [...warnings, ...kernelWarnings(config)], text };
   if (options.undo === true) await undo(loaded);
   else if (options.check === true) await check(options.config, loaded, options.interfaces);
   else await run(options.config, loaded, reading);
 }
 
 /** Says every problem of a file, one a line, not the first alone. */
-function loadListing(file: string, options: LoadOptions): LoadedConfig {
+function loadListing(file: string, options: LoadOptions): LoadedFile {
   try {
     return loadConfig(file, options);
   } catch (error) {
@@ -94,7 +100,7 @@ const STDERR = 2;
 /** How long a reader of the log that stands still may delay the end. */
 const LAST_LINES_MS = 1_000;
 
-async function run(file: string, { config, warnings }: LoadedConfig, reading: LoadOptions): Promise<void> {
+async function run(file: string, { config, warnings, text }: LoadedFile, reading: LoadOptions): Promise<void> {
   assertRoot('firehookd changes nftables and links');
   const native = loadNative();
   const queue = new LogQueue((bytes) => native.writeNow(STDERR, bytes));
@@ -108,9 +114,10 @@ async function run(file: string, { config, warnings }: LoadedConfig, reading: Lo
     configFile: path.resolve(file),
     warnings,
     log,
-    readConfig: () => {
-      const again = loadConfig(file, reading);
-      return { config: again.config, warnings: [...again.warnings, ...kernelWarnings(again.config)] };
+    configText: text,
+    readConfig: (named = file) => {
+      const again = loadConfig(named, reading);
+      return { ...again, warnings: [...again.warnings, ...kernelWarnings(again.config)] };
     },
     plumbing: new KernelPlumbing(ownTraffic(config)),
     lockFanoutGroup: (id) => takeNamespaceLock(`fanout-${id}`),

@@ -44,6 +44,7 @@ const NOT_ENFORCED = 'the hooks are asked, NOT enforced';
 export function showStatus(report: StatusReport, width?: number): string {
   const lines: [string, string][] = [
     ['state', report.state],
+    ...trialLines(report),
     ...healthLines(report.health),
     ['version', `${report.version}, pid ${report.pid}, up ${report.uptimeSeconds} s`],
     ...report.attaches.map(({ kind, interfaces, isAttached, isEnforced, inForce }): [string, string] => [
@@ -100,6 +101,19 @@ export function showStatus(report: StatusReport, width?: number): string {
     ...report.warnings.map((warning): [string, string] => ['warning', warning]),
   ];
   return table(lines, width);
+}
+
+/** What is in force for a while only, first of all: somebody has to do something; else how the last one ended. */
+function trialLines({ trial, lastTrial }: StatusReport): [string, string][] {
+  if (trial !== null) {
+    const { file, secondsLeft, former } = trial;
+    const hooks = former.hooks.length === 0 ? 'no hooks' : former.hooks.join(', ');
+    return [
+      ['trial', `${file} for ${secondsLeft} s more: firehook confirm keeps it`],
+      ['', `else generation ${former.generation} comes back: ${hooks}`],
+    ];
+  }
+  return lastTrial === null ? [] : [['trial', `${lastTrial.file} ${lastTrial.end} ${lastTrial.secondsAgo} s ago`]];
 }
 
 /** What is in force, and why the list as it is now is not. */

@@ -35,6 +35,12 @@ export interface LoadedConfig {
   readonly warnings: readonly string[];
 }
 
+/** One that was read from a file. */
+export interface LoadedFile extends LoadedConfig {
+  /** What was read. */
+  readonly text: string;
+}
+
 /** A refused configuration with all its problems, so that `--check` can list them in one go. */
 export class ConfigError extends FirehookError {
   /** One line for each problem; at least one. */
@@ -65,7 +71,7 @@ export interface LoadOptions {
  * @throws {@link FirehookError} FIREHOOK_CONFIG_UNREADABLE when the file cannot be read, is too large or no text;
  *   FIREHOOK_FILE_WRITABLE when others may write it; FIREHOOK_HOOK_UNREADABLE when a module is neither a path nor a package
  */
-export function loadConfig(file: string, { refusesOtherWriters = false }: LoadOptions = {}): LoadedConfig {
+export function loadConfig(file: string, { refusesOtherWriters = false }: LoadOptions = {}): LoadedFile {
   const absolute = path.resolve(file);
   const { text, id } = readConfig(file);
   const loaded = parseConfig(text, path.dirname(absolute), file, locateModule);
@@ -73,7 +79,7 @@ export function loadConfig(file: string, { refusesOtherWriters = false }: LoadOp
     const problem = new OtherWriters().problemOf(absolute, id);
     if (problem !== null) throw writersError([problem]);
   }
-  return loaded;
+  return { ...loaded, text };
 }
 
 /**

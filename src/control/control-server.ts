@@ -9,6 +9,7 @@
  *   POST /devices                          a request to a device of a driver, where control.devices is true
  *   POST /trace                            live packets, a line of JSON each, until the client leaves
  *   POST /reload                           200: what is in force now; 409: why it is what it was
+ *   POST /apply /confirm /cancel           200: what is in force now; 409: why it is what it was
  * ```
  * Rule: it only answers. Nothing a client sends changes a packet's fate, but that the operator's own files are read again, that hooks are taken
  * out for their faults or brought back, and what the operator lets it ask the drivers. Nothing it sends can end the daemon. The file mode of
@@ -23,6 +24,7 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { FirehookError, isFirehookError } from '../errors.ts';
 import { printableJson } from '../telemetry/printable.ts';
+import { MAX_APPLY_OCTETS } from './apply-request.ts';
 import { MAX_BREAKER_OCTETS } from './breaker-control.ts';
 import { MAX_REQUEST_OCTETS } from './device-control.ts';
 import type { MetricsText } from './metrics-report.ts';
@@ -38,6 +40,12 @@ export interface ControlReports {
   metrics(accept: string | undefined): Promise<MetricsText>;
   /** Loads the configuration anew. @throws FirehookError why not */
   reload(): Promise<object>;
+  /** Puts a file in force for a while. @throws FirehookError why not */
+  apply(body: string): Promise<object>;
+  /** Keeps it. @throws FirehookError why not */
+  confirm(): Promise<object>;
+  /** Goes back from it. @throws FirehookError why not */
+  cancelApply(): Promise<object>;
   /** A request to a device of a driver. @returns HTTP status and body */
   devices(body: string): Promise<[number, object]>;
   /** A trace of live packets: answers in lines, for as long as somebody reads them. */
@@ -57,6 +65,7 @@ const MAX_CONNECTIONS = 64;
 const MOST_OCTETS: Readonly<Record<string, number>> = {
   'POST /devices': MAX_REQUEST_OCTETS,
   'POST /trace': MAX_TRACE_REQUEST,
+  'POST /apply': MAX_APPLY_OCTETS,
   'POST /breaker': MAX_BREAKER_OCTETS,
 };
 
@@ -194,6 +203,12 @@ async function route(wanted: string, body: string, reports: ControlReports): Pro
         return reports.breaker(body);
       case 'POST /reload':
         return [200, await reports.reload()];
+      case 'POST /apply':
+        return [200, await reports.apply(body)];
+      case 'POST /confirm':
+        return [200, await reports.confirm()];
+      case 'POST /cancel':
+        return [200, await reports.cancelApply()];
       default:
         return [404, { error: 'there are GET /status, /stats, /hooks, /pool and /metrics' }];
     }

@@ -19,6 +19,7 @@ import type { EventSinkView } from '../supervisor/event-sink.ts';
 import type { TableView } from '../supervisor/prefix-tables.ts';
 import type { RingPlan } from '../supervisor/ring-plan.ts';
 import type { Totals } from '../supervisor/totals.ts';
+import type { TrialEnd } from '../supervisor/trials.ts';
 
 /** An attach of the configuration, as it is now. */
 export interface AttachView {
@@ -91,6 +92,15 @@ export interface DaemonView {
   readonly generation: number;
   /** When a reload was asked for last, on the clock of `performance.now`, and why it was refused; null when none was. */
   readonly lastReload: { readonly atMs: number; readonly error: string | null } | null;
+  /** The configuration that is in force until it is confirmed or its time is up; null when there is none. */
+  readonly trial: {
+    readonly file: string;
+    readonly secondsLeft: number;
+    /** What comes back without a confirmation. */
+    readonly former: { readonly generation: number; readonly hooks: readonly string[] };
+  } | null;
+  /** How the last one ended, on the clock of `performance.now`; null when there was none. */
+  readonly lastTrial: { readonly file: string; readonly end: TrialEnd; readonly atMs: number } | null;
   readonly tables: readonly TableView[];
   readonly totals: Totals;
   /** Where events of hooks go; null where nobody writes them down. */
@@ -106,6 +116,16 @@ export interface DaemonView {
    * @throws FirehookError why not; what was in force still is
    */
   reload(): Promise<object>;
+  /**
+   * Puts a file in force for so many seconds.
+   *
+   * @throws FirehookError why not; what was in force still is
+   */
+  apply(file: string, seconds: number): Promise<object>;
+  /** Makes it permanent. @throws FirehookError why not; the time goes on */
+  confirm(): Promise<object>;
+  /** Goes back at once. @throws FirehookError where there is nothing to go back from */
+  cancelApply(): Promise<object>;
   /** What the kernel has counted at the ports of the running ways, by `${ifindex} in` and `${ifindex} out`. */
   counters(): Promise<ReadonlyMap<string, PortCounters>>;
 }

@@ -21,6 +21,7 @@ import { HOOK_COUNTERS, type HookChainCounter, MOST_COUNTED, pickRow, type Row }
 import { summaryOf, type TimeSummary } from '../telemetry/hook-times.ts';
 import type { MetricKind, MetricValue } from '../telemetry/metrics.ts';
 import type { ReasonCount } from '../telemetry/reasons.ts';
+import { readApplyRequest } from './apply-request.ts';
 import { setBreaker } from './breaker-control.ts';
 import type { ControlReports } from './control-server.ts';
 import type { DaemonView } from './daemon-view.ts';
@@ -58,6 +59,10 @@ export interface StatusReport {
   readonly generation: number;
   /** Null when none was asked for. */
   readonly lastReload: { readonly secondsAgo: number; readonly error: string | null } | null;
+  /** What is in force for a while only, and what comes back; null when nothing is. */
+  readonly trial: DaemonView['trial'];
+  /** How `firehook apply` ended last; null when it was not asked for. */
+  readonly lastTrial: { readonly file: string; readonly end: string; readonly secondsAgo: number } | null;
   readonly health: HealthReport;
   readonly version: string;
   readonly pid: number;
@@ -274,6 +279,22 @@ export class Reports implements ControlReports {
     return this.#daemon.reload();
   }
 
+  /** {@inheritDoc ControlReports.apply} */
+  apply(body: string): Promise<object> {
+    const { file, seconds } = readApplyRequest(body);
+    return this.#daemon.apply(file, seconds);
+  }
+
+  /** {@inheritDoc ControlReports.confirm} */
+  confirm(): Promise<object> {
+    return this.#daemon.confirm();
+  }
+
+  /** {@inheritDoc ControlReports.cancelApply} */
+  cancelApply(): Promise<object> {
+    return this.#daemon.cancelApply();
+  }
+
   /** {@inheritDoc ControlReports.status} */
   status(): StatusReport {
     const daemon = this.#daemon;
@@ -287,6 +308,11 @@ export class Reports implements ControlReports {
         daemon.lastReload === null
           ? null
           : { secondsAgo: secondsSince(daemon.lastReload.atMs), error: daemon.lastReload.error },
+      trial: daemon.trial,
+      lastTrial:
+        daemon.lastTrial === null
+          ? null
+          : { file: daemon.lastTrial.file, end: daemon.lastTrial.end, secondsAgo: secondsSince(daemon.lastTrial.atMs) },
       health: this.#health(),
       version,
       pid: process.pid,

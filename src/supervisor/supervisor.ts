@@ -13,7 +13,9 @@
 
 import { closeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import os from 'node:os';
 import { liveDriver } from '../config/live-drivers.ts';
+import type { LoadedFile } from '../config/load-config.ts';
 import { parseLoopback } from '../config/loopback-address.ts';
 import { needsRestart } from '../config/reloadable.ts';
 import { attachInterfaces, type Config, isEnforced, outletNames } from '../config/schema.ts';
@@ -56,6 +58,8 @@ import { refuseEarlierTakers } from './refuse-takers.ts';
 import { planRings, type RingPlan, smallerRings } from './ring-plan.ts';
 import { succeed } from './succession.ts';
 import { Totals } from './totals.ts';
+import { replaceConfig, trialFile } from './trial-file.ts';
+import { type Entered, type TrialEnd, Trials } from './trials.ts';
 import { isConfinementRequired, laneSpec, type RecentMemory } from './try-hooks.ts';
 import { version } from './version.ts';
 
@@ -94,12 +98,13 @@ const MAX_ERROR_TEXT = 500;
 export interface SupervisorOptions {
   readonly config: Config;
   readonly configFolder: string;
-  /** Absolute path of the configuration. */
-  readonly configFile: string;
   readonly warnings: readonly string[];
   readonly log: Logger;
-  /** Reads the configuration again. @throws what is wrong with it */
-  readonly readConfig: () => { readonly config: Config; readonly warnings: readonly string[] };
+  /** The configuration that was loaded: its file, and what stood there. */
+  readonly configFile: string;
+  readonly configText: string;
+  /** Reads a configuration, the daemon's own where none is named. @throws what is wrong with it */
+  readonly readConfig: (file?: string) => LoadedFile;
   /** Closed by {@link Supervisor.stop}. */
   readonly plumbing: Plumbing;
   /** Locks a number of a fanout group: the descriptor that holds it, or -1. */
@@ -113,6 +118,12 @@ interface Plan extends LanePlan {
   readonly spec: LaneSpec;
   readonly rings: readonly RingPlan[];
   readonly generation: Generation;
+}
+
+/** What there is to go back to from a configuration that is in force for a while. */
+interface Former {
+  readonly generation: Generation;
+  readonly configWarnings: readonly string[];
 }
 
 /** What came of a reload. */
@@ -136,6 +147,9 @@ export class Supervisor implements DaemonView {
   readonly #totals = new Totals();
   /** In force; null until there is one. */
   #generation: Generation | null = null;
+  readonly #trials: Trials<Former, Reloaded>;
+  /** What stood in the configuration when it was loaded last. */
+  #configText: string;
   /** Settles when the reload that was asked for last has. */
   #reloading: Promise<unknown> = Promise.resolve();
   /** Counts the reloads for which lanes had to be started anew. */
@@ -180,6 +194,15 @@ export class Supervisor implements DaemonView {
       options.log.info('A file of the configuration or of a hook has changed.');
       // What came of it is in the log.
       void this.reload().catch(() => undefined);
+    });
+    this.#configText = options.configText;
+    this.#trials = new Trials({
+      clock: this.#clock,
+      bootSeconds: () => os.uptime(),
+      inTurn: (task) => this.#inTurn(task),
+      enter: (file) => this.#enterTrial(file),
+      goBack: ({ generation, configWarnings }, end, file) => this.#goBack(generation, configWarnings, end, file),
+      keep: ({ generation }, text, file) => this.#keepTrial(generation, text, file),
     });
     this.#groups = new FanoutGroups((id) => options.lockFanoutGroup(id));
     this.#loop = new Reconciler<Plan>({
@@ -245,23 +268,62 @@ export class Supervisor implements DaemonView {
    * @throws {@link FirehookError} why not; what was in force still is
    */
   reload(): Promise<Reloaded> {
-    const reloaded = this.#reloading.then(() => this.#reload());
-    this.#reloading = reloaded.catch(() => undefined);
-    return reloaded;
+    return this.#inTurn(() => this.#reload());
+  }
+
+  /** {@inheritDoc DaemonView.apply} */
+  async apply(file: string, seconds: number): Promise<Reloaded> {
+    try {
+      return await this.#trials.apply(file, seconds);
+    } catch (error) {
+      this.#options.log.error({ code: (error as { code?: unknown }).code }, `${reasonOf(error)}.`);
+      throw error;
+    }
+  }
+
+  /** {@inheritDoc DaemonView.confirm} */
+  confirm(): Promise<Reloaded> {
+    return this.#trials.confirm();
+  }
+
+  /** {@inheritDoc DaemonView.cancelApply} */
+  cancelApply(): Promise<Reloaded> {
+    return this.#trials.cancel();
+  }
+
+  /** {@inheritDoc DaemonView.trial} */
+  get trial(): DaemonView['trial'] {
+    const { view } = this.#trials;
+    if (view === null) return null;
+    const { number, hooks } = view.former.generation;
+    return { ...view, former: { generation: number, hooks: hooks.map(({ name }) => name) } };
+  }
+
+  /** {@inheritDoc DaemonView.lastTrial} */
+  get lastTrial(): DaemonView['lastTrial'] {
+    return this.#trials.last;
+  }
+
+  /** One change of the generation after the other. */
+  #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
+    const done = this.#reloading.then(task);
+    this.#reloading = done.catch(() => undefined);
+    return done;
   }
 
   async #reload(): Promise<Reloaded> {
     const { log } = this.#options;
     try {
-      const reloaded = await this.#nextGeneration();
-      const { generation, notes, pauseMs, hooks } = reloaded;
-      for (const note of notes) log.warn(`Reload: ${note}.`);
-      const how = pauseMs === null ? 'lanes were started anew' : `packets waited for ${pauseMs.toFixed(1)} ms`;
-      log.info({ generation, hooks }, `Reloaded: generation ${generation} is in force; ${how}.`);
+      this.#trials.assertNone();
+      const loaded = this.#options.readConfig();
+      const { before, reloaded } = await this.#nextGeneration(loaded);
+      this.#configText = loaded.text;
+      endGeneration(before, this.#generation);
+      this.#tellOfChange('Reloaded', reloaded);
       this.lastReload = { atMs: performance.now(), error: null };
       return reloaded;
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = reasonOf(error);
       this.reloadsFailed += 1;
       log.error({ code: (error as { code?: unknown }).code }, `${text}. Generation ${this.generation} goes on.`);
       this.lastReload = { atMs: performance.now(), error: text.slice(0, MAX_ERROR_TEXT) };
@@ -269,11 +331,18 @@ export class Supervisor implements DaemonView {
     }
   }
 
-  async #nextGeneration(): Promise<Reloaded> {
+  #tellOfChange(what: string, { generation, hooks, notes, pauseMs }: Reloaded): void {
+    const { log } = this.#options;
+    for (const note of notes) log.warn(`${what}: ${note}.`);
+    const how = pauseMs === null ? 'lanes were started anew' : `packets waited for ${pauseMs.toFixed(1)} ms`;
+    log.info({ generation, hooks }, `${what}: generation ${generation} is in force; ${how}.`);
+  }
+
+  /** Puts a configuration in force. The generation before is left as it is: whoever asks ends it, or goes back to it. */
+  async #nextGeneration({ config, warnings }: LoadedFile): Promise<{ before: Generation; reloaded: Reloaded }> {
     const before = this.#generation;
     if (before === null || this.#isStopping || this.state === 'starting')
       throw new FirehookError('FIREHOOK_RELOAD_FAILED', `firehookd is ${this.state}`);
-    const { config, warnings } = this.#options.readConfig();
     const keys = needsRestart(before.config, config);
     if (keys.length > 0) throw restart(keys.join(', '));
     const refusal = refusalOf(before.config, config);
@@ -288,16 +357,9 @@ export class Supervisor implements DaemonView {
     }
     try {
       if (this.#isStopping) throw new FirehookError('FIREHOOK_RELOAD_FAILED', 'firehookd is stopping');
-      const succeeded = await this.#exchange(before, next);
-      this.#generation = next;
-      this.#breakers.clear();
-      this.#configWarnings = warnings;
-      endGeneration(before, next);
+      const reloaded = this.#inForce(next, await this.#exchange(before, next), warnings);
       if (next.tables !== before.tables) next.tables.watch();
-      this.#options.log.level = config.log.level;
-      await this.#watchFiles();
-      this.#loop.wake();
-      return { generation: next.number, hooks: next.hooks.map(({ name }) => name), ...succeeded };
+      return { before, reloaded };
     } catch (error) {
       endGeneration(next, before);
       throw error;
@@ -308,6 +370,56 @@ export class Supervisor implements DaemonView {
     if (this.config.reload.onChange)
       await this.#files.watch([this.#options.configFile, ...(this.#generation?.files ?? [])]);
     else await this.#files.watch([]);
+  }
+
+  #inForce(next: Generation, how: Pick<Reloaded, 'notes' | 'pauseMs'>, warnings: readonly string[]): Reloaded {
+    this.#generation = next;
+    this.#breakers.clear();
+    this.#configWarnings = warnings;
+    this.#options.log.level = next.config.log.level;
+    void this.#watchFiles();
+    this.#loop.wake();
+    return { generation: next.number, hooks: next.hooks.map(({ name }) => name), ...how };
+  }
+
+  async #enterTrial(file: string): Promise<Entered<Former, Reloaded>> {
+    const { configFile, readConfig } = this.#options;
+    const own = { path: configFile, text: this.#configText };
+    const loaded = readConfig(trialFile(file, own, !this.config.trustWritable));
+    const configWarnings = this.#configWarnings;
+    const { before, reloaded } = await this.#nextGeneration(loaded);
+    this.#tellOfChange(`Applied ${file} for a while`, reloaded);
+    return { former: { generation: before, configWarnings }, text: loaded.text, done: reloaded };
+  }
+
+  /** What the former generation consists of is there; where its lanes cannot take over, they are started anew. */
+  async #goBack(former: Generation, warnings: readonly string[], end: TrialEnd, file: string): Promise<Reloaded> {
+    const current = this.#generation as Generation;
+    const again = { ...former, number: current.number + 1 };
+    let how: Pick<Reloaded, 'notes' | 'pauseMs'>;
+    try {
+      how = await this.#exchange(current, again);
+    } catch (error) {
+      how = { notes: [reasonOf(error)], pauseMs: null };
+      this.#startAnew(again);
+    }
+    const reloaded = this.#inForce(again, how, warnings);
+    endGeneration(current, again);
+    this.#tellOfChange(
+      `Went back from ${file}, which ${end === 'expired' ? 'nobody confirmed' : 'was cancelled'}`,
+      reloaded,
+    );
+    return reloaded;
+  }
+
+  #keepTrial(former: Generation, text: string, file: string): Reloaded {
+    const { configFile, log } = this.#options;
+    const current = this.#generation as Generation;
+    replaceConfig({ path: configFile, text: this.#configText }, text);
+    this.#configText = text;
+    endGeneration(former, current);
+    log.info(`Confirmed: generation ${current.number} stays, and ${configFile} is now what ${file} was.`);
+    return { generation: current.number, hooks: current.hooks.map(({ name }) => name), notes: [], pauseMs: null };
   }
 
   /** Lanes of one generation take the place of those of another; where not all of those run, others are started. */
@@ -333,10 +445,16 @@ export class Supervisor implements DaemonView {
     }
     // Nobody has any packets, or only some lanes have.
     copyTables();
+    this.#startAnew(next);
+    return { notes, pauseMs: null };
+  }
+
+  /** Ends the lanes, and starts others for a generation; `policy.onDown` holds meanwhile. */
+  #startAnew(next: Generation): void {
+    const { lanes } = this.#loop;
     this.#restarts += 1;
     this.#generation = next;
-    if (plan !== null) lanes.setPlan(this.#planFor(plan, next));
-    return { notes, pauseMs: null };
+    if (lanes.plan !== null) lanes.setPlan(this.#planFor(lanes.plan, next));
   }
 
   /** The same ports and rings with another generation. */
@@ -829,6 +947,8 @@ export class Supervisor implements DaemonView {
     this.#metrics?.close();
     this.#web?.close();
     this.#engine?.stop();
+    const former = this.#trials.stop();
+    if (former !== null) endGeneration(former.generation, this.#generation);
     if (this.#generation !== null) endGeneration(this.#generation, null);
     const ports = this.#loop.heldIfindexes;
     // Stealing ends first: the lane can finish what it has from a detour. At a port the closed fence has ended it already.
@@ -869,6 +989,10 @@ export class Supervisor implements DaemonView {
       this.#clock.setTimer(resolve, Math.max(0, ms));
     });
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function ownEventsOf({ types, sample }: Config['events']): LaneSpec['ownEvents'] {

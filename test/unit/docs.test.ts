@@ -288,10 +288,10 @@ describe('the other papers', () => {
     // The unit's own cgroup, and what the plumbing writes below /proc/sys: nothing else there.
     assert.match(
       page,
-      /nothing but `\/run\/firehook` and `\/var\/log\/firehook` can be written, and the cgroup of the unit/,
+      /nothing but `\/run\/firehook`, `\/var\/log\/firehook` and `\/etc\/firehook` can be written, and the cgroup of the unit/,
     );
     const writable = Array.from(unit.matchAll(/^ReadWritePaths=(.*)$/gm), ([, one]) => one);
-    assert.deepEqual(writable, ['-/sys/fs/cgroup/system.slice/%n', '-/proc/sys/net/ipv6/conf']);
+    assert.deepEqual(writable, ['-/sys/fs/cgroup/system.slice/%n', '-/etc/firehook', '-/proc/sys/net/ipv6/conf']);
     const written = Array.from(
       read('src/plumbing/detour-keeper.ts').matchAll(/\/proc\/sys\/[\w/]+/g),
       ([file]) => file,

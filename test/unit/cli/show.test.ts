@@ -30,6 +30,8 @@ const STATUS: StatusReport = {
   state: 'running',
   generation: 1,
   lastReload: null,
+  trial: null,
+  lastTrial: null,
   health: HEALTHY,
   version: '0.1.0',
   pid: 77,

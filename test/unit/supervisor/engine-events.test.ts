@@ -113,6 +113,11 @@ function lay({
     generation: 1,
     lastReload: null,
     reload: () => Promise.reject(new Error('none')),
+    trial: null,
+    lastTrial: null,
+    apply: () => Promise.reject(new Error('none')),
+    confirm: () => Promise.reject(new Error('none')),
+    cancelApply: () => Promise.reject(new Error('none')),
     counters: () => Promise.resolve(new Map()),
   };
   const clock = new HandClock();
