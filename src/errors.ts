@@ -140,6 +140,13 @@ export const ERRORS = {
   FIREHOOK_PERMISSION: { op: 'attach', what: 'not permitted', advice: 'run as root', exitCode: 4 },
   FIREHOOK_CONTROL_SOCKET: { op: 'control', what: 'cannot open the control socket', advice: '', exitCode: 1 },
   FIREHOOK_METRICS_ADDRESS: { op: 'control', what: 'cannot tell metrics at the address', advice: '', exitCode: 1 },
+  FIREHOOK_WEB_ADDRESS: { op: 'control', what: 'cannot show the page at the address', advice: '', exitCode: 1 },
+  FIREHOOK_WEB_TOKEN: {
+    op: 'control',
+    what: 'cannot take the token of the page',
+    advice: 'make it with: umask 077; openssl rand -hex 32 > FILE',
+    exitCode: 2,
+  },
   FIREHOOK_CONTROL_UNREACHABLE: {
     op: 'control',
     what: 'no daemon answers',

@@ -20,9 +20,11 @@ import type { InitOptions } from './init.ts';
 import type { IoctlOptions } from './ioctl.ts';
 import type { MetricsOptions } from './metrics.ts';
 import { outliveReaders, printableLines } from './output.ts';
+import type { RecordOptions } from './record.ts';
 import type { ReplayOptions } from './replay.ts';
 import { showHooks, showPool, showStats, showStatus } from './show.ts';
 import { fold, widthOf } from './table.ts';
+import type { TopOptions } from './top.ts';
 import type { TraceOptions } from './trace.ts';
 
 const DEFAULT_SOCKET = '/run/firehook/firehook.sock';
@@ -82,6 +84,18 @@ async function main(): Promise<void> {
     reportCommand<PoolReport>('pool', 'the buffer pool by tag, and what hooks have not freed', showPool),
   );
   program.addCommand(
+    new Command('top')
+      .description('ways, hooks, flows and drops, moving; keys as in top(1), h shows them')
+      .option('--socket <path>', 'control socket of the daemon', DEFAULT_SOCKET)
+      .option('-b, --batch', 'plain text, one screen below the other; needs no terminal')
+      .option('-n, --count <screens>', 'end after so many')
+      .option('-d, --delay <seconds>', 'from one look to the next', '2')
+      .action(async (options: TopOptions) => {
+        const { top } = await import('./top.ts');
+        await top(options);
+      }),
+  );
+  program.addCommand(
     new Command('metrics')
       .description('all numbers as Prometheus reads them')
       .option('--socket <path>', 'control socket of the daemon', DEFAULT_SOCKET)
@@ -111,6 +125,21 @@ async function main(): Promise<void> {
       .action(async (words: string[], options: TraceOptions) => {
         const { trace } = await import('./trace.ts');
         await trace(words, options);
+      }),
+  );
+  program.addCommand(
+    new Command('record')
+      .description('write live packets as they came, what went out for them and what hooks decided, until Ctrl-C')
+      .argument('[expression...]', 'which packets, in the language of pcap-filter(7); without it all')
+      .requiredOption('-w, --write <file>', 'pcapng file, for its owner alone; - is standard output')
+      .option('-n, --count <packets>', 'end after so many')
+      .option('--hook <name>', 'packets that this hook is called with, and no others')
+      .option('--snaplen <octets>', 'octets of each frame at most; without it all')
+      .option('--force', 'write over a file that is there')
+      .option('--socket <path>', 'control socket of the daemon', DEFAULT_SOCKET)
+      .action(async (words: string[], options: RecordOptions) => {
+        const { record } = await import('./record.ts');
+        await record(words, options);
       }),
   );
   program.addCommand(

@@ -114,9 +114,9 @@ async function run(file: string, { config, warnings, text }: LoadedFile, reading
   const supervisor = new Supervisor({
     config,
     configFolder: path.dirname(path.resolve(file)),
+    configFile: path.resolve(file),
     warnings,
     log,
-    configFile: file,
     configText: text,
     readConfig: (named = file) => {
       const again = loadConfig(named, reading);
@@ -210,7 +210,7 @@ async function check(file: string, { config, warnings }: LoadedConfig, looksAtIn
   let shown = '';
   try {
     const folder = path.dirname(path.resolve(file));
-    const sources = await bundleAll(config, user, warn);
+    const { sources } = await bundleAll(config, user, warn);
     const tables = new PrefixTables({
       tables: config.tables,
       user,

@@ -119,7 +119,8 @@ function headOf({ number, from, to, ends, length, resumed, ...time }: TracedPack
   );
 }
 
-function verdictOf({ skipped, verdict, released, faults }: TracedHook): string {
+/** What a hook said, for people. */
+export function verdictOf({ skipped, verdict, released, faults }: TracedHook): string {
   if (skipped !== null) return skipped === 'filter' ? 'not called: filter' : `not called: settled, ${verdict}`;
   const said = released ? `released: ${verdict}` : verdict;
   return faults > 0 ? `${said} (fault)` : said;
@@ -129,7 +130,8 @@ function timeOf(ns: number): string {
   return `${(ns / 1000).toFixed(1)} us`;
 }
 
-function changeOf({ changed, replaced }: TracedHook): string {
+/** What a hook changed, for people; '' where that is nothing. */
+export function changeOf({ changed, replaced }: TracedHook): string {
   const parts = [
     ...(replaced ? ['replaced'] : []),
     ...(changed === null ? [] : [`${changed.octets} octets from ${changed.first} on, ${changed.length} afterwards`]),
@@ -137,7 +139,8 @@ function changeOf({ changed, replaced }: TracedHook): string {
   return parts.join(', ');
 }
 
-function endOf({ fate, cause, by, reason, counted }: TracedPacket): string {
+/** What became of a packet, for people. */
+export function endOf({ fate, cause, by, reason, counted }: TracedPacket): string {
   const labelOf = (name: WayCounter): string => WAY_COUNTERS.find((one) => one.name === name)?.label ?? name;
   const isByHook = cause === null || cause === 'droppedByHook' || cause === 'droppedByFault';
   const who = [

@@ -131,9 +131,11 @@ export function parseConfig(
     ...(file === undefined ? {} : { file: path.resolve(baseFolder, file) }),
     ...(socket === undefined ? {} : { socket: path.resolve(baseFolder, socket) }),
   };
+  const { tokenFile, ...page } = result.data.web;
+  const web = { ...page, ...(tokenFile === undefined ? {} : { tokenFile: path.resolve(baseFolder, tokenFile) }) };
   const faults = faultsInForce(result.data.faults);
   const policy = policyInForce(result.data.policy, (plain as { policy?: unknown }).policy, faults);
-  const config = { ...result.data, policy, faults, hooks, tables, events };
+  const config = { ...result.data, policy, faults, hooks, tables, events, web };
   return { config, warnings: warningsOf(config) };
 }
 

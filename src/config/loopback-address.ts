@@ -1,7 +1,7 @@
 /**
- * The address that metrics are told at: of this machine alone, `127.0.0.1:9477` or `[::1]:9477`.
+ * The address that metrics are told at, or the page is shown at: of this machine alone, `127.0.0.1:9477` or `[::1]:9477`.
  *
- * Rule: an address of the loopback interface and nothing else. Nobody is asked there who he is, so nobody else may come there.
+ * Rule: an address of the loopback interface and nothing else. Nobody is asked there who he is, or a token is all that he is asked for, so nobody else may come there.
  *
  * @see RFC 1122, section 3.2.1.3 (g); RFC 4291, section 2.5.3
  * @module
@@ -23,6 +23,10 @@ export const LOOPBACK_EXPECTED =
 const FORM = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([0-9]{1,5})$/;
 const LOOPBACK_4 = /^127\./;
 const LOOPBACK_6 = '::1';
+
+/** The same for the page. */
+export const WEB_EXPECTED =
+  'an address of this machine alone, 127.0.0.1:9478 or [::1]:9478; from elsewhere, have ssh -L lead there';
 
 /** Null for what is no such address. */
 export function parseLoopback(text: string): LoopbackAddress | null {

@@ -10,7 +10,7 @@ import type { Config } from './schema.ts';
 
 /** Keys, and keys of sections, that lanes are told when they start: a reload starts others. */
 const RELOADABLE: readonly string[] = [
-  ...['hooks', 'tables', 'trustWritable', 'flows', 'pool', 'icmp', 'verifier', 'faults'],
+  ...['hooks', 'tables', 'trustWritable', 'flows', 'pool', 'icmp', 'verifier', 'faults', 'reload'],
   ...['policy.nonIp', 'policy.unreadable', 'lane.memoryMiB', 'log.level'],
 ];
 

@@ -13,7 +13,7 @@ import { closestKey } from './closest-key.ts';
 import { type FaultsInForce, faultsInForce } from './faults.ts';
 import type { HookModule } from './hook-module.ts';
 import { driversWith, LIVE_DRIVER_NAMES, liveDriver } from './live-drivers.ts';
-import { LOOPBACK_EXPECTED, parseLoopback } from './loopback-address.ts';
+import { LOOPBACK_EXPECTED, parseLoopback, WEB_EXPECTED } from './loopback-address.ts';
 import type { OptionPlaces } from './option-places.ts';
 import { parseServer, SERVER_EXAMPLE } from './server-address.ts';
 
@@ -199,6 +199,14 @@ export const configSchema = object({
     .boolean(expected('true or false'))
     .default(false)
     .describe('Loads hooks and this file also where users other than root may write them.'),
+  reload: object({
+    onChange: z
+      .boolean(expected('true or false'))
+      .default(false)
+      .describe('Reloads when this file or one that a hook is made of has changed and stays so for a second.'),
+  })
+    .prefault({})
+    .describe('When configuration and hooks are loaded anew, beside firehook reload and SIGHUP.'),
   policy: object({
     onDown: oneOf('drop', 'forward')
       .default('drop')
@@ -411,6 +419,24 @@ export const configSchema = object({
   })
     .prefault({})
     .describe('The numbers of the daemon for Prometheus.'),
+  web: object({
+    listen: z
+      .string(expected(WEB_EXPECTED))
+      .refine((text) => parseLoopback(text) !== null, expected(WEB_EXPECTED))
+      .optional()
+      .describe(
+        'An address of the loopback interface that shows the page, 127.0.0.1:9478 for example; without it there is none.',
+      ),
+    tokenFile: z
+      .string(expected('the path of a file'))
+      .min(1, expected('the path of a file'))
+      .optional()
+      .describe(
+        'A file whose first line is the token of the page; without it another one at each start, which the log says.',
+      ),
+  })
+    .prefault({})
+    .describe('The page: what the daemon does, in a browser on this machine.'),
   verifier: object({
     chains: oneOf('whole', 'header', 'random', 'octets')
       .default('whole')

@@ -60,6 +60,13 @@ export function metricFamilies(source: MetricSource): Family[] {
     ...trafficFamilies(stats),
     ...hookFamilies(hooks, source.tracksChanges),
     timeFamily(hooks),
+    familyOfAll(
+      'hook_reasons',
+      'counter',
+      'Verdicts that the hook gave this reason for.',
+      stats.reasons,
+      ({ hook, reason, count }) => [{ hook, reason }, count],
+    ),
     ...(status.flows === null ? [] : counterFamilies(FLOW_COUNTERS, 'flow', [{ labels: {}, row: status.flows }])),
     ...tableFamilies(status),
     one('pool_bytes', 'gauge', 'Octets of the pools of all lanes that are in use.', pool.bytesInUse),
@@ -87,7 +94,7 @@ function one(name: string, kind: 'counter' | 'gauge', help: string, value: numbe
 }
 
 function daemonFamilies(
-  { lease, leaseHistory, health, lane, lanes, logLinesLost, driver, version }: StatusReport,
+  { lease, leaseHistory, health, lane, lanes, logLinesLost, driver, version, generation }: StatusReport,
   wanted: number,
 ): Family[] {
   const { lapses, renewals, refusals, longestGapMs } = leaseHistory;
@@ -119,6 +126,12 @@ function daemonFamilies(
     one('lanes', 'gauge', 'Lanes that run or start.', lanes.length),
     one('lanes_wanted', 'gauge', 'Lanes that the configuration asks for.', wanted),
     one('lane_restarts', 'counter', 'Lanes that took the place of another.', lane.restarts),
+    one(
+      'generation',
+      'gauge',
+      'Counts the configurations that have been in force; 1 is that of the start.',
+      generation,
+    ),
     one('lost_log_lines', 'counter', 'Lines that the reader of the log did not take.', logLinesLost),
   ];
 }

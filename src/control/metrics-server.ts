@@ -15,18 +15,11 @@
  * @module
  */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { isIP, type Socket } from 'node:net';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { LoopbackAddress } from '../config/loopback-address.ts';
-import { FirehookError } from '../errors.ts';
 import type { ControlReports } from './control-server.ts';
+import { endInTime, hasBody, isOwnHost, openLoopback } from './loopback-server.ts';
 
-/** Connections at a time. */
-const MAX_CONNECTIONS = 16;
-/** Octets of the head of a request. */
-const MAX_HEAD = 8 * 1024;
-/** A client may take this long to say what it wants. */
-const REQUEST_TIMEOUT_MS = 5_000;
 /** A connection is there for this long at most, whoever is slow. */
 const CONNECTION_MS = 10_000;
 
@@ -46,22 +39,17 @@ export class MetricsServer {
    * @throws {@link FirehookError} FIREHOOK_METRICS_ADDRESS where it cannot be had
    */
   static async open({ host, port }: LoopbackAddress, reports: Metrics): Promise<MetricsServer> {
-    const options = {
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      headersTimeout: REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 5,
-      maxHeaderSize: MAX_HEAD,
-    };
-    const server = createServer(options, (request, response) => void answer(request, response, reports));
-    server.maxConnections = MAX_CONNECTIONS;
-    server.on('connection', endInTime);
-    server.on('clientError', (_error, connection) => connection.destroy());
+    const server = await openLoopback(
+      { host, port },
+      'FIREHOOK_METRICS_ADDRESS',
+      'metrics.listen',
+      (request, response) => void answer(request, response, reports),
+    );
+    server.on('connection', (connection) => endInTime(connection, CONNECTION_MS));
     // Nobody is to be told twice to go on: a body is not wanted.
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
       refuse(request, response, 400, 'no body is taken'),
     );
-    await listen(server, host, port);
-    server.on('error', () => undefined);
     return new MetricsServer(server);
   }
 
@@ -72,38 +60,11 @@ export class MetricsServer {
   }
 }
 
-function endInTime(connection: Socket): void {
-  const timer = setTimeout(() => connection.destroy(), CONNECTION_MS);
-  timer.unref();
-  connection.once('close', () => clearTimeout(timer));
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const shown = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-      const isTaken = cause.code === 'EADDRINUSE';
-      reject(
-        new FirehookError(
-          'FIREHOOK_METRICS_ADDRESS',
-          `${shown}: ${isTaken ? 'another program listens there' : cause.message}`,
-          {
-            advice: isTaken ? 'stop it, or give metrics.listen another port' : 'check metrics.listen',
-            cause,
-          },
-        ),
-      );
-    });
-    server.listen({ host, port, exclusive: true }, resolve);
-  });
-}
-
 async function answer(request: IncomingMessage, response: ServerResponse, reports: Metrics): Promise<void> {
   const { method, headers } = request;
   if (!isOwnHost(headers.host))
     return refuse(request, response, 403, 'the Host header has to be localhost or an IP address');
-  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0)
-    return refuse(request, response, 400, 'no body is taken');
+  if (hasBody(request)) return refuse(request, response, 400, 'no body is taken');
   if (method !== 'GET' && method !== 'HEAD') return refuse(request, response, 405, 'there are GET and HEAD');
   if (request.url?.split('?', 1)[0] !== '/metrics') return refuse(request, response, 404, 'there is /metrics');
   try {
@@ -136,12 +97,4 @@ function write(
     connection: 'close',
   });
   response.end(method === 'HEAD' ? undefined : text);
-}
-
-/** Whether a Host header names this machine by number, or as localhost: any other name may be somebody's who wants a browser to come here. */
-function isOwnHost(host: string | undefined): boolean {
-  if (host === undefined) return false;
-  const [, six, other] = /^(?:\[([^\]]*)\]|([^:]*))(?::[0-9]{1,5})?$/.exec(host) ?? [];
-  if (six !== undefined) return isIP(six) === 6;
-  return other !== undefined && (other.toLowerCase() === 'localhost' || isIP(other) === 4);
 }

@@ -30,6 +30,7 @@ import { type FaultReport, faultReport } from './fault-report.ts';
 import type { MetricSource } from './metric-families.ts';
 import { MetricsReport, type MetricsText } from './metrics-report.ts';
 import type { NamedProcess } from './process-numbers.ts';
+import { type Sample, sampleOf } from './sample.ts';
 import { TraceControl } from './trace-control.ts';
 
 /** How a daemon does, since its start. */
@@ -525,6 +526,11 @@ export class Reports implements ControlReports {
           reasons: reasons.filter(({ hook }) => hook === place).map(reasonReport),
         })),
     };
+  }
+
+  /** What the live views show. */
+  async sample(): Promise<Sample> {
+    return sampleOf(await this.stats(), this.hooks(), await this.status(), performance.now());
   }
 
   /** {@inheritDoc ControlReports.pool} */

@@ -14,7 +14,7 @@
 import { readU16, readU32 } from '../wire/bytes.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as tcp from '../wire/tcp.ts';
-import type { DropRecord, FlowEndRecord, FlowNumber } from './own-records.ts';
+import type { DropRecord, FlowEndRecord, FlowNumber } from './own-event.ts';
 
 /** Text, numbers and truths by name. */
 export type EveValues = Readonly<Record<string, string | number | boolean>>;
@@ -92,7 +92,7 @@ function transportValues({ start, protocol, transport, octets }: DropRecord): Ev
   return {};
 }
 
-function tcpValues(octets: Buffer, at: number): EveValues {
+function tcpValues(octets: Uint8Array, at: number): EveValues {
   const flags = tcp.flags(octets, at);
   const has = (flag: number): boolean => (flags & flag) !== 0;
   return {
@@ -110,8 +110,10 @@ function tcpValues(octets: Buffer, at: number): EveValues {
   };
 }
 
-function macAt(octets: Buffer, at: number): string {
-  return octets.toString('hex', at, at + MAC_OCTETS).replace(/(..)(?!$)/g, '$1:');
+function macAt(octets: Uint8Array, at: number): string {
+  return Buffer.from(octets.subarray(at, at + MAC_OCTETS))
+    .toString('hex')
+    .replace(/(..)(?!$)/g, '$1:');
 }
 
 /** By `FlowState`; Suricata knows no state between. */

@@ -24,7 +24,8 @@ import {
   timestamp,
 } from './eve-own.ts';
 import { type EventType, NO_HOOK } from './event-layout.ts';
-import { addressesIn, type DropRecord, type FlowEndRecord } from './own-records.ts';
+import type { DropRecord, FlowEndRecord } from './own-event.ts';
+import { addressesIn } from './own-records.ts';
 import type { EventEnds, EventRecord } from './ring-reader.ts';
 
 /** Most octets of a line of a lane, its newline included: each octet of a slot as six of JSON, and the envelope. */
@@ -62,6 +63,8 @@ export interface EveEvent {
     readonly lane: number;
     readonly way?: string;
     readonly verdict?: string;
+    /** What a hook gave as its reason. */
+    readonly reason?: string;
     /** How many events of the kind were left out before this one; left out where none was. */
     readonly suppressed?: number;
     /** Something of it had no room; left out where nothing was cut. */
@@ -147,7 +150,7 @@ function endsOf(ends: EventEnds | null): Partial<EveEvent> {
 
 function dropEvent(event: EventRecord, drop: DropRecord, origin: EventOrigin): EveEvent {
   const name = origin.nameOf(event.interfaceIndex);
-  const { verdict, suppressed, flow, version } = drop;
+  const { verdict, suppressed, flow, version, note } = drop;
   const addresses = addressesIn(drop.octets, version);
   const ether = etherValues(drop);
   const { src_port, dest_port, ...icmp } = portsOf(drop);
@@ -178,6 +181,7 @@ function dropEvent(event: EventRecord, drop: DropRecord, origin: EventOrigin): E
       lane: origin.lane,
       ...(way === undefined ? {} : { way }),
       ...(verdict === '' ? {} : { verdict }),
+      ...(note === '' ? {} : { reason: note }),
       ...(suppressed === 0 ? {} : { suppressed }),
     },
   };

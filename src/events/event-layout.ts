@@ -104,6 +104,8 @@ export const DROP_VERDICTS = ['', 'DROP', 'ICMP_ON_DROP', 'REPLY', 'RESET'] as c
 export const AT_REASON = 60;
 export const AT_VERDICT = 61;
 export const AT_START = 62;
+/** Octet: length of the hook's own reason, which follows what was copied; 0 without one. */
+export const AT_NOTE_LENGTH = 63;
 export const AT_WAY = 64;
 export const AT_PACKET_LENGTH = 68;
 export const AT_DROP_FLOW = 72;

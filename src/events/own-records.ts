@@ -22,6 +22,7 @@ import {
   AT_GENERATION,
   AT_LAST_MS,
   AT_LENGTH,
+  AT_NOTE_LENGTH,
   AT_OCTETS,
   AT_PACKET_LENGTH,
   AT_PACKETS,
@@ -36,64 +37,16 @@ import {
   AT_WAY,
   DROP_REASONS,
   DROP_VERDICTS,
-  type DropReason,
   FLOW_END,
   MOST_COPIED,
   STARTS_WITH_ETHERNET,
   STARTS_WITH_IP,
   STARTS_WITH_OTHER,
 } from './event-layout.ts';
+import type { DropRecord, FlowEndRecord, FlowNumber } from './own-event.ts';
 
-/** A packet that did not go on. */
-export interface DropRecord {
-  readonly reason: DropReason;
-  /** '' where no hook gave one. */
-  readonly verdict: (typeof DROP_VERDICTS)[number];
-  /** Place of the way, which need not be one. */
-  readonly way: number;
-  /** Octets of the datagram, or of the frame where there is none. */
-  readonly length: number;
-  /** Index and generation of the flow; null without one. */
-  readonly flow: FlowNumber | null;
-  /** Left out before it. */
-  readonly suppressed: number;
-  /** Where the octets begin: at an IP header that was found well formed, at a header of Ethernet, elsewhere. */
-  readonly start: 'ip' | 'ethernet' | 'other';
-  /** 4 or 6 where it starts with an IP header, else 0. */
-  readonly version: 0 | 4 | 6;
-  readonly protocol: number;
-  /** Octet where the transport header starts; -1 where there is none. */
-  readonly transport: number;
-  /** Its first octets as it came. */
-  readonly octets: Buffer;
-}
-
-/** What tells a flow from others of its lane. */
-export interface FlowNumber {
-  readonly index: number;
-  readonly generation: number;
-}
-
-/** A flow that ended. */
-export interface FlowEndRecord {
-  /** See `EndReason`. */
-  readonly reason: number;
-  /** See `FlowState`. */
-  readonly state: number;
-  readonly isAnswered: boolean;
-  /** Flags of TCP: of the direction of the first packet, of the other one, and of which it is not known. */
-  readonly flags: readonly [number, number, number];
-  readonly flow: FlowNumber;
-  readonly suppressed: number;
-  /** Milliseconds since 1970. */
-  readonly firstMs: number;
-  /** The same. */
-  readonly lastMs: number;
-  /** Of the direction of the first packet, and of the other one. */
-  readonly packets: readonly [number, number];
-  readonly octets: readonly [number, number];
-}
-
+/** As a hook declares a reason. */
+const NOTE = /^[!-~](?:[ -~]{0,62}[!-~])?$/;
 const STARTS = { [STARTS_WITH_IP]: 'ip', [STARTS_WITH_ETHERNET]: 'ethernet', [STARTS_WITH_OTHER]: 'other' } as const;
 const MOST_FLOWS = 1 << 24;
 const END_REASONS = 5;
@@ -112,8 +65,11 @@ export function dropIn(slot: Buffer): DropRecord | null {
   const length = slot.readInt32LE(AT_PACKET_LENGTH);
   const suppressed = countAt(slot, AT_SUPPRESSED);
   if (reason === undefined || verdict === undefined || start === undefined || suppressed === null) return null;
-  if (copied < 0 || copied > MOST_COPIED || length < 0 || slot.readUInt16LE(AT_LENGTH) !== AT_COPY + copied)
-    return null;
+  if (copied < 0 || copied > MOST_COPIED || length < 0) return null;
+  const end = AT_COPY + copied + slot.readUInt8(AT_NOTE_LENGTH);
+  if (slot.readUInt16LE(AT_LENGTH) !== end || end > slot.length) return null;
+  const note = slot.toString('latin1', AT_COPY + copied, end);
+  if (note !== '' && !NOTE.test(note)) return null;
   const version = slot.readUInt8(AT_VERSION);
   if (start === 'ip' ? !hasHeader(version, copied) : version !== 0) return null;
   const transport = slot.readInt32LE(AT_TRANSPORT);
@@ -130,6 +86,7 @@ export function dropIn(slot: Buffer): DropRecord | null {
     transport: transport >= 0 && transport <= copied ? transport : -1,
     // The slot is read into again.
     octets: Buffer.from(slot.subarray(AT_COPY, AT_COPY + copied)),
+    note,
   };
 }
 
@@ -152,7 +109,10 @@ export function flowEndIn(slot: Buffer): FlowEndRecord | null {
 }
 
 /** The two addresses of an IP header, as text; null where the octets hold none. */
-export function addressesIn(octets: Buffer, version: number): readonly [source: string, destination: string] | null {
+export function addressesIn(
+  octets: Uint8Array,
+  version: number,
+): readonly [source: string, destination: string] | null {
   if (!hasHeader(version, octets.length)) return null;
   const [first, size] = version === 4 ? [12, 4] : [8, 16];
   const end = first + size;

@@ -44,7 +44,8 @@ import {
   TYPE_DROP,
   TYPE_FLOW,
 } from './event-layout.ts';
-import { type DropRecord, dropIn, type FlowEndRecord, flowEndIn } from './own-records.ts';
+import type { DropRecord, FlowEndRecord } from './own-event.ts';
+import { dropIn, flowEndIn } from './own-records.ts';
 
 /** What an event is about. */
 export interface EventEnds {

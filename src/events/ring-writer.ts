@@ -144,6 +144,18 @@ export class RingWriter {
     for (let index = 0; index < count; index++) octets[first + index] = source[index] as number;
   }
 
+  /** Text of ASCII from this octet of the slot on. */
+  ascii(at: number, text: string): void {
+    const octets = this.#octets;
+    const first = this.#slot + at;
+    for (let index = 0; index < text.length; index++) octets[first + index] = text.charCodeAt(index);
+  }
+
+  /** One octet. */
+  octet(at: number, value: number): void {
+    this.#octets[this.#slot + at] = value;
+  }
+
   /** Such a record ends before this octet of the slot. */
   endAt(at: number): void {
     this.#at = this.#slot + at;

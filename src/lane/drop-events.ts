@@ -2,7 +2,7 @@
  * Events of packets that did not go on: which hook, which reason, and the first octets, as they came.
  *
  * ```
- *   lane: a packet ends ─> counted for its hook and reason ─ sampled out ─> counted: the next event of the kind says how many
+ *   lane: a packet ends ─> counted for its hook and reason, the hook's own where it gave one ─ sampled out ─> counted: the next event of the kind says how many
  *                                                          └ written ─> slot of the ring: numbers and at most 128 octets; text is made elsewhere
  * ```
  * Rule: no object, no text and no call into a hook. What a packet costs that is sampled out is a number that goes down; a packet that goes on
@@ -17,6 +17,7 @@ import {
   AT_COPY,
   AT_DROP_FLOW,
   AT_DROP_GENERATION,
+  AT_NOTE_LENGTH,
   AT_PACKET_LENGTH,
   AT_REASON,
   AT_SUPPRESSED,
@@ -38,6 +39,7 @@ import { NO_FLOW } from '../hook/chain-flows.ts';
 import { REPLY, RESET, type Verdict } from '../hook/contract.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import type { HookEvents } from '../hook/hook-events.ts';
+import { HookReasons, NO_REASON } from '../hook/hook-reasons.ts';
 import { LINKTYPE_ETHERNET } from '../wire/link.ts';
 import { LEDGER_WIDTH } from './ledger.ts';
 import { NO_DATAGRAM, type PacketInHand } from './packet-in-hand.ts';
@@ -65,6 +67,8 @@ function numberOf(reason: DropReason): number {
 export interface DropEventOptions {
   readonly events: HookEvents;
   readonly chain: HookChain;
+  /** Those that its hooks have declared. @defaultValue none */
+  readonly reasons?: HookReasons;
   readonly sample: SampleSettings;
   /** Of a port of the driver. */
   readonly linktypeOf: (port: number) => number;
@@ -76,13 +80,18 @@ export class DropEvents {
   readonly #chain: HookChain;
   readonly #sampler: Sampler;
   readonly #linktypeOf: DropEventOptions['linktypeOf'];
+  readonly #reasons: HookReasons;
+  /** Kinds by hook and reason; behind them one for each reason that hooks have declared. */
+  readonly #ownKinds: number;
 
-  constructor({ events, chain, sample, linktypeOf }: DropEventOptions) {
+  constructor({ events, chain, reasons = new HookReasons(), sample, linktypeOf }: DropEventOptions) {
     this.#events = events;
     this.#chain = chain;
     this.#linktypeOf = linktypeOf;
     // Those of no hook come first.
-    this.#sampler = new Sampler((Math.max(-1, ...chain.owners) + 2) * REASONS, sample);
+    this.#ownKinds = (Math.max(-1, ...chain.owners) + 2) * REASONS;
+    this.#reasons = reasons;
+    this.#sampler = new Sampler(this.#ownKinds + reasons.count, sample);
     events.watch(this.#sampler);
   }
 
@@ -92,18 +101,20 @@ export class DropEvents {
     // Below -1 it was the pool that had nothing.
     const owner = decidedBy < 0 ? -1 : (owners[decidedBy] as number);
     const reason = decidedBy < -1 ? POOL_EMPTY : byFault ? BY_FAULT : BY_HOOK;
-    if (this.#sampler.takes((owner + 1) * REASONS + reason, packet.frame.seconds | 0))
-      this.#write(packet, owner, reason, reason === POOL_EMPTY ? NO_VERDICT : verdictNumber(verdict));
+    const note = reason === BY_HOOK ? this.#chain.decidedReason : NO_REASON;
+    const key = note === NO_REASON ? (owner + 1) * REASONS + reason : this.#ownKinds + note;
+    if (this.#sampler.takes(key, packet.frame.seconds | 0))
+      this.#write(packet, key, owner, reason, reason === POOL_EMPTY ? NO_VERDICT : verdictNumber(verdict), note);
   }
 
   /** firehook itself ended the packet. */
   byItself(packet: PacketInHand, reason: number): void {
-    if (this.#sampler.takes(reason, packet.frame.seconds | 0)) this.#write(packet, -1, reason, NO_VERDICT);
+    if (this.#sampler.takes(reason, packet.frame.seconds | 0))
+      this.#write(packet, reason, -1, reason, NO_VERDICT, NO_REASON);
   }
 
   /** Apart from the question whether it is told: what is small is put into its caller by the engine. */
-  #write(packet: PacketInHand, owner: number, reason: number, verdict: number): void {
-    const key = (owner + 1) * REASONS + reason;
+  #write(packet: PacketInHand, key: number, owner: number, reason: number, verdict: number, note: number): void {
     const { frame } = packet;
     const writer = this.#events.open(owner < 0 ? NO_HOOK : owner, TYPE_DROP);
     if (writer === null) {
@@ -132,7 +143,10 @@ export class DropEvents {
     writer.word(AT_COPIED, copied);
     writer.copy(AT_COPY, bytes, copied);
     if (isDatagram) writer.ends(layout.version, layout.protocol, -1, -1);
-    writer.endAt(AT_COPY + copied);
+    const text = this.#reasons.textOf(note) ?? '';
+    writer.octet(AT_NOTE_LENGTH, text.length);
+    writer.ascii(AT_COPY + copied, text);
+    writer.endAt(AT_COPY + copied + text.length);
     writer.commit();
   }
 

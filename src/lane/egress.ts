@@ -54,6 +54,17 @@ import {
 } from './ledger.ts';
 import { NO_DATAGRAM, type PacketInHand } from './packet-in-hand.ts';
 import { PortLimits } from './port-limits.ts';
+import {
+  ANSWER,
+  FORWARDED_PACKET,
+  INJECTED_FRAME,
+  LATER_FRAGMENT,
+  MIRRORED_PACKET,
+  PROBE,
+  REPLIED_PACKET,
+  RESET_SEGMENT,
+} from './purposes.ts';
+import { type FrameOutlet, type SendWatch, WatchedSender, watchDriver } from './watched-outlets.ts';
 
 /** Room for the longest link header that is put back: a cooked header with three tags and 16 MPLS labels has 96 octets. */
 const LINK_ROOM = 128;
@@ -67,20 +78,6 @@ const UDP_HEADER = 8;
 /** RFC 791 3.2, RFC 8200 section 5. */
 const LEAST_MTU_IPV4 = 68;
 const LEAST_MTU_IPV6 = 1280;
-
-/** What a frame is, for `transmit` to hand back when it could not be sent after all. */
-const FORWARDED_PACKET = 0;
-const ANSWER = 1;
-const LATER_FRAGMENT = 2;
-const PROBE = 3;
-/** A packet that goes back as a hook wrote it. */
-export const REPLIED_PACKET = 4;
-/** A segment that resets a connection. */
-export const RESET_SEGMENT = 5;
-/** A frame that a hook made, booked in the row of those. */
-export const INJECTED_FRAME = 6;
-/** A copy of the packet at hand, booked in the row of its way. */
-const MIRRORED_PACKET = 7;
 
 /** True for what a hook sends besides the packet at hand, by the purpose that a driver is told. */
 export function isMadeByHook(purpose: number): boolean {
@@ -147,9 +144,12 @@ interface MirroredPacket {
 
 /** Sends what the hooks let through, and books it. */
 export class Egress implements RefusalSink {
-  readonly #driver: Driver;
+  readonly #ownDriver: Driver;
+  readonly #ownSender: DatagramSender | null;
+  /** The own ones, or what stands before them while somebody records. */
+  #driver: FrameOutlet;
+  #sender: DatagramSender | null;
   readonly #ledger: Float64Array;
-  readonly #sender: DatagramSender | null;
   readonly #writer: FrameWriter | null;
   readonly #arrival: Arrival;
   readonly #onLost: ((reason: number) => void) | null;
@@ -171,9 +171,11 @@ export class Egress implements RefusalSink {
 
   constructor(options: EgressOptions) {
     const { driver, ledger, icmp, sender } = options;
+    this.#ownDriver = driver;
     this.#driver = driver;
     this.#limits = new PortLimits(driver);
     this.#ledger = ledger;
+    this.#ownSender = sender;
     this.#sender = sender;
     this.#writer = options.writer ?? null;
     this.#arrival = options.arrival;
@@ -181,6 +183,13 @@ export class Egress implements RefusalSink {
     this.#code = icmp.code;
     this.#answers = new Answers(options, driver.capabilities.live);
     sender?.reportTo?.(this);
+  }
+
+  /** Shows what goes out from now on to somebody; null: to nobody. */
+  watch(watch: SendWatch | null): void {
+    this.#driver = watch === null ? this.#ownDriver : watchDriver(this.#ownDriver, watch);
+    this.#sender =
+      watch === null || this.#ownSender === null ? this.#ownSender : new WatchedSender(this.#ownSender, watch);
   }
 
   /** Sends the frame that came in on, unchanged or changed in place. */

@@ -3,6 +3,7 @@
  *
  * ```
  *   the lane that has the packets                         its successor: loaded, set up, ready
+ *     sample, sampled    frames for the trial                   (a process of its own)
  *     keep                                                  (is started)
  *                                                           take       what comes from now on waits
  *     leave    what came before, then onLeave, flows
@@ -21,6 +22,7 @@ import { type EstateOptions, readEstate, writeEstate } from './estate.ts';
 import type { Lane } from './lane.ts';
 import type { EstateMemory, EstateSize, HandoverStep } from './messages.ts';
 import type { FromLane } from './read-message.ts';
+import { RecentFrames } from './recent-frames.ts';
 
 /** What of the addon is needed, also when hooks run and it is out of reach. */
 type HandoverNative = Pick<NativeModule, 'receiveDescriptor' | 'mapMemory'>;
@@ -47,6 +49,7 @@ const MOST_NOTE = 1_024;
 /** Takes the steps of one lane. */
 export class LaneHandover {
   readonly #options: HandoverOptions;
+  #recent: RecentFrames | null = null;
 
   constructor(options: HandoverOptions) {
     this.#options = options;
@@ -56,6 +59,13 @@ export class LaneHandover {
   take(step: HandoverStep): Handed {
     const { driver, lane } = this.#options;
     switch (step.step) {
+      case 'sample':
+        this.#recent = new RecentFrames(this.#map(step.memory));
+        lane.copyTo(this.#recent);
+        return DONE;
+      case 'sampled':
+        lane.copyTo(null);
+        return { size: { hooks: this.#recent?.octets ?? 0, flows: 0 } };
       case 'keep':
         driver.keepInput?.();
         return DONE;
@@ -101,15 +111,24 @@ export class LaneHandover {
     return { kernelFilter: begin(), notes: bounded(notes) };
   }
 
-  #map({ id, octets }: EstateMemory): Uint8Array {
+  #map(memory: EstateMemory): Uint8Array {
     const { native, socket } = this.#options;
-    const [number, descriptor] = native.receiveDescriptor(socket) ?? [-1, -1];
-    try {
-      if (number !== id) throw new Error(`the memory of the handover has not come, but ${number}`);
-      return new Uint8Array(native.mapMemory(descriptor, octets));
-    } finally {
-      if (descriptor !== -1) closeSync(descriptor);
-    }
+    return mapEstate(native, socket, memory);
+  }
+}
+
+/**
+ * Maps memory whose descriptor has come.
+ *
+ * @throws Error when it is another one's, and what the system refuses
+ */
+export function mapEstate(native: HandoverNative, socket: number, { id, octets }: EstateMemory): Uint8Array {
+  const [number, descriptor] = native.receiveDescriptor(socket) ?? [-1, -1];
+  try {
+    if (number !== id) throw new Error(`the memory of the handover has not come, but ${number}`);
+    return new Uint8Array(native.mapMemory(descriptor, octets));
+  } finally {
+    if (descriptor !== -1) closeSync(descriptor);
   }
 }
 

@@ -19,6 +19,7 @@ import { AfpacketDriver, openAfpacket } from '../drivers/afpacket.ts';
 import type { Driver, FrameSink } from '../drivers/contract.ts';
 import { portOf } from '../drivers/contract.ts';
 import { withSendGroup } from '../drivers/effective-group.ts';
+import type { MemoryFrame } from '../drivers/memory.ts';
 import { openPcap } from '../drivers/pcap.ts';
 import { openQueuedSender } from '../drivers/queued-sender.ts';
 import { RawSender } from '../drivers/raw-sender.ts';
@@ -33,6 +34,7 @@ import { HookChain } from '../hook/hook-chain.ts';
 import { shareRunning } from '../hook/running-hook.ts';
 import { HOOK_MODULES } from '../hook-modules.ts';
 import { loadNative, sealNative } from '../native/load-native.ts';
+import type { NativeModule } from '../native/native.d.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
 import { createLogger, createRateLimitedLog, type Logger } from '../telemetry/logger.ts';
 import { formatInterests, type Interest } from '../wire/interest.ts';
@@ -40,7 +42,7 @@ import { becomeUser } from './become-user.ts';
 import { deniedLine } from './denied-line.ts';
 import type { DatagramSender } from './egress.ts';
 import { widenInlining } from './engine.ts';
-import { LaneHandover } from './handover.ts';
+import { LaneHandover, mapEstate } from './handover.ts';
 import type { SharedMemory } from './hook-tables.ts';
 import { Lane } from './lane.ts';
 import { LaneTables } from './lane-tables.ts';
@@ -62,6 +64,7 @@ import { dropEvents, tellOfFlows } from './own-events.ts';
 import { PassThrough } from './pass-through.ts';
 import { ProgressWriter, progressOctets, sharedOctets, tracesAt } from './progress.ts';
 import type { FromLane } from './read-message.ts';
+import { readRecentFrames } from './recent-frames.ts';
 import { TRACE_OCTETS, TraceRingWriter } from './trace-ring.ts';
 import { FaultNotes, tryOnSamples } from './trial.ts';
 import { unreadableLine } from './unreadable-types.ts';
@@ -149,6 +152,7 @@ async function run(spec: LaneSpec): Promise<void> {
   const shared = mapShared(spec);
   // Hooks have it out of reach as soon as the process is confined.
   const native = loadNative();
+  const recent = readRecent(spec, native);
   const routes = confine(spec);
   const notes = new FaultNotes();
   if (spec.mode === 'try') guardMembers();
@@ -205,16 +209,17 @@ async function run(spec: LaneSpec): Promise<void> {
     return door === undefined ? [] : [{ owner, door }];
   });
   if (driver === null) {
-    await endTrial(spec, loaded, notes);
+    await endTrial(spec, loaded, notes, recent);
     return;
   }
   const ways = spec.ways.filter(({ passes }) => passes !== true);
   const ledger = new Float64Array(spec.ways.length * LEDGER_WIDTH);
+  const outlets = new Map(spec.outlets.map(({ name, port }) => [name, port]));
   lane = new Lane({
     driver,
     ways,
     ledger: ledger.subarray(0, ways.length * LEDGER_WIDTH),
-    outlets: new Map(spec.outlets.map(({ name, port }) => [name, port])),
+    outlets,
     chain,
     nonIp: spec.policy.nonIp,
     unreadable: spec.policy.unreadable,
@@ -234,7 +239,9 @@ async function run(spec: LaneSpec): Promise<void> {
     loaded,
     ring: new TraceRingWriter(traces),
     linktypeOf: (port) => portOf(driver.ports, port)?.linktype ?? -1,
+    outlets,
     now: () => performance.now(),
+    wall: () => Date.now(),
   });
   setTrace = (order) => trace.set(order);
   const progress = new ProgressWriter(PROGRESS_FD, {
@@ -310,7 +317,12 @@ function takeStep({ id, ...step }: { readonly id: number } & HandoverStep): void
 }
 
 /** A lane without packets of its own: shows the hooks what is to be shown, and ends. */
-async function endTrial(spec: LaneSpec, loaded: LoadedChain, notes: FaultNotes): Promise<void> {
+async function endTrial(
+  spec: LaneSpec,
+  loaded: LoadedChain,
+  notes: FaultNotes,
+  recent: readonly MemoryFrame[],
+): Promise<void> {
   const { hooks, tables } = loaded;
   const { owners } = loaded.chain;
   const declared = { metrics: loaded.metrics.definitions(owners), reasons: loaded.reasons.definitions(owners) };
@@ -322,9 +334,16 @@ async function endTrial(spec: LaneSpec, loaded: LoadedChain, notes: FaultNotes):
   }
   // From now on the supervisor counts the time of the packets, and no longer that of the set-up.
   tell(ready);
-  const trial = await tryOnSamples(loaded, spec, notes);
+  const trial = await tryOnSamples(loaded, spec, notes, recent);
   loaded.teardown();
   tell({ type: 'tried', ...trial }, () => process.exit(0));
+}
+
+/** Frames of live traffic for a trial. They are data of strangers, as all packets are. */
+function readRecent({ recent }: LaneSpec, native: NativeModule): MemoryFrame[] {
+  if (recent === null) return [];
+  const memory = mapEstate(native, TABLES_FD, recent);
+  return readRecentFrames(memory.slice(0, recent.written));
 }
 
 /** What hooks are told of it: where nothing is enforced they are all in shadow. */
@@ -336,11 +355,13 @@ function modeOf({ mode, ways }: LaneSpec): HookRuntime['mode'] {
 }
 
 /** From here on it can be seen from outside which hook runs. @returns the memory for traces */
-function shareMemory({ ways, hooks }: LaneSpec): Buffer {
+function shareMemory({ mode, ways, hooks }: LaneSpec): Buffer {
   const shape = { ways: ways.length, hooks: hooks.length };
-  const memory = loadNative().mapMemory(PROGRESS_FD, sharedOctets(shape));
+  // Of a trial nobody asks for traces.
+  const isRun = mode === 'run';
+  const memory = loadNative().mapMemory(PROGRESS_FD, isRun ? sharedOctets(shape) : tracesAt(shape));
   shareRunning(memory, progressOctets(shape), systemPool);
-  return Buffer.from(memory, tracesAt(shape), TRACE_OCTETS);
+  return isRun ? Buffer.from(memory, tracesAt(shape), TRACE_OCTETS) : Buffer.alloc(0);
 }
 
 /** The tables as they are now; from here on they are exchanged when the supervisor says so. */

@@ -17,7 +17,14 @@
 import type { Driver, FrameSink } from '../drivers/contract.ts';
 import { portOf } from '../drivers/contract.ts';
 import { FRAME_SEGMENT, type Frame, type FrameBuffer } from '../drivers/frame.ts';
-import { DEST_LOCAL, DROP, FORWARD, IPR_FLAG_CHECKSUM_OFFLOAD, IPR_OWNER_RUNTIME } from '../firewall/constants.ts';
+import {
+  DEST_LOCAL,
+  DROP,
+  FORWARD,
+  IP_TRANSMIT,
+  IPR_FLAG_CHECKSUM_OFFLOAD,
+  IPR_OWNER_RUNTIME,
+} from '../firewall/constants.ts';
 import { IPRcvBuf } from '../firewall/ip-rcv-buf.ts';
 import { HELD, REPLY, RESET, type Verdict } from '../hook/contract.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
@@ -31,7 +38,7 @@ import { parseIpLayout } from '../wire/ip-layout.ts';
 import { classifyFrame, isKnownLinktype, isLinkBroadcast, isLinkMulticast, LINKTYPE_ETHERNET } from '../wire/link.ts';
 import type { IcmpSettings } from './answer-budget.ts';
 import { type DropEvents, IS_MALFORMED, IS_NON_IP, IS_TRUNCATED, IS_UNREADABLE, POOL_EMPTY } from './drop-events.ts';
-import { type DatagramSender, Egress, type EgressOptions, type FrameWriter, INJECTED_FRAME } from './egress.ts';
+import { type DatagramSender, Egress, type EgressOptions, type FrameWriter } from './egress.ts';
 import type { HeldPacket } from './held-packets.ts';
 import type { HookClock } from './hook-clock.ts';
 import {
@@ -62,10 +69,13 @@ import { NO_DATAGRAM, PacketInHand } from './packet-in-hand.ts';
 import type { PacketTracer } from './packet-tracer.ts';
 import { isProbe, PROBES_PER_SECOND } from './probe.ts';
 import type { ProgressWriter } from './progress.ts';
+import { INJECTED_FRAME } from './purposes.ts';
+import type { RecentFrames } from './recent-frames.ts';
 import { Returns } from './returns.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { UnreadableTypes } from './unreadable-types.ts';
 import { WaitingPackets } from './waiting-packets.ts';
+import type { SendWatch } from './watched-outlets.ts';
 import { LOCAL_NAME, type Way } from './way.ts';
 
 /** What a {@link Lane} is made of. */
@@ -158,6 +168,8 @@ export class Lane implements FrameSink {
   readonly #onResume: ((packet: PacketInHand) => void) | null;
   readonly #drops: DropEvents | null;
   #progress: ProgressWriter | null = null;
+  /** Takes copies of frames; null where nobody asks for any. */
+  #copies: RecentFrames | null = null;
   /** Frames have come whose batch has not ended. */
   #isInBatch = false;
   #tracer: PacketTracer | null = null;
@@ -296,6 +308,7 @@ export class Lane implements FrameSink {
     add(ledger, base + RECEIVED, 1);
     add(ledger, base + RECEIVED_OCTETS, length);
     if ((frame.flags & FRAME_SEGMENT) !== 0) add(ledger, base + EXTRA_SEGMENTS, 1);
+    if (this.#copies !== null && !this.#copies.take(frame, way.direction === IP_TRANSMIT)) this.#copies = null;
     const packet = this.#packet;
     packet.frame = frame;
     packet.way = way;
@@ -313,6 +326,11 @@ export class Lane implements FrameSink {
     if (this.#waiting !== null && this.#waiting.count > 0) this.#waiting.goOn();
     if (this.#chain.tracksFlows) this.#chain.tick(this.#now());
     this.#isInBatch = true;
+  }
+
+  /** Has the frames that come next copied, for a trial of other hooks; null: no more. */
+  copyTo(frames: RecentFrames | null): void {
+    this.#copies = frames;
   }
 
   /** Another lane has the packets and the flows: what time it is matters no more to those that are here. */
@@ -356,9 +374,14 @@ export class Lane implements FrameSink {
     this.onBatchEnd();
   }
 
-  /** Has it told what becomes of packets from now on; null: to nobody. Not within a packet. */
-  trace(tracer: PacketTracer | null): void {
+  /**
+   * Has it told what becomes of packets from now on; null: to nobody. Not within a packet.
+   *
+   * @param sent - shown what goes out, of all packets
+   */
+  trace(tracer: PacketTracer | null, sent: SendWatch | null = null): void {
     this.#tracer = tracer;
+    this.#egress.watch(sent);
     this.#packet.number = 0;
     this.#chain.watch(tracer);
   }

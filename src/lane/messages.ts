@@ -173,6 +173,8 @@ export interface LaneSpec {
   readonly ownEvents: OwnEvents;
   /** Another lane has the packets. */
   readonly isSuccessor: boolean;
+  /** In a trial: frames of live traffic, and how much of the memory is written; its descriptor comes as that of a table does. Null without. */
+  readonly recent: (EstateMemory & { readonly written: number }) | null;
   /** For `pcap`: groups in which a successor can take over the ports that capture. */
   readonly groups: readonly { readonly port: number; readonly id: number }[];
   /** Most memory that the process may write to. */
@@ -223,6 +225,8 @@ export interface TraceOrder {
   readonly id: number;
   /** pcap-filter(7); '' for every packet. */
   readonly expression: string;
+  /** Most octets of each frame that are told, too; null: none. */
+  readonly octets: number | null;
 }
 
 /**
@@ -230,6 +234,7 @@ export interface TraceOrder {
  * is ready and has none.
  *
  * ```
+ *   sample  has packets    copies the frames that come next; `sampled` asks how much it has copied
  *   keep    has packets    no successor gets any until it takes them (before it is started)
  *   take    successor      the packets that come from now on wait for it
  *   leave   has packets    hands out what came before, writes down what it knows: the answer says where it stands
@@ -239,8 +244,8 @@ export interface TraceOrder {
  * ```
  */
 export type HandoverStep =
-  | { readonly step: 'keep' | 'take' | 'giveBack' }
-  | { readonly step: 'leave'; readonly memory: EstateMemory }
+  | { readonly step: 'sampled' | 'keep' | 'take' | 'giveBack' }
+  | { readonly step: 'sample' | 'leave'; readonly memory: EstateMemory }
   | { readonly step: 'adopt'; readonly place: InputPlace; readonly memory: EstateMemory; readonly size: EstateSize }
   | { readonly step: 'goOn'; readonly place: InputPlace };
 

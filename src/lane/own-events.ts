@@ -15,12 +15,18 @@ import type { OwnEvents } from './messages.ts';
 
 /** The events of packets that did not go on; null where nobody wants them. */
 export function dropEvents(
-  { events, chain }: LoadedChain,
+  { events, chain, reasons }: LoadedChain,
   { drop, sample }: OwnEvents,
   driver: Driver,
 ): DropEvents | null {
   if (!drop) return null;
-  return new DropEvents({ events, chain, sample, linktypeOf: (port) => portOf(driver.ports, port)?.linktype ?? -1 });
+  return new DropEvents({
+    events,
+    chain,
+    reasons,
+    sample,
+    linktypeOf: (port) => portOf(driver.ports, port)?.linktype ?? -1,
+  });
 }
 
 /**

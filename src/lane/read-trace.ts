@@ -6,11 +6,14 @@
  * @module
  */
 
+import { isUtf8 } from 'node:buffer';
 import { isIP } from 'node:net';
 import * as z from 'zod';
 import { WAY_COUNTERS, type WayCounter } from '../telemetry/counters.ts';
 import { REASON_TEXT } from '../telemetry/reasons.ts';
+import { CAME_IN, FRAME_HEAD, MAX_RECORD_TEXT, MOST_PLACES, type RecordPlace } from './frame-recorder.ts';
 import type { TracedPacket } from './packet-tracer.ts';
+import { PURPOSES } from './purposes.ts';
 
 const MOST = 2 ** 53;
 const name = z.string().max(256);
@@ -65,12 +68,90 @@ export type TraceRecord = TracedPacket & {
   readonly cut: boolean;
 };
 
-/** Reads a record; null where it is none. */
+const recorded = z.strictObject({
+  packet: traced,
+  frames: z.strictObject({
+    places: z
+      .array(z.strictObject({ name: z.string().min(1).max(64), linktype: z.int().min(0).max(65_535) }))
+      .max(MOST_PLACES),
+    leftOut: count,
+  }),
+});
+
+/** What a frame was sent as; `in`: it came. */
+export type RecordedKind = 'in' | (typeof PURPOSES)[number];
+
+/** A frame of a recorded packet. */
+export interface RecordedFrame extends RecordPlace {
+  readonly kind: RecordedKind;
+  readonly seconds: number;
+  readonly nanoseconds: number;
+  /** Octets that the frame had. */
+  readonly length: number;
+  /** Those that were kept. Borrowed from the record. */
+  readonly octets: Buffer;
+}
+
+/** A recorded packet of a lane. */
+export interface RecordedPacket {
+  readonly packet: TraceRecord;
+  /** The first one came in, the others went out. */
+  readonly frames: readonly RecordedFrame[];
+  /** Frames without room. */
+  readonly leftOut: number;
+}
+
+const TEXT_HEAD = 4;
+const NANOSECONDS = 1_000_000_000;
+
+/** Reads the text of a traced packet; null where it is none. */
 export function parseTrace(text: string): TraceRecord | null {
+  return (parseAs(traced, text) as TraceRecord | undefined) ?? null;
+}
+
+/** Reads a recorded packet, as frame-recorder.ts lays it out; null where it is none. */
+export function parseRecord(record: Buffer): RecordedPacket | null {
+  if (record.length < TEXT_HEAD) return null;
+  const size = record.readUInt32LE(0);
+  if (size > MAX_RECORD_TEXT || size > record.length - TEXT_HEAD) return null;
+  const text = record.subarray(TEXT_HEAD, TEXT_HEAD + size);
+  const said = isUtf8(text) ? parseAs(recorded, text.toString()) : undefined;
+  if (said === undefined) return null;
+  const { places, leftOut } = said.frames;
+  const frames = readFrames(record, TEXT_HEAD + size, places);
+  return frames === null ? null : { packet: said.packet as TraceRecord, frames, leftOut };
+}
+
+function parseAs<Said>(schema: z.ZodType<Said>, text: string): Said | undefined {
   try {
-    const { data } = traced.safeParse(JSON.parse(text));
-    return (data as TraceRecord | undefined) ?? null;
+    return schema.safeParse(JSON.parse(text)).data;
   } catch {
-    return null;
+    return undefined;
   }
+}
+
+/** The frames up to the end of the record; null where one of them is none. */
+function readFrames(record: Buffer, start: number, places: readonly RecordPlace[]): RecordedFrame[] | null {
+  const frames: RecordedFrame[] = [];
+  for (let at = start; at < record.length; ) {
+    const frame = record.length - at < FRAME_HEAD ? null : readFrame(record, at, places);
+    if (frame === null || (frame.kind === 'in') !== (frames.length === 0)) return null;
+    frames.push(frame);
+    at += FRAME_HEAD + frame.octets.length;
+  }
+  return frames;
+}
+
+function readFrame(record: Buffer, at: number, places: readonly RecordPlace[]): RecordedFrame | null {
+  const number = record.readUInt16LE(at);
+  const kind = number === CAME_IN ? 'in' : PURPOSES[number];
+  const place = places[record.readUInt16LE(at + 2)];
+  const kept = record.readUInt32LE(at + 4);
+  const length = record.readUInt32LE(at + 8);
+  const seconds = record.readUInt32LE(at + 12);
+  const nanoseconds = record.readUInt32LE(at + 16);
+  const isSound = kept <= length && kept <= record.length - at - FRAME_HEAD && nanoseconds < NANOSECONDS;
+  if (kind === undefined || place === undefined || !isSound) return null;
+  const octets = record.subarray(at + FRAME_HEAD, at + FRAME_HEAD + kept);
+  return { ...place, kind, seconds, nanoseconds, length, octets };
 }

@@ -17,7 +17,7 @@ import type { HookChain } from '../hook/hook-chain.ts';
 import { settleChecksums } from '../wire/settle-checksums.ts';
 import { REPLY_DATAGRAM, RESET_DATAGRAM } from './answers.ts';
 import { IS_TOO_LONG, NOT_SENT } from './drop-events.ts';
-import { type Egress, REPLIED_PACKET, RESET_SEGMENT } from './egress.ts';
+import type { Egress } from './egress.ts';
 import { mayAnswer } from './icmp-error.ts';
 import {
   LOST,
@@ -31,6 +31,7 @@ import {
   RESETS_REFUSED,
 } from './ledger.ts';
 import type { PacketInHand } from './packet-in-hand.ts';
+import { REPLIED_PACKET, RESET_SEGMENT } from './purposes.ts';
 import { buildResetBack, buildResetOn, mayReset } from './tcp-reset.ts';
 import { TokenBucket } from './token-bucket.ts';
 

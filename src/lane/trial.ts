@@ -11,7 +11,7 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { MemoryDriver } from '../drivers/memory.ts';
+import { MemoryDriver, type MemoryFrame } from '../drivers/memory.ts';
 import {
   DEST_LOCAL,
   DEST_REMOTE,
@@ -98,14 +98,19 @@ export class FaultNotes {
   }
 }
 
-/** Shows the capture to each hook of a chain. Faults go where the chain was told to report them. */
+/**
+ * Shows the capture to each hook of a chain. Faults go where the chain was told to report them.
+ *
+ * @param recent - frames of live traffic, shown behind the capture
+ */
 export async function tryOnSamples(
   { chain }: LoadedChain,
   { policy, icmp }: Pick<LaneSpec, 'policy' | 'icmp'>,
   notes: FaultNotes,
+  recent: readonly MemoryFrame[] = [],
 ): Promise<Trial> {
   const samples = sampleFrames();
-  const frames = ways.flatMap(({ inPort }) => samples.map((frame) => ({ ...frame, port: inPort })));
+  const frames = [...ways.flatMap(({ inPort }) => samples.map((frame) => ({ ...frame, port: inPort }))), ...recent];
   const startMs = Date.now();
   for (let hook = 0; hook < chain.hooks.length; hook++) {
     chain.entries.walkOnly(hook);

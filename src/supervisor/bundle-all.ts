@@ -16,6 +16,13 @@ import type { HookSource, LaneUser } from '../lane/messages.ts';
 import { bundleAs } from './bundle-as-user.ts';
 import { isConfinementRequired } from './try-hooks.ts';
 
+/** The hooks of a config, and what they are made of. */
+export interface BundledHooks {
+  readonly sources: HookSource[];
+  /** Every file that was read for them. */
+  readonly files: readonly string[];
+}
+
 /**
  * The hooks of a config.
  *
@@ -27,7 +34,7 @@ export async function bundleAll(
   config: Config,
   user: LaneUser | null,
   warn: (sentence: string) => void,
-): Promise<HookSource[]> {
+): Promise<BundledHooks> {
   const { hooks } = config;
   const bundled = await bundleAs({
     user,
@@ -35,7 +42,8 @@ export async function bundleAll(
     isRequired: user !== null && isConfinementRequired(config),
   });
   if (process.geteuid?.() === 0 && !config.trustWritable) refuseOtherWriters(hooks, bundled);
-  return sourcesOf(hooks, bundled, warn);
+  const files = bundled.flat(2).flatMap((bundle) => Array.from(bundle.files, ({ path: file }) => file));
+  return { sources: sourcesOf(hooks, bundled, warn), files: [...new Set(files)] };
 }
 
 /** What is said of a hook beside where it is. */

@@ -20,7 +20,7 @@ import { bundleAll } from './bundle-all.ts';
 import type { Clock } from './clock.ts';
 import { PrefixTables } from './prefix-tables.ts';
 import { SharedTableMemory } from './shared-tables.ts';
-import { isConfinementRequired, rehearse, tryHooks } from './try-hooks.ts';
+import { isConfinementRequired, type RecentMemory, rehearse, tryHooks } from './try-hooks.ts';
 
 /** What a generation consists of. */
 export interface Generation {
@@ -35,6 +35,8 @@ export interface Generation {
   readonly shared: SharedTableMemory | null;
   /** What the operator should hear about the hooks. */
   readonly warnings: readonly string[];
+  /** Every file that the hooks are made of. */
+  readonly files: readonly string[];
 }
 
 /** What {@link makeGeneration} takes. */
@@ -46,6 +48,8 @@ export interface GenerationOptions {
   readonly clock: Clock;
   /** The generation in force; null for the first one. */
   readonly before: Generation | null;
+  /** Frames of live traffic for the trial of a later one; the descriptor is lent. Null where there are none. */
+  readonly recent: () => Promise<RecentMemory | null>;
   /** A table of prefixes has another version. */
   readonly onTable: (tables: PrefixTables, table: TableMemory) => void;
 }
@@ -59,7 +63,7 @@ export interface GenerationOptions {
 export async function makeGeneration(options: GenerationOptions): Promise<Generation> {
   const { config, configFolder, user, log, before } = options;
   const warnings: string[] = [];
-  const sources = await bundleAll(config, user, (warning) => {
+  const { sources, files } = await bundleAll(config, user, (warning) => {
     warnings.push(warning);
     log.warn(warning);
   });
@@ -69,12 +73,12 @@ export async function makeGeneration(options: GenerationOptions): Promise<Genera
     const tried =
       before === null
         ? await tryHooks(config, configFolder, user, sources, tables.memories, log)
-        : await rehearse(config, configFolder, user, sources, tables.memories, log);
+        : await rehearse(config, configFolder, user, sources, tables.memories, log, await options.recent());
     const shared =
       before !== null && isSame(before.shared?.tables.tables ?? [], tried.demands)
         ? before.shared
         : SharedTableMemory.make(tried.demands, before?.shared ?? null);
-    return { number: (before?.number ?? 0) + 1, config, sources, hooks: tried.hooks, tables, shared, warnings };
+    return { number: (before?.number ?? 0) + 1, config, sources, hooks: tried.hooks, tables, shared, warnings, files };
   } catch (error) {
     if (tables !== before?.tables) tables.stop();
     throw error;

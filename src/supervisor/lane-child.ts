@@ -65,7 +65,7 @@ const CHANNEL_FD = 5;
 /** Where its sockets begin. */
 const FIRST_SOCKET_FD = 9;
 
-const NO_TRACES: TraceBatch = { texts: [], lost: 0 };
+const NO_TRACES: TraceBatch = { records: [], lost: 0 };
 
 /** What {@link LaneChild} takes. */
 export interface LaneChildOptions {
@@ -88,6 +88,8 @@ export interface LaneChildOptions {
   readonly names?: ReadonlyMap<string, string>;
   readonly log: Logger;
   readonly events: LaneEvents;
+  /** For a trial: frames of live traffic; the descriptor is lent during the call. @defaultValue none */
+  readonly recent?: { readonly id: number; readonly fd: number } | null;
   /** The lane whose place it takes, and whose sockets it goes on with. @defaultValue it opens its own */
   readonly predecessor?: LaneChild | null;
 }
@@ -143,6 +145,7 @@ export class LaneChild implements LaneHandle {
       log,
       events,
       predecessor = null,
+      recent = null,
     } = options;
     const shape: ProgressShape = { ways: given.ways.length, hooks: given.hooks.length };
     const isRun = given.mode === 'run';
@@ -150,13 +153,13 @@ export class LaneChild implements LaneHandle {
     this.#events = events;
     this.#names = names ?? new Map();
     this.#native = loadNative();
-    this.progressFd = this.#native.createMemory('firehook-progress', sharedOctets(shape));
+    this.progressFd = this.#native.createMemory('firehook-progress', isRun ? sharedOctets(shape) : tracesAt(shape));
     this.#reader = isRun ? new ProgressReader(this.progressFd, shape) : null;
     this.#cgroup = cgroups?.make(given.memoryMiB) ?? null;
     let theirEnd = -1;
     try {
       // By it go the tables, and what a lane leaves to its successor.
-      if (isRun || tables.length > 0) [this.#tablesFd, theirEnd] = this.#native.openHandover();
+      if (isRun || tables.length > 0 || recent !== null) [this.#tablesFd, theirEnd] = this.#native.openHandover();
       const own = predecessor === null ? openLaneSockets(given) : null;
       this.#held = predecessor === null ? own && new HeldSockets(own) : predecessor.#held;
       this.#held?.retain();
@@ -221,6 +224,7 @@ export class LaneChild implements LaneHandle {
     });
     this.#process.on('exit', (code, signal) => this.#exited(code, signal));
     for (const table of tables) this.#handOver(table);
+    if (recent !== null) this.#handOver(recent);
     this.#channel?.send({ type: 'start', spec: this.#spec });
   }
 

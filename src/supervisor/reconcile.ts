@@ -602,8 +602,13 @@ function identityOf(keepers: readonly AttachKeeper[]): string {
 
 /** Probe frames that lanes have sent on. */
 function probesTaken(lanes: readonly LaneRecord[]): number {
-  const rows = lanes.flatMap(({ handle }) => handle.read()?.ways ?? []);
-  return rows.reduce((sum, { probes }) => sum + probes, 0);
+  let taken = 0;
+  for (const { handle, plan } of lanes) {
+    const rows = handle.read()?.ways ?? [];
+    // Where nothing is enforced the hooks see a copy of each frame, which is booked in a row of its own and sent nowhere.
+    for (const [index, { outPort }] of plan.ways.entries()) if (outPort >= 0) taken += rows[index]?.probes ?? 0;
+  }
+  return taken;
 }
 
 function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {

@@ -46,9 +46,14 @@ interface Left {
   readonly size: EstateSize;
 }
 
-/** How long a lane may take for a step that is a system call, and for one in which hooks have their say. */
+/**
+ * How long a lane may take for a step that is a system call, and for one in which hooks have their say. Packets wait meanwhile, and the lane that has
+ * left is taken for one that hangs after 3 s.
+ */
 const STEP_MS = 2_000;
-const HOOKS_MS = 3_000;
+const HOOKS_MS = 1_500;
+/** A lane that hangs does not answer, and is killed. */
+const GIVE_BACK_MS = 200;
 /** How long lanes of an earlier succession may still be there. */
 const RETIRED_MS = 3_000;
 const LOOK_MS = 10;
@@ -124,7 +129,7 @@ async function goBack<Plan extends LanePlan>(
   error: unknown,
 ): Promise<void> {
   // Of one that has been killed the kernel gives the packets to those that are left.
-  await Promise.allSettled(taken.map(({ handle }) => handle.handOver({ step: 'giveBack' }, null, STEP_MS)));
+  await Promise.allSettled(taken.map(({ handle }) => handle.handOver({ step: 'giveBack' }, null, GIVE_BACK_MS)));
   lanes.endStandby(error instanceof Error ? error.message : String(error));
   await Promise.allSettled(
     [...left].map(async ([before, { place }]) => {

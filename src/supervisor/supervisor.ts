@@ -11,6 +11,7 @@
  * @module
  */
 
+import { closeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import { liveDriver } from '../config/live-drivers.ts';
@@ -22,11 +23,13 @@ import { ControlServer } from '../control/control-server.ts';
 import type { AttachView, DaemonView, LaneView } from '../control/daemon-view.ts';
 import { MetricsServer } from '../control/metrics-server.ts';
 import { Reports } from '../control/reports.ts';
+import { openWeb, type WebServer } from '../control/web-server.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import { FirehookError } from '../errors.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
 import type { HookInfo, HookSource, LaneSpec, LaneUser, Outlet } from '../lane/messages.ts';
 import { sortWays } from '../lane/pass-through.ts';
+import { RECENT_OCTETS } from '../lane/recent-frames.ts';
 import type { Way } from '../lane/way.ts';
 import { loadNative } from '../native/load-native.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
@@ -42,6 +45,7 @@ import { type Clock, systemClock } from './clock.ts';
 import { EngineEvents } from './engine-events.ts';
 import { EventSink, type EventSinkView } from './event-sink.ts';
 import { FanoutGroups } from './fanout-group.ts';
+import { FileWatch } from './file-watch.ts';
 import { endGeneration, type Generation, makeGeneration, refusalOf, restart } from './generation.ts';
 import { LaneCgroups } from './lane-cgroups.ts';
 import { LaneChild, type LaneChildOptions } from './lane-child.ts';
@@ -56,7 +60,7 @@ import { succeed } from './succession.ts';
 import { Totals } from './totals.ts';
 import { replaceConfig, trialFile } from './trial-file.ts';
 import { type Entered, type TrialEnd, Trials } from './trials.ts';
-import { isConfinementRequired, laneSpec } from './try-hooks.ts';
+import { isConfinementRequired, laneSpec, type RecentMemory } from './try-hooks.ts';
 import { version } from './version.ts';
 
 /**
@@ -74,6 +78,18 @@ const MIB = 1024 * 1024;
 /** Memory for what a lane leaves to its successor: for its hooks, and for each flow, with columns. */
 const ESTATE_OCTETS = 17 * 1024 * 1024;
 const ESTATE_FLOW_OCTETS = 512;
+
+/** Far from the numbers of tables, and of what lanes leave. */
+const FIRST_COPY_ID = 0x6000_0000;
+const COPY_MS = 1_000;
+
+/** Frames that a lane copies. */
+interface Copies {
+  readonly id: number;
+  readonly fd: number;
+  readonly octets: number;
+  readonly lane: LaneHandle;
+}
 
 /** Characters of the error that `firehook status` shows. */
 const MAX_ERROR_TEXT = 500;
@@ -140,6 +156,9 @@ export class Supervisor implements DaemonView {
   #reloading: Promise<unknown> = Promise.resolve();
   /** Counts the reloads for which lanes had to be started anew. */
   #restarts = 0;
+  /** Numbers memory that lanes are lent. */
+  #memories = 0;
+  readonly #files: FileWatch;
 
   readonly #options: SupervisorOptions;
   readonly #clock: Clock = systemClock;
@@ -154,6 +173,7 @@ export class Supervisor implements DaemonView {
   readonly #ringOf = new Map<LaneHandle, number>();
   #control: ControlServer | null = null;
   #metrics: MetricsServer | null = null;
+  #web: WebServer | null = null;
   #ways: readonly Way[] = [];
   readonly #breakers: BreakerMemory;
   /** {@inheritDoc DaemonView.reloadsFailed} */
@@ -172,6 +192,11 @@ export class Supervisor implements DaemonView {
     this.#options = options;
     this.#breakers = new BreakerMemory(() => this.config.faults.breaker);
     this.#configWarnings = options.warnings;
+    this.#files = new FileWatch(this.#clock, () => {
+      options.log.info('A file of the configuration or of a hook has changed.');
+      // What came of it is in the log.
+      void this.reload().catch(() => undefined);
+    });
     this.#configText = options.configText;
     this.#trials = new Trials({
       clock: this.#clock,
@@ -220,11 +245,13 @@ export class Supervisor implements DaemonView {
       this.#control = await ControlServer.open(config.control.socket, config.control.mode, reports);
       const address = parseLoopback(config.metrics.listen ?? '');
       if (address !== null) this.#metrics = await MetricsServer.open(address, reports);
+      this.#web = await openWeb(config.web, reports, log);
       await this.#takeBackLeftovers(attachments, lockedMs);
       this.#cgroups = new LaneCgroups();
       if (this.#cgroups.reason !== '') log.info(`Lanes have no cgroups of their own: ${this.#cgroups.reason}.`);
       await this.#loop.start();
       this.#generation.tables.watch();
+      await this.#watchFiles();
       this.#tellOfEngine();
     } catch (error) {
       await this.#takeDown(true);
@@ -328,7 +355,13 @@ export class Supervisor implements DaemonView {
     const refusal = refusalOf(before.config, config);
     if (refusal !== null) throw refusal;
     for (const warning of warnings) this.#options.log.warn(warning);
-    const next = await this.#makeGeneration(config);
+    const copies = await this.#copyFrames();
+    let next: Generation;
+    try {
+      next = await this.#makeGeneration(config, () => this.#takeCopies(copies));
+    } finally {
+      if (copies !== null) closeSync(copies.fd);
+    }
     try {
       if (this.#isStopping) throw new FirehookError('FIREHOOK_RELOAD_FAILED', 'firehookd is stopping');
       const reloaded = this.#inForce(next, await this.#exchange(before, next), warnings);
@@ -340,11 +373,18 @@ export class Supervisor implements DaemonView {
     }
   }
 
+  async #watchFiles(): Promise<void> {
+    if (this.config.reload.onChange)
+      await this.#files.watch([this.#options.configFile, ...(this.#generation?.files ?? [])]);
+    else await this.#files.watch([]);
+  }
+
   #inForce(next: Generation, how: Pick<Reloaded, 'notes' | 'pauseMs'>, warnings: readonly string[]): Reloaded {
     this.#generation = next;
     this.#breakers.clear();
     this.#configWarnings = warnings;
     this.#options.log.level = next.config.log.level;
+    void this.#watchFiles();
     this.#loop.wake();
     return { generation: next.number, hooks: next.hooks.map(({ name }) => name), ...how };
   }
@@ -449,7 +489,39 @@ export class Supervisor implements DaemonView {
     return JSON.stringify([ports, ways, rings, this.#restarts]);
   }
 
-  #makeGeneration(config: Config): Promise<Generation> {
+  /** Has a lane copy the frames that come while hooks are bundled. A trial without them is one, too. */
+  async #copyFrames(): Promise<Copies | null> {
+    const [lane] = this.#loop.lanes.ready;
+    if (lane === undefined) return null;
+    const fd = loadNative().createMemory('firehook-recent', RECENT_OCTETS);
+    this.#memories += 1;
+    const id = FIRST_COPY_ID + this.#memories;
+    try {
+      const memory = { id, octets: RECENT_OCTETS };
+      await lane.handle.handOver({ step: 'sample', memory }, { id, fd }, COPY_MS);
+      return { id, fd, octets: RECENT_OCTETS, lane: lane.handle };
+    } catch (error) {
+      closeSync(fd);
+      this.#options.log.debug({ err: error }, 'No live frames for the trial of hooks.');
+      return null;
+    }
+  }
+
+  async #takeCopies(copies: Copies | null): Promise<RecentMemory | null> {
+    if (copies === null) return null;
+    try {
+      const { size } = await copies.lane.handOver({ step: 'sampled' }, null, COPY_MS);
+      return { ...copies, written: Math.min(size?.hooks ?? 0, copies.octets) };
+    } catch (error) {
+      this.#options.log.debug({ err: error }, 'No live frames for the trial of hooks.');
+      return null;
+    }
+  }
+
+  #makeGeneration(
+    config: Config,
+    recent: () => Promise<RecentMemory | null> = () => Promise.resolve(null),
+  ): Promise<Generation> {
     const { configFolder, log } = this.#options;
     return makeGeneration({
       config,
@@ -458,6 +530,7 @@ export class Supervisor implements DaemonView {
       log,
       clock: this.#clock,
       before: this.#generation,
+      recent,
       onTable: (tables, table) => {
         for (const { handle, phase, plan } of this.#loop.lanes.records)
           if (phase !== 'exited' && plan.generation.tables === tables) handle.setTable(table);
@@ -877,7 +950,9 @@ export class Supervisor implements DaemonView {
     this.#isStopping = true;
     const { plumbing } = this.#options;
     this.#control?.close();
+    this.#files.stop();
     this.#metrics?.close();
+    this.#web?.close();
     this.#engine?.stop();
     const former = this.#trials.stop();
     if (former !== null) endGeneration(former.generation, this.#generation);

@@ -75,6 +75,7 @@ export function laneSpec(
     hasEvents: false,
     ownEvents: { drop: false, flow: false, sample: DEFAULT_SAMPLE },
     isSuccessor: false,
+    recent: null,
     groups: [],
     memoryMiB: lane.memoryMiB,
     verifier: { ...verifier, seed: verifier.seed ?? randomInt(2 ** 32) },
@@ -89,6 +90,16 @@ export interface TriedHooks {
   readonly hooks: readonly HookInfo[];
   /** Tables of daemon scope that they ask for. */
   readonly demands: readonly TableDemand[];
+}
+
+/** Frames of live traffic that a lane has copied. */
+export interface RecentMemory {
+  /** Number that goes with the descriptor. */
+  readonly id: number;
+  readonly fd: number;
+  readonly octets: number;
+  /** Octets of it that are written. */
+  readonly written: number;
 }
 
 /** What came of a trial with packets. */
@@ -124,6 +135,7 @@ export async function tryHooks(
 /**
  * The same, and shows each hook by itself a small capture of ordinary packets: what it does wrong with them refuses it.
  *
+ * @param recent - frames of live traffic, which are shown as well; its descriptor is lent until it returns
  * @throws {@link FirehookError} what a hook was refused for
  */
 export async function rehearse(
@@ -133,9 +145,11 @@ export async function rehearse(
   hooks: readonly HookSource[],
   tables: readonly TableMemory[],
   log: Logger,
+  recent: RecentMemory | null,
 ): Promise<TriedHooks> {
   const spec: LaneSpec = { ...laneSpec(settings, configFolder, user, hooks, 1), mode: 'try' };
-  const { hooks: loaded, demands, tried } = await runTrial(spec, tables, isConfinementRequired(settings), log);
+  const confined = isConfinementRequired(settings);
+  const { hooks: loaded, demands, tried } = await runTrial(spec, tables, confined, log, recent);
   const [fault] = faultsOf(tried);
   if (fault !== undefined) throw fault;
   return { hooks: loaded, demands };
@@ -168,11 +182,14 @@ function faultsOf(tried: LaneTried | null): FirehookError[] {
 }
 
 function runTrial(
-  spec: LaneSpec,
+  given: LaneSpec,
   tables: readonly TableMemory[],
   isConfined: boolean,
   log: Logger,
+  recent: RecentMemory | null = null,
 ): Promise<TriedHooks & { readonly tried: LaneTried | null }> {
+  const spec: LaneSpec =
+    recent === null ? given : { ...given, recent: { id: recent.id, octets: recent.octets, written: recent.written } };
   return new Promise((resolve, reject) => {
     let loaded: readonly HookInfo[] | null = null;
     let demands: readonly TableDemand[] = [];
@@ -192,6 +209,7 @@ function runTrial(
     const lane = new LaneChild({
       spec,
       tables,
+      recent,
       fenceFd: null,
       cpu: null,
       isConfinementRequired: isConfined,

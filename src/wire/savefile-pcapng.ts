@@ -59,8 +59,16 @@ const CLOSING_LENGTH = 4;
 const OPTION_END = 0;
 const OPTION_COMMENT = 1;
 const OPTION_HEADER_LENGTH = 4;
+const MAX_OPTION = 65_535;
+const OPTION_IF_NAME = 2;
+const OPTION_IF_DESCRIPTION = 3;
 const OPTION_IF_TSRESOL = 9;
 const OPTION_IF_TSOFFSET = 14;
+const OPTION_EPB_FLAGS = 2;
+const OPTION_EPB_PACKETID = 5;
+/** Direction in `epb_flags`. */
+const INBOUND = 1;
+const OUTBOUND = 2;
 
 /** What a new interface block says. */
 export interface PcapngInterface {
@@ -79,6 +87,20 @@ export interface PcapngInterface {
    * @defaultValue 0, without an option
    */
   readonly offsetSeconds?: number;
+  /** `if_name`. @defaultValue without an option */
+  readonly name?: string;
+  /** `if_description`. @defaultValue without an option */
+  readonly description?: string;
+}
+
+/** What the options of a packet block say. */
+export interface PcapngPacketOptions {
+  /** `opt_comment`; UTF-8, cut at 65,535 octets. */
+  readonly comment: string;
+  /** In `epb_flags`. */
+  readonly direction: 'in' | 'out';
+  /** `epb_packetid`: the same for a packet at all interfaces where it was seen. */
+  readonly packetId: number;
 }
 
 /** Byte order of the section whose header starts here: true for big-endian; null when it is no section header. */
@@ -255,8 +277,12 @@ export function emitSection(bigEndian: boolean): Buffer {
 
 /** Makes an interface block. Returns owned. */
 export function emitInterface(description: PcapngInterface, bigEndian: boolean): Buffer {
-  const { resolution, offsetSeconds } = description;
+  const { resolution, offsetSeconds, name } = description;
   const options: Buffer[] = [];
+  if (name !== undefined) options.push(emitOption(OPTION_IF_NAME, Buffer.from(name), bigEndian));
+  if (description.description !== undefined) {
+    options.push(emitOption(OPTION_IF_DESCRIPTION, Buffer.from(description.description), bigEndian));
+  }
   if (resolution !== undefined) {
     options.push(emitOption(OPTION_IF_TSRESOL, Buffer.of(resolution), bigEndian));
   }
@@ -284,6 +310,20 @@ export function emitInterface(description: PcapngInterface, bigEndian: boolean):
 export function emitComment(text: string, bigEndian: boolean): Buffer {
   const comment = emitOption(OPTION_COMMENT, Buffer.from(text), bigEndian);
   return Buffer.concat([comment, emitOption(OPTION_END, Buffer.alloc(0), bigEndian)]);
+}
+
+/** Makes the options of a packet block that has a comment, a direction and an id. Returns owned. */
+export function emitPacketOptions({ comment, direction, packetId }: PcapngPacketOptions, bigEndian: boolean): Buffer {
+  const flags = Buffer.alloc(4);
+  writeWord(flags, direction === 'in' ? INBOUND : OUTBOUND, 0, bigEndian);
+  const id = Buffer.alloc(8);
+  id[bigEndian ? 'writeBigUInt64BE' : 'writeBigUInt64LE'](BigInt(packetId));
+  return Buffer.concat([
+    emitOption(OPTION_COMMENT, Buffer.from(comment).subarray(0, MAX_OPTION), bigEndian),
+    emitOption(OPTION_EPB_FLAGS, flags, bigEndian),
+    emitOption(OPTION_EPB_PACKETID, id, bigEndian),
+    emitOption(OPTION_END, Buffer.alloc(0), bigEndian),
+  ]);
 }
 
 /** Octets of an enhanced packet block with a frame and options of these lengths. */

@@ -18,6 +18,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Written to its standard input, which is then closed. */
   readonly input?: string | Uint8Array;
+  /** Its standard input stays open, for the test to write to. */
+  readonly keepsInput?: boolean;
 }
 
 /** How a process ended: one of the two is null. */
@@ -130,7 +132,7 @@ export function startProcess(command: string, args: readonly string[], options: 
   });
   // A process may end before it has read its input; its exit code tells, not a broken pipe.
   child.stdin.on('error', () => undefined);
-  child.stdin.end(options.input);
+  if (options.keepsInput !== true) child.stdin.end(options.input);
   return new RunningProcess(child, [command, ...args].join(' '));
 }
 

@@ -53,7 +53,7 @@ export function wholeProgress(packets: number, changes: Partial<LaneProgress> = 
       { hook: 0, kind: 'counter', name: 'queries', help: 'Queries.', value: packets },
       { hook: 1, kind: 'gauge', name: 'open', help: '', value: -2.5 },
     ],
-    reasons: [],
+    reasons: [{ hook: 0, text: 'telnet "old"', count: packets }],
     times: WHOLE_HOOKS.map((_, hook) =>
       hook === 0 ? NO_TIMES.map((_zero, column) => (column < 3 ? packets : 0)) : NO_TIMES,
     ),
@@ -68,7 +68,7 @@ export function wholeLane(place: number, pid: number, read: () => LaneProgress |
     isReady: true,
     stalled: null,
     trace: () => undefined,
-    readTraces: () => ({ texts: [], lost: 0 }),
+    readTraces: () => ({ records: [], lost: 0 }),
     ask: () => Promise.reject(new Error('none')),
     pid,
     cpu: null,

@@ -172,7 +172,7 @@ async function checkHooks({ file, config, isRoot }: ConfigSubject): Promise<Chec
   const quiet: Config = { ...config, log: { level: 'silent' } };
   const folder = path.dirname(path.resolve(file));
   const warnings: CheckResult[] = [];
-  const sources = await bundleAll(quiet, user, (warning) => warnings.push(warn('hooks', warning, '')));
+  const { sources } = await bundleAll(quiet, user, (warning) => warnings.push(warn('hooks', warning, '')));
   const tables = new PrefixTables({
     tables: config.tables,
     user,

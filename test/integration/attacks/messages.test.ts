@@ -23,7 +23,7 @@ const GROUPS: readonly (readonly (readonly [attack: string, reason: RegExp])[])[
     ['Node message', NO_MESSAGE],
   ],
   [
-    ['endless line', /A lane ended: the lane failed: it sent a message of more than 262144 octets\./],
+    ['endless line', /A lane ended: the lane failed: it sent a message of more than 393216 octets\./],
     ['many lines', /A lane ended: the lane failed: it sent the message "opened" out of place\./],
     ['second ready', /A lane ended: the lane failed: it sent the message "ready" out of place\./],
     ['bad code', NO_MESSAGE],

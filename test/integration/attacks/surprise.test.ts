@@ -72,10 +72,14 @@ test('signals that are no order to stop end nothing, and none of them opens a de
 }, async (t) => {
   const { ns } = await hostLab(t);
   const daemon = await startDaemon(ns.host, { attach: [{ host: 'eth0' }], hooks: [stockHook('pass-all')] });
-  const signals = ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
-  for (const signal of signals) {
+  const signals = [
+    ['SIGHUP', 'generation 2 is in force'],
+    ['SIGUSR1', 'SIGUSR1 ignored'],
+    ['SIGUSR2', 'SIGUSR2 ignored'],
+  ] as const;
+  for (const [signal, said] of signals) {
     process.kill(daemon.pid, signal);
-    await waitFor(() => daemon.log.includes(`${signal} ignored`), {
+    await waitFor(() => daemon.log.includes(said), {
       what: `${signal} in the log`,
       timeoutMs: PATIENCE_MS,
     });

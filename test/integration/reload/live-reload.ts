@@ -7,6 +7,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startDaemon } from '../../support/daemon.ts';
@@ -49,6 +50,8 @@ export function testReloads(driver: 'pcap' | 'afpacket', lanes: number, reloads:
     const receiver = ns.server.spawn('python3', [SCRIPT, 'receive', SERVER, '7000']);
     await waitFor(() => receiver.stdout.startsWith('ready'), { what: 'the receiver' });
     const sender = ns.client.spawn('python3', [SCRIPT, 'send', SERVER, '7000', String(rate)]);
+    const descriptors = (): number => readdirSync(`/proc/${daemon.pid}/fd`).length;
+    const before = descriptors();
     let stamp = 1;
     for (let round = 0; round < reloads; round++) {
       const bad = round % 4 === 3 ? BAD[(round >> 2) % BAD.length] : undefined;
@@ -62,6 +65,11 @@ export function testReloads(driver: 'pcap' | 'afpacket', lanes: number, reloads:
         stamp += 1;
       }
     }
+    // Nothing of a generation stays when it has gone; a lane that retires has a moment for it.
+    await waitFor(() => descriptors() <= before, {
+      what: `the descriptors to be ${before} again`,
+      timeoutMs: PATIENCE_MS,
+    });
     sender.kill('SIGTERM');
     await sender.exited;
     receiver.kill('SIGTERM');

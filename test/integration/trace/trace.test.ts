@@ -8,11 +8,13 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { type Daemon, startDaemon } from '../../support/daemon.ts';
 import { assertAddsUp, PATIENCE_MS, pingsAgain, stockHook } from '../../support/live.ts';
 import { bridgeLab, type Namespace, rootOnly, waitFor } from '../../support/netns.ts';
 
 const SERVER = '10.77.0.2';
+const FIREHOOK = fileURLToPath(new URL('../../../bin/firehook', import.meta.url));
 const skip = rootOnly('ping');
 
 const HOOK = `
@@ -25,13 +27,13 @@ const HOOK = `
     },
   });`;
 
-async function layOut(t: TestContext, config: object): Promise<{ daemon: Daemon; client: Namespace }> {
+async function layOut(t: TestContext, config: object): Promise<{ daemon: Daemon; client: Namespace; fw: Namespace }> {
   const { ns } = await bridgeLab(t);
   const hooks = [stockHook('pass-all'), { module: './big.ts' }];
   const options = { attach: [{ bridge: ['lan0', 'wan0'] }], hooks, ...config };
   const daemon = await startDaemon(ns.fw, options, { files: { 'big.ts': HOOK } });
   await pingsAgain(ns.client, SERVER);
-  return { daemon, client: ns.client };
+  return { daemon, client: ns.client, fw: ns.fw };
 }
 
 interface Line {
@@ -152,5 +154,30 @@ test('a client that leaves ends its trace, and another one may begin; what is no
     [{ more: 1 }, 400],
   ] as const)
     assert.equal((await openTrace(daemon, body)).status, reason, JSON.stringify(body));
+  await assertAddsUp(daemon);
+});
+
+test('a trace goes on over a reload, with the hooks of the new configuration; and Ctrl-C says how many packets there were', {
+  skip,
+}, async (t) => {
+  const { daemon, client, fw } = await layOut(t, {});
+  const traced = fw.spawn(FIREHOOK, ['trace', 'icmp', '--json', '--socket', daemon.socket]);
+  const hooksOf = (): string[] => traced.stdout.split('\n').filter((line) => line.includes('"hooks"'));
+  const until = (hook: string): Promise<unknown> =>
+    waitFor(
+      async () => {
+        await client.output('ping', ['-c', '1', SERVER]);
+        return hooksOf().some((line) => line.includes(`"hook":"${hook}"`));
+      },
+      { what: `a packet with ${hook}`, timeoutMs: PATIENCE_MS },
+    );
+  await until('pass-all');
+  await daemon.writeConfig({ attach: [{ bridge: ['lan0', 'wan0'] }], hooks: [{ module: './big.ts', name: 'other' }] });
+  const { code, stderr } = await daemon.cli('reload');
+  assert.equal(code, 0, stderr);
+  await until('other');
+  traced.kill('SIGINT');
+  assert.equal((await traced.exited).code, 0);
+  assert.match(traced.stderr, /^firehook: \d+ packets$/m);
   await assertAddsUp(daemon);
 });

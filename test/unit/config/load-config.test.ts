@@ -48,6 +48,7 @@ describe('a good configuration', () => {
       hooks: [],
       tables: {},
       trustWritable: false,
+      reload: { onChange: false },
       policy: { onDown: 'drop', onStop: 'undo', keepSession: 'none', nonIp: 'forward', unreadable: 'drop' },
       faults: {
         default: 'drop',
@@ -73,6 +74,7 @@ describe('a good configuration', () => {
       pool: { limitMiB: 64 },
       flows: { most: 65_536, timeouts: {} },
       metrics: {},
+      web: {},
       events: {
         rotate: { mib: 0, keep: 5 },
         stdout: false,
@@ -111,6 +113,7 @@ tables:
   blocked: { file: lists/blocked.txt }
   country-2: { file: /srv/country.csv, every: 0, values: { DE: 1, "64496": 0 } }
 trustWritable: true
+reload: { onChange: true }
 policy: { onDown: forward, onStop: hold, nonIp: drop, unreadable: forward }
 faults: { default: forward, hookThrows: drop, noVerdict: drop, misuse: drop, overTime: forward, breakerOpen: forward, heldTooLong: drop, budgetMicroseconds: 9, breaker: { faults: 8, windowSeconds: 7, retrySeconds: 6, trialPackets: 5 } }
 icmp: { code: 0, ratePerSecond: 0, perPrefix: 4, perAddress: 3, tooBig: { ratePerSecond: 7, perPrefix: 6, perAddress: 5 } }
@@ -161,6 +164,7 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
         'country-2': { file: '/srv/country.csv', every: 0, values: { DE: 1, '64496': 0 } },
       },
       trustWritable: true,
+      reload: { onChange: true },
       policy: { onDown: 'forward', onStop: 'hold', keepSession: 'none', nonIp: 'drop', unreadable: 'forward' },
       faults: {
         default: 'forward',
@@ -199,6 +203,7 @@ verifier: { chains: octets, lowResources: 0.5, seed: 7, poison: true, oldChain: 
         },
       },
       metrics: { listen: '[::1]:9477' },
+      web: {},
       events: {
         file: '/etc/firehook/log/events.json',
         rotate: { mib: 9, keep: 2 },
@@ -227,7 +232,7 @@ describe('a bad configuration', () => {
   const attaches = 'expected a list with one or more of bridge: [a, b], host: name, tap: name';
   const aName = 'expected an interface name: 1 to 15 characters, no white space, none of / : * \\ and no quotes';
   const keys =
-    'attach, driver, lanes, ring, hooks, tables, trustWritable, policy, faults, icmp, lane, control, log, pool, flows, events, metrics, verifier';
+    'attach, driver, lanes, ring, hooks, tables, trustWritable, reload, policy, faults, icmp, lane, control, log, pool, flows, events, metrics, web, verifier';
   const refusals: readonly (readonly [text: string, ...problems: string[]])[] = [
     ['', `attach: is missing; ${attaches} (line 1)`],
     ['just text', `"just text" is not valid; expected a mapping with ${keys} (line 1)`],

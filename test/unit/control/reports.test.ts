@@ -64,7 +64,7 @@ function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
     rings: [],
     kernelFilter: null,
     trace: () => undefined,
-    readTraces: () => ({ texts: [], lost: 0 }),
+    readTraces: () => ({ records: [], lost: 0 }),
     read: () => reader.read(),
   };
   return {

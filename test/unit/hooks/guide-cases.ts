@@ -97,6 +97,9 @@ export const HOOKS: Readonly<Record<string, Case>> = {
   'second-look.ts': {
     steps: [held(toUdp(53)), { ...held(toUdp(53)), afterMs: 10 }, passes(toUdp(53), { afterMs: 51 })],
   },
+  'old-services.ts': {
+    steps: [dropped(toTcp(23), { by: 'old-services' }), { datagram: toTcp(514), verdict: 'reset' }, passes(toTcp(80))],
+  },
   'late.ts': { steps: [held(toUdp(53)), held(toTcp(80))] },
   'ask-policy.ts': { steps: [held(toUdp(53))] },
   'drop-telnet.ts': { steps: [dropped(toTcp(23), { by: 'drop-telnet' }), passes(toTcp(80)), passes(toUdp(23))] },
@@ -217,7 +220,8 @@ export const CONFIGURATIONS: Readonly<Record<string, Case>> = {
     attach: 'host',
     steps: [passes(toTcp(80)), passes(toUdp(53), { from: 'out' })],
   },
-  'docs/hooks/impair.md yaml 0': { steps: [held(toTcp(80)), held(ipv6({}, udp()))] },
+  // Nothing is lost by chance with this seed.
+  'docs/hooks/impair.md yaml 0': { options: { seed: 305_419_896 }, steps: [held(toTcp(80)), held(ipv6({}, udp()))] },
   'docs/hooks/pass-all.md yaml 0': { steps: [passes(toTcp(23)), passes(ipv6({}, udp()))] },
   'docs/hooks/drop-port.md yaml 0': {
     steps: [

@@ -131,7 +131,13 @@ describe('the guide for authors', () => {
     test(`${id} does what the page says`, async () => {
       const one = CONFIGURATIONS[id] ?? assert.fail();
       const { hooks: entries, options } = await folder.labOf(code);
-      await run(entries, { ...options, ...(one.attach === undefined ? {} : { attach: one.attach }) }, one);
+      // What a page leaves to chance.
+      const own = one.options as object | undefined;
+      const seeded =
+        own === undefined
+          ? entries
+          : entries.map((entry) => ({ ...entry, options: { ...(entry.options as object), ...own } }));
+      await run(seeded, { ...options, ...(one.attach === undefined ? {} : { attach: one.attach }) }, one);
     });
   }
 });

@@ -15,6 +15,7 @@ import type { SampleSettings } from '../../../src/events/sampler.ts';
 import { DROP, FORWARD, ICMP_ON_DROP } from '../../../src/firewall/constants.ts';
 import { REPLY, RESET } from '../../../src/hook/contract.ts';
 import { HookEvents } from '../../../src/hook/hook-events.ts';
+import { HookReasons } from '../../../src/hook/hook-reasons.ts';
 import { DropEvents } from '../../../src/lane/drop-events.ts';
 import { LEDGER_WIDTH, rowAt } from '../../../src/lane/ledger.ts';
 import { assertEve } from '../../support/eve-schema.ts';
@@ -40,7 +41,14 @@ function layTold(t: TestContext, options: RigOptions = {}, sample = EACH): Told 
   const reader = new RingReader(memory);
   const rig = layRig(t, {
     ...options,
-    drops: (chain) => new DropEvents({ events: made, chain, sample, linktypeOf: () => 1 }),
+    drops: (chain) =>
+      new DropEvents({
+        events: made,
+        chain,
+        sample,
+        linktypeOf: () => 1,
+        ...(options.reasons === undefined ? {} : { reasons: options.reasons }),
+      }),
   });
   const hooks = rig.chain.hooks.map(({ name }) => name);
   const origin = { lane: 2, hooks, ways: ['a > b'], nameOf: (index: number) => (index === INDEX_A ? 'a' : undefined) };
@@ -108,6 +116,34 @@ test('a packet that a hook dropped is told of as Suricata tells of it', async (t
       firehook: { hook: 'no-telnet', lane: 2, way: 'a > b', verdict: 'DROP' },
     },
   ]);
+});
+
+test('the reason that a hook gives is in the event, and is sampled by itself', async (t) => {
+  const reasons = new HookReasons();
+  const [telnet, shell] = [reasons.declare(0, 'telnet'), reasons.declare(0, 'remote shell "rsh"')];
+  const rig = layTold(
+    t,
+    {
+      reasons,
+      hooks: () => [
+        hook('old', ({ destinationPort }) =>
+          destinationPort === 23 ? telnet.drop : destinationPort === 514 ? shell.reset : DROP,
+        ),
+      ],
+    },
+    { oneIn: 3, perSecond: 0 },
+  );
+  const to = (destinationPort: number): Buffer => inFrame(ipv4({}, tcp({ destinationPort })));
+  await rig.pass(...[23, 23, 514, 80, 23, 80, 23].map(to));
+  assert.deepEqual(
+    rig.events().map(({ firehook }) => [firehook.verdict, firehook.reason, firehook.suppressed]),
+    [
+      ['DROP', 'telnet', undefined],
+      ['RESET', 'remote shell "rsh"', undefined],
+      ['DROP', undefined, undefined],
+      ['DROP', 'telnet', 2],
+    ],
+  );
 });
 
 test('UDP over IPv6 behind an extension header, and an echo request', async (t) => {

@@ -22,6 +22,7 @@ import { IPRcvBuf } from '../../../src/firewall/ip-rcv-buf.ts';
 import { Pool } from '../../../src/firewall/pool.ts';
 import { DEFAULT_FLOWS, type FlowSettings, flowsOf } from '../../../src/hook/chain-flows.ts';
 import { HOOK_WIDTH, HookChain } from '../../../src/hook/hook-chain.ts';
+import type { HookReasons } from '../../../src/hook/hook-reasons.ts';
 import type { LoadedHook } from '../../../src/hook/load-hook.ts';
 import type { DropEvents } from '../../../src/lane/drop-events.ts';
 import type { DatagramSender } from '../../../src/lane/egress.ts';
@@ -53,6 +54,8 @@ export interface RigOptions {
   readonly onUnreadable?: (etherType: number) => void;
   readonly onHookError?: 'drop' | 'forward';
   readonly flows?: FlowSettings;
+  /** What hooks give reasons by; those of the first hook have owner 0. */
+  readonly reasons?: HookReasons;
   readonly trackChanges?: boolean;
   readonly icmpPerSecond?: number;
   readonly onDenied?: LaneOptions['onDenied'];
@@ -203,6 +206,7 @@ export function layRig(t: TestContext, options: RigOptions = {}): Rig {
   const chain = new HookChain({
     hooks,
     flows: flowsOf(hooks, options.flows ?? DEFAULT_FLOWS),
+    reasons: options.reasons ?? null,
     onHookError: options.onHookError ?? 'drop',
     pool,
     onFault: (faulty, reason) => faults.push(`${faulty.name}: ${reason}`),

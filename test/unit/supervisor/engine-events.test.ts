@@ -55,7 +55,7 @@ function lane(pid: number, isReady = true): LaneView {
     isReady,
     stalled: null,
     trace: () => undefined,
-    readTraces: () => ({ texts: [], lost: 0 }),
+    readTraces: () => ({ records: [], lost: 0 }),
     ask: () => Promise.reject(new Error('none')),
     cpu: null,
     cgroup: null,

@@ -406,7 +406,7 @@ export class SimulatedLane implements LaneHandle {
   setTable(): void {}
   trace(): void {}
   readTraces(): TraceBatch {
-    return { texts: [], lost: 0 };
+    return { records: [], lost: 0 };
   }
 
   setBreaker(): void {}

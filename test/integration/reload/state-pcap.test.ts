@@ -1,0 +1,9 @@
+/**
+ * What a reload hands over, with `driver: pcap`.
+ *
+ * @module
+ */
+
+import { testState } from './live-state.ts';
+
+testState('pcap');
