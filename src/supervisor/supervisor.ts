@@ -115,6 +115,9 @@ export interface SupervisorOptions {
   logLinesLost(): number;
 }
 
+/** What lanes are told of this machine; a reload leaves it as it is. */
+type LaneLayout = Pick<LaneSpec, 'driver' | 'ports' | 'ways' | 'outlets' | 'rings' | 'trackChanges'>;
+
 /** What lanes are started for, with all that only a real lane needs. */
 interface Plan extends LanePlan {
   readonly spec: LaneSpec;
@@ -466,9 +469,16 @@ export class Supervisor implements DaemonView {
 
   /** The same ports and rings with another generation. */
   #planFor(plan: Plan, generation: Generation): Plan {
-    const { ports, ways, outlets, rings, driver, trackChanges, groups } = plan.spec;
-    const spec: LaneSpec = {
-      ...this.#specOf(generation),
+    const spec = this.#specOf(generation, plan.spec);
+    return { ...plan, fingerprint: this.#fingerprint(spec), spec, generation };
+  }
+
+  /** What lanes are told: what follows from the configuration, on the ports of this machine. */
+  #specOf({ config, sources }: Generation, layout: LaneLayout): LaneSpec {
+    const { driver, ports, ways, outlets, rings, trackChanges } = layout;
+    const { types, sample } = config.events;
+    return {
+      ...laneSpec(config, this.#options.configFolder, this.user, sources, config.lanes),
       mode: 'run',
       driver,
       ports,
@@ -476,13 +486,8 @@ export class Supervisor implements DaemonView {
       outlets,
       rings,
       trackChanges,
-      groups,
+      ownEvents: { drop: types.includes('drop'), flow: types.includes('flow'), sample },
     };
-    return { ...plan, fingerprint: this.#fingerprint(spec), spec, generation };
-  }
-
-  #specOf({ config, sources }: Generation): LaneSpec {
-    return laneSpec(config, this.#options.configFolder, this.user, sources, config.lanes);
   }
 
   #fingerprint({ ports, ways, rings }: LaneSpec): string {
@@ -793,17 +798,8 @@ export class Supervisor implements DaemonView {
     const hasRings = liveDriver(driver).rings === true;
     const rings = hasRings ? planRings(config.ring, ways, [], links.values(), this.#options.log, speedOf) : [];
     const generation = this.#generation as Generation;
-    const spec: LaneSpec = {
-      ...this.#specOf(generation),
-      mode: 'run',
-      driver,
-      ports,
-      ways,
-      outlets,
-      rings,
-      ownEvents: ownEventsOf(config.events),
-      trackChanges: !attach.some(isEnforced),
-    };
+    const trackChanges = !attach.some(isEnforced);
+    const spec = this.#specOf(generation, { driver, ports, ways, outlets, rings, trackChanges });
     return {
       fingerprint: this.#fingerprint(spec),
       generation,
@@ -1000,10 +996,6 @@ export class Supervisor implements DaemonView {
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function ownEventsOf({ types, sample }: Config['events']): LaneSpec['ownEvents'] {
-  return { drop: types.includes('drop'), flow: types.includes('flow'), sample };
 }
 
 /** Names of the hooks in the order of the configuration. */

@@ -161,6 +161,27 @@ test('a sample leaves drops out, and what it says of them fits the ledger', { sk
   );
 });
 
+for (const driver of ['afpacket', 'pcap'])
+  test(`${driver}: a reload leaves drops told, and the sample as it was`, { skip }, async (t) => {
+    const events = { file: 'eve.json', types: ['drop', 'flow'], sample: { oneIn: 3, perSecond: 0 } };
+    const { daemon, client } = await watched(t, events, driver);
+    const lines = (type: string): Line[] =>
+      ofType(linesOf(readFileSync(path.join(daemon.folder, 'eve.json'), 'utf8')), type);
+    const { code, stderr } = await daemon.cli('reload');
+    assert.equal(code, 0, stderr);
+    await pingLarge(client, 9);
+    await waitFor(async () => (await readStats(daemon)).total.droppedByHook === 9, {
+      what: 'the drops',
+      timeoutMs: PATIENCE_MS,
+    });
+    await waitFor(() => lines('drop').length === 3, { what: 'their lines', timeoutMs: PATIENCE_MS });
+    assert.deepEqual(
+      lines('drop').map(({ firehook }) => firehook['suppressed']),
+      [undefined, 2, 2],
+    );
+    assert.equal(await daemon.stop(), 0);
+  });
+
 interface Listener {
   readonly server: Server;
   readonly sockets: Socket[];
