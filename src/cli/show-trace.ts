@@ -12,7 +12,8 @@
  * @module
  */
 
-import { protocolName, timestampOf } from '../events/eve.ts';
+import { endsOf, protocolName } from '../events/eve.ts';
+import { timestamp } from '../events/eve-own.ts';
 import type { TracedHook, TracedPacket } from '../lane/packet-tracer.ts';
 import { WAY_COUNTERS, type WayCounter } from '../telemetry/counters.ts';
 import { printable, printableJson } from '../telemetry/printable.ts';
@@ -52,19 +53,10 @@ export function traceJson(packet: TracedPacket, { lane, placeOf, faults }: Trace
   const { ends, number, from, to, length, resumed, fate, cause, by, reason, hooks, counted } = packet;
   return printableJson(
     JSON.stringify({
-      timestamp: timestampOf(packet),
+      timestamp: timestamp(packet.seconds, packet.nanoseconds),
       event_type: 'trace',
       in_iface: from,
-      ...(ends === null
-        ? {}
-        : {
-            src_ip: ends.source,
-            ...(ends.sourcePort < 0 ? {} : { src_port: ends.sourcePort }),
-            dest_ip: ends.destination,
-            ...(ends.destinationPort < 0 ? {} : { dest_port: ends.destinationPort }),
-            proto: protocolName(ends.protocol),
-            ip_v: ends.version,
-          }),
+      ...endsOf(ends),
       trace: {
         packet: number,
         to,
@@ -107,7 +99,7 @@ export function traceText(packet: TracedPacket, { placeOf, faults }: TraceContex
 }
 
 function headOf({ number, from, to, ends, length, resumed, ...time }: TracedPacket): string {
-  const moment = timestampOf(time).replace('T', ' ').replace('+0000', '');
+  const moment = timestamp(time.seconds, time.nanoseconds).replace('T', ' ').replace('+0000', '');
   const end = (address: string, port: number): string =>
     port < 0 ? address : address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
   const between =

@@ -10,7 +10,7 @@
  * @module
  */
 
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import { isIP, type Socket } from 'node:net';
 import type { LoopbackAddress } from '../config/loopback-address.ts';
 import { type ErrorCode, FirehookError } from '../errors.ts';
@@ -21,6 +21,12 @@ const MAX_CONNECTIONS = 16;
 const MAX_HEAD = 8 * 1024;
 /** A client may take this long to say what it wants. */
 const REQUEST_TIMEOUT_MS = 5_000;
+
+/** What is open at an address. */
+export interface LoopbackServer {
+  /** Closes the address and every connection. */
+  close(): void;
+}
 
 /**
  * Opens the address.
@@ -33,7 +39,7 @@ export async function openLoopback(
   code: ErrorCode,
   key: string,
   answer: RequestListener,
-): Promise<Server> {
+): Promise<LoopbackServer> {
   const options = {
     requestTimeout: REQUEST_TIMEOUT_MS,
     headersTimeout: REQUEST_TIMEOUT_MS,
@@ -54,7 +60,14 @@ export async function openLoopback(
     server.listen({ host, port, exclusive: true }, resolve);
   });
   server.on('error', () => undefined);
-  return server;
+  // Nobody is told to go on with a body: whoever asks whether to send one is answered as if it were there.
+  server.on('checkContinue', answer);
+  return {
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
 }
 
 /**

@@ -15,52 +15,32 @@
  * @module
  */
 
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LoopbackAddress } from '../config/loopback-address.ts';
 import type { ControlReports } from './control-server.ts';
-import { endInTime, hasBody, isOwnHost, openLoopback } from './loopback-server.ts';
+import { endInTime, hasBody, isOwnHost, type LoopbackServer, openLoopback } from './loopback-server.ts';
 
 /** A connection is there for this long at most, whoever is slow. */
 const CONNECTION_MS = 10_000;
 
 type Metrics = Pick<ControlReports, 'metrics'>;
 
-/** Answers at the address. */
-export class MetricsServer {
-  readonly #server: Server;
-
-  private constructor(server: Server) {
-    this.#server = server;
-  }
-
-  /**
-   * Opens the address.
-   *
-   * @throws {@link FirehookError} FIREHOOK_METRICS_ADDRESS where it cannot be had
-   */
-  static async open({ host, port }: LoopbackAddress, reports: Metrics): Promise<MetricsServer> {
-    const server = await openLoopback(
-      { host, port },
-      'FIREHOOK_METRICS_ADDRESS',
-      'metrics.listen',
-      (request, response) => void answer(request, response, reports),
-    );
-    server.on('connection', (connection) => endInTime(connection, CONNECTION_MS));
-    // Nobody is to be told twice to go on: a body is not wanted.
-    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
-      refuse(request, response, 400, 'no body is taken'),
-    );
-    return new MetricsServer(server);
-  }
-
-  /** Closes the address and every connection. */
-  close(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
-  }
+/**
+ * Opens the address.
+ *
+ * @throws {@link FirehookError} FIREHOOK_METRICS_ADDRESS where it cannot be had
+ */
+export function openMetrics(address: LoopbackAddress, reports: Metrics): Promise<LoopbackServer> {
+  return openLoopback(
+    address,
+    'FIREHOOK_METRICS_ADDRESS',
+    'metrics.listen',
+    (request, response) => void answer(request, response, reports),
+  );
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, reports: Metrics): Promise<void> {
+  endInTime(request.socket, CONNECTION_MS);
   const { method, headers } = request;
   if (!isOwnHost(headers.host))
     return refuse(request, response, 403, 'the Host header has to be localhost or an IP address');

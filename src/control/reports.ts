@@ -311,6 +311,7 @@ export class Reports implements ControlReports {
 
   /** The same without what the kernel would have to be asked for. */
   statusNow(): StatusReport {
+    const ways = this.#sumOfWays();
     const daemon = this.#daemon;
     const { config } = daemon;
     const { lapses, renewals, refusals, longestGapMs, lastError } = daemon.lease;
@@ -368,8 +369,8 @@ export class Reports implements ControlReports {
       kernelFilter: daemon.lanes[0]?.kernelFilter ?? null,
       policy: config.policy,
       keptSession: daemon.keptSession === null ? null : { ...daemon.keptSession, framesIn: 0, framesOut: 0 },
-      faults: faultReport({ daemon, ways: this.#sumOfWays(), progress: this.#progress() }),
-      warnings: [...daemon.warnings, ...this.#denied()],
+      faults: faultReport({ daemon, ways, progress: this.#progress() }),
+      warnings: [...daemon.warnings, ...deniedLines(ways)],
     };
   }
 
@@ -377,15 +378,6 @@ export class Reports implements ControlReports {
     const sum = emptyRow();
     for (const { row } of this.#daemon.totals.ways(this.#daemon.ways, this.#progress())) addRow(sum, row);
     return sum;
-  }
-
-  /** What the machine's own rules have dropped of what firehook sends, one sentence; none where they did not. */
-  #denied(): string[] {
-    const { icmpDenied, injectDenied } = this.#sumOfWays();
-    return [
-      ...(icmpDenied === 0 ? [] : [`${icmpDenied} ICMP errors`]),
-      ...(injectDenied === 0 ? [] : [`${injectDenied} datagrams that hooks made`]),
-    ].map((what) => `Rules of this machine dropped ${what} on the way out (EPERM); the log says which most likely.`);
   }
 
   #health(): HealthReport {
@@ -639,4 +631,12 @@ export class Reports implements ControlReports {
     const handed = Math.max(0, way.row.received - way.row.extraSegments);
     return { ...counters, offered, neverHanded: Math.max(0, offered - handed) };
   }
+}
+
+/** What the machine's own rules have dropped of what firehook sends, one sentence for each kind. */
+function deniedLines({ icmpDenied, injectDenied }: LedgerRow): string[] {
+  return [
+    ...(icmpDenied === 0 ? [] : [`${icmpDenied} ICMP errors`]),
+    ...(injectDenied === 0 ? [] : [`${injectDenied} datagrams that hooks made`]),
+  ].map((what) => `Rules of this machine dropped ${what} on the way out (EPERM); the log says which most likely.`);
 }

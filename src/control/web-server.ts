@@ -14,12 +14,12 @@
  */
 
 import { readFileSync } from 'node:fs';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type LoopbackAddress, parseLoopback } from '../config/loopback-address.ts';
 import type { Config } from '../config/schema.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { printableJson } from '../telemetry/printable.ts';
-import { endInTime, hasBody, isOwnHost, openLoopback } from './loopback-server.ts';
+import { endInTime, hasBody, isOwnHost, type LoopbackServer, openLoopback } from './loopback-server.ts';
 import type { Sample } from './sample.ts';
 import { WebToken } from './web-token.ts';
 
@@ -69,38 +69,19 @@ const HEADERS: Readonly<Record<string, string>> = {
 
 type Answer = readonly [status: number, type: string, body: string | Buffer];
 
-/** Answers at the address. */
-export class WebServer {
-  readonly #server: Server;
-
-  private constructor(server: Server) {
-    this.#server = server;
-  }
-
-  /**
-   * Opens the address.
-   *
-   * @throws FirehookError FIREHOOK_WEB_ADDRESS where it cannot be had
-   */
-  static async open(address: LoopbackAddress, token: WebToken, reports: WebReports): Promise<WebServer> {
-    const desk = new Desk(token, reports);
-    const server = await openLoopback(
-      address,
-      'FIREHOOK_WEB_ADDRESS',
-      'web.listen',
-      (request, response) => void desk.answer(request, response),
-    );
-    server.on('checkContinue', (_request: IncomingMessage, response: ServerResponse) =>
-      write(response, text(400, 'no body is taken')),
-    );
-    return new WebServer(server);
-  }
-
-  /** Closes the address and every connection, those with a trace too. */
-  close(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
-  }
+/**
+ * Opens the address.
+ *
+ * @throws FirehookError FIREHOOK_WEB_ADDRESS where it cannot be had
+ */
+export function openPage(address: LoopbackAddress, token: WebToken, reports: WebReports): Promise<LoopbackServer> {
+  const desk = new Desk(token, reports);
+  return openLoopback(
+    address,
+    'FIREHOOK_WEB_ADDRESS',
+    'web.listen',
+    (request, response) => void desk.answer(request, response),
+  );
 }
 
 /**
@@ -113,11 +94,11 @@ export async function openWeb(
   { listen, tokenFile }: Config['web'],
   reports: WebReports,
   log: Pick<Logger, 'info'>,
-): Promise<WebServer | null> {
+): Promise<LoopbackServer | null> {
   const address = parseLoopback(listen ?? '');
   if (address === null) return null;
   const token = tokenFile === undefined ? WebToken.random() : WebToken.fromFile(tokenFile);
-  const server = await WebServer.open(address, token, reports);
+  const server = await openPage(address, token, reports);
   const shown = tokenFile === undefined ? token.fragment : `#token=... with the token of ${tokenFile}`;
   log.info(`The page is at http://${listen}/${shown}`);
   return server;

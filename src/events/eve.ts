@@ -131,12 +131,8 @@ export function eveLine(event: EveEvent | object): string {
   return `${printableJson(JSON.stringify(event))}\n`;
 }
 
-/** A moment as it stands in `timestamp`. */
-export function timestampOf({ seconds, nanoseconds }: Pick<EventRecord, 'seconds' | 'nanoseconds'>): string {
-  return timestamp(seconds, nanoseconds);
-}
-
-function endsOf(ends: EventEnds | null): Partial<EveEvent> {
+/** Between whom a packet goes, in the keys of an event. */
+export function endsOf(ends: EventEnds | null): Partial<EveEvent> {
   if (ends === null) return {};
   return {
     src_ip: ends.source,

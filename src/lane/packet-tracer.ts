@@ -11,6 +11,7 @@
  */
 
 import { FRAME_SEGMENT, type Frame } from '../drivers/frame.ts';
+import type { EventEnds } from '../events/ring-reader.ts';
 import type { HookChain, HookWatch } from '../hook/hook-chain.ts';
 import { HOOK_WIDTH } from '../hook/hook-chain.ts';
 import type { HookReasons } from '../hook/hook-reasons.ts';
@@ -66,17 +67,6 @@ export interface TracedHook {
 /** What becomes of a packet; `probe`: it was one of the supervisor's own. */
 export type TracedFate = 'forwarded' | 'dropped' | 'rejected' | 'replied' | 'reset' | 'held' | 'lost' | 'probe';
 
-/** Between whom a packet goes. */
-export interface TracedEnds {
-  readonly version: 4 | 6;
-  readonly protocol: number;
-  readonly source: string;
-  readonly destination: string;
-  /** -1 where there is none. */
-  readonly sourcePort: number;
-  readonly destinationPort: number;
-}
-
 /** A packet and what became of it. */
 export interface TracedPacket {
   /** Which packet of the lane it is, from 1; 0 of one that began to wait before the trace. */
@@ -88,7 +78,7 @@ export interface TracedPacket {
   /** Octets of the frame. */
   readonly length: number;
   /** As it came; null where it carries no IP that can be read. */
-  readonly ends: TracedEnds | null;
+  readonly ends: EventEnds | null;
   /** It had waited. */
   readonly resumed: boolean;
   /** Those that it met, in running order. */
@@ -142,7 +132,7 @@ export class PacketTracer implements HookWatch {
   #beforeLength = 0;
   #since = 0n;
   #isMarked = false;
-  #ends: TracedEnds | null = null;
+  #ends: EventEnds | null = null;
 
   constructor(options: PacketTracerOptions) {
     this.#options = options;
@@ -219,7 +209,7 @@ export class PacketTracer implements HookWatch {
     });
   }
 
-  #endsOf({ frame }: PacketInHand, offset: number): TracedEnds | null {
+  #endsOf({ frame }: PacketInHand, offset: number): EventEnds | null {
     const { octets, length, originalLength } = frame;
     const bytes = octets.subarray(offset);
     const layout = this.#layout;

@@ -21,9 +21,10 @@ import { needsRestart } from '../config/reloadable.ts';
 import { attachInterfaces, type Config, isEnforced, outletNames } from '../config/schema.ts';
 import { ControlServer } from '../control/control-server.ts';
 import type { AttachView, DaemonView, LaneView } from '../control/daemon-view.ts';
-import { MetricsServer } from '../control/metrics-server.ts';
+import type { LoopbackServer } from '../control/loopback-server.ts';
+import { openMetrics } from '../control/metrics-server.ts';
 import { Reports } from '../control/reports.ts';
-import { openWeb, type WebServer } from '../control/web-server.ts';
+import { openWeb } from '../control/web-server.ts';
 import type { LivePortOptions } from '../drivers/live-port.ts';
 import { FirehookError } from '../errors.ts';
 import type { LocalRoute } from '../lane/local-table.ts';
@@ -175,8 +176,8 @@ export class Supervisor implements DaemonView {
   /** The ring of each lane that has one, by the lane. */
   readonly #ringOf = new Map<LaneHandle, number>();
   #control: ControlServer | null = null;
-  #metrics: MetricsServer | null = null;
-  #web: WebServer | null = null;
+  #metrics: LoopbackServer | null = null;
+  #web: LoopbackServer | null = null;
   #ways: readonly Way[] = [];
   readonly #breakers: BreakerMemory;
   /** {@inheritDoc DaemonView.reloadsFailed} */
@@ -247,7 +248,7 @@ export class Supervisor implements DaemonView {
       const reports = new Reports(this);
       this.#control = await ControlServer.open(config.control.socket, config.control.mode, reports);
       const address = parseLoopback(config.metrics.listen ?? '');
-      if (address !== null) this.#metrics = await MetricsServer.open(address, reports);
+      if (address !== null) this.#metrics = await openMetrics(address, reports);
       this.#web = await openWeb(config.web, reports, log);
       await this.#takeBackLeftovers(attachments, lockedMs);
       this.#cgroups = new LaneCgroups();

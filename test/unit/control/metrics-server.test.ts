@@ -5,52 +5,22 @@
  */
 
 import assert from 'node:assert/strict';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
-import { MetricsServer } from '../../../src/control/metrics-server.ts';
+import { openMetrics } from '../../../src/control/metrics-server.ts';
 import { isFirehookError } from '../../../src/errors.ts';
+import { ask, freePort, say, statusOf } from '../../support/loopback-client.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
 const REPORTS = {
   metrics: (accept: string | undefined) => Promise.resolve({ type: 'text/x', text: `for ${accept}\n` }),
 };
 
-/** A port that nobody has just now. */
-async function freePort(host: string): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  assert.ok(typeof address === 'object' && address !== null);
-  return address.port;
-}
-
 async function open(t: TestContext, host = '127.0.0.1', reports = REPORTS): Promise<number> {
   const port = await freePort(host);
-  const server = await MetricsServer.open({ host, port }, reports);
+  const server = await openMetrics({ host, port }, reports);
   t.after(() => server.close());
   return port;
-}
-
-/** Sends text as it is; resolves with all that came back once the connection is closed. */
-function say(port: number, text: string, host = '127.0.0.1'): Promise<string> {
-  return new Promise((resolve) => {
-    const client = connect({ port, host }, () => client.write(text));
-    let answer = '';
-    client.setEncoding('utf8').on('data', (more: string) => {
-      answer += more;
-    });
-    client.on('error', () => undefined);
-    client.on('close', () => resolve(answer));
-  });
-}
-
-function ask(port: number, method: string, url: string, more = '', name = 'localhost'): Promise<string> {
-  return say(port, `${method} ${url} HTTP/1.1\r\nHost: ${name}\r\n${more}\r\n`);
-}
-
-function statusOf(answer: string): number {
-  return Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
 }
 
 describe('the numbers at a loopback address', () => {
@@ -167,7 +137,7 @@ describe('the numbers at a loopback address', () => {
 
 test('an address that another program has is refused, with what to do', async (t) => {
   const port = await open(t);
-  await assert.rejects(MetricsServer.open({ host: '127.0.0.1', port }, REPORTS), (error) => {
+  await assert.rejects(openMetrics({ host: '127.0.0.1', port }, REPORTS), (error) => {
     assert.ok(isFirehookError(error));
     assert.equal(error.code, 'FIREHOOK_METRICS_ADDRESS');
     assert.match(error.message, /127\.0\.0\.1:\d+: another program listens there/);

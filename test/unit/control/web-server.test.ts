@@ -7,28 +7,20 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { Reports } from '../../../src/control/reports.ts';
-import { openWeb, type WebReports, WebServer } from '../../../src/control/web-server.ts';
+import { openPage, openWeb, type WebReports } from '../../../src/control/web-server.ts';
 import { WebToken } from '../../../src/control/web-token.ts';
 import { isFirehookError } from '../../../src/errors.ts';
+import { ask, freePort, say, statusOf } from '../../support/loopback-client.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { wholeDaemon } from '../../support/whole-daemon.ts';
 
 const TOKEN = WebToken.random();
 const BEARER = `Authorization: Bearer ${TOKEN.fragment.replace('#token=', '')}\r\n`;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  assert.ok(typeof address === 'object' && address !== null);
-  return address.port;
-}
 
 async function open(t: TestContext, changes: Partial<WebReports> = {}): Promise<number> {
   const port = await freePort();
@@ -38,30 +30,9 @@ async function open(t: TestContext, changes: Partial<WebReports> = {}): Promise<
     trace: (body, response) => real.trace(body, response),
     ...changes,
   };
-  const server = await WebServer.open({ host: '127.0.0.1', port }, TOKEN, reports);
+  const server = await openPage({ host: '127.0.0.1', port }, TOKEN, reports);
   t.after(() => server.close());
   return port;
-}
-
-/** Sends text as it is; resolves with all that came back once the connection is closed. */
-function say(port: number, text: string): Promise<string> {
-  return new Promise((resolve) => {
-    const client = connect({ port, host: '127.0.0.1' }, () => client.write(text));
-    let answer = '';
-    client.setEncoding('utf8').on('data', (more: string) => {
-      answer += more;
-    });
-    client.on('error', () => undefined);
-    client.on('close', () => resolve(answer));
-  });
-}
-
-function ask(port: number, method: string, url: string, more = '', name = 'localhost'): Promise<string> {
-  return say(port, `${method} ${url} HTTP/1.1\r\nHost: ${name}\r\n${more}\r\n`);
-}
-
-function statusOf(answer: string): number {
-  return Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
 }
 
 describe('the page', () => {
@@ -224,7 +195,7 @@ describe('the page', () => {
   test('ends its traces when it is closed', async (t) => {
     const port = await freePort();
     const real = new Reports(wholeDaemon());
-    const server = await WebServer.open({ host: '127.0.0.1', port }, TOKEN, real);
+    const server = await openPage({ host: '127.0.0.1', port }, TOKEN, real);
     t.after(() => server.close());
     const client = connect({ port, host: '127.0.0.1' }, () =>
       client.write(`GET /api/trace?expression=tcp HTTP/1.1\r\nHost: localhost\r\n${BEARER}\r\n`),
