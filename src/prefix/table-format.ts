@@ -170,8 +170,11 @@ export function writeBuckets(header: Int32Array, section: BucketSection): void {
 }
 
 function readBuckets(header: Int32Array): BucketSection {
-  const [addresses = 0, buckets = 0, tagsAt = 0, addressesAt = 0, valuesAt = 0, ...rest] = header.subarray(BUCKETS_AT);
-  return { addresses, buckets, tagsAt, addressesAt, valuesAt, hashKey: rest.slice(0, HASH_KEY_WORDS) };
+  const keyAt = BUCKETS_AT + 5;
+  const [addresses = 0, buckets = 0, tagsAt = 0, addressesAt = 0, valuesAt = 0] = header.subarray(BUCKETS_AT, keyAt);
+  // Never to the end: the table may be behind the header.
+  const hashKey = [...header.subarray(keyAt, keyAt + HASH_KEY_WORDS)];
+  return { addresses, buckets, tagsAt, addressesAt, valuesAt, hashKey };
 }
 
 function areSound(section: BucketSection, words: number, hasDictionary: boolean): boolean {

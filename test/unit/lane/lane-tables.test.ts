@@ -13,7 +13,7 @@ import { loadNative } from '../../../src/native/load-native.ts';
 import { buildPrefixTable } from '../../../src/prefix/build-table.ts';
 import { PrefixTable } from '../../../src/prefix/prefix-table.ts';
 import { parseAddress, parseCidr } from '../../../src/wire/address.ts';
-import { mapped, openTables } from '../../support/table-memory.ts';
+import { mapped, openTables, touched } from '../../support/table-memory.ts';
 import { addressOf } from '../prefix/prefix-rig.ts';
 
 const native = loadNative();
@@ -55,6 +55,27 @@ test('a table stays the same object while its memory is exchanged, and the forme
   }
   assert.equal(findTable(tables.tables, 'a'), held);
   assert.deepEqual([mapped(), openTables()], [2, 0]);
+});
+
+test('an exchange reads the header, and nothing of what makes the table long', (t) => {
+  const { tables, send } = rig(t);
+  const address = new Uint8Array(16).fill(0x20);
+  for (const [octets, prefixLength] of [
+    [4, 32],
+    [16, 64],
+    [16, 128],
+  ] as const) {
+    const entries = Array.from({ length: 50_000 }, (_, index) => {
+      const bytes = address.slice(0, octets);
+      new DataView(bytes.buffer).setUint32(octets === 4 ? 0 : 4, 0x2000_0000 + 7 * index);
+      return { bytes, prefixLength, value: 1 };
+    });
+    const memory = new Uint8Array(buildPrefixTable(entries));
+    for (let version = 0; version < 2; version++) tables.take(send(`${octets}/${prefixLength}`, 1, memory));
+  }
+  // Those of the tests before are there as well.
+  const all = mapped() * 64 * 1024;
+  assert.ok(touched() <= all, `${touched()} octets were read, where ${all} are pages of the headers`);
 });
 
 test('what has not come, is another one, or is no table ends the lane, and changes nothing', (t) => {
