@@ -96,6 +96,13 @@ export const ERRORS = {
     advice: 'stop firehookd and start it again',
     exitCode: 2,
   },
+  FIREHOOK_UPGRADE_FAILED: { op: 'lane', what: 'not upgraded', advice: '', exitCode: 1 },
+  FIREHOOK_UPGRADE_LOST: {
+    op: 'lane',
+    what: 'the upgrade failed in the middle',
+    advice: 'policy.onDown is in force; start firehookd again',
+    exitCode: 1,
+  },
   FIREHOOK_APPLY_FILE: { op: 'config', what: 'not applied', advice: '', exitCode: 2 },
   FIREHOOK_CONFIRM_FILE: { op: 'config', what: 'not confirmed', advice: '', exitCode: 1 },
   FIREHOOK_TRIAL: { op: 'config', what: 'not now', advice: '', exitCode: 1 },

@@ -161,6 +161,14 @@ async function main(): Promise<void> {
     ),
   );
   program.addCommand(
+    askCommand('upgrade', 'have the firehookd that is installed now take over from the one that runs').action(
+      async (options: AskOptions) => {
+        const { upgrade } = await import('./upgrade.ts');
+        await upgrade(options);
+      },
+    ),
+  );
+  program.addCommand(
     askCommand('apply', 'put a configuration in force for a while: without firehook confirm the former one comes back')
       .argument('[file]', "the new configuration, in the folder of the daemon's own")
       .option('--confirm-within <seconds>', 'how long it is in force without a confirmation', '60')

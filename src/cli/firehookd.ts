@@ -43,6 +43,7 @@ import { refuseEarlierTakers } from '../supervisor/refuse-takers.ts';
 import { statusLine, watchService } from '../supervisor/service-watch.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import { isConfinementRequired, tryWithPackets } from '../supervisor/try-hooks.ts';
+import { Predecessor } from '../supervisor/upgrade/predecessor.ts';
 import { version } from '../supervisor/version.ts';
 import { LogQueue } from '../telemetry/log-queue.ts';
 import { createLogger, type Logger, logLine } from '../telemetry/logger.ts';
@@ -99,6 +100,8 @@ function loadListing(file: string, options: LoadOptions): LoadedFile {
 
 /** Standard error. */
 const STDERR = 2;
+/** How long the answer to an upgrade may take to go out. */
+const FAREWELL_MS = 300;
 /** How long a reader of the log that stands still may delay the end. */
 const LAST_LINES_MS = 1_000;
 
@@ -111,6 +114,7 @@ async function run(file: string, { config, warnings, text }: LoadedFile, reading
   process.on('exit', () => queue.drain(LAST_LINES_MS));
   for (const warning of warnings) log.warn(warning);
   const kept = keptSession(config, log);
+  const predecessor = await Predecessor.find(process.env);
   const supervisor = new Supervisor({
     config,
     configFolder: path.dirname(path.resolve(file)),
@@ -122,10 +126,11 @@ async function run(file: string, { config, warnings, text }: LoadedFile, reading
       const again = loadConfig(named, reading);
       return { ...again, warnings: [...again.warnings, ...kernelWarnings(again.config)] };
     },
-    plumbing: new KernelPlumbing(ownTraffic(config), kept),
+    plumbing: new KernelPlumbing(ownTraffic(config), kept, predecessor?.offer.plumbing),
     keptSession: kept === null ? null : { client: endText(kept.client), server: endText(kept.server) },
     lockFanoutGroup: (id) => takeNamespaceLock(`fanout-${id}`),
     logLinesLost: () => queue.lost,
+    left: (pid) => leave(pid),
   });
   endOnSurprise(log, supervisor);
   ignoreStraySignals(log);
@@ -151,10 +156,17 @@ async function run(file: string, { config, warnings, text }: LoadedFile, reading
     notifier.stopping();
     void supervisor.stop().then(() => process.exit(0));
   };
+  /** Who has asked for the upgrade hears what came of it. */
+  const leave = (pid: number | null): void => {
+    unwatch();
+    if (pid !== null) notifier.leftTo(pid);
+    setTimeout(() => process.exit(pid === null ? 1 : 0), FAREWELL_MS);
+  };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   try {
-    await supervisor.start();
+    if (predecessor === null) await supervisor.start();
+    else await supervisor.takeOver(predecessor);
   } catch (error) {
     // Whoever does not read the log does not hold up the end either.
     fail('firehookd', error, { ...asLogged(), write: queue.write });
@@ -338,4 +350,7 @@ function ownTraffic({ hooks, lane }: Config): OwnTraffic | null {
   return servers.size === 0 ? null : { group: findUser(lane.user).gid, servers: [...servers.values()] };
 }
 
-main().catch((error: unknown) => fail('firehookd', error, asLogged()));
+main().catch(async (error: unknown) => {
+  await Predecessor.refuseUnheard(process.env, error);
+  fail('firehookd', error, asLogged());
+});

@@ -58,7 +58,7 @@ export function showReloaded({ generation, hooks, notes, pauseMs }: Reloaded): s
 }
 
 /** The daemon's own error, as it is. */
-function refusalOf(socket: string, status: number, body: unknown): FirehookError {
+export function refusalOf(socket: string, status: number, body: unknown): FirehookError {
   const { error, code } = body as { error?: unknown; code?: ErrorCode };
   if (status !== 409 || typeof error !== 'string' || code === undefined)
     return new FirehookError('FIREHOOK_CONTROL_UNREACHABLE', `${socket}: answered ${status}: ${JSON.stringify(body)}`);

@@ -18,10 +18,12 @@ const RELOADABLE: readonly string[] = [
  * The keys that differ between two configurations and take a restart, as they stand in the file: `attach`, `policy.onDown`.
  *
  * @param before - what runs
+ * @param isOther - it was read by another version: what only one of them knows is no difference
  */
-export function needsRestart(before: Config, after: Config): string[] {
-  const keys = new Set([...flatten(before).keys(), ...flatten(after).keys()]);
+export function needsRestart(before: Config, after: Config, isOther = false): string[] {
   const [one, other] = [flatten(before), flatten(after)];
+  const all = new Set([...one.keys(), ...other.keys()]);
+  const keys = isOther ? [...all].filter((key) => one.has(key) && other.has(key)) : all;
   const changed = [...keys].filter((key) => one.get(key) !== other.get(key));
   return changed.filter((key) => !RELOADABLE.some((name) => key === name || key.startsWith(`${name}.`))).sort();
 }

@@ -4,11 +4,11 @@
  * ```
  *   GET  /status /stats /hooks /pool       200
  *   GET  /metrics                          200, text for Prometheus or OpenMetrics by the Accept header
- *   GET  /metrics                          200, text for Prometheus or OpenMetrics by the Accept header
  *   POST /breaker                          opens or closes the breaker of a hook
  *   POST /devices                          a request to a device of a driver, where control.devices is true
  *   POST /trace                            live packets, a line of JSON each, until the client leaves
  *   POST /reload                           200: what is in force now; 409: why it is what it was
+ *   POST /upgrade                          200: another firehookd has taken over; 409: why this one goes on
  *   POST /apply /confirm /cancel           200: what is in force now; 409: why it is what it was
  * ```
  * Rule: it only answers. Nothing a client sends changes a packet's fate, but that the operator's own files are read again, that hooks are taken
@@ -40,6 +40,8 @@ export interface ControlReports {
   metrics(accept: string | undefined): Promise<MetricsText>;
   /** Loads the configuration anew. @throws FirehookError why not */
   reload(): Promise<object>;
+  /** Has another firehookd take over. @throws FirehookError why not */
+  upgrade(): Promise<object>;
   /** Puts a file in force for a while. @throws FirehookError why not */
   apply(body: string): Promise<object>;
   /** Keeps it. @throws FirehookError why not */
@@ -118,6 +120,12 @@ export class ControlServer {
     server.on('error', () => undefined);
     server.on('clientError', (_error, connection) => connection.destroy());
     return new ControlServer(server, socket);
+  }
+
+  /** Takes no more clients, and removes the socket: whoever has asked is still answered. */
+  stopListening(): void {
+    this.#server.close();
+    if (existsSync(this.#socket)) unlinkSync(this.#socket);
   }
 
   /** Closes and removes the socket. */
@@ -203,6 +211,8 @@ async function route(wanted: string, body: string, reports: ControlReports): Pro
         return reports.breaker(body);
       case 'POST /reload':
         return [200, await reports.reload()];
+      case 'POST /upgrade':
+        return [200, await reports.upgrade()];
       case 'POST /apply':
         return [200, await reports.apply(body)];
       case 'POST /confirm':

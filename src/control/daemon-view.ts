@@ -119,6 +119,12 @@ export interface DaemonView {
    */
   reload(): Promise<object>;
   /**
+   * Has another firehookd take over.
+   *
+   * @throws FirehookError why this one goes on
+   */
+  upgrade(): Promise<object>;
+  /**
    * Puts a file in force for so many seconds.
    *
    * @throws FirehookError why not; what was in force still is

@@ -283,6 +283,11 @@ export class Reports implements ControlReports {
     return this.#daemon.reload();
   }
 
+  /** {@inheritDoc ControlReports.upgrade} */
+  upgrade(): Promise<object> {
+    return this.#daemon.upgrade();
+  }
+
   /** {@inheritDoc ControlReports.apply} */
   apply(body: string): Promise<object> {
     const { file, seconds } = readApplyRequest(body);

@@ -16,15 +16,34 @@ constexpr size_t kPage = 3 * sizeof(uint64_t);
 FenceWriter::~FenceWriter() {
   if (page_ == nullptr) return;
   Close();
-  munmap(page_, kPage);
+  Leave();
 }
 
-bool FenceWriter::Open(int fd, SystemError* error) {
+bool FenceWriter::Map(int fd, SystemError* error) {
   page_ = static_cast<uint64_t*>(MapMemory(fd, kPage, Access::kWrite, error));
   if (page_ == nullptr) return false;
   epoch_ = page_[0];
+  return true;
+}
+
+bool FenceWriter::Open(int fd, SystemError* error) {
+  if (!Map(fd, error)) return false;
   Close();
   return true;
+}
+
+bool FenceWriter::Inherit(int fd, SystemError* error) { return Map(fd, error); }
+
+void FenceWriter::Reread() {
+  epoch_ = __atomic_load_n(&page_[0], __ATOMIC_SEQ_CST);
+  untilNs_ = __atomic_load_n(&page_[1], __ATOMIC_SEQ_CST);
+  // Half written, by one that was killed in the middle.
+  if (__atomic_load_n(&page_[2], __ATOMIC_SEQ_CST) != epoch_ + untilNs_) Close();
+}
+
+void FenceWriter::Leave() {
+  if (page_ != nullptr) munmap(page_, kPage);
+  page_ = nullptr;
 }
 
 void FenceWriter::Extend(uint64_t nowNs, uint64_t untilNs) {
@@ -40,6 +59,7 @@ void FenceWriter::Close() {
 
 /** A reader that meets half of it sees a sum that is not that of the two. */
 void FenceWriter::Write() {
+  if (page_ == nullptr) return;
   __atomic_store_n(&page_[1], untilNs_, __ATOMIC_SEQ_CST);
   __atomic_store_n(&page_[0], epoch_, __ATOMIC_SEQ_CST);
   __atomic_store_n(&page_[2], epoch_ + untilNs_, __ATOMIC_SEQ_CST);

@@ -26,6 +26,10 @@ class FenceWriter {
 
   /** Maps the page and closes the fence; the epoch goes on from what is there. False, with `error` set, when that fails. */
   bool Open(int fd, SystemError* error);
+  /** The same, but it stays as it is: another process writes it, until it leaves it and this one takes note (Reread). */
+  bool Inherit(int fd, SystemError* error);
+  /** Goes on from what is there now: open for as long as who left it has said. */
+  void Reread();
 
   uint64_t epoch() const { return epoch_; }
   bool IsOpenAt(uint64_t nowNs) const { return nowNs < untilNs_; }
@@ -33,8 +37,11 @@ class FenceWriter {
   /** Certain until `untilNs`, a moment of CLOCK_MONOTONIC after `nowNs`. */
   void Extend(uint64_t nowNs, uint64_t untilNs);
   void Close();
+  /** Unmaps the page and leaves it as it is, for another process. Nothing is written any more. */
+  void Leave();
 
  private:
+  bool Map(int fd, SystemError* error);
   void Write();
 
   uint64_t* page_ = nullptr;

@@ -50,28 +50,29 @@ bool ToBatch(napi_env env, napi_value value, std::vector<uint8_t>* out) {
   return true;
 }
 
-/** openLease(netlink, fenceFd, onChange: () => void) */
+/** openLease(netlink, fenceFd, inherits, onChange: () => void) */
 napi_value OpenLease(napi_env env, napi_callback_info info) {
-  napi_value arguments[3];
+  napi_value arguments[4];
   int fenceFd;
-  if (!Arguments(env, info, arguments)) return ThrowType(env, "openLease(netlink, fenceFd, onChange)");
+  bool inherits;
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "openLease(netlink, fenceFd, inherits, onChange)");
   auto* netlink = ToOpenNetlink(env, arguments[0]);
   if (netlink == nullptr || netlink->socket->HasGroups() || !ToDescriptor(env, arguments[1], &fenceFd) ||
-      !IsFunction(env, arguments[2])) {
-    return ThrowType(env, "openLease(netlink, fenceFd, onChange)");
+      napi_get_value_bool(env, arguments[2], &inherits) != napi_ok || !IsFunction(env, arguments[3])) {
+    return ThrowType(env, "openLease(netlink, fenceFd, inherits, onChange)");
   }
   napi_value name;
   napi_threadsafe_function changed;
   napi_create_string_utf8(env, "firehook:lease", NAPI_AUTO_LENGTH, &name);
   // One call in the queue: what changed meanwhile is seen by the same look.
-  if (napi_create_threadsafe_function(env, arguments[2], nullptr, name, 1, 1, nullptr, nullptr, nullptr, nullptr, &changed) !=
+  if (napi_create_threadsafe_function(env, arguments[3], nullptr, name, 1, 1, nullptr, nullptr, nullptr, nullptr, &changed) !=
       napi_ok) {
     return ThrowSystem(env, SystemError{"napi_create_threadsafe_function", ENOMEM});
   }
   napi_unref_threadsafe_function(env, changed);
   SystemError error;
   auto lease = Lease::Open(
-      netlink->socket, fenceFd, [changed] { napi_call_threadsafe_function(changed, nullptr, napi_tsfn_nonblocking); }, &error);
+      netlink->socket, fenceFd, inherits, [changed] { napi_call_threadsafe_function(changed, nullptr, napi_tsfn_nonblocking); }, &error);
   if (lease == nullptr) {
     napi_release_threadsafe_function(changed, napi_tsfn_abort);
     return ThrowSystem(env, error);
@@ -184,6 +185,23 @@ napi_value CloseLease(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** leaveLease(lease, renew: Uint8Array, certainMs): boolean */
+napi_value LeaveLease(napi_env env, napi_callback_info info) {
+  napi_value arguments[3];
+  std::vector<uint8_t> renew;
+  uint32_t certainMs;
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "leaveLease(lease, renew, certainMs)");
+  auto* handle = ToHandle<LeaseHandle>(env, arguments[0]);
+  if (handle == nullptr || !ToBatch(env, arguments[1], &renew) || !ToUint(env, arguments[2], &certainMs)) {
+    return ThrowType(env, "leaveLease(lease, renew, certainMs)");
+  }
+  const bool isLeft = handle->changed != nullptr && handle->lease->Leave(renew, certainMs * kNsPerMs);
+  CloseLeaseHandle(env, handle, false);
+  napi_value result;
+  napi_get_boolean(env, isLeft, &result);
+  return result;
+}
+
 }  // namespace
 
 std::vector<Export> LeaseExports() {
@@ -195,6 +213,7 @@ std::vector<Export> LeaseExports() {
       {"beatLease", BeatLease},
       {"leaseState", StateOfLease},
       {"closeLease", CloseLease},
+      {"leaveLease", LeaveLease},
   };
 }
 

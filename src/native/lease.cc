@@ -107,10 +107,11 @@ void ProgressWord::Remember(const ProgressWord& earlier) {
 
 bool ProgressWord::Stands() const { return stillNs_ >= kLaneStandsNs; }
 
-std::unique_ptr<Lease> Lease::Open(std::shared_ptr<Netlink> socket, int fenceFd, std::function<void()> onChange,
-                                   SystemError* error) {
+std::unique_ptr<Lease> Lease::Open(std::shared_ptr<Netlink> socket, int fenceFd, bool inherits,
+                                   std::function<void()> onChange, SystemError* error) {
   std::unique_ptr<Lease> made(new Lease);
-  if (!made->fence_.Open(fenceFd, error)) return nullptr;
+  if (!(inherits ? made->fence_.Inherit(fenceFd, error) : made->fence_.Open(fenceFd, error))) return nullptr;
+  made->isInherited_ = inherits;
   made->socket_ = std::move(socket);
   made->onChange_ = std::move(onChange);
   made->beatNs_ = made->lookNs_ = MonotonicNs();
@@ -144,6 +145,14 @@ void Lease::SetBatches(std::vector<uint8_t> renew, std::vector<uint8_t> lapse) {
                           ? batches_ == fresh
                           : batches_->renew == fresh->renew && batches_->lapse == fresh->lapse;
   if (isSame) return;
+  if (isInherited_) {
+    isInherited_ = false;
+    fence_.Reread();
+    batches_ = std::move(fresh);
+    gapStartNs_ = isAllowed_ ? MonotonicNs() : 0;
+    Wake();
+    return;
+  }
   // A new port has no lease yet, and the fence is for all. The old ones keep theirs until the renewal that follows.
   const auto lapsing = pendingLapse_;
   End(Why::kWanted);
@@ -214,12 +223,43 @@ void Lease::Close(bool lapse) {
     isEnding_ = true;
     isAllowed_ = false;
     gapStartNs_ = 0;
+    // The other process has it still.
+    if (isInherited_) fence_.Leave();
     End(Why::kWanted);
     if (!lapse) pendingLapse_ = nullptr;
     Wake();
   }
   thread_.join();
   lanes_.clear();
+}
+
+bool Lease::Leave(const std::vector<uint8_t>& renew, uint64_t certainNs) {
+  bool isHeld;
+  {
+    const std::lock_guard<Monitor> lock(monitor_);
+    if (isEnding_) return false;
+    NoticeExpiry(MonotonicNs());
+    isHeld = isHeld_ && pendingLapse_ == nullptr;
+    isEnding_ = true;
+    isAllowed_ = false;
+    gapStartNs_ = 0;
+    // The answer to a renewal that is under way is nobody's any more.
+    generation_ += 1;
+    Wake();
+  }
+  thread_.join();
+  lanes_.clear();
+  if (isHeld) {
+    Verdict verdict;
+    SystemError error;
+    const std::lock_guard<std::mutex> turn(socket_->turn());
+    const uint64_t sentNs = MonotonicNs();
+    isHeld = socket_->Exchange(renew.data(), renew.size(), &verdict, &error) && verdict.Errno() == 0;
+    const uint64_t nowNs = MonotonicNs();
+    if (isHeld && fence_.IsOpenAt(nowNs)) fence_.Extend(nowNs, sentNs + certainNs);
+  }
+  fence_.Leave();
+  return isHeld;
 }
 
 void Lease::Wake() {

@@ -79,9 +79,11 @@ class Lease {
  public:
   /**
    * Closes the fence and starts the thread. `onChange` is called on it. Null, with `error` set, when a call fails.
+   * `inherits`: another process has the lease. With the first batches it has left it (Leave), and this one goes on; until then the fence is
+   * not touched.
    */
-  static std::unique_ptr<Lease> Open(std::shared_ptr<Netlink> socket, int fenceFd, std::function<void()> onChange,
-                                     SystemError* error);
+  static std::unique_ptr<Lease> Open(std::shared_ptr<Netlink> socket, int fenceFd, bool inherits,
+                                     std::function<void()> onChange, SystemError* error);
   /** Closes without ending the lease in the kernel. */
   ~Lease();
   Lease(const Lease&) = delete;
@@ -96,6 +98,11 @@ class Lease {
   LeaseNumbers Numbers();
   /** Idempotent. */
   void Close(bool lapse);
+  /**
+   * Ends the thread and leaves the lease to another process: renewed with `renew`, which is certain for `certainNs`, when it is held; the fence is as
+   * open. False when it is not held, or the kernel refuses: then it ends when the last renewal does.
+   */
+  bool Leave(const std::vector<uint8_t>& renew, uint64_t certainNs);
 
  private:
   struct Batches {
@@ -129,6 +136,8 @@ class Lease {
   bool mayLive_ = false;
   bool isAllowed_ = false;
   bool isEnding_ = false;
+  /** Until the first batches: another process has it, and the fence. */
+  bool isInherited_ = false;
   bool isWoken_ = false;
   /** Held as far as is known; the fence's time may be over. */
   bool isHeld_ = false;

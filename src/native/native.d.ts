@@ -182,6 +182,10 @@ export interface NativeModule {
    * @param groups - numbers of multicast groups (RTNLGRP_*, NFNLGRP_*), at most 64
    */
   openNetlink(protocol: number, groups: readonly number[]): NativeNetlink;
+  /** A socket without groups of `openNetlink` in another process. The descriptor is the socket's from now on. */
+  adoptNetlink(descriptor: number): NativeNetlink;
+  /** Its descriptor, borrowed: to be sent to another process. */
+  netlinkDescriptor(netlink: NativeNetlink): number;
   /**
    * Sends the messages as one datagram, on a thread of the pool, and resolves with every answer one behind the other: acks,
    * errors, parts of dumps. Requests of one socket run one after another, in order. Every message needs a number (nlmsg_seq)
@@ -294,10 +298,12 @@ export interface NativeModule {
    * only reads, dumps above all, does it on another socket.
    *
    * @param fenceFd - of `createMemory`, at least 24 octets: epoch, until, sum (fence.h); may be closed afterwards
+   * @param inherits - another process has the lease. With the first `setLeaseBatches` it has left it by `leaveLease`, and this one goes on with the
+   * fence as open as it is; until then nothing is done to it
    * @param onChange - called on the event loop when the lease is held or no longer held, and after each refusal of the kernel;
    * several changes may come as one call. Does not keep the process alive
    */
-  openLease(netlink: NativeNetlink, fenceFd: number, onChange: () => void): NativeLease;
+  openLease(netlink: NativeNetlink, fenceFd: number, inherits: boolean, onChange: () => void): NativeLease;
   /**
    * The batches of nf_tables that renew and that end the lease of all ports, each as one datagram; copied. A renewal counts
    * when at least one message was acknowledged (NLM_F_ACK) and none refused. Both empty: no ports, and it is never held.
@@ -331,4 +337,13 @@ export interface NativeModule {
    * Waits for what the kernel is doing. Idempotent.
    */
   closeLease(lease: NativeLease, lapse: boolean): void;
+  /**
+   * Ends the thread and leaves the lease to another process, which has the socket and the fence as well: renewed once more, where it is
+   * held, and the fence as open.
+   *
+   * @param renew - the batch of that renewal
+   * @param certainMs - for how long it is certain
+   * @returns false where the lease is not held, or the kernel refuses
+   */
+  leaveLease(lease: NativeLease, renew: Uint8Array, certainMs: number): boolean;
 }

@@ -189,18 +189,8 @@ void OnReadable(uv_poll_t* poll, int status, int) {
   napi_close_handle_scope(env, scope);
 }
 
-/** openNetlink(protocol, groups: number[]) */
-napi_value OpenNetlink(napi_env env, napi_callback_info info) {
-  napi_value arguments[2];
-  uint32_t protocol;
-  std::vector<uint32_t> groups;
-  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &protocol) || protocol > kMostProtocol ||
-      !ToUints(env, arguments[1], kMostGroups, &groups)) {
-    return ThrowType(env, "openNetlink(protocol, groups)");
-  }
-  SystemError error;
-  auto socket = Netlink::Open(static_cast<int>(protocol), groups, &error);
-  if (socket == nullptr) return ThrowSystem(env, error);
+/** The object of a socket, which closes it when nobody has it any more. */
+napi_value WrapSocket(napi_env env, const std::shared_ptr<Netlink>& socket) {
   auto* handle = new NetlinkHandle;
   handle->socket = socket;
   handle->requests = std::make_shared<NetlinkRequests>();
@@ -215,6 +205,45 @@ napi_value OpenNetlink(napi_env env, napi_callback_info info) {
   napi_create_uint32(env, socket->portId(), &portId);
   napi_set_named_property(env, object, "portId", portId);
   return object;
+}
+
+/** openNetlink(protocol, groups: number[]) */
+napi_value OpenNetlink(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  uint32_t protocol;
+  std::vector<uint32_t> groups;
+  if (!Arguments(env, info, arguments) || !ToUint(env, arguments[0], &protocol) || protocol > kMostProtocol ||
+      !ToUints(env, arguments[1], kMostGroups, &groups)) {
+    return ThrowType(env, "openNetlink(protocol, groups)");
+  }
+  SystemError error;
+  auto socket = Netlink::Open(static_cast<int>(protocol), groups, &error);
+  if (socket == nullptr) return ThrowSystem(env, error);
+  return WrapSocket(env, socket);
+}
+
+/** adoptNetlink(descriptor): NativeNetlink */
+napi_value AdoptNetlink(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  int fd;
+  if (!Arguments(env, info, arguments) || !ToDescriptor(env, arguments[0], &fd)) {
+    return ThrowType(env, "adoptNetlink(descriptor)");
+  }
+  SystemError error;
+  auto socket = Netlink::Adopt(fd, &error);
+  if (socket == nullptr) return ThrowSystem(env, error);
+  return WrapSocket(env, socket);
+}
+
+/** netlinkDescriptor(netlink): number */
+napi_value DescriptorOfNetlink(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  if (!Arguments(env, info, arguments)) return ThrowType(env, "netlinkDescriptor(netlink)");
+  auto* handle = ToOpenNetlink(env, arguments[0]);
+  if (handle == nullptr) return ThrowType(env, "netlinkDescriptor(netlink)");
+  napi_value result;
+  napi_create_int32(env, handle->socket->fd(), &result);
+  return result;
 }
 
 /** requestNetlink(netlink, messages: Uint8Array): Promise<ArrayBuffer> */
@@ -302,6 +331,8 @@ napi_value CloseNetlink(napi_env env, napi_callback_info info) {
 std::vector<Export> NetlinkExports() {
   return {
       {"openNetlink", OpenNetlink},
+      {"adoptNetlink", AdoptNetlink},
+      {"netlinkDescriptor", DescriptorOfNetlink},
       {"requestNetlink", RequestNetlink},
       {"askNetlink", AskNetlink},
       {"watchNetlink", WatchNetlink},

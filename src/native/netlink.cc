@@ -105,6 +105,34 @@ std::shared_ptr<Netlink> Netlink::Open(int protocol, const std::vector<uint32_t>
   return made;
 }
 
+std::shared_ptr<Netlink> Netlink::Adopt(int fd, SystemError* error) {
+  std::shared_ptr<Netlink> made;
+  try {
+    made.reset(new Netlink);
+  } catch (const std::bad_alloc&) {
+    close(fd);
+    errno = ENOMEM;
+    Fail(error, "socket");
+    return nullptr;
+  }
+  made->fd_ = fd;
+  sockaddr_nl address{};
+  socklen_t length = sizeof(address);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+    Fail(error, "getsockname");
+    return nullptr;
+  }
+  if (address.nl_family != AF_NETLINK || address.nl_groups != 0) {
+    errno = EINVAL;
+    Fail(error, "getsockname");
+    return nullptr;
+  }
+  made->portId_ = address.nl_pid;
+  // Answers that the other process has not read may be there.
+  made->isDirty_ = true;
+  return made;
+}
+
 Netlink::~Netlink() {
   if (fd_ >= 0) close(fd_);
 }

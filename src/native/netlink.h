@@ -66,6 +66,8 @@ class Netlink {
  public:
   /** Null, with `error` set and nothing left open, when a call fails. */
   static std::shared_ptr<Netlink> Open(int protocol, const std::vector<uint32_t>& groups, SystemError* error);
+  /** A socket without groups that another process had opened here, and its address. The descriptor is its own from now on, also when that fails. */
+  static std::shared_ptr<Netlink> Adopt(int fd, SystemError* error);
   ~Netlink();
   Netlink(const Netlink&) = delete;
   Netlink& operator=(const Netlink&) = delete;

@@ -58,11 +58,17 @@ export class NetlinkSocket {
   /**
    * @param family - one of NETLINK_ROUTE, NETLINK_NETFILTER, NETLINK_GENERIC
    * @param groups - whose events {@link NetlinkSocket.watch} gives
+   * @param descriptor - of a socket of that family without groups, which another process has opened; its own from now on. Null: opens one
    * @throws FirehookError FIREHOOK_DRIVER_MISSING without the addon
    */
-  constructor(family: number, groups: readonly number[] = []) {
+  constructor(family: number, groups: readonly number[] = [], descriptor: number | null = null) {
     this.#addon = loadNative();
-    this.native = this.#addon.openNetlink(family, groups);
+    this.native = descriptor === null ? this.#addon.openNetlink(family, groups) : this.#addon.adoptNetlink(descriptor);
+  }
+
+  /** Its descriptor, borrowed: for a process that is to go on with the socket. */
+  get descriptor(): number {
+    return this.#addon.netlinkDescriptor(this.native);
   }
 
   /** What the kernel calls this socket: events of its own changes carry it. */

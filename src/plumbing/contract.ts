@@ -16,6 +16,7 @@ import type { Attachment } from './attach/attachment.ts';
 import type { Link } from './link.ts';
 import type { PortMemory } from './memory.ts';
 import type { PortCounters } from './port-counters.ts';
+import type { InstalledTables } from './table-keeper.ts';
 
 /** Something on a port that takes frames before firehook's chains see them. */
 export interface EarlierTaker {
@@ -66,7 +67,26 @@ export interface LeaseControl {
   readonly fenceFd: number;
   /** Told when it was gained or lost, or when the kernel refused. */
   onChange(listener: () => void): void;
+  /**
+   * Leaves the lease to another process, which has the socket of the tables and the fence: renewed once more, for a few seconds.
+   *
+   * @returns false where it is not held, or the kernel refuses
+   */
+  leave(): boolean;
   close(lapse: boolean): void;
+}
+
+/** What of the plumbing goes from one process to another. All descriptors are borrowed by who reads it, and owned by who is made from it. */
+export interface PlumbingEstate {
+  /** What the marks are drawn from. */
+  readonly marks: Uint8Array;
+  /** The socket that owns the tables. */
+  readonly nft: number;
+  readonly fence: number;
+  readonly locks: ReadonlyMap<number, number>;
+  readonly installed: readonly InstalledTables[];
+  /** What tables that are gone have counted, by ifindex. */
+  readonly counted: ReadonlyMap<number, ReadonlyMap<string, number>>;
 }
 
 /** Everything that is done to the kernel for the attaches of one daemon. */
@@ -116,4 +136,15 @@ export interface Plumbing {
   undo(ifindex: number): Promise<boolean>;
   readonly lease: LeaseControl;
   close(): void;
+}
+
+/** Plumbing that one process can leave to another. */
+export interface TransferablePlumbing extends Plumbing {
+  /** What a process that is to go on with the ports has to be given. */
+  readonly estate: PlumbingEstate;
+  /**
+   * Whether {@link Plumbing.protect} would leave the tables of an attachment as they are, which another process has made. Asks nothing of the socket that owns
+   * the tables: that process still uses it.
+   */
+  isAsLeft(attachment: Attachment, onDown: 'drop' | 'forward', tolerated: readonly string[]): Promise<boolean>;
 }

@@ -20,10 +20,17 @@ type Counters = ReadonlyMap<string, number>;
 export class CounterTotals {
   readonly #nft: NetlinkSocket;
   /** Of tables that are gone, by ifindex. */
-  readonly #earlier = new Map<number, Counters>();
+  readonly #earlier: Map<number, Counters>;
 
-  constructor(nft: NetlinkSocket) {
+  /** @param earlier - what tables that are gone have counted, by ifindex */
+  constructor(nft: NetlinkSocket, earlier: ReadonlyMap<number, Counters> = new Map()) {
     this.#nft = nft;
+    this.#earlier = new Map(earlier);
+  }
+
+  /** What tables that are gone have counted, by ifindex. */
+  get earlier(): ReadonlyMap<number, Counters> {
+    return this.#earlier;
   }
 
   /** Keeps what the tables of a port have counted, because they are about to go. */

@@ -19,7 +19,7 @@ import type { Attachment } from './attach/attachment.ts';
 import { bridgeTables } from './attach/bridge-tables.ts';
 import { detoursOf } from './attach/detours.ts';
 import { hostTables } from './attach/host-tables.ts';
-import type { Damage, EarlierTaker, LeaseControl, Plumbing } from './contract.ts';
+import type { Damage, EarlierTaker, LeaseControl, PlumbingEstate, TransferablePlumbing } from './contract.ts';
 import { CounterTotals } from './counter-totals.ts';
 import { DetourKeeper, detourOf } from './detour-keeper.ts';
 import { findEarlierTakers } from './earlier-takers.ts';
@@ -27,6 +27,7 @@ import type { KeptSession } from './kept-session.ts';
 import { KernelLease } from './lease-control.ts';
 import type { Link } from './link.ts';
 import { readLocalRoutes } from './local-routes.ts';
+import { inheritMarks, marksSecret } from './marks.ts';
 import { type PortMemory, readComment } from './memory.ts';
 import { detourNames, portOfDetour, portOfTable } from './names.ts';
 import { changeLink, type ListedLink } from './netlink/link-messages.ts';
@@ -61,8 +62,8 @@ interface Orders {
 }
 
 /** What the supervisor uses. */
-export class KernelPlumbing implements Plumbing {
-  readonly #nft = new NetlinkSocket(NETLINK_NETFILTER);
+export class KernelPlumbing implements TransferablePlumbing {
+  readonly #nft: NetlinkSocket;
   readonly #route = new NetlinkSocket(NETLINK_ROUTE);
   readonly #generic = new NetlinkSocket(NETLINK_GENERIC);
   readonly #routeEvents = new NetlinkSocket(NETLINK_ROUTE, [
@@ -72,10 +73,10 @@ export class KernelPlumbing implements Plumbing {
     RTNLGRP_IPV6_IFADDR,
   ]);
   readonly #nftEvents = new NetlinkSocket(NETLINK_NETFILTER, [NFNLGRP_NFTABLES]);
-  readonly #tables = new TableKeeper(this.#nft);
+  readonly #tables: TableKeeper;
   /** Of its own: a renewal of the lease does not wait for who only reads. */
   readonly #nftReads = new NetlinkSocket(NETLINK_NETFILTER);
-  readonly #counters = new CounterTotals(this.#nftReads);
+  readonly #counters: CounterTotals;
   readonly #offloads = new Offloads(this.#generic);
   readonly #detours = new DetourKeeper(this.#route, this.#offloads);
   readonly #locks = new PortLocks();
@@ -83,19 +84,27 @@ export class KernelPlumbing implements Plumbing {
   /** By the ifindexes of the ports. */
   readonly #orders = new Map<string, Orders>();
   readonly #superFrames = new Map<string, SuperFrames>();
-  #lease: LeaseControl | null = null;
+  #lease: KernelLease | null = null;
 
   readonly #own: OwnTraffic | null;
   readonly #kept: KeptSession | null;
+  readonly #inherited: PlumbingEstate | null;
 
   /**
    * @param own - what hooks may say to whom, by sockets of their own
    * @param kept - the connection that does not meet the hooks of a host
+   * @param inherited - what another process leaves, with whose ports this one goes on
    * @throws FirehookError FIREHOOK_DRIVER_MISSING without the addon
    */
-  constructor(own: OwnTraffic | null = null, kept: KeptSession | null = null) {
+  constructor(own: OwnTraffic | null = null, kept: KeptSession | null = null, inherited: PlumbingEstate | null = null) {
     this.#own = own;
     this.#kept = kept;
+    this.#inherited = inherited;
+    this.#nft = new NetlinkSocket(NETLINK_NETFILTER, [], inherited?.nft);
+    this.#tables = new TableKeeper(this.#nft, inherited?.installed);
+    this.#counters = new CounterTotals(this.#nftReads, inherited?.counted);
+    if (inherited !== null) inheritMarks(inherited.marks);
+    for (const [ifindex, descriptor] of inherited?.locks ?? []) this.#locks.adopt(ifindex, descriptor);
     this.#routeEvents.watch(() => this.#tell());
     this.#nftEvents.watch((messages) => {
       // The lease speaks five times a second, and what this process does it knows.
@@ -108,8 +117,32 @@ export class KernelPlumbing implements Plumbing {
 
   /** Its thread starts when it is first asked for: who only looks or takes back has none. */
   get lease(): LeaseControl {
-    this.#lease ??= new KernelLease(this.#nft);
+    this.#lease ??= new KernelLease(this.#nft, this.#inherited?.fence);
     return this.#lease;
+  }
+
+  get estate(): PlumbingEstate {
+    this.#lease ??= new KernelLease(this.#nft);
+    return {
+      marks: marksSecret(),
+      nft: this.#nft.descriptor,
+      fence: this.#lease.fence,
+      locks: this.#locks.held,
+      installed: this.#tables.installed,
+      counted: this.#counters.earlier,
+    };
+  }
+
+  async isAsLeft(attachment: Attachment, onDown: 'drop' | 'forward', tolerated: readonly string[]): Promise<boolean> {
+    if (attachment.kind === 'tap') return true;
+    this.#orders.set(keyOf(attachment), { onDown, tolerated });
+    const links = await this.#detours.readLinks();
+    for (const port of attachment.links) {
+      if (this.#tables.planOf(port.ifindex) === undefined) return false;
+      const plan = await this.#plan(attachment, port, links);
+      if (!this.#tables.isMadeFrom(plan, tablesOf(plan))) return false;
+    }
+    return true;
   }
 
   async readLinks(): Promise<ReadonlyMap<string, Link>> {
@@ -257,7 +290,7 @@ export class KernelPlumbing implements Plumbing {
     for (const port of attachment.links) {
       const plan = await this.#plan(attachment, port, links);
       isInForce = isInForce && (await this.#tables.isInForce(plan));
-      made.push([plan, plan.memory.kind === 'host' ? hostTables(plan) : bridgeTables(plan)]);
+      made.push([plan, tablesOf(plan)]);
     }
     if (isInForce) return links;
     for (const { ifindex } of attachment.links) {
@@ -319,6 +352,10 @@ export class KernelPlumbing implements Plumbing {
   #tell(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+function tablesOf(plan: PortPlan): PortTables {
+  return plan.memory.kind === 'host' ? hostTables(plan) : bridgeTables(plan);
 }
 
 function keyOf({ links }: Attachment): string {

@@ -24,12 +24,16 @@ import { ALIVE } from './tables.ts';
 /** How long a lease lasts in the kernel. */
 export const LEASE_MS = 1000;
 
+/** How long it lasts while one process leaves it to another one, and for how long that is certain. */
+const LEFT_MS = 5000;
+const LEFT_CERTAIN_MS = 4800;
+
 /** Epoch, until, sum: three numbers of 64 bits. */
 const FENCE_OCTETS = 24;
 
-/** The messages that give every port one more second. */
-export function renewBatch(ifindexes: readonly number[]): Uint8Array {
-  return write(ifindexes.flatMap((ifindex) => renewElement('netdev', tableName(ifindex), ALIVE, ifindex, LEASE_MS)));
+/** The messages that give every port one more second, or another time. */
+export function renewBatch(ifindexes: readonly number[], lastsMs: number = LEASE_MS): Uint8Array {
+  return write(ifindexes.flatMap((ifindex) => renewElement('netdev', tableName(ifindex), ALIVE, ifindex, lastsMs)));
 }
 
 /** The messages that end every lease at once. */
@@ -43,20 +47,30 @@ export class KernelLease implements LeaseControl {
   readonly #fence: number;
   readonly #native: NativeLease;
   readonly #listeners: (() => void)[] = [];
+  #ports: readonly number[] = [];
   #isClosed = false;
 
-  /** @param nft - the socket that owns the tables; it has to stay open until the lease is closed */
-  constructor(nft: NetlinkSocket) {
+  /**
+   * @param nft - the socket that owns the tables; it has to stay open until the lease is closed
+   * @param inherited - the fence of a process that leaves the lease ({@link KernelLease.leave}); its own from now on. Null: makes one
+   */
+  constructor(nft: NetlinkSocket, inherited: number | null = null) {
     const addon = loadNative();
-    this.#fence = addon.createMemory('firehook-fence', FENCE_OCTETS);
+    this.#fence = inherited ?? addon.createMemory('firehook-fence', FENCE_OCTETS);
     // What a lane inherits can only be read: a hook must not open the fence.
     this.fenceFd = openSync(`/proc/self/fd/${this.#fence}`, 'r');
-    this.#native = addon.openLease(nft.native, this.#fence, () => {
+    this.#native = addon.openLease(nft.native, this.#fence, inherited !== null, () => {
       for (const listener of this.#listeners) listener();
     });
   }
 
+  /** The fence, for reading and writing: borrowed, for a process that is to go on with the lease. */
+  get fence(): number {
+    return this.#fence;
+  }
+
   setPorts(ifindexes: readonly number[]): void {
+    this.#ports = ifindexes;
     loadNative().setLeaseBatches(this.#native, renewBatch(ifindexes), lapseBatch(ifindexes));
   }
 
@@ -81,6 +95,10 @@ export class KernelLease implements LeaseControl {
 
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
+  }
+
+  leave(): boolean {
+    return !this.#isClosed && loadNative().leaveLease(this.#native, renewBatch(this.#ports, LEFT_MS), LEFT_CERTAIN_MS);
   }
 
   close(lapse: boolean): void {

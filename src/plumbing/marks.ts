@@ -17,7 +17,17 @@ import { createHash, randomBytes } from 'node:crypto';
 /** Mark of a frame on its way into a detour. It leads to the hooks, so it need not be secret. */
 export const STOLEN_MARK = 0x66685453;
 
-const secret = randomBytes(32);
+let secret: Uint8Array = randomBytes(32);
+
+/** What the marks of this run are drawn from: for the process that goes on with its ports, and for nobody else. */
+export function marksSecret(): Uint8Array {
+  return secret;
+}
+
+/** Goes on with the marks of another process. To be called before any is asked for. */
+export function inheritMarks(theirs: Uint8Array): void {
+  secret = theirs;
+}
 
 /** Mark of a frame that the lane delivers to the host by a port: drawn anew by each run of the daemon, never 0. */
 export function deliveredMark(ifindex: number): number {

@@ -48,6 +48,16 @@ export class PortLocks {
     this.#held.set(ifindex, descriptor);
   }
 
+  /** What is held, by ifindex: descriptors, borrowed, for a process that is to go on with the ports. */
+  get held(): ReadonlyMap<number, number> {
+    return this.#held;
+  }
+
+  /** Goes on with the lock of another process. The descriptor is this one's from now on. */
+  adopt(ifindex: number, descriptor: number): void {
+    this.#held.set(ifindex, descriptor);
+  }
+
   /** Gives it back; nothing when it is not held. */
   unlock(ifindex: number): void {
     const descriptor = this.#held.get(ifindex);

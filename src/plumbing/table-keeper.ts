@@ -11,6 +11,7 @@
  * @module
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import { FirehookError } from '../errors.ts';
 import type { Message, Request } from '../netlink/message.ts';
 import { isRefusal, type NetlinkSocket } from '../netlink/socket.ts';
@@ -48,11 +49,14 @@ const EOPNOTSUPP = 95;
 const TRIES = 4;
 
 /** What is in force for a port. */
-interface Installed {
+export interface InstalledTables {
   readonly plan: PortPlan;
   readonly tables: PortTables;
   /** As the kernel listed it right after it was made. */
   readonly listing: string;
+}
+
+interface Installed extends InstalledTables {
   /** A device was seen under another name: chains may not have come back with it. */
   isDoubtful: boolean;
 }
@@ -63,8 +67,21 @@ export class TableKeeper {
   readonly #installed = new Map<number, Installed>();
   #flags = NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST;
 
-  constructor(nft: NetlinkSocket) {
+  /** @param installed - by another process, by whose socket this one goes on */
+  constructor(nft: NetlinkSocket, installed: readonly InstalledTables[] = []) {
     this.#nft = nft;
+    for (const one of installed) this.#installed.set(one.plan.port.ifindex, { ...one, isDoubtful: false });
+  }
+
+  /** What is in force, for a process that is to go on with it. */
+  get installed(): readonly InstalledTables[] {
+    return [...this.#installed.values()].map(({ plan, tables, listing }) => ({ plan, tables, listing }));
+  }
+
+  /** Whether the tables of a port were made from this plan, and would be made again like that. Asks nobody. */
+  isMadeFrom(plan: PortPlan, tables: PortTables): boolean {
+    const installed = this.#installed.get(plan.port.ifindex);
+    return installed !== undefined && isSame(installed.plan, plan) && isDeepStrictEqual(installed.tables, tables);
   }
 
   /** What the tables of a port were made from; undefined where this run has made none. */

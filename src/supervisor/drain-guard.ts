@@ -44,6 +44,7 @@ export class DrainGuard<Plan extends LanePlan = LanePlan> {
   readonly #ports = new Set<number>();
   #timer: Timer | null = null;
   #isEnded = false;
+  #isPaused = false;
   #waitedMs = 0;
   #isUndrained = false;
 
@@ -70,6 +71,11 @@ export class DrainGuard<Plan extends LanePlan = LanePlan> {
     }, LOOK_MS);
   }
 
+  /** Looks on, or takes no look for now: packets change hands. */
+  pause(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+  }
+
   /** Looks no more. */
   stop(): void {
     this.#isEnded = true;
@@ -77,6 +83,7 @@ export class DrainGuard<Plan extends LanePlan = LanePlan> {
   }
 
   async #look(): Promise<void> {
+    if (this.#isPaused) return;
     const { clock, log, plumbing, lanes, ports, isCounted, changed, forged } = this.#options;
     try {
       for (const port of ports()) this.#ports.add(port);
@@ -86,7 +93,7 @@ export class DrainGuard<Plan extends LanePlan = LanePlan> {
       };
       const first = lanes().map((lane) => ({ lane, before: read(lane) }));
       const counters = await plumbing.counters([...this.#ports]);
-      if (this.#isEnded) return;
+      if (this.#isEnded || this.#isPaused) return;
       const offered = [...counters.values()].reduce((sum, port) => sum + port.offered, 0);
       const seen = first.flatMap(({ lane, before }) => {
         const after = read(lane);

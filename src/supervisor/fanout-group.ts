@@ -63,6 +63,18 @@ export class FanoutGroups {
     }
   }
 
+  /** What holds them, in the same order: descriptors, borrowed, for a process that is to go on with the ports. */
+  get locks(): readonly number[] {
+    return this.#locks;
+  }
+
+  /** Goes on with the numbers of another process. The descriptors are its own from now on. */
+  adopt(ids: readonly number[], locks: readonly number[]): void {
+    this.release();
+    this.#ids = [...ids];
+    this.#locks = [...locks];
+  }
+
   /** Gives all back. Idempotent. */
   release(): void {
     for (const lock of this.#locks) closeSync(lock);

@@ -53,10 +53,17 @@ export class LaneCgroups {
   readonly reason: string;
   readonly #folder: string | null;
   readonly #prefix: string;
-  #made = 0;
+  readonly #own: OwnCgroup;
+  #made: number;
 
-  /** Looks where this process is, and gets its cgroup ready for children. Never throws: without one there is a reason. */
-  constructor(own: OwnCgroup = findOwnCgroup(), pid: number = process.pid) {
+  /**
+   * Looks where this process is, and gets its cgroup ready for children. Never throws: without one there is a reason.
+   *
+   * @param made - how many have been made in it before, by a process that this one takes the place of
+   */
+  constructor(own: OwnCgroup = findOwnCgroup(), pid: number = process.pid, made = 0) {
+    this.#own = own;
+    this.#made = made;
     this.#prefix = own.isDelegated ? 'lane-' : `firehook-${pid}-lane-`;
     let { folder, reason } = own;
     if (folder !== null) {
@@ -70,6 +77,11 @@ export class LaneCgroups {
     }
     this.#folder = folder;
     this.reason = reason;
+  }
+
+  /** Where they are made and how many were, for a process that is to take the place of this one. */
+  get place(): { readonly own: OwnCgroup; readonly made: number } {
+    return { own: this.#own, made: this.#made };
   }
 
   /**

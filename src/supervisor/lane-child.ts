@@ -90,8 +90,8 @@ export interface LaneChildOptions {
   readonly events: LaneEvents;
   /** For a trial: frames of live traffic; the descriptor is lent during the call. @defaultValue none */
   readonly recent?: { readonly id: number; readonly fd: number } | null;
-  /** The lane whose place it takes, and whose sockets it goes on with. @defaultValue it opens its own */
-  readonly predecessor?: LaneChild | null;
+  /** Of the lane whose place it takes: it goes on with them. @defaultValue it opens its own */
+  readonly held?: HeldSockets | null;
 }
 
 /** A lane process. */
@@ -144,7 +144,7 @@ export class LaneChild implements LaneHandle {
       names,
       log,
       events,
-      predecessor = null,
+      held = null,
       recent = null,
     } = options;
     const shape: ProgressShape = { ways: given.ways.length, hooks: given.hooks.length };
@@ -160,8 +160,9 @@ export class LaneChild implements LaneHandle {
     try {
       // By it go the tables, and what a lane leaves to its successor.
       if (isRun || tables.length > 0 || recent !== null) [this.#tablesFd, theirEnd] = this.#native.openHandover();
-      const own = predecessor === null ? openLaneSockets(given) : null;
-      this.#held = predecessor === null ? own && new HeldSockets(own) : predecessor.#held;
+      // A successor that is given none opens its own, too: those of npm pcap cannot be handed over.
+      const own = given.isSuccessor ? null : openLaneSockets(given);
+      this.#held = given.isSuccessor ? held : own && new HeldSockets(own);
       this.#held?.retain();
       const opened = this.#held?.sockets ?? null;
       const { sockets, here } = opened === null ? { sockets: null, here: [] } : renumber(opened, FIRST_SOCKET_FD);
@@ -226,6 +227,11 @@ export class LaneChild implements LaneHandle {
     for (const table of tables) this.#handOver(table);
     if (recent !== null) this.#handOver(recent);
     this.#channel?.send({ type: 'start', spec: this.#spec });
+  }
+
+  /** Its sockets, for a lane that is to take its place; null where it opened them itself, and when it is gone. */
+  get held(): HeldSockets | null {
+    return this.#held;
   }
 
   /** Process id; -1 when it could not be started. */

@@ -71,13 +71,16 @@ export function renumber(
 ): { readonly sockets: LaneSockets; readonly here: readonly number[] } {
   const here: number[] = [];
   const move = (fd: number): number => (fd < 0 ? fd : first + here.push(fd) - 1);
-  const { afpacket, datagrams } = sockets;
-  const moved: LaneSockets = {
+  return { sockets: changeSockets(sockets, move), here };
+}
+
+/** The same sockets with each descriptor exchanged by `change`. */
+export function changeSockets({ afpacket, datagrams }: LaneSockets, change: (fd: number) => number): LaneSockets {
+  return {
     afpacket: {
-      rings: afpacket.rings.map((ring) => ({ ...ring, fd: move(ring.fd) })),
-      senders: afpacket.senders.map((sender) => ({ ...sender, fd: move(sender.fd) })),
+      rings: afpacket.rings.map((ring) => ({ ...ring, fd: change(ring.fd) })),
+      senders: afpacket.senders.map((sender) => ({ ...sender, fd: change(sender.fd) })),
     },
-    datagrams: datagrams === null ? null : { ipv4: move(datagrams.ipv4), ipv6: move(datagrams.ipv6) },
+    datagrams: datagrams === null ? null : { ipv4: change(datagrams.ipv4), ipv6: change(datagrams.ipv6) },
   };
-  return { sockets: moved, here };
 }

@@ -58,6 +58,11 @@ export class Notifier {
     this.#send(['RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`]);
   }
 
+  /** Another process is the daemon from now on: this one ends. */
+  leftTo(pid: number): void {
+    this.#send([`MAINPID=${pid}`]);
+  }
+
   /** The orderly end has begun. */
   stopping(): void {
     this.#send(['STOPPING=1', 'STATUS=Stopping']);

@@ -106,6 +106,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
   #planned = '';
   #lapses = 0;
   #isProbing = false;
+  #isPaused = false;
   #probeMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ReconcilerOptions<Plan>) {
@@ -255,6 +256,38 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
     plumbing.lease.close(true);
   }
 
+  /** Stands still: nothing is done to the kernel and no lane is started, until {@link Reconciler.goOn}. The lease goes on. */
+  async pause(): Promise<void> {
+    this.#isPaused = true;
+    this.#drain.pause(true);
+    for (const name of ['turn', 'lanes'] as const) {
+      this.#timers.get(name)?.cancel();
+      this.#timers.delete(name);
+    }
+    await this.#turn;
+  }
+
+  /** Goes on after {@link Reconciler.pause}. */
+  goOn(): void {
+    this.#isPaused = false;
+    this.#drain.pause(false);
+    this.wake();
+  }
+
+  /**
+   * Ends the loop and leaves the lease to another process, which has the ports and the lanes. Nothing is done to the kernel.
+   *
+   * @returns false where the lease was not held: the other one has to get it by itself
+   */
+  leave(): boolean {
+    this.#drain.stop();
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timers.clear();
+    const isLeft = this.#options.plumbing.lease.leave();
+    this.#phase = 'stopping';
+    return isLeft;
+  }
+
   /** Closes the fence and kills the lanes; the tables stay as they are, so that `onDown` holds. Waits for nothing. */
   abandon(): void {
     this.#phase = 'stopping';
@@ -279,7 +312,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
   #schedule(): void {
     this.#timers.get('turn')?.cancel();
     this.#timers.delete('turn');
-    if (this.#isEnded() || this.#turn !== null) return;
+    if (this.#isEnded() || this.#isPaused || this.#turn !== null) return;
     const { clock } = this.#options;
     const nowMs = clock.now();
     const earliestMs = this.#turnedMs + GAP_MS;
@@ -305,7 +338,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
 
   #beginTurn(): void {
     this.#timers.delete('turn');
-    if (this.#turn !== null || this.#isEnded()) return;
+    if (this.#turn !== null || this.#isPaused || this.#isEnded()) return;
     this.#isWoken = false;
     this.#turn = this.#takeTurn()
       .catch((error: unknown) => {
@@ -380,7 +413,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
     this.#timers.get('lanes')?.cancel();
     this.#timers.delete('lanes');
     const { dueMs } = this.lanes;
-    if (this.#isEnded() || dueMs === Number.POSITIVE_INFINITY) return;
+    if (this.#isEnded() || this.#isPaused || dueMs === Number.POSITIVE_INFINITY) return;
     const { clock } = this.#options;
     const timer = clock.setTimer(() => this.#lookAtLanes(), Math.max(1, dueMs - clock.now()));
     this.#timers.set('lanes', timer);
@@ -467,7 +500,7 @@ export class Reconciler<Plan extends LanePlan = LanePlan> {
   }
 
   get #canProbe(): boolean {
-    return !this.#isEnded() && !this.#isProbing && this.#isAllowed && this.lanes.isComplete;
+    return !this.#isPaused && !this.#isEnded() && !this.#isProbing && this.#isAllowed && this.lanes.isComplete;
   }
 
   #probeWhenDue(): void {

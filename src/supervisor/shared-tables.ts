@@ -47,6 +47,11 @@ export class SharedTableMemory {
     }
   }
 
+  /** The memory of another process. The descriptor is its own from now on. */
+  static adopt(tables: SharedTables, fd: number): SharedTableMemory {
+    return new SharedTableMemory(tables, fd);
+  }
+
   /**
    * Copies each table that is the same in another memory: of the same hook, name and size. No lane may use either meanwhile.
    *

@@ -28,8 +28,8 @@ export interface SuccessionOptions<Plan extends LanePlan> {
   readonly makeMemory: (octets: number) => number;
   /** How much a lane may leave. */
   readonly estateOctets: (before: LaneRecord<Plan>) => number;
-  /** Called when no lane reads any packets. */
-  readonly between: () => void;
+  /** Called when no lane reads any packets. @returns what is left behind */
+  readonly between: () => readonly string[] | Promise<readonly string[]>;
   readonly sleep: (ms: number) => Promise<void>;
 }
 
@@ -71,7 +71,7 @@ export async function succeed<Plan extends LanePlan>(options: SuccessionOptions<
   const { lanes, plan, between } = options;
   await waitForRetired(options);
   if (!lanes.isComplete) throw failed('not every lane runs');
-  for (const { handle } of lanes.ready) await step('keep', handle.handOver({ step: 'keep' }, null, STEP_MS));
+  await keepPackets(lanes);
   const successions = await startAll(lanes, plan);
   const left = new Map<LaneRecord<Plan>, Left>();
   const taken: LaneRecord<Plan>[] = [];
@@ -101,7 +101,7 @@ export async function succeed<Plan extends LanePlan>(options: SuccessionOptions<
       left.set(before, { place, size });
       notes.push(...(answer.notes ?? []));
     });
-    between();
+    notes.push(...(await between()));
     await all(successions, async ({ before, successor }) => {
       const { id, octets, fd } = memoryOf.get(before) as { id: number; octets: number; fd: number };
       const { place, size } = left.get(before) as Left;
@@ -119,6 +119,11 @@ export async function succeed<Plan extends LanePlan>(options: SuccessionOptions<
   } finally {
     for (const { fd } of memoryOf.values()) closeSync(fd);
   }
+}
+
+/** Has the lanes that serve get all packets, whatever is opened beside them from now on. */
+export async function keepPackets<Plan extends LanePlan>(lanes: LaneSet<Plan>): Promise<void> {
+  for (const { handle } of lanes.ready) await step('keep', handle.handOver({ step: 'keep' }, null, STEP_MS));
 }
 
 /** The lanes before go on where they stood. */

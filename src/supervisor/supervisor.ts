@@ -14,11 +14,19 @@
 import { closeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import os from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import { liveDriver } from '../config/live-drivers.ts';
 import type { LoadedFile } from '../config/load-config.ts';
 import { parseLoopback } from '../config/loopback-address.ts';
 import { needsRestart } from '../config/reloadable.ts';
-import { attachInterfaces, type Config, isEnforced, outletNames } from '../config/schema.ts';
+import {
+  type AttachConfig,
+  attachInterfaces,
+  attachTolerates,
+  type Config,
+  isEnforced,
+  outletNames,
+} from '../config/schema.ts';
 import { ControlServer } from '../control/control-server.ts';
 import type { AttachView, DaemonView, LaneView } from '../control/daemon-view.ts';
 import type { LoopbackServer } from '../control/loopback-server.ts';
@@ -36,7 +44,7 @@ import { loadNative } from '../native/load-native.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
 import { layOut, layOutOutlet } from '../plumbing/attach/lay-out.ts';
 import { toAttachment } from '../plumbing/attach-entry.ts';
-import type { LeaseState, Plumbing } from '../plumbing/contract.ts';
+import type { LeaseState, TransferablePlumbing } from '../plumbing/contract.ts';
 import type { Link } from '../plumbing/link.ts';
 import type { PortCounters } from '../plumbing/port-counters.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -52,16 +60,22 @@ import { LaneCgroups } from './lane-cgroups.ts';
 import { LaneChild, type LaneChildOptions } from './lane-child.ts';
 import { assertCpus, cpuAt } from './lane-cpus.ts';
 import type { LaneEnd, LaneEvents, LaneHandle, LanePlan, LaneRecord } from './lane-set.ts';
+import { HeldSockets } from './lane-sockets.ts';
 import { findUser } from './lane-user.ts';
 import type { TableView } from './prefix-tables.ts';
 import { Reconciler, type SupervisorState } from './reconcile.ts';
 import { refuseEarlierTakers } from './refuse-takers.ts';
 import { planRings, type RingPlan, smallerRings } from './ring-plan.ts';
-import { succeed } from './succession.ts';
-import { Totals } from './totals.ts';
+import { SharedTableMemory } from './shared-tables.ts';
+import { keepPackets, type Succeeded, type SuccessionOptions, succeed } from './succession.ts';
+import { type PlainTotals, Totals } from './totals.ts';
 import { replaceConfig, trialFile } from './trial-file.ts';
 import { type Entered, type TrialEnd, Trials } from './trials.ts';
 import { isConfinementRequired, laneSpec, type RecentMemory } from './try-hooks.ts';
+import { handOn, type Upgraded } from './upgrade/hand-on.ts';
+import { type LaneLayout, type Offer, PROTOCOL } from './upgrade/offer.ts';
+import { upgradeFailed } from './upgrade/peer-channel.ts';
+import type { Predecessor } from './upgrade/predecessor.ts';
 import { version } from './version.ts';
 
 /**
@@ -107,23 +121,24 @@ export interface SupervisorOptions {
   /** Reads a configuration, the daemon's own where none is named. @throws what is wrong with it */
   readonly readConfig: (file?: string) => LoadedFile;
   /** Closed by {@link Supervisor.stop}. */
-  readonly plumbing: Plumbing;
+  readonly plumbing: TransferablePlumbing;
   /** Locks a number of a fanout group: the descriptor that holds it, or -1. */
   lockFanoutGroup(id: number): number;
   /** Of `policy.keepSession`; null for none. */
   readonly keptSession: DaemonView['keptSession'];
   /** Lines that the reader of the log did not take. */
   logLinesLost(): number;
+  /** Another process has everything that was this one's, which is to end; null: that one was lost, and so is all. */
+  readonly left: (pid: number | null) => void;
 }
-
-/** What lanes are told of this machine; a reload leaves it as it is. */
-type LaneLayout = Pick<LaneSpec, 'driver' | 'ports' | 'ways' | 'outlets' | 'rings' | 'trackChanges'>;
 
 /** What lanes are started for, with all that only a real lane needs. */
 interface Plan extends LanePlan {
   readonly spec: LaneSpec;
   readonly rings: readonly RingPlan[];
   readonly generation: Generation;
+  /** Gives the lanes of the process that is to take the place of this one. @defaultValue lanes are started here */
+  readonly remote?: (place: number, events: LaneEvents) => LaneHandle;
 }
 
 /** What there is to go back to from a configuration that is in force for a while. */
@@ -143,6 +158,10 @@ export interface Reloaded {
   readonly pauseMs: number | null;
 }
 
+const NO_FRAMES = (): Promise<null> => Promise.resolve(null);
+/** How often lanes are looked at that are started beside those of another process, or that are ending. */
+const LOOK_AT_LANES_MS = 20;
+
 /** Runs the daemon until {@link Supervisor.stop}. */
 export class Supervisor implements DaemonView {
   readonly startedAtMs = performance.now();
@@ -150,7 +169,7 @@ export class Supervisor implements DaemonView {
   /** {@inheritDoc DaemonView.lastReload} */
   lastReload: DaemonView['lastReload'] = null;
 
-  readonly #totals = new Totals();
+  #totals = new Totals();
   /** In force; null until there is one. */
   #generation: Generation | null = null;
   readonly #trials: Trials<Former, Reloaded>;
@@ -190,6 +209,8 @@ export class Supervisor implements DaemonView {
   /** Why they could not be read last; '' when they were. */
   #localsFailure = '';
   #isStopping = false;
+  /** The sockets of the lanes whose place these take, by their place; null but while this process takes the place of another one. */
+  #inherited: ReadonlyMap<number, HeldSockets> | null = null;
   #configWarnings: readonly string[];
 
   constructor(options: SupervisorOptions) {
@@ -245,11 +266,7 @@ export class Supervisor implements DaemonView {
       await refuseEarlierTakers(config, plumbing, links);
       this.#generation = await this.#makeGeneration(config);
       this.#events = await this.#openEvents();
-      const reports = new Reports(this);
-      this.#control = await ControlServer.open(config.control.socket, config.control.mode, reports);
-      const address = parseLoopback(config.metrics.listen ?? '');
-      if (address !== null) this.#metrics = await openMetrics(address, reports);
-      this.#web = await openWeb(config.web, reports, log);
+      await this.#openControl();
       await this.#takeBackLeftovers(attachments, lockedMs);
       this.#cgroups = new LaneCgroups();
       if (this.#cgroups.reason !== '') log.info(`Lanes have no cgroups of their own: ${this.#cgroups.reason}.`);
@@ -267,6 +284,15 @@ export class Supervisor implements DaemonView {
     log.info({ hooks: this.hooks.map(({ name }) => name) }, `Attached to ${attached.join(', ')}.`);
   }
 
+  async #openControl(): Promise<void> {
+    const { control, metrics, web } = this.config;
+    const reports = new Reports(this);
+    this.#control = await ControlServer.open(control.socket, control.mode, reports);
+    const address = parseLoopback(metrics.listen ?? '');
+    if (address !== null) this.#metrics = await openMetrics(address, reports);
+    this.#web = await openWeb(web, reports, this.#options.log);
+  }
+
   /**
    * Reads the configuration again, and has lanes with it take the place of those that run: between two packets, whole or not at all. One reload
    * after the other.
@@ -275,6 +301,186 @@ export class Supervisor implements DaemonView {
    */
   reload(): Promise<Reloaded> {
     return this.#inTurn(() => this.#reload());
+  }
+
+  /**
+   * Takes the place of another firehookd: its lanes leave their packets to those of this one, and then it leaves the ports.
+   *
+   * @throws {@link FirehookError} why not: until the other one has left nothing has changed, and to end is enough. After that `onDown` is in force
+   */
+  async takeOver(predecessor: Predecessor): Promise<void> {
+    const { log } = this.#options;
+    const { offer } = predecessor;
+    const { lanes } = this.#loop;
+    const before = offer.shared === null ? null : SharedTableMemory.adopt(offer.shared.tables, offer.shared.fd);
+    try {
+      await this.#startBeside(offer, before);
+    } catch (error) {
+      await predecessor.refuse(error);
+      throw error;
+    }
+    const generation = this.#generation as Generation;
+    const offered = lanes.ready.map(({ place, handle: { pid, progressFd } }) => ({ place, pid, progressFd }));
+    const yours = await predecessor.hand(
+      { hooks: generation.hooks, lanes: offered.map(({ place, pid }) => ({ place, pid })) },
+      offered.map(({ progressFd }) => progressFd),
+      (place) => lanes.ready.find((record) => record.place === place)?.handle,
+      () => copyTables(before, generation.shared),
+    );
+    before?.close();
+    this.#inherited = null;
+    try {
+      this.#totals.absorb(yours.totals);
+      await this.#openControl();
+      await this.#loop.start();
+      generation.tables.watch();
+      await this.#watchFiles();
+      this.#tellOfEngine();
+    } catch (error) {
+      this.abandon();
+      throw error;
+    }
+    await predecessor.runs((totals) => this.#totals.absorb(totals));
+    log.info(
+      { hooks: this.hooks.map(({ name }) => name) },
+      `firehookd ${version} has taken over from ${offer.version} (pid ${offer.pid}).`,
+    );
+  }
+
+  /** Everything that can fail, beside a process that goes on meanwhile: nothing is done to the kernel but that lanes are started. */
+  async #startBeside(offer: Offer, sharedBefore: SharedTableMemory | null): Promise<void> {
+    const { config } = this;
+    const { plumbing } = this.#options;
+    const keys = needsRestart(offer.config, config, true);
+    if (keys.length > 0) throw restart(keys.join(', '));
+    const refusal = refusalOf(offer.config, config);
+    if (refusal !== null) throw refusal;
+    this.user = findUser(config.lane.user);
+    assertCpus(config.lane.cpus);
+    this.#locals = offer.locals;
+    this.#groups.adopt(offer.groups.ids, offer.groups.locks);
+    const links = await plumbing.readLinks();
+    const attachments = config.attach.map((attach) => toAttachment(attach, config.driver, links));
+    for (const [index, attachment] of attachments.entries()) {
+      const tolerated = attachTolerates(config.attach[index] as AttachConfig);
+      if (!(await plumbing.isAsLeft(attachment, config.policy.onDown, tolerated)))
+        throw restart('what this version puts into the kernel differs, which');
+    }
+    const made = await this.#makeGeneration(config, NO_FRAMES, sharedBefore);
+    this.#generation = { ...made, number: offer.generation + 1 };
+    this.#events = await this.#openEvents();
+    this.#cgroups = offer.cgroups === null ? null : new LaneCgroups(offer.cgroups.own, process.pid, offer.cgroups.made);
+    const plan = await this.#planLanes(attachments, links);
+    if (!isDeepStrictEqual(layoutOf(plan.spec), offer.layout))
+      throw restart('what this version tells lanes of the ports differs, which');
+    this.#ways = plan.ways;
+    this.#rings = plan.rings.map((ring, index) => ({ ...ring, fanoutGroup: offer.groups.ids[index] ?? -1 }));
+    this.#inherited = new Map(
+      offer.lanes.flatMap(({ place, sockets }) => (sockets === null ? [] : [[place, new HeldSockets(sockets)]])),
+    );
+    const { lanes } = this.#loop;
+    lanes.setPlan(plan);
+    while (!lanes.isComplete) {
+      if (lanes.lastError !== null) throw upgradeFailed(lanes.lastError);
+      await this.#sleep(LOOK_AT_LANES_MS);
+    }
+  }
+
+  /** Leaves everything to another firehookd, started from the files that are there now: for an upgrade. This process ends then. */
+  upgrade(): Promise<Upgraded> {
+    return this.#inTurn(() => this.#upgrade());
+  }
+
+  async #upgrade(): Promise<Upgraded> {
+    const { log } = this.#options;
+    try {
+      this.#trials.assertNone();
+      const { plan } = this.#loop.lanes;
+      if (plan === null || this.state !== 'running') throw upgradeFailed(`firehookd is ${this.state}`);
+      const upgraded = await handOn({
+        offer: this.#offer(plan),
+        keep: () => keepPackets(this.#loop.lanes),
+        pause: () => this.#loop.pause(),
+        goOn: () => this.#loop.goOn(),
+        succeed: (hooks, remote, between) => this.#succeedBy(plan, hooks, remote, between),
+        leave: () => this.#leave(),
+        rest: () => this.#rest(),
+      });
+      log.info(
+        `firehookd ${upgraded.version} (pid ${upgraded.pid}) has taken over; packets waited for ${upgraded.pauseMs.toFixed(1)} ms.`,
+      );
+      this.#options.left(upgraded.pid);
+      return upgraded;
+    } catch (error) {
+      if (this.#isStopping) this.#options.left(null);
+      const text = reasonOf(error);
+      log.error(
+        { code: (error as { code?: unknown }).code },
+        this.#isStopping ? `${text}.` : `${text}. This firehookd goes on.`,
+      );
+      throw error;
+    }
+  }
+
+  #offer(plan: Plan): Offer {
+    const generation = this.#generation as Generation;
+    const { shared } = generation;
+    return {
+      protocol: PROTOCOL,
+      version,
+      pid: process.pid,
+      config: this.config,
+      generation: generation.number,
+      layout: layoutOf(plan.spec),
+      locals: this.#locals,
+      lanes: this.#loop.lanes.ready.map(({ place, handle }) => ({
+        place,
+        sockets: handle instanceof LaneChild ? (handle.held?.sockets ?? null) : null,
+      })),
+      groups: { ids: this.#groups.ids, locks: this.#groups.locks },
+      shared: shared === null ? null : { tables: shared.tables, fd: shared.fd },
+      plumbing: this.#options.plumbing.estate,
+      cgroups: this.#cgroups?.place ?? null,
+    };
+  }
+
+  /** Lanes of another process take the place of those of this one. */
+  async #succeedBy(
+    plan: Plan,
+    hooks: readonly HookInfo[],
+    remote: (place: number, events: LaneEvents) => LaneHandle,
+    between: () => Promise<readonly string[]>,
+  ): Promise<Succeeded> {
+    const before = this.#generation as Generation;
+    const generation = { ...before, number: before.number + 1, hooks };
+    const succeeded = await this.#succeed({ ...plan, generation, remote }, between);
+    this.#generation = generation;
+    return succeeded;
+  }
+
+  /** From here on nothing is this process's any more, but the last numbers of its lanes. */
+  async #leave(): Promise<PlainTotals> {
+    this.#isStopping = true;
+    this.#control?.stopListening();
+    this.#files.stop();
+    this.#metrics?.close();
+    this.#web?.close();
+    this.#engine?.stop();
+    this.#trials.stop();
+    const { plain } = this.#totals;
+    this.#totals = new Totals();
+    this.#loop.leave();
+    return plain;
+  }
+
+  async #rest(): Promise<PlainTotals> {
+    const { lanes } = this.#loop;
+    while (lanes.records.some(({ role }) => role === 'retiring')) {
+      await this.#sleep(LOOK_AT_LANES_MS);
+      lanes.step();
+    }
+    await this.#events?.stop();
+    return this.#totals.plain;
   }
 
   /** {@inheritDoc DaemonView.keptSession} */
@@ -437,27 +643,23 @@ export class Supervisor implements DaemonView {
   async #exchange(before: Generation, next: Generation): Promise<Pick<Reloaded, 'notes' | 'pauseMs'>> {
     const { lanes } = this.#loop;
     const { plan } = lanes;
-    const notes: string[] = [];
-    const copyTables = (): void => {
-      if (next.shared === null || before.shared === null || next.shared === before.shared) return;
-      for (const { hook, name } of next.shared.copyFrom(before.shared))
-        notes.push(`table ${name} of ${hook} has another size: it is empty`);
-    };
-    if (plan !== null && lanes.isComplete) {
-      const succeeded = await succeed({
-        lanes,
-        plan: this.#planFor(plan, next),
-        makeMemory: (octets) => loadNative().createMemory('firehook-estate', octets),
-        estateOctets: ({ handle }) => ESTATE_OCTETS + (handle.read()?.flows?.now ?? 0) * ESTATE_FLOW_OCTETS,
-        between: copyTables,
-        sleep: (ms) => this.#sleep(ms),
-      });
-      return { ...succeeded, notes: [...notes, ...succeeded.notes] };
-    }
+    if (plan !== null && lanes.isComplete)
+      return await this.#succeed(this.#planFor(plan, next), () => copyTables(before.shared, next.shared));
     // Nobody has any packets, or only some lanes have.
-    copyTables();
+    const notes = copyTables(before.shared, next.shared);
     this.#startAnew(next);
     return { notes, pauseMs: null };
+  }
+
+  #succeed(plan: Plan, between: SuccessionOptions<Plan>['between']): Promise<Succeeded> {
+    return succeed({
+      lanes: this.#loop.lanes,
+      plan,
+      makeMemory: (octets) => loadNative().createMemory('firehook-estate', octets),
+      estateOctets: ({ handle }) => ESTATE_OCTETS + (handle.read()?.flows?.now ?? 0) * ESTATE_FLOW_OCTETS,
+      between,
+      sleep: (ms) => this.#sleep(ms),
+    });
   }
 
   /** Ends the lanes, and starts others for a generation; `policy.onDown` holds meanwhile. */
@@ -526,7 +728,8 @@ export class Supervisor implements DaemonView {
 
   #makeGeneration(
     config: Config,
-    recent: () => Promise<RecentMemory | null> = () => Promise.resolve(null),
+    recent: () => Promise<RecentMemory | null> = NO_FRAMES,
+    sharedBefore: SharedTableMemory | null = null,
   ): Promise<Generation> {
     const { configFolder, log } = this.#options;
     return makeGeneration({
@@ -537,6 +740,7 @@ export class Supervisor implements DaemonView {
       clock: this.#clock,
       before: this.#generation,
       recent,
+      sharedBefore,
       onTable: (tables, table) => {
         for (const { handle, phase, plan } of this.#loop.lanes.records)
           if (phase !== 'exited' && plan.generation.tables === tables) handle.setTable(table);
@@ -837,11 +1041,12 @@ export class Supervisor implements DaemonView {
     events: LaneEvents,
     predecessor: LaneHandle | null,
   ): LaneHandle {
+    if (plan.remote !== undefined) return plan.remote(place, events);
     const { generation } = plan;
     const { lanes, lane, driver } = generation.config;
     const { log, plumbing } = this.#options;
     const { sharesPort } = liveDriver(driver);
-    if (isFirst) {
+    if (isFirst && this.#inherited === null) {
       // A lane of npm pcap shares its ports with the one that takes its place in a reload.
       this.#groups.draw(lanes === 1 && sharesPort ? 0 : plan.ways.length);
       this.#ways = plan.ways;
@@ -849,7 +1054,7 @@ export class Supervisor implements DaemonView {
     const { ids } = this.#groups;
     const rings = plan.rings.map((ring, index) => ({ ...ring, fanoutGroup: ids[index] ?? -1 }));
     const groups = sharesPort ? [] : plan.ways.map(({ inPort }, index) => ({ port: inPort, id: ids[index] ?? -1 }));
-    if (isFirst) this.#rings = rings;
+    if (isFirst && this.#inherited === null) this.#rings = rings;
     const ring = this.#openRing(place, plan);
     const child = this.#spawnLane(ring, {
       spec: {
@@ -858,11 +1063,11 @@ export class Supervisor implements DaemonView {
         rings,
         openBreakers: predecessor === null ? this.#breakers.open : [],
         groups,
-        isSuccessor: predecessor !== null,
+        isSuccessor: predecessor !== null || this.#inherited !== null,
         locals: this.#locals,
         shared: generation.shared?.tables ?? null,
       },
-      predecessor: predecessor instanceof LaneChild ? predecessor : null,
+      held: predecessor instanceof LaneChild ? predecessor.held : (this.#inherited?.get(place) ?? null),
       tables: generation.tables.memories,
       sharedFd: generation.shared?.fd ?? null,
       fenceFd: plumbing.lease.fenceFd,
@@ -1005,4 +1210,15 @@ function namesByPlace(sources: readonly HookSource[], hooks: readonly HookInfo[]
   return sources.map(
     ({ name, bundle }) => name ?? hooks.find((hook) => hook.path === bundle.path && !given.has(hook.name))?.name ?? '',
   );
+}
+
+/** What of the ports lanes are told. */
+function layoutOf({ driver, ports, ways, outlets, rings, trackChanges }: LaneSpec): LaneLayout {
+  return { driver, ports, ways, outlets, rings, trackChanges };
+}
+
+/** Copies the tables of hooks from one generation to another. @returns what is left behind */
+function copyTables(before: SharedTableMemory | null, next: SharedTableMemory | null): string[] {
+  if (next === null || before === null || next === before) return [];
+  return next.copyFrom(before).map(({ hook, name }) => `table ${name} of ${hook} has another size: it is empty`);
 }

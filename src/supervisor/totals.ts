@@ -50,6 +50,19 @@ export interface EventTotals {
   readonly suppressed: number;
 }
 
+/** What {@link Totals} has added up, as plain data. */
+export interface PlainTotals {
+  readonly ways: readonly (readonly [string, Omit<WayTotals, 'name'>])[];
+  readonly hooks: readonly (readonly [string, HookProgress])[];
+  readonly metrics: readonly (readonly [string, readonly MetricValue[]])[];
+  readonly reasons: readonly (readonly [string, readonly ReasonCount[]])[];
+  readonly times: readonly (readonly [string, TimeRow])[];
+  readonly flows: FlowRow | null;
+  readonly events: EventTotals;
+  readonly kernelDropped: number;
+  readonly fenced: number;
+}
+
 const NO_COUNTERS: HookProgress = emptyRowOf(HOOK_COLUMNS);
 
 /** Adds lanes up. */
@@ -66,6 +79,48 @@ export class Totals {
   #events: EventTotals = { made: 0, lost: 0, suppressed: 0 };
   #kernelDropped = 0;
   #fenced = 0;
+
+  /** The numbers as plain data, for a process that goes on with them. */
+  get plain(): PlainTotals {
+    return {
+      ways: [...this.#ways],
+      hooks: [...this.#hooks],
+      metrics: [...this.#metrics],
+      reasons: [...this.#reasons],
+      times: [...this.#times],
+      flows: this.#flows,
+      events: this.#events,
+      kernelDropped: this.#kernelDropped,
+      fenced: this.#fenced,
+    };
+  }
+
+  /** Adds what another process has counted. */
+  absorb(theirs: PlainTotals): void {
+    for (const [name, way] of theirs.ways) {
+      const { row } = this.#ways.get(name) ?? { row: emptyRow() };
+      const sum = { ...row };
+      addRow(sum, way.row);
+      this.#ways.set(name, { ...way, row: sum });
+    }
+    for (const [name, hook] of theirs.hooks)
+      this.#hooks.set(name, addHook(this.#hooks.get(name) ?? NO_COUNTERS, { ...NO_COUNTERS, ...hook }));
+    // Each is of one hook, whose place among the others may be another one there.
+    for (const [name, metrics] of theirs.metrics)
+      this.#metrics.set(name, addMetrics(this.#metricsBefore(name, 0), inPlace(metrics, 0)));
+    for (const [name, reasons] of theirs.reasons)
+      this.#reasons.set(name, addReasons(this.#reasonsBefore(name, 0), inPlace(reasons, 0)));
+    for (const [name, times] of theirs.times) this.#times.set(name, addTimes(this.#times.get(name) ?? NO_TIMES, times));
+    if (theirs.flows !== null) this.#flows = addFlows(this.#flows, theirs.flows);
+    const { made, lost, suppressed } = theirs.events;
+    this.#events = {
+      made: bounded(this.#events.made + made),
+      lost: bounded(this.#events.lost + lost),
+      suppressed: bounded(this.#events.suppressed + suppressed),
+    };
+    this.#kernelDropped = bounded(this.#kernelDropped + theirs.kernelDropped);
+    this.#fenced = bounded(this.#fenced + theirs.fenced);
+  }
 
   /** The same numbers, which go their own way from now on. */
   copy(): Totals {
@@ -192,11 +247,11 @@ export class Totals {
   }
 
   #metricsBefore(name: string, hook: number): MetricValue[] {
-    return (this.#metrics.get(name) ?? []).map((metric) => ({ ...metric, hook }));
+    return inPlace(this.#metrics.get(name) ?? [], hook);
   }
 
   #reasonsBefore(name: string, hook: number): ReasonCount[] {
-    return (this.#reasons.get(name) ?? []).map((reason) => ({ ...reason, hook }));
+    return inPlace(this.#reasons.get(name) ?? [], hook);
   }
 
   /** Frames the kernel dropped before a lane could read them. */
@@ -275,4 +330,9 @@ function addTags(a: readonly TagProgress[], b: readonly TagProgress[]): TagProgr
 
 function bounded(sum: number): number {
   return Math.min(sum, MOST_COUNTED);
+}
+
+/** The same of the hook in that place. */
+function inPlace<One extends { readonly hook: number }>(ones: readonly One[], hook: number): One[] {
+  return ones.map((one) => ({ ...one, hook }));
 }

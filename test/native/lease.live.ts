@@ -97,7 +97,7 @@ async function rig(timeoutMs = MINUTE_MS): Promise<Rig> {
   const fence = native.createMemory('fence', 24);
   const lane = native.createMemory('lane', 4096);
   let calls = 0;
-  const lease = native.openLease(netlink, fence, () => {
+  const lease = native.openLease(netlink, fence, false, () => {
     calls += 1;
   });
   const batches = [renewal([port], timeoutMs), lapse([port])] as const;
@@ -313,7 +313,7 @@ describe('the lease', () => {
   test('of another socket on an owned table is refused', async () => {
     const own = await rig();
     const fence = native.createMemory('fence', 24);
-    const lease = native.openLease(own.other, fence, () => undefined);
+    const lease = native.openLease(own.other, fence, false, () => undefined);
     native.setLeaseBatches(lease, renewal([own.port]), lapse([own.port]));
     native.allowLease(lease, true);
     await waitFor(() => stateOf(lease).refusals > 1, { what: 'the refusal' });
@@ -439,7 +439,7 @@ describe('the lease', () => {
       const native = require(${JSON.stringify(addon)});
       const batches = ['${hex(renewal([own.port], MINUTE_MS))}', '${hex(lapse([own.port]))}'];
       const netlink = native.openNetlink(${NETLINK_NETFILTER}, []);
-      const lease = native.openLease(netlink, native.createMemory('fence', 24), () => {
+      const lease = native.openLease(netlink, native.createMemory('fence', 24), false, () => {
         if (native.leaseState(lease)[0] === 1) { ${end} }
       });
       native.setLeaseBatches(lease, ...batches.map((one) => new Uint8Array(Buffer.from(one, 'hex'))));
@@ -476,10 +476,13 @@ describe('the lease', () => {
     const unsealed = openSync(plain, 'wx+', 0o600);
     writeSync(unsealed, Buffer.alloc(4096));
     const lane = native.createMemory('lane', 15);
-    assert.throws(() => native.openLease(own.netlink, short, ignore), { syscall: 'fstat', code: 'EINVAL' });
-    assert.throws(() => native.openLease(own.netlink, unsealed, ignore), { syscall: 'F_GET_SEALS', code: 'EINVAL' });
+    assert.throws(() => native.openLease(own.netlink, short, false, ignore), { syscall: 'fstat', code: 'EINVAL' });
+    assert.throws(() => native.openLease(own.netlink, unsealed, false, ignore), {
+      syscall: 'F_GET_SEALS',
+      code: 'EINVAL',
+    });
     const readOnly = openSync(`/proc/self/fd/${own.fence}`, 'r');
-    assert.throws(() => native.openLease(own.netlink, readOnly, ignore), { syscall: 'mmap', code: 'EACCES' });
+    assert.throws(() => native.openLease(own.netlink, readOnly, false, ignore), { syscall: 'mmap', code: 'EACCES' });
     assert.throws(() => native.setLeaseLanes(own.lease, [own.lane, lane]), { syscall: 'fstat', code: 'EINVAL' });
     assert.throws(() => native.setLeaseLanes(own.lease, [unsealed]), { syscall: 'F_GET_SEALS', code: 'EINVAL' });
     assert.throws(() => native.setLeaseLanes(own.lease, [0x7fff_ffff]), { syscall: 'fstat', code: 'EBADF' });

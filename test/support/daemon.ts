@@ -33,6 +33,8 @@ export interface DaemonOptions {
   readonly waitUntilRunning?: boolean;
   /** @defaultValue 20000 */
   readonly timeoutMs?: number;
+  /** Path of the program. @defaultValue that of this checkout */
+  readonly firehookd?: string;
 }
 
 /** A daemon and what can be asked of it. Made by {@link startDaemon}. */
@@ -172,7 +174,7 @@ export async function startDaemon(
   const socket = path.join(folder, 'firehook.sock');
   const environment = options.env === undefined ? {} : { env: options.env };
   await writeConfigFile(configFile, config, socket);
-  const running = ns.spawn(FIREHOOKD, ['-c', configFile], environment);
+  const running = ns.spawn(options.firehookd ?? FIREHOOKD, ['-c', configFile], environment);
   const daemon = new Daemon(ns, running, folder, configFile, socket);
   ns.defer(async () => {
     await running.stop(STOP_GRACE_MS);

@@ -131,6 +131,7 @@ export function wholeDaemon(changes: Partial<DaemonView> = {}): DaemonView {
     generation: 3,
     lastReload: null,
     reload: () => Promise.reject(new Error('none')),
+    upgrade: () => Promise.reject(new Error('none')),
     trial: null,
     keptSession: null,
     lastTrial: null,

@@ -23,6 +23,7 @@ const REPORTS: ControlReports = {
   pool: () => ({ is: 'pool' }),
   metrics: (accept) => Promise.resolve({ type: 'text/plain', text: `is metrics for ${accept}` }),
   reload: () => Promise.resolve({ is: 'reload' }),
+  upgrade: () => Promise.resolve({ is: 'upgrade' }),
   apply: (body) => Promise.resolve({ is: 'apply', body }),
   confirm: () => Promise.resolve({ is: 'confirm' }),
   cancelApply: () => Promise.resolve({ is: 'cancel' }),

@@ -95,6 +95,7 @@ function daemonOf(reader: ProgressReader, totals: Totals): DaemonView {
     generation: 1,
     lastReload: null,
     reload: () => Promise.reject(new Error('none')),
+    upgrade: () => Promise.reject(new Error('none')),
     trial: null,
     keptSession: null,
     lastTrial: null,

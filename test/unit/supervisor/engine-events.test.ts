@@ -113,6 +113,7 @@ function lay({
     generation: 1,
     lastReload: null,
     reload: () => Promise.reject(new Error('none')),
+    upgrade: () => Promise.reject(new Error('none')),
     trial: null,
     keptSession: null,
     lastTrial: null,

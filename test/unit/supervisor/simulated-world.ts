@@ -312,6 +312,10 @@ export class SimulatedLease implements LeaseControl {
     this.#listeners.push(listener);
   }
 
+  leave(): boolean {
+    return false;
+  }
+
   close(): void {
     this.allow(false);
     this.#isClosed = true;

@@ -176,6 +176,7 @@ async function reload({ lanes, clock }: World): Promise<{ notes: readonly string
         lanes.records.every(({ handle }) => !(handle as ModelLane).reads),
         'nobody reads between',
       );
+      return [];
     },
     sleep: (ms) => clock.advance(ms),
   });

@@ -1,0 +1,159 @@
+/**
+ * Upgrades that come to nothing: the daemon that runs goes on, and no other one is left.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { type Daemon, startDaemon } from '../../support/daemon.ts';
+import { assertAddsUp, isReached, PATIENCE_MS, pingsAgain, readStatus } from '../../support/live.ts';
+import { rootOnly, waitFor } from '../../support/netns.ts';
+import { isThere, pidOf, ROADS, startTraffic } from './live-upgrade.ts';
+
+const skip = rootOnly();
+
+/** Takes long to set up where it is told to: somebody can come in between. */
+const HOOK = `
+import { defineHook, FORWARD } from 'firehook';
+export default defineHook({
+  name: 'patient',
+  async setup({ slow }) {
+    if (slow) await new Promise((resolve) => setTimeout(resolve, 30_000));
+    return { onPacket: () => FORWARD };
+  },
+});
+`;
+
+function configOf(road: { readonly attach: object }, slow: boolean, policy: object = {}): Record<string, unknown> {
+  return { attach: [road.attach], driver: 'afpacket', hooks: [{ module: './patient.ts', options: { slow } }], policy };
+}
+
+/** Processes of the daemon's own program that it has started. */
+function successorsOf(pid: number): number[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1];
+      const line = readFileSync(`/proc/${name}/cmdline`, 'utf8');
+      return parent === String(pid) && line.includes('bin/firehookd') ? [Number(name)] : [];
+    } catch {
+      // It has ended meanwhile.
+      return [];
+    }
+  });
+}
+
+/** Asks for an upgrade, and waits until its successor has lanes, whose hooks take their time. */
+async function startSlowUpgrade(
+  daemon: Daemon,
+): Promise<{ readonly successor: number; readonly done: ReturnType<Daemon['cli']> }> {
+  const done = daemon.cli('upgrade');
+  const successor = await waitFor(() => successorsOf(daemon.pid)[0] ?? false, {
+    what: 'the successor',
+    timeoutMs: PATIENCE_MS,
+  });
+  await waitFor(() => childrenOf(successor).some((line) => line.includes('lane-process')), {
+    what: 'its lane',
+    timeoutMs: PATIENCE_MS,
+  });
+  return { successor, done };
+}
+
+function childrenOf(pid: number): string[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1];
+      return parent === String(pid) ? [readFileSync(`/proc/${name}/cmdline`, 'utf8')] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+test('a configuration that takes a restart, one that is none and one on trial refuse it, and nothing changes', {
+  skip,
+}, async (t) => {
+  const road = await ROADS.bridge(t);
+  const daemon = await startDaemon(road.fw, configOf(road, false), {
+    files: { 'patient.ts': HOOK },
+    timeoutMs: PATIENCE_MS,
+  });
+  const traffic = await startTraffic(road, 1_000);
+  const refuses = async (pattern: RegExp): Promise<void> => {
+    const { code, stderr } = await daemon.cli('upgrade');
+    assert.notEqual(code, 0);
+    assert.match(stderr, pattern);
+    assert.deepEqual([await pidOf(daemon), successorsOf(daemon.pid)], [daemon.pid, []]);
+  };
+  await daemon.writeConfig(configOf(road, false, { onDown: 'forward' }));
+  await refuses(/policy\.onDown takes a restart/);
+  await daemon.writeConfig({ attach: [] });
+  await refuses(/the configuration is not valid/);
+  await daemon.writeConfig({
+    ...configOf(road, false),
+    hooks: [{ module: './patient.ts', options: { slow: false } }, { module: './none.ts' }],
+  });
+  await refuses(/none\.ts/);
+  await daemon.writeConfig(configOf(road, false));
+  await writeFile(path.join(daemon.folder, 'trial.yaml'), await readFile(daemon.configFile));
+  assert.equal((await daemon.cli('apply', path.join(daemon.folder, 'trial.yaml'), '--confirm-within', '600')).code, 0);
+  await refuses(/trial/);
+  assert.equal((await daemon.cli('apply', '--cancel')).code, 0);
+  const { sent, arrived } = await traffic.end();
+  assert.deepEqual([arrived.received, arrived.missing, arrived.twice], [sent, 0, 0]);
+  assert.equal((await readStatus(daemon)).leaseHistory.lapses, 0);
+  await assertAddsUp(daemon);
+  assert.equal(await daemon.stop(), 0);
+});
+
+test('a successor that is killed while it gets ready leaves the daemon as it was', { skip }, async (t) => {
+  const road = await ROADS.bridge(t);
+  const daemon = await startDaemon(road.fw, configOf(road, false), {
+    files: { 'patient.ts': HOOK },
+    timeoutMs: PATIENCE_MS,
+  });
+  const traffic = await startTraffic(road, 1_000);
+  await daemon.writeConfig(configOf(road, true));
+  const { successor, done } = await startSlowUpgrade(daemon);
+  process.kill(successor, 'SIGKILL');
+  const { code, stderr } = await done;
+  assert.notEqual(code, 0);
+  assert.match(stderr, /not upgraded: the other firehookd has ended/);
+  await waitFor(() => successorsOf(daemon.pid).length === 0, { what: 'nobody else', timeoutMs: PATIENCE_MS });
+  await daemon.writeConfig(configOf(road, false));
+  assert.equal((await daemon.cli('reload')).code, 0);
+  const { sent, arrived } = await traffic.end();
+  assert.deepEqual([arrived.received, arrived.missing, arrived.twice], [sent, 0, 0]);
+  const { lease, leaseHistory } = await readStatus(daemon);
+  assert.deepEqual([lease, leaseHistory.lapses], ['held', 0]);
+  await assertAddsUp(daemon);
+  assert.equal(await daemon.stop(), 0);
+});
+
+test('a daemon that is killed meanwhile takes its successor with it: onDown holds, and the next start has the ports', {
+  skip,
+}, async (t) => {
+  const road = await ROADS.bridge(t);
+  const daemon = await startDaemon(road.fw, configOf(road, false), {
+    files: { 'patient.ts': HOOK },
+    timeoutMs: PATIENCE_MS,
+  });
+  await daemon.writeConfig(configOf(road, true));
+  const { successor, done } = await startSlowUpgrade(daemon);
+  await daemon.kill9();
+  assert.notEqual((await done).code, 0);
+  await waitFor(() => !isThere(successor), { what: 'the end of the successor', timeoutMs: PATIENCE_MS });
+  // The kernel has ended the lease by itself; nobody has opened it again.
+  await waitFor(async () => !(await isReached(road.from, road.address)), { what: 'onDown', timeoutMs: PATIENCE_MS });
+  const next = await startDaemon(road.fw, configOf(road, false), {
+    files: { 'patient.ts': HOOK },
+    timeoutMs: PATIENCE_MS,
+  });
+  await pingsAgain(road.from, road.address);
+  assert.equal(await next.stop(), 0);
+});
