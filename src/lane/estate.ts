@@ -27,6 +27,8 @@ import type { EstateSize, HookSource } from './messages.ts';
 export const MOST_STATE = 16 * 1024 * 1024;
 /** Of all hooks together. */
 export const MOST_STATES = 16 * 1024 * 1024;
+/** Hooks, deciders and columns of an estate: a list that says it has more may have nothing in it, and takes minutes to be walked through. */
+const MOST_LISTED = 4_096;
 /** Layout of an estate: another one is not read. */
 const VERSION = 1;
 
@@ -229,7 +231,7 @@ function readHead(octets: Uint8Array): Estate | null {
 /** A lane that hooks lived in wrote it. */
 function isEstate({ hooks, flows }: Estate): boolean {
   if (
-    !Array.isArray(hooks) ||
+    !isList(hooks) ||
     !hooks.every((one: HookEstate) => typeof one.name === 'string' && one.state instanceof Uint8Array)
   )
     return false;
@@ -237,13 +239,17 @@ function isEstate({ hooks, flows }: Estate): boolean {
   return (
     Number.isInteger(flows.flows) &&
     flows.flows >= 0 &&
-    Array.isArray(flows.columns) &&
+    isList(flows.columns) &&
     flows.columns.every(({ name, type }) => typeof name === 'string' && (type === 'int32' || type === 'float64')) &&
-    Array.isArray(flows.deciders) &&
+    isList(flows.deciders) &&
     flows.deciders.every((name) => typeof name === 'string') &&
     Number.isFinite(flows.clockMs) &&
     Number.isFinite(flows.tableMs)
   );
+}
+
+function isList(value: unknown): boolean {
+  return Array.isArray(value) && value.length <= MOST_LISTED;
 }
 
 /** A clock that all processes of the machine have. */

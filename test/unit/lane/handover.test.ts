@@ -220,9 +220,13 @@ test('an estate that is rubbish costs the next lane what it would have got, and 
   const memory = new ArrayBuffer(OCTETS);
   const make = await makeLanes(t, memory);
   const lane = await make();
+  const flows = { flows: 0, columns: [], deciders: [], clockMs: 0, tableMs: 0 };
   const endless: unknown[] = [];
   endless.length = 2 ** 32 - 1;
   const heads = [
+    { version: 1, hooks: endless, flows: null },
+    { version: 1, hooks: [], flows: { ...flows, columns: endless } },
+    { version: 1, hooks: [], flows: { ...flows, deciders: endless } },
     { version: 1, hooks: [], flows: null, timers: { clockMs: 0, hooks: endless } },
     {
       version: 1,
@@ -240,7 +244,7 @@ test('an estate that is rubbish costs the next lane what it would have got, and 
     assert.ok((notes?.length ?? 0) <= 64);
   };
   for (const head of heads) read(serialize(head));
-  const valid = serialize({ ...heads[2], timers: { clockMs: 0, hooks: [{ name: 'turns', once: 7, phases: [] }] } });
+  const valid = serialize({ ...heads[5], timers: { clockMs: 0, hooks: [{ name: 'turns', once: 7, phases: [] }] } });
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.nat(valid.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 }),
