@@ -19,6 +19,7 @@ import { bridgeLab, rootOnly, waitFor } from '../../support/netns.ts';
 const SCRIPT = fileURLToPath(new URL('../../support/stamped.py', import.meta.url));
 const HOOK = fileURLToPath(new URL('../../fixtures/hooks/reload/remember.ts', import.meta.url));
 const TURNS = fileURLToPath(new URL('../../fixtures/hooks/reload/take-turns.ts', import.meta.url));
+const LATER = fileURLToPath(new URL('../../fixtures/hooks/reload/release-later.ts', import.meta.url));
 const SERVER = '10.77.0.2';
 const RATE = 500;
 const skip = rootOnly();
@@ -145,6 +146,22 @@ export function testState(driver: Driver): void {
     assert.match(daemon.log, /take-turns has lost 1 one-shot timer/);
     await daemon.writeConfig({ ...config, hooks: [{ module: TURNS, options: { everyMs: 5_000 } }] });
     assert.match((await reload(daemon)).text, /take-turns has lost 1 repeating timer: it starts none of the same/);
+    await assertAddsUp(daemon);
+  });
+
+  test(`${driver}: a packet that waits for a timer of its hook is released by it, in the lane that it waits in`, {
+    skip,
+  }, async (t) => {
+    const { ns } = await bridgeLab(t);
+    const config = { attach: [{ bridge: ['lan0', 'wan0'] }], driver, hooks: [{ module: LATER }] };
+    const daemon = await startDaemon(ns.fw, config, { timeoutMs: PATIENCE_MS });
+    const ping = ns.client.spawn('ping', ['-c', '1', '-W', '30', SERVER]);
+    await waitFor(async () => (await numbersOf(daemon))['held'] === 1, { what: 'the packet to wait' });
+    const { code, text } = await reload(daemon);
+    assert.equal(code, 0, text);
+    assert.doesNotMatch(text, /timer/);
+    await ping.exited;
+    assert.match(ping.stdout, / 1 received/);
     await assertAddsUp(daemon);
   });
 
