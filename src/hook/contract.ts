@@ -111,13 +111,16 @@ export interface HookRuntime {
   readonly lanes: number;
   /**
    * Calls back once, `ms` milliseconds from now, on the clock of the packets: in replay that of the file. Never within a packet. What it throws
-   * or rejects is a fault of this hook. After `teardown` it is not called.
+   * or rejects is a fault of this hook. After `teardown` it is not called, nor after a reload: {@link Handlers.onLeave} hands on what it was for.
    *
    * @returns a number for {@link HookRuntime.cancel}
    * @throws RangeError for a time that is none, and when 10,000 wait
    */
   after(ms: number, run: () => void | Promise<void>): number;
-  /** The same every `ms` milliseconds, 1 at least. */
+  /**
+   * The same every `ms` milliseconds, 1 at least. Over a reload it goes on: one that `setup` or `adopt` of the new lane starts, of the same interval
+   * and the same place among those of that interval, is first called when this one would have been.
+   */
   every(ms: number, run: () => void | Promise<void>): number;
   /** The timer does not run any more. */
   cancel(timer: number): void;
@@ -431,8 +434,8 @@ export interface Handlers {
   /**
    * The configuration is loaded anew, and another lane takes the place of this one. Called after the last packet and before `teardown`.
    *
-   * @returns what `adopt` of the hook of that name gets there: anything that `structuredClone` takes, 16 MiB at most. Flows with their columns and
-   * tables of scope `daemon` go over by themselves; timers are the new lane's own.
+   * @returns what `adopt` of the hook of that name gets there: anything that `structuredClone` takes, 16 MiB at most. Flows with their columns,
+   * tables of scope `daemon` and timers that repeat go over by themselves; those that are called once do not.
    */
   onLeave?(): unknown;
   /**

@@ -130,6 +130,11 @@ export class HoldList {
     return this.#rules[owner] ?? null;
   }
 
+  /** Packets of a hook that wait. */
+  packetsOf(owner: number): number {
+    return this.#packetsOf[owner] ?? 0;
+  }
+
   /** The hook may hold packets. */
   isAllowed(owner: number): boolean {
     return (this.#rules[owner] ?? null) !== null;

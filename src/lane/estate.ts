@@ -2,8 +2,8 @@
  * What a lane knows, written down for the lane that takes its place, and read there.
  *
  * ```
- *   memory:  | hooks: JSON-like, v8.serialize: what each onLeave returned; what is said of the flows | records of flows ... |
- *   old lane: onLeave of each hook ─> write          new lane: copy ─> flows ─> adopt of each hook of the same name
+ *   memory:  | v8.serialize: what each onLeave returned; what is said of the flows; timers | records of flows ... |
+ *   old lane: onLeave of each hook ─> write          new lane: copy ─> flows ─> timers ─> adopt of each hook of the same name
  * ```
  * Rule: the reader believes nothing. What cannot be read is left out and said in a note; a lane goes on without what it did not get. A hook whose
  * `onLeave` or `adopt` does something wrong is at fault, and no other hook has less for it.
@@ -20,18 +20,22 @@ import { columnKey } from '../hook/chain-flows.ts';
 import { columnsOf } from '../hook/check-definition.ts';
 import type { HookChain } from '../hook/hook-chain.ts';
 import type { LoadedHook } from '../hook/load-hook.ts';
+import type { LaneTimers, TimerEstate } from './lane-timers.ts';
 import type { EstateSize, HookSource } from './messages.ts';
 
 /** Octets of what one hook hands on. */
 export const MOST_STATE = 16 * 1024 * 1024;
 /** Of all hooks together. */
 export const MOST_STATES = 16 * 1024 * 1024;
+/** Hooks, deciders and columns of an estate: a list that says it has more may have nothing in it, and takes minutes to be walked through. */
+const MOST_LISTED = 4_096;
 /** Layout of an estate: another one is not read. */
 const VERSION = 1;
 
 /** What {@link writeEstate} and {@link readEstate} take. */
 export interface EstateOptions {
   readonly chain: HookChain;
+  readonly timers: LaneTimers;
   /** As the configuration has them. */
   readonly sources: readonly HookSource[];
   /** Milliseconds on the clock of the lane, which its flow table has. */
@@ -50,6 +54,8 @@ interface Estate {
   readonly version: number;
   readonly hooks: readonly HookEstate[];
   readonly flows: FlowEstate | null;
+  /** Lanes of an older version leave none, and read over it. */
+  readonly timers?: TimerEstate;
 }
 
 /** Octets to the next record: its words are read in place. */
@@ -62,11 +68,13 @@ const aligned = (octets: number): number => Math.ceil(octets / 8) * 8;
  * @returns how much was written, and what was left out
  */
 export function writeEstate(
-  { chain, sources, now, onFault }: EstateOptions,
+  { chain, timers: own, sources, now, onFault }: EstateOptions,
   memory: Uint8Array,
 ): { readonly size: EstateSize; readonly notes: readonly string[] } {
   const notes: string[] = [];
   const hooks = leaveAll(chain.hooks, notes, onFault);
+  // As onLeave has left them.
+  const timers = own.leave(monotonicMs());
   const table = chain.flows?.table ?? null;
   const named = chain.flows === null ? [] : columnsIn(chain.hooks);
   const about = (flows: number): FlowEstate => ({
@@ -78,7 +86,7 @@ export function writeEstate(
   });
   // The number of flows takes as many octets whatever it is.
   const make = (flows: number): Buffer =>
-    serialize({ version: VERSION, hooks, flows: table === null ? null : about(flows) } satisfies Estate);
+    serialize({ version: VERSION, hooks, flows: table === null ? null : about(flows), timers } satisfies Estate);
   const room = make(table?.size ?? 0).length + 64;
   if (room > memory.length)
     return { size: { hooks: 0, flows: 0 }, notes: [...notes, 'there was no memory for what the hooks hand on'] };
@@ -103,7 +111,7 @@ export function writeEstate(
  * @returns what was not taken over
  */
 export function readEstate(options: EstateOptions, memory: Uint8Array, size: EstateSize): readonly string[] {
-  const { chain, sources, now, onFault } = options;
+  const { chain, timers, sources, now, onFault } = options;
   if (size.hooks === 0 || size.hooks > memory.length || size.flows > memory.length) return [];
   // The other lane may still write: from here on there is one version of it.
   const estate = readHead(Uint8Array.prototype.slice.call(memory, 0, size.hooks));
@@ -136,8 +144,8 @@ export function readEstate(options: EstateOptions, memory: Uint8Array, size: Est
     if (taken < estate.flows.flows)
       notes.push(`${estate.flows.flows - taken} of ${estate.flows.flows} flows were not taken over`);
   }
-  adoptAll(chain.hooks, estate.hooks, notes, onFault);
-  return notes;
+  const gone = timers.follow(estate.timers, monotonicMs(), () => adoptAll(chain.hooks, estate.hooks, notes, onFault));
+  return [...notes, ...gone];
 }
 
 function leaveAll(hooks: readonly LoadedHook[], notes: string[], onFault: EstateOptions['onFault']): HookEstate[] {
@@ -223,7 +231,7 @@ function readHead(octets: Uint8Array): Estate | null {
 /** A lane that hooks lived in wrote it. */
 function isEstate({ hooks, flows }: Estate): boolean {
   if (
-    !Array.isArray(hooks) ||
+    !isList(hooks) ||
     !hooks.every((one: HookEstate) => typeof one.name === 'string' && one.state instanceof Uint8Array)
   )
     return false;
@@ -231,13 +239,17 @@ function isEstate({ hooks, flows }: Estate): boolean {
   return (
     Number.isInteger(flows.flows) &&
     flows.flows >= 0 &&
-    Array.isArray(flows.columns) &&
+    isList(flows.columns) &&
     flows.columns.every(({ name, type }) => typeof name === 'string' && (type === 'int32' || type === 'float64')) &&
-    Array.isArray(flows.deciders) &&
+    isList(flows.deciders) &&
     flows.deciders.every((name) => typeof name === 'string') &&
     Number.isFinite(flows.clockMs) &&
     Number.isFinite(flows.tableMs)
   );
+}
+
+function isList(value: unknown): boolean {
+  return Array.isArray(value) && value.length <= MOST_LISTED;
 }
 
 /** A clock that all processes of the machine have. */

@@ -81,7 +81,7 @@ export class LaneHandover {
         return this.#adopt(step.place, step.memory, step.size);
       case 'goOn':
         if (driver.goOn?.(step.place) !== true) throw new Error('it cannot go on there');
-        lane.hasLeft = false;
+        this.#hasLeft(false);
         return DONE;
       default:
         return step satisfies never;
@@ -89,17 +89,17 @@ export class LaneHandover {
   }
 
   #leave(memory: EstateMemory): Handed {
-    const { driver, lane, estate } = this.#options;
+    const { driver, estate } = this.#options;
     const octets = this.#map(memory);
     const place = driver.leave?.() ?? null;
     if (place === null) throw new Error('its driver cannot leave its packets to another one');
-    lane.hasLeft = true;
+    this.#hasLeft(true);
     try {
       const { size, notes } = writeEstate(estate, octets);
       return { place, size, notes: bounded(notes) };
     } catch (error) {
       driver.goOn?.(place);
-      lane.hasLeft = false;
+      this.#hasLeft(false);
       throw error;
     }
   }
@@ -108,7 +108,16 @@ export class LaneHandover {
     const { driver, estate, begin } = this.#options;
     const notes = readEstate(estate, this.#map(memory), size);
     if (driver.goOn?.(place) !== true) throw new Error('it cannot go on there');
+    estate.timers.goOn();
     return { kernelFilter: begin(), notes: bounded(notes) };
+  }
+
+  /** What would happen now would be missing in what is handed over, or happen in both lanes. */
+  #hasLeft(hasLeft: boolean): void {
+    const { lane, estate } = this.#options;
+    lane.hasLeft = hasLeft;
+    if (hasLeft) estate.timers.stand();
+    else estate.timers.goOn();
   }
 
   #map(memory: EstateMemory): Uint8Array {

@@ -208,6 +208,8 @@ async function run(spec: LaneSpec): Promise<void> {
     const door = loaded.drivers.get(name);
     return door === undefined ? [] : [{ owner, door }];
   });
+  // Those of the lane before still run.
+  if (spec.isSuccessor) loaded.timers.stand();
   if (driver === null) {
     await endTrial(spec, loaded, notes, recent);
     return;
@@ -266,6 +268,7 @@ async function run(spec: LaneSpec): Promise<void> {
   };
   retire = () => {
     retiredMs = performance.now();
+    loaded.timers.retire();
     endWhenEmpty();
   };
   lane.reportTo(progress);
@@ -294,7 +297,7 @@ async function run(spec: LaneSpec): Promise<void> {
     lane: made,
     native,
     socket: TABLES_FD,
-    estate: { chain, sources: spec.hooks, now: () => performance.now(), onFault: blameFor },
+    estate: { chain, timers: loaded.timers, sources: spec.hooks, now: () => performance.now(), onFault: blameFor },
     begin,
   });
   const kernelFilter = spec.isSuccessor ? null : begin();

@@ -49,6 +49,7 @@ import { type FrameSender, framesFor } from './hook-frames.ts';
 import { HookTables, type SharedMemory } from './hook-tables.ts';
 import { HookTimers } from './hook-timers.ts';
 import { findTable } from './lane-tables.ts';
+import { LaneTimers } from './lane-timers.ts';
 import { type HookInfo, type HookSource, NO_GRANT, type TableDemand } from './messages.ts';
 import { type DefinedLoaded, setUpHook } from './set-up-hook.ts';
 
@@ -148,6 +149,8 @@ export interface LoadedChain {
   blame(owner: number, error: unknown): void;
   /** The same for what it did wrong otherwise. @param reason - continues "hook NAME" */
   blameFor(owner: number, reason: string, error: unknown): void;
+  /** Those of the hooks. */
+  readonly timers: LaneTimers;
   /** Tables of daemon scope that the hooks asked for. */
   readonly tables: readonly TableDemand[];
   /** What the verifier made happen; null where it is off. */
@@ -220,6 +223,14 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     (_, owner) =>
       new HookTimers({ clock, owner, onTimer, onFault: (error) => blame(owner, 'threw in a timer', error) }),
   );
+  const holdsOf = (owner: number): HoldList | null => chain?.chainOf(placeOf(owner)).holds ?? null;
+  const timers = new LaneTimers(
+    loaded.map(({ name }, owner) => ({
+      name,
+      timers: timersOf[owner] as HookTimers,
+      waiting: () => holdsOf(owner)?.packetsOf(owner) ?? 0,
+    })),
+  );
   const decisions: HookDecisions[] = [];
   for (const [owner, hook] of loaded.entries()) {
     loaded[owner] = await setUp(hook, options, {
@@ -229,7 +240,7 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
       reasons,
       events,
       timers: timersOf[owner] as HookTimers,
-      holdsOf: () => chain?.chainOf(placeOf(owner)).holds ?? null,
+      holdsOf: () => holdsOf(owner),
       countUnsent: () => chain?.countUnsent(placeOf(owner)),
       addDecisions: (parts) => {
         const made = new HookDecisions({ ...parts, onFault: (error) => blame(owner, 'could not decide', error) });
@@ -280,12 +291,13 @@ export async function loadChain(options: LoadChainOptions): Promise<LoadedChain>
     reasons,
     events,
     readGauges,
+    timers,
     tables: tables.demands,
     verifier,
     blame: (owner, error) => blame(owner, 'threw outside onPacket', error),
     blameFor: blame,
     teardown: () => {
-      for (const timers of timersOf) timers.stop();
+      timers.stop();
       // What they look at is gone afterwards.
       readGauges();
       metrics.endGauges();

@@ -18,6 +18,8 @@ import { bridgeLab, rootOnly, waitFor } from '../../support/netns.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../support/stamped.py', import.meta.url));
 const HOOK = fileURLToPath(new URL('../../fixtures/hooks/reload/remember.ts', import.meta.url));
+const TURNS = fileURLToPath(new URL('../../fixtures/hooks/reload/take-turns.ts', import.meta.url));
+const LATER = fileURLToPath(new URL('../../fixtures/hooks/reload/release-later.ts', import.meta.url));
 const SERVER = '10.77.0.2';
 const RATE = 500;
 const skip = rootOnly();
@@ -110,12 +112,56 @@ export function testState(driver: Driver): void {
     assert.equal(generationOf(status), 1);
     assert.equal(status.lane.restarts, 0);
     assert.match(status.lastReload?.error ?? '', /did not adopt/);
+    const { ticks = 0 } = await numbersOf(daemon);
+    await waitFor(async () => ((await numbersOf(daemon))['ticks'] ?? 0) > ticks, { what: 'its timers to go on' });
     await ns.client.output('ping', ['-c', '3', '-i', '0.2', '-W', '5', SERVER]);
     // The next one is no worse for it.
     await daemon.writeConfig(configOf(driver, 3));
     const again = await reload(daemon);
     assert.equal(again.code, 0, again.text);
     await ns.client.output('ping', ['-c', '3', '-i', '0.2', '-W', '5', SERVER]);
+    await assertAddsUp(daemon);
+  });
+
+  test(`${driver}: what a hook does each few seconds it does as well where reloads come more often; what it does not do is told`, {
+    skip,
+  }, async (t) => {
+    const { ns } = await bridgeLab(t);
+    const hooks = [{ module: TURNS, options: { everyMs: 4_000 } }];
+    const config = { attach: [{ bridge: ['lan0', 'wan0'] }], driver, hooks };
+    const daemon = await startDaemon(ns.fw, config, { timeoutMs: PATIENCE_MS });
+    const turns = async (): Promise<number> => (await numbersOf(daemon))['turns'] ?? 0;
+    const answers: string[] = [];
+    await waitFor(
+      async () => {
+        answers.push((await reload(daemon)).text);
+        return (await turns()) >= 2;
+      },
+      { what: 'two turns', timeoutMs: PATIENCE_MS },
+    );
+    for (const text of answers) {
+      assert.match(text, /is in force(?:.|\n)*Note: take-turns has lost 1 one-shot timer; its onLeave and adopt/);
+      assert.doesNotMatch(text, /repeating/);
+    }
+    assert.match(daemon.log, /take-turns has lost 1 one-shot timer/);
+    await daemon.writeConfig({ ...config, hooks: [{ module: TURNS, options: { everyMs: 5_000 } }] });
+    assert.match((await reload(daemon)).text, /take-turns has lost 1 repeating timer: it starts none of the same/);
+    await assertAddsUp(daemon);
+  });
+
+  test(`${driver}: a packet that waits for a timer of its hook is released by it, in the lane that it waits in`, {
+    skip,
+  }, async (t) => {
+    const { ns } = await bridgeLab(t);
+    const config = { attach: [{ bridge: ['lan0', 'wan0'] }], driver, hooks: [{ module: LATER }] };
+    const daemon = await startDaemon(ns.fw, config, { timeoutMs: PATIENCE_MS });
+    const ping = ns.client.spawn('ping', ['-c', '1', '-W', '30', SERVER]);
+    await waitFor(async () => (await numbersOf(daemon))['held'] === 1, { what: 'the packet to wait' });
+    const { code, text } = await reload(daemon);
+    assert.equal(code, 0, text);
+    assert.doesNotMatch(text, /timer/);
+    await ping.exited;
+    assert.match(ping.stdout, / 1 received/);
     await assertAddsUp(daemon);
   });
 
