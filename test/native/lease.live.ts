@@ -135,6 +135,24 @@ async function rig(timeoutMs = MINUTE_MS): Promise<Rig> {
   };
 }
 
+/** What another process would have: the same socket by another descriptor, and the fence. */
+function inherit({ netlink, fence }: Rig): { readonly lease: NativeLease } {
+  const [here, there] = native.openHandover();
+  assert.equal(native.sendDescriptor(here, 1, native.netlinkDescriptor(netlink)), true);
+  const [, descriptor] = native.receiveDescriptor(there) ?? assert.fail();
+  const socket = native.adoptNetlink(descriptor);
+  assert.equal(socket.portId, netlink.portId);
+  const lease = native.openLease(socket, fence, true, () => undefined);
+  const timer = setInterval(() => native.beatLease(lease), 20);
+  closing.push(() => {
+    clearInterval(timer);
+    native.closeLease(lease, true);
+    native.closeNetlink(socket);
+    for (const fd of [here, there]) closeSync(fd);
+  });
+  return { lease };
+}
+
 async function make(netlink: NativeNetlink, port: LeasePort): Promise<void> {
   const made = batch(newTable(port.table, OWNED), newSet(port.table, port.set));
   assert.deepEqual(errorsOf(await native.requestNetlink(netlink, made)), [0, 0]);
@@ -322,6 +340,56 @@ describe('the lease', () => {
     closeSync(fence);
   });
 
+  test('is left to another one: neither the fence nor the kernel lets go of it in between, and it is the same epoch', async () => {
+    const own = await rig();
+    native.allowLease(own.lease, true);
+    await untilHeld(own);
+    const heir = inherit(own);
+    const before = pageOf(own.fence);
+    assert.deepEqual([before.epoch, before.isOpen], [1, true]);
+    assert.equal(native.leaveLease(own.lease, renewal([own.port], 20_000), 15_000), true);
+    const left = pageOf(own.fence);
+    assert.deepEqual([left.epoch, left.isOpen, (await leased(own)).length], [1, true, 1]);
+    assert.ok(left.untilNs - before.untilNs > 10_000_000_000n);
+    // Who has left says nothing more.
+    native.allowLease(own.lease, false);
+    assert.equal(pageOf(own.fence).isOpen, true);
+    native.setLeaseBatches(heir.lease, ...own.batches);
+    native.setLeaseLanes(heir.lease, [own.lane]);
+    assert.equal(pageOf(own.fence).isOpen, true);
+    native.allowLease(heir.lease, true);
+    await waitFor(() => stateOf(heir.lease).held, { what: 'the lease of the other one' });
+    assert.deepEqual([stateOf(heir.lease).epoch, stateOf(heir.lease).lapses, pageOf(own.fence).epoch], [1, 0, 1]);
+    native.closeLease(heir.lease, true);
+    assert.deepEqual([pageOf(own.fence).isOpen, await leased(own)], [false, []]);
+  });
+
+  test('stays with who has it when the other one ends before it was left', async () => {
+    const own = await rig();
+    native.allowLease(own.lease, true);
+    await untilHeld(own);
+    const heir = inherit(own);
+    native.closeLease(heir.lease, true);
+    assert.deepEqual([pageOf(own.fence).isOpen, stateOf(own.lease).held, (await leased(own)).length], [true, true, 1]);
+    const { renewals } = stateOf(own.lease);
+    await waitFor(() => stateOf(own.lease).renewals > renewals + 2, { what: 'renewals' });
+    assert.deepEqual([pageOf(own.fence).epoch, stateOf(own.lease).lapses], [1, 0]);
+  });
+
+  test('that is not held, or that the kernel refuses, is not left', async () => {
+    const idle = await rig();
+    assert.equal(native.leaveLease(idle.lease, renewal([idle.port], 20_000), 15_000), false);
+    assert.deepEqual([pageOf(idle.fence).isOpen, await leased(idle)], [false, []]);
+    assert.equal(native.leaveLease(idle.lease, renewal([idle.port], 20_000), 15_000), false);
+    const own = await rig();
+    native.allowLease(own.lease, true);
+    await untilHeld(own);
+    const missing = { ...own.port, table: 'nowhere' };
+    assert.equal(native.leaveLease(own.lease, renewal([missing], 20_000), 15_000), false);
+    const { untilNs } = pageOf(own.fence);
+    assert.ok(untilNs - process.hrtime.bigint() < 1_000_000_000n);
+  });
+
   test('over two ports is had for both or for none', async () => {
     const own = await rig();
     const missing = { ...own.port, table: 'nowhere' };
@@ -464,11 +532,17 @@ describe('the lease', () => {
     const own = await rig();
     const ignore = () => undefined;
     const groups = native.openNetlink(NETLINK_ROUTE, [RTNLGRP_LINK]);
-    refuses('openLease', own.netlink, own.fence);
-    for (const wrong of [...WRONG, true, groups, own.lease]) refuses('openLease', wrong, own.fence, ignore);
-    for (const wrong of [...WRONG, true, 2 ** 31]) refuses('openLease', own.netlink, wrong, ignore);
+    refuses('openLease', own.netlink, own.fence, false);
+    for (const wrong of [...WRONG, true, groups, own.lease]) refuses('openLease', wrong, own.fence, false, ignore);
+    for (const wrong of [...WRONG, true, 2 ** 31]) refuses('openLease', own.netlink, wrong, false, ignore);
+    for (const wrong of WRONG) refuses('openLease', own.netlink, own.fence, wrong, ignore);
+    for (const wrong of [...WRONG, true]) refuses('leaveLease', wrong, own.batches[0], 1);
+    for (const wrong of [...WRONG, true]) refuses('leaveLease', own.lease, wrong, 1);
+    for (const wrong of [...WRONG, true, -1]) refuses('leaveLease', own.lease, own.batches[0], wrong);
+    for (const wrong of [...WRONG, true, -1]) refuses('adoptNetlink', wrong);
+    for (const wrong of [...WRONG, true]) refuses('netlinkDescriptor', wrong);
     for (const wrong of [...WRONG.filter((one) => typeof one !== 'function'), true]) {
-      refuses('openLease', own.netlink, own.fence, wrong);
+      refuses('openLease', own.netlink, own.fence, false, wrong);
     }
     native.closeNetlink(groups);
     const short = native.createMemory('fence', 23);
