@@ -77,10 +77,13 @@ const TOO_LONG: [number, object] = [413, { error: `more than ${MAX_REQUEST_OCTET
 export class ControlServer {
   readonly #server: Server;
   readonly #socket: string;
+  /** Of the socket that this server has made. */
+  readonly #inode: number;
 
   private constructor(server: Server, socket: string) {
     this.#server = server;
     this.#socket = socket;
+    this.#inode = lstatSync(socket).ino;
   }
 
   /**
@@ -125,14 +128,23 @@ export class ControlServer {
   /** Takes no more clients, and removes the socket: whoever has asked is still answered. */
   stopListening(): void {
     this.#server.close();
-    if (existsSync(this.#socket)) unlinkSync(this.#socket);
+    this.#remove();
   }
 
   /** Closes and removes the socket. */
   close(): void {
     this.#server.close();
     this.#server.closeAllConnections();
-    if (existsSync(this.#socket)) unlinkSync(this.#socket);
+    this.#remove();
+  }
+
+  /** What somebody else has put there meanwhile is not ours to remove, and no reason to fail. */
+  #remove(): void {
+    try {
+      if (lstatSync(this.#socket).ino === this.#inode) unlinkSync(this.#socket);
+    } catch {
+      // It is gone.
+    }
   }
 }
 

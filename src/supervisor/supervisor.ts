@@ -331,7 +331,6 @@ export class Supervisor implements DaemonView {
     this.#inherited = null;
     try {
       this.#totals.absorb(yours.totals);
-      await this.#openControl();
       await this.#loop.start();
       generation.tables.watch();
       await this.#watchFiles();
@@ -340,7 +339,13 @@ export class Supervisor implements DaemonView {
       this.abandon();
       throw error;
     }
-    await predecessor.runs((totals) => this.#totals.absorb(totals));
+    // The traffic does not wait for who asks about it.
+    const notes = await this.#openControl().then(
+      () => [],
+      (error: unknown) => [reasonOf(error)],
+    );
+    for (const note of notes) log.error(`${note}. Packets get their verdicts; restart firehookd when that is mended.`);
+    await predecessor.runs(notes, (totals) => this.#totals.absorb(totals));
     log.info(
       { hooks: this.hooks.map(({ name }) => name) },
       `firehookd ${version} has taken over from ${offer.version} (pid ${offer.pid}).`,

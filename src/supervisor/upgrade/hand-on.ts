@@ -24,6 +24,7 @@ import {
   type OfferedLanes,
   type PeerDone,
   type Refused,
+  type Running,
 } from './offer.ts';
 import { PeerChannel, type PeerMessage, upgradeFailed } from './peer-channel.ts';
 import { RemoteLane } from './remote-lane.ts';
@@ -94,13 +95,13 @@ export async function handOn(host: HandOnHost): Promise<Upgraded> {
       () => peer.between(),
     );
     const totals = await host.leave();
-    await peer.leave(totals);
+    const more = await peer.leave(totals);
     await channel.send('rest', await host.rest());
     peer.done();
     await channel.close();
     child.unref();
     const { version, pid, hooks } = lanes;
-    return { version, pid, hooks: hooks.map(({ name }) => name), notes, pauseMs };
+    return { version, pid, hooks: hooks.map(({ name }) => name), notes: [...notes, ...more], pauseMs };
   } catch (error) {
     channel.destroy();
     child.kill('SIGKILL');
@@ -150,7 +151,7 @@ class Peer {
   readonly #asked = new Map<number, (done: PeerDone) => void>();
   readonly #lanes: RemoteLane[] = [];
   #ids = 0;
-  #running: () => void = () => undefined;
+  #running: (running: Running) => void = () => undefined;
 
   constructor(channel: PeerChannel) {
     this.#channel = channel;
@@ -167,7 +168,7 @@ class Peer {
 
   take({ type, data }: PeerMessage): void {
     if (type === 'done') this.#asked.get((data as PeerDone).id)?.(data as PeerDone);
-    else if (type === 'running') this.#running();
+    else if (type === 'running') this.#running(data as Running);
   }
 
   lane(place: number, lanes: OfferedLanes, progress: readonly number[], events: LaneEvents): LaneHandle {
@@ -198,24 +199,24 @@ class Peer {
     return notes ?? [];
   }
 
-  /** Has it take the lease, and waits until it runs. */
-  async leave(totals: PlainTotals): Promise<void> {
+  /** Has it take the lease, and waits until it runs. @returns what the operator should hear */
+  async leave(totals: PlainTotals): Promise<readonly string[]> {
     this.hasLeft = true;
-    const running = new Promise<void>((resolve, reject) => {
+    const running = new Promise<readonly string[]>((resolve, reject) => {
       const lost = (reason: string): void => reject(new FirehookError('FIREHOOK_UPGRADE_LOST', reason));
       const timer = setTimeout(() => lost(`the other firehookd does not run after ${RUNNING_MS / 1000} s`), RUNNING_MS);
       this.#channel.onEnd(() => {
         clearTimeout(timer);
         lost('the other firehookd has ended');
       });
-      this.#running = () => {
+      this.#running = ({ notes }) => {
         clearTimeout(timer);
-        resolve();
+        resolve(notes);
       };
     });
     running.catch(() => undefined);
     await this.#channel.send('yours', { totals });
-    await running;
+    return await running;
   }
 
   #ask(type: string, data: object, descriptors: readonly number[], withinMs: number): Promise<LaneHanded> {

@@ -78,6 +78,12 @@ export interface Yours {
   readonly totals: PlainTotals;
 }
 
+/** The successor runs. */
+export interface Running {
+  /** What the operator should hear, a sentence each. */
+  readonly notes: readonly string[];
+}
+
 /** Why a successor does not take over. */
 export interface Refused {
   readonly code: string;

@@ -22,6 +22,7 @@ import {
   type PeerDone,
   type PeerStep,
   PROTOCOL,
+  type Running,
   type Yours,
 } from './offer.ts';
 import { PeerChannel, type PeerMessage, upgradeFailed } from './peer-channel.ts';
@@ -109,10 +110,15 @@ export class Predecessor {
     });
   }
 
-  /** Says that this process runs; `rest` is told what the last lanes of the other one have counted. */
-  async runs(rest: (totals: PlainTotals) => void): Promise<void> {
+  /**
+   * Says that this process runs.
+   *
+   * @param notes - what the operator should hear, a sentence each
+   * @param rest - told what the last lanes of the other one have counted
+   */
+  async runs(notes: readonly string[], rest: (totals: PlainTotals) => void): Promise<void> {
     this.#rest = rest;
-    await this.#channel.send('running', {});
+    await this.#channel.send('running', { notes } satisfies Running);
   }
 
   #rest: (totals: PlainTotals) => void = () => undefined;

@@ -6,9 +6,10 @@
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import type { Upgraded } from '../../../src/supervisor/upgrade/hand-on.ts';
 import { type Daemon, startDaemon } from '../../support/daemon.ts';
 import { assertAddsUp, isReached, PATIENCE_MS, pingsAgain, readStatus } from '../../support/live.ts';
 import { rootOnly, waitFor } from '../../support/netns.ts';
@@ -149,6 +150,55 @@ test('a daemon that is killed meanwhile takes its successor with it: onDown hold
   assert.notEqual((await done).code, 0);
   await waitFor(() => !isThere(successor), { what: 'the end of the successor', timeoutMs: PATIENCE_MS });
   // The kernel has ended the lease by itself; nobody has opened it again.
+  await waitFor(async () => !(await isReached(road.from, road.address)), { what: 'onDown', timeoutMs: PATIENCE_MS });
+  const next = await startDaemon(road.fw, configOf(road, false), {
+    files: { 'patient.ts': HOOK },
+    timeoutMs: PATIENCE_MS,
+  });
+  await pingsAgain(road.from, road.address);
+  assert.equal(await next.stop(), 0);
+});
+
+test('a control socket that cannot be opened any more costs the answers, and no packet', { skip }, async (t) => {
+  const road = await ROADS.bridge(t);
+  const daemon = await startDaemon(road.fw, configOf(road, false), {
+    files: { 'patient.ts': HOOK },
+    timeoutMs: PATIENCE_MS,
+  });
+  const traffic = await startTraffic(road, 1_000);
+  const done = daemon.cli('upgrade', '--json');
+  const successor = await waitFor(() => successorsOf(daemon.pid)[0] ?? false, {
+    what: 'the successor',
+    timeoutMs: PATIENCE_MS,
+    intervalMs: 5,
+  });
+  // Whoever has asked has his connection already.
+  await rename(daemon.socket, `${daemon.socket}.old`);
+  await mkdir(daemon.socket);
+  const { code, stdout, stderr } = await done;
+  assert.equal(code, 0, stderr);
+  const { pid, notes } = JSON.parse(stdout) as Upgraded;
+  assert.equal(pid, successor);
+  assert.match(notes.join(), /is there, and is no socket/);
+  const { sent, arrived } = await traffic.end();
+  assert.deepEqual([arrived.received, arrived.missing, arrived.twice], [sent, 0, 0]);
+  process.kill(pid, 'SIGTERM');
+  await waitFor(() => !isThere(pid), { what: 'the end of the successor', timeoutMs: PATIENCE_MS });
+  assert.match(daemon.log, /Stopped; everything was taken back/);
+});
+
+test('a successor that is killed when it has taken over is a daemon that is killed: onDown holds', {
+  skip,
+}, async (t) => {
+  const road = await ROADS.bridge(t);
+  const daemon = await startDaemon(road.fw, configOf(road, false), {
+    files: { 'patient.ts': HOOK },
+    timeoutMs: PATIENCE_MS,
+  });
+  assert.equal((await daemon.cli('upgrade')).code, 0);
+  const successor = await pidOf(daemon);
+  process.kill(successor, 'SIGKILL');
+  await waitFor(() => !isThere(successor), { what: 'the end of the successor', timeoutMs: PATIENCE_MS });
   await waitFor(async () => !(await isReached(road.from, road.address)), { what: 'onDown', timeoutMs: PATIENCE_MS });
   const next = await startDaemon(road.fw, configOf(road, false), {
     files: { 'patient.ts': HOOK },

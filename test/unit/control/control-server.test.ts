@@ -5,7 +5,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -258,4 +258,13 @@ describe('the file of the socket', () => {
     const below = path.join(folder, 'file/firehook.sock');
     await assert.rejects(ControlServer.open(below, '0600', REPORTS), refused(/file\/firehook\.sock/));
   });
+});
+
+test('what somebody else has put in the place of the socket stays, and its end does not fail for it', async (t) => {
+  const { socket, server } = await open(t);
+  rmSync(socket);
+  mkdirSync(socket);
+  server.stopListening();
+  server.close();
+  assert.ok(lstatSync(socket).isDirectory());
 });
