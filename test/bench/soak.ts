@@ -62,7 +62,7 @@ async function run(): Promise<CellRecord[]> {
   const names = values.cells.split(',');
   const wanted = names.map((name) => specOf(name.trim()));
   if (process.getuid?.() !== 0) refuse('it makes network namespaces: run it as root');
-  const programs = compilePrograms();
+  const programs = compilePrograms(['flood']);
   const growing: Growing[] = [];
   try {
     const rate = numberOf('rate', values.rate) / wanted.length;
