@@ -3,10 +3,13 @@
  *
  * ```
  *   client ── lan0 [ lane: one hook, N microseconds a packet ] wan0 ── server
- *     sent = arrived + met while no lane answered + dropped by the kernel + fenced + dropped, rejected, lost by the ledger
+ *     sent     = stolen + met while no lane answered                    nft, against the interface of the sender
+ *     handed   = received + fenced + dropped by the kernel               the rings, against nft; handed: what was stolen, at a port also what was met
+ *     received = arrived + dropped, rejected, lost                       the ledger, against the interface of the receiver
  * ```
  * Rule: frames are counted by the interfaces of the two ends, in both directions; everything else is what the daemon says. So whatever is not in its
- * books is seen.
+ * books is seen. A frame by which the supervisor tries a detour, every ten seconds, may find the ring full too: the kernel counts it among those dropped, and
+ * nobody sent it.
  *
  * @module
  */
@@ -27,14 +30,19 @@ export interface Books {
   readonly arrived: number;
   /** Frames that an end could not even send: its own kernel was behind. They are not among those sent. */
   readonly unsent: number;
-  readonly received: number;
+  readonly stolen: number;
   readonly whileDown: number;
+  readonly received: number;
   readonly kernelDropped: number;
   readonly fenced: number;
   /** Dropped, rejected and lost, by the ledger. */
   readonly stopped: number;
-  /** Of those sent, what is nowhere: 0 where the ledger closes and nothing is on its way. */
-  readonly unaccounted: number;
+  /** Sent, and neither stolen nor met: 0. */
+  readonly unseen: number;
+  /** Handed to a ring, and nowhere: 0 where nothing is on its way; below 0 where frames of the supervisor found the ring full. */
+  readonly unread: number;
+  /** Received, and neither arrived nor stopped: 0 where nothing is on its way. */
+  readonly unsentOn: number;
   /** What the daemon says that does not add up. */
   readonly problems: readonly string[];
 }
@@ -47,6 +55,8 @@ export interface BridgeOptions {
   /** Path of the compiled flood.c. */
   readonly flood: string;
   readonly owner?: LabOwner;
+  /** MiB of each ring of `afpacket`. @defaultValue that of the configuration */
+  readonly ring?: number | undefined;
 }
 
 const CLIENT = '10.77.0.1';
@@ -57,6 +67,8 @@ const NO_END = 4_000_000_000;
 const FRAME_OCTETS = 60;
 const STILL_MS = 100;
 const DRAINED_MS = 60_000;
+/** Frames of the supervisor that find a full ring: one in ten seconds, in each of two detours. */
+const MOST_PROBES = 40;
 const PAGE_IN_MIB = 4096 / (1 << 20);
 
 /** Busy for the time that it is told, with datagrams of UDP: what a ping takes is then the queue, not the hook. */
@@ -80,36 +92,40 @@ const SLOW_HOOK = `
 export class FloodedBridge {
   readonly daemon: Daemon;
   readonly #lab: Lab<'client' | 'fw' | 'server'>;
+  readonly #driver: DriverName;
   readonly #flood: string;
   readonly #probes: readonly [client: number, server: number];
 
   private constructor(
     lab: Lab<'client' | 'fw' | 'server'>,
     daemon: Daemon,
-    flood: string,
+    { driver, flood }: BridgeOptions,
     probes: readonly [number, number],
   ) {
     this.#lab = lab;
     this.daemon = daemon;
+    this.#driver = driver;
     this.#flood = flood;
     this.#probes = probes;
   }
 
   /** Builds the namespaces and starts the daemon. */
-  static async start({ driver, microseconds, flood, owner }: BridgeOptions): Promise<FloodedBridge> {
+  static async start(options: BridgeOptions): Promise<FloodedBridge> {
+    const { driver, microseconds, owner, ring } = options;
     const lab = await bridgeLab(owner);
     try {
       const { client, fw, server } = lab.ns;
       const config = {
         attach: [{ bridge: ['lan0', 'wan0'] }],
         driver,
+        ...(ring === undefined ? {} : { ring: { mib: ring } }),
         hooks: [{ module: './slow.ts', options: { microseconds } }],
       };
       const daemon = await startDaemon(fw, config, { files: { 'slow.ts': SLOW_HOOK }, timeoutMs: 60_000 });
       await pingsAgain(client, SERVER);
       const probe = ({ pid }: RunningProcess): number => pid;
       const probes = [probe(client.spawn('sleep', ['infinity'])), probe(server.spawn('sleep', ['infinity']))] as const;
-      return new FloodedBridge(lab, daemon, flood, probes);
+      return new FloodedBridge(lab, daemon, options, probes);
     } catch (error) {
       await lab.remove();
       throw error;
@@ -150,7 +166,10 @@ export class FloodedBridge {
     const [client, server] = this.#probes.map(framesOf) as [Frames, Frames];
     const stats = JSON.parse(await askDaemon(this.daemon.socket, '/stats')) as StatsReport;
     const { total, kernelDropped, fenced, problems } = stats;
-    const whileDown = stats.ways.reduce((sum, { port }) => sum + (port?.whileDown ?? 0), 0);
+    const sumOf = (name: 'stolen' | 'whileDown'): number =>
+      stats.ways.reduce((sum, { port }) => sum + (port?.[name] ?? 0), 0);
+    const [stolen, whileDown] = [sumOf('stolen'), sumOf('whileDown')];
+    const handed = this.#driver === 'afpacket' ? stolen + whileDown : stolen;
     const stopped = total.dropped + total.rejected + total.lost + total.replied + total.reset + total.held;
     const sent = client.sent + server.sent;
     const arrived = client.received + server.received;
@@ -158,12 +177,15 @@ export class FloodedBridge {
       sent,
       arrived,
       unsent: client.unsent + server.unsent,
-      received: total.received,
+      stolen,
       whileDown,
+      received: total.received,
       kernelDropped,
       fenced,
       stopped,
-      unaccounted: sent - arrived - whileDown - kernelDropped - fenced - stopped,
+      unseen: sent - stolen - whileDown,
+      unread: handed - total.received - fenced - kernelDropped,
+      unsentOn: total.received - arrived - stopped,
       problems,
     };
   }
@@ -189,6 +211,11 @@ export class FloodedBridge {
   }
 }
 
+/** Whether every frame is accounted for; nothing may be on its way. */
+export function isClosed({ unseen, unread, unsentOn, problems }: Books): boolean {
+  return unseen === 0 && unsentOn === 0 && unread <= 0 && unread >= -MOST_PROBES && problems.length === 0;
+}
+
 /** What the books say of the time between two looks. */
 export function between(before: Books, after: Books): Books {
   const of = (name: Exclude<keyof Books, 'problems'>): number => after[name] - before[name];
@@ -196,12 +223,15 @@ export function between(before: Books, after: Books): Books {
     sent: of('sent'),
     arrived: of('arrived'),
     unsent: of('unsent'),
-    received: of('received'),
+    stolen: of('stolen'),
     whileDown: of('whileDown'),
+    received: of('received'),
     kernelDropped: of('kernelDropped'),
     fenced: of('fenced'),
     stopped: of('stopped'),
-    unaccounted: of('unaccounted'),
+    unseen: of('unseen'),
+    unread: of('unread'),
+    unsentOn: of('unsentOn'),
     problems: after.problems,
   };
 }
