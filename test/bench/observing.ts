@@ -2,7 +2,7 @@
  * What it costs that firehook can be looked into, whole: processor time a packet of lane, supervisor and writer of events, at a fixed rate.
  *
  * ```
- *   node --import tsx test/bench/observing.ts [--rate 50000] [--rounds 15] [--seconds 2] [--driver afpacket] [--json FILE]      as root, after a build
+ *   node --import tsx test/bench/observing.ts [--rate 50000] [--rounds 15] [--seconds 4] [--driver afpacket] [--json FILE]      as root, after a build
  *   everything off ─ off again ─ metrics ─ events ─ everything on: a daemon each, which stay up and take turns
  * ```
  * Everything on: `GET /metrics` each second, events of types drop and flow of which one in a hundred is written to a file, the time of hooks. One packet in a
@@ -69,7 +69,7 @@ const { values } = parseArgs({
   options: {
     rate: { type: 'string', default: '50000' },
     rounds: { type: 'string', default: '15' },
-    seconds: { type: 'string', default: '2' },
+    seconds: { type: 'string', default: '4' },
     driver: { type: 'string', default: 'afpacket' },
     only: { type: 'string' },
     json: { type: 'string' },
@@ -128,7 +128,7 @@ async function start(kind: Kind): Promise<Contender> {
   }
 }
 
-/** Sends for some seconds, a second of rest included, in which flows end. */
+/** Sends for some seconds; the flows of all but the last second end within. */
 async function turn({ lab, daemon, lanes, isScraped, turns }: Contender): Promise<void> {
   const before = processesOf(daemon.pid, lanes);
   let isOver = false;
@@ -146,11 +146,10 @@ async function turn({ lab, daemon, lanes, isScraped, turns }: Contender): Promis
       send(dropped / FLOODS_A_SECOND, dropped, DROPPED_PORT),
     ]);
   }
-  await sleep(SCRAPE_MS);
   isOver = true;
-  await scraping;
   const after = processesOf(daemon.pid, lanes);
   const spent = (role: Role): number => (cpuOf(after, role) - cpuOf(before, role)) / 1000 / (rate * seconds);
+  await scraping;
   turns.push({ lane: spent('lane'), supervisor: spent('supervisor'), writer: spent('writer') });
 }
 
