@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { Family } from '../telemetry/exposition.ts';
+import type { Family, Sample } from '../telemetry/exposition.ts';
 
 /** Remembers what was told. */
 export class NeverBack {
@@ -20,12 +20,20 @@ export class NeverBack {
     return families.map((family) => {
       if (family.kind !== 'counter' && family.kind !== 'histogram') return family;
       const samples = family.samples.map((sample) => {
-        const key = JSON.stringify([family.name, sample.suffix, sample.labels]);
-        const value = Math.max(sample.value, this.#told.get(key) ?? 0);
-        this.#told.set(key, value);
-        return { ...sample, value };
+        const key = keyOf(family.name, sample);
+        const told = this.#told.get(key) ?? 0;
+        if (sample.value < told) return { ...sample, value: told };
+        if (sample.value > told) this.#told.set(key, sample.value);
+        return sample;
       });
       return { ...family, samples };
     });
   }
+}
+
+/** All samples of a family have the same labels in the same order. No name of firehook's has a zero in it, and no label of a configuration. */
+function keyOf(name: string, { suffix = '', labels }: Sample): string {
+  let key = `${name}${suffix}`;
+  for (const label in labels) key += `\0${label}\0${labels[label] ?? ''}`;
+  return key;
 }

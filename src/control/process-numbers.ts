@@ -44,11 +44,12 @@ interface CpuTime {
 /** Reads them, again and again. */
 export class ProcessReader {
   readonly #cpuOf = new Map<string, CpuTime>();
+  /** It stays as it was: on a machine with many CPUs the kernel takes long to write that file. */
+  readonly #bootSeconds = readBootSeconds();
 
   /** The families `process_…`, with the name of each process as a label. */
   families(processes: readonly NamedProcess[]): Family[] {
-    const bootSeconds = readBootSeconds();
-    const all = processes.flatMap((process) => this.#read(process, bootSeconds) ?? []);
+    const all = processes.flatMap((process) => this.#read(process, this.#bootSeconds) ?? []);
     const family = (
       name: string,
       kind: FamilyKind,

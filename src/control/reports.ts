@@ -272,6 +272,7 @@ export class Reports implements ControlReports {
   readonly #trace: TraceControl;
   #counters: Promise<ReadonlyMap<string, PortCounters>> | null = null;
   #countersMs = Number.NEGATIVE_INFINITY;
+  #summed: { readonly of: readonly LaneProgress[]; readonly sum: LaneProgress | null } = { of: [], sum: null };
 
   constructor(daemon: DaemonView) {
     this.#daemon = daemon;
@@ -605,7 +606,12 @@ export class Reports implements ControlReports {
 
   /** The numbers of the running lanes now, in sum; null before the first. */
   #progress(): LaneProgress | null {
-    return sumProgress(this.#daemon.lanes.flatMap((lane) => lane.read() ?? []));
+    const read = this.#daemon.lanes.flatMap((lane) => lane.read() ?? []);
+    const { of, sum } = this.#summed;
+    // An answer asks several times, and lanes have mostly said nothing else meanwhile.
+    if (read.length === of.length && read.every((one, place) => one === of[place])) return sum;
+    this.#summed = { of: read, sum: sumProgress(read) };
+    return this.#summed.sum;
   }
 
   /** Asked for once, however many ask at the same time. */

@@ -96,6 +96,14 @@ const LOADED = [
   'vm',
 ];
 
+/** V8 reads these of a (de)serializer at moments when no JavaScript may run, so that an accessor there ends the process. */
+const READ_BY_V8 = new Set<PropertyKey>([
+  '_readHostObject',
+  '_writeHostObject',
+  '_getDataCloneError',
+  '_getSharedArrayBufferId',
+]);
+
 const CLASS_NAME = /^[A-Z][a-z]|^resolveObjectURL$/;
 
 let isFrozen = false;
@@ -190,7 +198,10 @@ function freezeClass(made: object): void {
   const { prototype } = made as { prototype?: unknown };
   if (isObject(prototype) && !done.has(prototype)) {
     done.add(prototype);
-    for (const name of Reflect.ownKeys(prototype)) makeAssignable(prototype as Keyed, name);
+    for (const name of Reflect.ownKeys(prototype)) {
+      if (READ_BY_V8.has(name)) lockFunction(prototype as Keyed, name);
+      else makeAssignable(prototype as Keyed, name);
+    }
     Object.preventExtensions(prototype);
     const parent: unknown = Object.getPrototypeOf(prototype);
     if (isObject(parent) && isObject((parent as Keyed)['constructor']))

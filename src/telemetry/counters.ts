@@ -761,7 +761,12 @@ export function rowFrom<Table extends readonly Counter[]>(
   numbers: Float64Array,
   base: number,
 ): RowOf<Table> {
-  return Object.fromEntries(table.map(({ name }, column) => [name, numbers[base + column] ?? 0])) as RowOf<Table>;
+  // Not Object.fromEntries, which takes five times as long: the supervisor takes rows apart all the time.
+  const row: Record<string, number> = {};
+  for (let column = 0; column < table.length; column++) {
+    row[(table[column] as Counter).name] = numbers[base + column] ?? 0;
+  }
+  return row as RowOf<Table>;
 }
 
 /** The counters of a table out of a row that has more. */

@@ -18,18 +18,27 @@ export interface Programs {
   remove(): void;
 }
 
-/** Compiles the C programs into a folder of their own. */
-export function compilePrograms(): Programs {
+const LIBRARIES = { flood: [], 'pcap-forward': ['-lpcap'], 'afpacket-forward': [] } as const;
+
+/**
+ * Compiles the C programs into a folder of their own.
+ *
+ * @param wanted - those that are used: the others need not compile here
+ */
+export function compilePrograms(
+  wanted: readonly (keyof typeof LIBRARIES)[] = ['flood', 'pcap-forward', 'afpacket-forward'],
+): Programs {
   const folder = mkdtempSync(path.join(tmpdir(), 'firehook-bench-'));
-  const compile = (name: string, ...libraries: string[]): string => {
+  const compile = (name: keyof typeof LIBRARIES): string => {
     const binary = path.join(folder, name);
+    if (!wanted.includes(name)) return binary;
     const source = fileURLToPath(new URL(`./${name}.c`, import.meta.url));
-    execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', binary, source, ...libraries], { stdio: 'inherit' });
+    execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', binary, source, ...LIBRARIES[name]], { stdio: 'inherit' });
     return binary;
   };
   return {
     flood: compile('flood'),
-    pcapForward: compile('pcap-forward', '-lpcap'),
+    pcapForward: compile('pcap-forward'),
     afpacketForward: compile('afpacket-forward'),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };

@@ -29,12 +29,12 @@ export interface DaemonOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** Added to the environment of the daemon. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Another `firehookd` than that of this checkout. */
+  readonly program?: string;
   /** False returns at once, for tests of the start itself. @defaultValue true */
   readonly waitUntilRunning?: boolean;
   /** @defaultValue 20000 */
   readonly timeoutMs?: number;
-  /** Path of the program. @defaultValue that of this checkout */
-  readonly firehookd?: string;
 }
 
 /** A daemon and what can be asked of it. Made by {@link startDaemon}. */
@@ -174,7 +174,7 @@ export async function startDaemon(
   const socket = path.join(folder, 'firehook.sock');
   const environment = options.env === undefined ? {} : { env: options.env };
   await writeConfigFile(configFile, config, socket);
-  const running = ns.spawn(options.firehookd ?? FIREHOOKD, ['-c', configFile], environment);
+  const running = ns.spawn(options.program ?? FIREHOOKD, ['-c', configFile], environment);
   const daemon = new Daemon(ns, running, folder, configFile, socket);
   ns.defer(async () => {
     await running.stop(STOP_GRACE_MS);

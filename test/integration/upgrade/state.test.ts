@@ -97,7 +97,7 @@ test('what is installed now takes over: another version, from another folder', {
   const daemon = await startDaemon(
     road.fw,
     { attach: [road.attach], driver: 'afpacket', hooks: [{ module: STAMP, options: { stamp: 1 } }] },
-    { timeoutMs: PATIENCE_MS, firehookd: path.join(current, 'bin/firehookd') },
+    { timeoutMs: PATIENCE_MS, program: path.join(current, 'bin/firehookd') },
   );
   assert.equal((await readStatus(daemon)).version, '0.1.0');
   const traffic = await startTraffic(road, 2_000);

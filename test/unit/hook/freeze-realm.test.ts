@@ -115,6 +115,26 @@ describe('what a hook cannot change for its neighbours', () => {
   });
 });
 
+test('what hooks hand on is read where a hook has asked for node:v8, as in any other lane', async () => {
+  const out = await inFrozenRealm(`
+    const v8 = require('v8');
+    const read = v8.deserialize(v8.serialize({ state: Buffer.from('abc'), map: new Map([[1, Float64Array.of(2)]]) }));
+    out.push(read.state.toString(), read.map.get(1)[0]);
+    class Own extends v8.DefaultDeserializer { _readHostObject() { return { is: 'own' }; } }
+    const own = new Own(v8.serialize(Buffer.from('abc')));
+    own.readHeader();
+    out.push(own.readValue().is);
+    for (const { prototype } of [v8.Serializer, v8.Deserializer, v8.DefaultSerializer, v8.DefaultDeserializer])
+      for (const name of Reflect.ownKeys(prototype)) {
+        if (name === 'constructor') continue;
+        const before = prototype[name];
+        try { prototype[name] = () => 'evil'; } catch {}
+        try { Object.defineProperty(prototype, name, { value: () => 'evil' }); } catch {}
+        if (prototype[name] !== before) out.push(name);
+      }`);
+  assert.deepEqual(out, ['abc', 2, 'own']);
+});
+
 test('programs go on working that assign to their own objects what a prototype has as well', async () => {
   const out = await inFrozenRealm(`
     class Own extends Error { constructor() { super('a'); this.name = 'Own'; this.message = 'b'; } }

@@ -58,6 +58,23 @@ function reported(
 }
 
 describe('a snapshot', () => {
+  test('is taken apart once, however often it is read, and anew when the lane or its hooks have said something else', async (t) => {
+    const { writer, reader, pass } = reported(t, { hooks: () => [hook('a', () => FORWARD)] });
+    writer.writeAll(0);
+    const first = reader.read();
+    assert.ok(first !== null);
+    assert.equal(reader.read(), first);
+    await pass(FRAME);
+    assert.equal(reader.read(), first);
+    writer.writeAll(1);
+    const second = reader.read();
+    assert.equal(second?.packets, 1);
+    assert.equal(second.ways[0]?.received, 1);
+    assert.equal(first.packets, 0);
+    reader.metrics = [{ hook: 0, kind: 'counter', name: 'queries', help: '' }];
+    assert.equal(reader.read()?.metrics[0]?.name, 'queries');
+  });
+
   test('carries ledger, hooks, pool and kernel drops to the reader', async (t) => {
     const { writer, reader, lane, row, pass, pool } = reported(t, {
       ways: [bridgeWay(), bridgeWay({ name: 'b > a', inPort: 1, outPort: 0 })],
