@@ -2,7 +2,7 @@
  * What two supervisors say to each other while one takes the place of the other: messages, each with the descriptors that it names.
  *
  * ```
- *   stream      one line of JSON a message:  { type, data, descriptors: [7, 8] }
+ *   stream      one line of JSON a message:  { type, data, descriptors: [7, 8] }      now and then an empty line: take what is in the sockets
  *   sockets     the descriptors with these numbers (SCM_RIGHTS), sent before the line
  * ```
  * `data` is written with the serialiser of V8, so that maps, octets and what JSON does not know go over as they are. Both ends are firehookd, and
@@ -29,6 +29,8 @@ export interface PeerMessage {
 
 /** Hooks with their bundles go this way. */
 const MOST_OCTETS = 256 * 1024 * 1024;
+/** A socket holds some 270 of them: after so many the other end is told to take them. */
+const DESCRIPTORS_AT_ONCE = 64;
 /** How often the socket may be full, and how long is waited then. */
 const TRIES = 1_000;
 const AGAIN_MS = 2;
@@ -54,7 +56,13 @@ export class PeerChannel {
     this.#stream = stream;
     this.#socket = socket;
     const reader = new LineReader(MOST_OCTETS, (line, isCut) => {
-      if (!isCut) this.#line(line);
+      try {
+        if (isCut) throw new Error('it is too long');
+        this.#line(line);
+      } catch {
+        // Another version may say what this one does not understand: it costs the upgrade, and not the daemon that runs.
+        this.destroy();
+      }
     });
     stream.on('data', (bytes: Buffer) => reader.take(bytes));
     stream.on('error', () => undefined);
@@ -127,6 +135,7 @@ export class PeerChannel {
       this.#sent += 1;
       numbers.push(this.#sent);
       await this.#sendDescriptor(this.#sent, descriptor);
+      if (numbers.length % DESCRIPTORS_AT_ONCE === 0) this.#stream.write('\n');
     }
     if (this.#ended !== null) throw this.#ended;
     const line = { type, data: serialize(data).toString('base64'), descriptors: numbers };
@@ -143,6 +152,8 @@ export class PeerChannel {
   }
 
   #line(line: string): void {
+    this.#takeDescriptors();
+    if (line === '') return;
     const { type, data, descriptors } = JSON.parse(line) as { type: string; data: string; descriptors: number[] };
     this.#take({
       type,
@@ -157,18 +168,18 @@ export class PeerChannel {
     else this.#waiting.push(message);
   }
 
+  #takeDescriptors(): void {
+    const native = loadNative();
+    for (let one = native.receiveDescriptor(this.#socket); one !== null; one = native.receiveDescriptor(this.#socket))
+      this.#arrived.set(...one);
+  }
+
   /** They were sent before the line that names them. */
   #descriptor(number: number): number {
-    for (;;) {
-      const there = this.#arrived.get(number);
-      if (there !== undefined) {
-        this.#arrived.delete(number);
-        return there;
-      }
-      const received = loadNative().receiveDescriptor(this.#socket);
-      if (received === null) throw upgradeFailed(`descriptor ${number} has not come`);
-      this.#arrived.set(...received);
-    }
+    const there = this.#arrived.get(number);
+    if (there === undefined) throw upgradeFailed(`descriptor ${number} has not come`);
+    this.#arrived.delete(number);
+    return there;
   }
 
   #end(): void {

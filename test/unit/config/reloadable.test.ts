@@ -57,3 +57,14 @@ test('docs/reload.md names what a reload changes', () => {
     if (keys.length === 0) assert.match(page, new RegExp(`\`${section}[\`.]`), section);
   }
 });
+
+test('what only one of two versions knows is no difference between them; the value of what both know is', () => {
+  const before = parse('');
+  const { policy, ...rest } = before;
+  const { onStop: _, ...others } = policy;
+  const older = { ...rest, policy: others } as unknown as Config;
+  assert.deepEqual(needsRestart(older, before), ['policy.onStop']);
+  assert.deepEqual(needsRestart(older, before, true), []);
+  assert.deepEqual(needsRestart(before, older, true), []);
+  assert.deepEqual(needsRestart(older, parse('policy: { onDown: forward }'), true), ['policy.onDown']);
+});

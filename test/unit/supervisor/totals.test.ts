@@ -6,6 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { deserialize, serialize } from 'node:v8';
 import type { FlowRow } from '../../../src/lane/flow-row.ts';
 import { emptyRow, type LedgerRow } from '../../../src/lane/ledger.ts';
 import type { HookInfo } from '../../../src/lane/messages.ts';
@@ -199,4 +200,48 @@ test('events are added up, of lanes that run and of those that have ended', () =
   const lane = { ...progress([], []), events: 10, eventsLost: 3, eventsSuppressed: 1 };
   totals.add([], [], lane);
   assert.deepEqual(totals.events(sumProgress([lane, lane])), { made: 30, lost: 9, suppressed: 3 });
+});
+
+test('what another process has counted is added as if it had been counted here, wherever a hook stood there', () => {
+  const [first, second] = [hookInfo('first'), hookInfo('second')];
+  const metric = (hook: number, value: number): MetricValue => ({
+    hook,
+    kind: 'counter',
+    name: 'things',
+    help: '',
+    value,
+  });
+  const here = { ...progress([row(1)], [counters(10), counters(20)], 5), metrics: [metric(0, 1), metric(1, 2)] };
+  const there = {
+    ...progress([row(30), row(40)], [counters(300), counters(400)], 6),
+    metrics: [metric(0, 30), metric(1, 40)],
+    reasons: [{ hook: 1, text: 'why', count: 7 }],
+    events: 9,
+  };
+  const both = new Totals();
+  both.add([AB], [first, second], here);
+  both.add([AB, BA], [second, first], there);
+  const other = new Totals();
+  other.add([AB, BA], [second, first], there);
+  const absorbed = new Totals();
+  absorbed.add([AB], [first, second], here);
+  absorbed.absorb(deserialize(serialize(other.plain)) as typeof other.plain);
+  const shown = (totals: Totals): unknown => {
+    const hooks = [first, second];
+    return [
+      totals.ways([AB, BA], null),
+      totals.hooks(hooks, null),
+      totals.metrics(hooks, null),
+      totals.reasons(hooks, null),
+      totals.times(hooks, null),
+      totals.events(null),
+      totals.kernelDropped(null),
+      totals.fenced(null),
+    ];
+  };
+  assert.deepEqual(shown(absorbed), shown(both));
+  // And once more, into nothing.
+  const anew = new Totals();
+  anew.absorb(both.plain);
+  assert.deepEqual(shown(anew), shown(both));
 });
