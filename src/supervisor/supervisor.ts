@@ -12,37 +12,25 @@
  */
 
 import { closeSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { liveDriver } from '../config/live-drivers.ts';
 import type { LoadedFile } from '../config/load-config.ts';
 import { parseLoopback } from '../config/loopback-address.ts';
 import { needsRestart } from '../config/reloadable.ts';
-import {
-  type AttachConfig,
-  attachInterfaces,
-  attachTolerates,
-  type Config,
-  isEnforced,
-  outletNames,
-} from '../config/schema.ts';
+import { type AttachConfig, attachInterfaces, attachTolerates, type Config } from '../config/schema.ts';
 import { ControlServer } from '../control/control-server.ts';
 import type { AttachView, DaemonView, LaneView } from '../control/daemon-view.ts';
 import type { LoopbackServer } from '../control/loopback-server.ts';
 import { openMetrics } from '../control/metrics-server.ts';
 import { Reports } from '../control/reports.ts';
 import { openWeb } from '../control/web-server.ts';
-import type { LivePortOptions } from '../drivers/live-port.ts';
 import { FirehookError } from '../errors.ts';
-import type { LocalRoute } from '../lane/local-table.ts';
-import type { HookInfo, HookSource, LaneSpec, LaneUser, Outlet } from '../lane/messages.ts';
-import { sortWays } from '../lane/pass-through.ts';
+import type { HookInfo, HookSource, LaneSpec, LaneUser } from '../lane/messages.ts';
 import { RECENT_OCTETS } from '../lane/recent-frames.ts';
 import type { Way } from '../lane/way.ts';
 import { loadNative } from '../native/load-native.ts';
 import type { Attachment } from '../plumbing/attach/attachment.ts';
-import { layOut, layOutOutlet } from '../plumbing/attach/lay-out.ts';
 import { toAttachment } from '../plumbing/attach-entry.ts';
 import type { LeaseState, TransferablePlumbing } from '../plumbing/contract.ts';
 import type { Link } from '../plumbing/link.ts';
@@ -59,13 +47,14 @@ import { endGeneration, type Generation, makeGeneration, refusalOf, restart } fr
 import { LaneCgroups } from './lane-cgroups.ts';
 import { LaneChild, type LaneChildOptions } from './lane-child.ts';
 import { assertCpus, cpuAt } from './lane-cpus.ts';
+import { type LaneLayout, LaneLayouts } from './lane-layouts.ts';
 import type { LaneEnd, LaneEvents, LaneHandle, LanePlan, LaneRecord } from './lane-set.ts';
 import { HeldSockets } from './lane-sockets.ts';
 import { findUser } from './lane-user.ts';
 import type { TableView } from './prefix-tables.ts';
 import { Reconciler, type SupervisorState } from './reconcile.ts';
 import { refuseEarlierTakers } from './refuse-takers.ts';
-import { planRings, type RingPlan, smallerRings } from './ring-plan.ts';
+import { type RingPlan, smallerRings } from './ring-plan.ts';
 import { SharedTableMemory } from './shared-tables.ts';
 import { keepPackets, type Succeeded, type SuccessionOptions, succeed } from './succession.ts';
 import { type PlainTotals, Totals } from './totals.ts';
@@ -73,7 +62,7 @@ import { replaceConfig, trialFile } from './trial-file.ts';
 import { type Entered, type TrialEnd, Trials } from './trials.ts';
 import { isConfinementRequired, laneSpec, type RecentMemory } from './try-hooks.ts';
 import { handOn, type Upgraded } from './upgrade/hand-on.ts';
-import { type LaneLayout, type Offer, PROTOCOL } from './upgrade/offer.ts';
+import { type Offer, PROTOCOL } from './upgrade/offer.ts';
 import { upgradeFailed } from './upgrade/peer-channel.ts';
 import type { Predecessor } from './upgrade/predecessor.ts';
 import { version } from './version.ts';
@@ -86,8 +75,6 @@ const LOCK_TO_LEASE_MS = 1_000;
 /** How often what could not be taken back at the end is tried. */
 const UNDO_ATTEMPTS = 5;
 const UNDO_AGAIN_MS = 200;
-/** sysfs waits for a lock of the kernel: a port whose speed is not told by then has none. */
-const SPEED_TIMEOUT_MS = 1_000;
 
 const MIB = 1024 * 1024;
 /** Memory for what a lane leaves to its successor: for its hooks, and for each flow, with columns. */
@@ -187,8 +174,7 @@ export class Supervisor implements DaemonView {
   readonly #clock: Clock = systemClock;
   readonly #loop: Reconciler<Plan>;
   readonly #groups: FanoutGroups;
-  /** In Mbit/s, by ifindex; asked for once, because the kernel may be slow to say. */
-  readonly #speeds = new Map<number, number>();
+  readonly #layouts: LaneLayouts;
   #cgroups: LaneCgroups | null = null;
   #events: EventSink | null = null;
   #engine: EngineEvents | null = null;
@@ -202,12 +188,7 @@ export class Supervisor implements DaemonView {
   /** {@inheritDoc DaemonView.reloadsFailed} */
   reloadsFailed = 0;
   #rings: readonly RingPlan[] = [];
-  #locals: readonly LocalRoute[] = [];
-  /** Of those that hooks send frames out of. */
-  #missingOutlets: ReadonlySet<string> = new Set();
   #lastError: { readonly text: string; readonly atMs: number } | null = null;
-  /** Why they could not be read last; '' when they were. */
-  #localsFailure = '';
   #isStopping = false;
   /** The sockets of the lanes whose place these take, by their place; null but while this process takes the place of another one. */
   #inherited: ReadonlyMap<number, HeldSockets> | null = null;
@@ -232,6 +213,14 @@ export class Supervisor implements DaemonView {
       keep: ({ generation }, text, file) => this.#keepTrial(generation, text, file),
     });
     this.#groups = new FanoutGroups((id) => options.lockFanoutGroup(id));
+    this.#layouts = new LaneLayouts({
+      plumbing: options.plumbing,
+      log: options.log,
+      sleep: (ms) => this.#sleep(ms),
+      onLocals: (locals) => {
+        for (const { handle, phase } of this.#loop.lanes.records) if (phase !== 'exited') handle.setLocals(locals);
+      },
+    });
     this.#loop = new Reconciler<Plan>({
       config: options.config,
       clock: this.#clock,
@@ -362,7 +351,7 @@ export class Supervisor implements DaemonView {
     if (refusal !== null) throw refusal;
     this.user = findUser(config.lane.user);
     assertCpus(config.lane.cpus);
-    this.#locals = offer.locals;
+    this.#layouts.locals = offer.locals;
     this.#groups.adopt(offer.groups.ids, offer.groups.locks);
     const links = await plumbing.readLinks();
     const attachments = config.attach.map((attach) => toAttachment(attach, config.driver, links));
@@ -437,7 +426,7 @@ export class Supervisor implements DaemonView {
       config: this.config,
       generation: generation.number,
       layout: layoutOf(plan.spec),
-      locals: this.#locals,
+      locals: this.#layouts.locals,
       lanes: this.#loop.lanes.ready.map(({ place, handle }) => ({
         place,
         sockets: handle instanceof LaneChild ? (handle.held?.sockets ?? null) : null,
@@ -989,54 +978,17 @@ export class Supervisor implements DaemonView {
   }
 
   async #planLanes(attachments: readonly Attachment[], links: ReadonlyMap<string, Link>): Promise<Plan> {
-    const { config } = this;
-    const { driver, attach } = config;
-    const ports: LaneSpec['ports'][number][] = [];
-    const laid: Way[] = [];
-    for (const attachment of attachments) {
-      const laidOut = layOut(attachment, ports.length, links);
-      ports.push(...laidOut.ports);
-      laid.push(...laidOut.ways);
-    }
-    const ways = sortWays(laid);
-    const outlets = this.#layOutOutlets(ports, links);
-    const nameless = ports.flatMap(({ capture, send }) => [capture, send]).find((device) => device?.ifindex === 0);
-    if (nameless) throw new FirehookError('FIREHOOK_ATTACH_INTERFACE', `"${nameless.name}": it is not there yet`);
-    await this.#readSpeeds(attachments);
-    await this.#readLocals();
-    const speedOf = (name: string): number => this.#speeds.get(links.get(name)?.ifindex ?? 0) ?? Number.NaN;
-    const hasRings = liveDriver(driver).rings === true;
-    const rings = hasRings ? planRings(config.ring, ways, [], links.values(), this.#options.log, speedOf) : [];
+    const layout = await this.#layouts.layOut(this.config, attachments, links);
     const generation = this.#generation as Generation;
-    const trackChanges = !attach.some(isEnforced);
-    const spec = this.#specOf(generation, { driver, ports, ways, outlets, rings, trackChanges });
+    const spec = this.#specOf(generation, layout);
     return {
       fingerprint: this.#fingerprint(spec),
       generation,
-      ways,
-      isFenced: ports.some(({ isFenced }) => isFenced === true),
+      ways: layout.ways,
+      isFenced: layout.ports.some(({ isFenced }) => isFenced === true),
       spec,
-      rings,
+      rings: layout.rings,
     };
-  }
-
-  /** A port that only sends for each interface that hooks may send out of; it sends nothing where there is none of that name. */
-  #layOutOutlets(ports: LivePortOptions[], links: ReadonlyMap<string, Link>): Outlet[] {
-    const outlets = outletNames(this.config.hooks).map((name, index) => ({ name, port: ports.length + index }));
-    const missing: string[] = [];
-    for (const { name, port } of outlets) {
-      const laidOut = layOutOutlet(name, port, links);
-      ports.push(laidOut);
-      if (laidOut.send === null) missing.push(name);
-    }
-    for (const name of missing) {
-      if (this.#missingOutlets.has(name)) continue;
-      this.#options.log.warn(
-        `Interface ${name} of allow.interfaces is not there, or not of Ethernet: what hooks send out of it goes nowhere.`,
-      );
-    }
-    this.#missingOutlets = new Set(missing);
-    return outlets;
   }
 
   #startLane(
@@ -1069,7 +1021,7 @@ export class Supervisor implements DaemonView {
         openBreakers: predecessor === null ? this.#breakers.open : [],
         groups,
         isSuccessor: predecessor !== null || this.#inherited !== null,
-        locals: this.#locals,
+        locals: this.#layouts.locals,
         shared: generation.shared?.tables ?? null,
       },
       held: predecessor instanceof LaneChild ? predecessor.held : (this.#inherited?.get(place) ?? null),
@@ -1121,35 +1073,6 @@ export class Supervisor implements DaemonView {
     if (outHook !== null)
       this.#options.log.error(`Hook ${outHook}: breaker open: lanes ended while it ran, and it is not called for now.`);
     if (progress !== null) this.#totals.add(plan.ways, generation.hooks, progress);
-  }
-
-  /** Lanes tell by them whether a packet is for this host. */
-  async #readLocals(): Promise<void> {
-    let locals: readonly LocalRoute[];
-    try {
-      locals = await this.#options.plumbing.readLocals();
-      this.#localsFailure = '';
-    } catch (error) {
-      // Nobody's packets depend on it: what was known last goes on, and the next turn asks again.
-      const reason = (error as Error).message;
-      if (reason !== this.#localsFailure) this.#options.log.warn(`Cannot read the addresses of this host: ${reason}.`);
-      this.#localsFailure = reason;
-      return;
-    }
-    if (JSON.stringify(locals) === JSON.stringify(this.#locals)) return;
-    this.#locals = locals;
-    for (const { handle, phase } of this.#loop.lanes.records) if (phase !== 'exited') handle.setLocals(locals);
-  }
-
-  async #readSpeeds(attachments: readonly Attachment[]): Promise<void> {
-    const missing = attachments.flatMap(({ links }) => [...links]).filter(({ ifindex }) => !this.#speeds.has(ifindex));
-    await Promise.all(
-      missing.map(async ({ ifindex, name }) => {
-        const speed = readFile(`/sys/class/net/${name}/speed`, 'utf8').then(Number, () => Number.NaN);
-        const late = this.#sleep(SPEED_TIMEOUT_MS).then(() => Number.NaN);
-        this.#speeds.set(ifindex, await Promise.race([speed, late]));
-      }),
-    );
   }
 
   /** @returns true when all was taken back that had to be */

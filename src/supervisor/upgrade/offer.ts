@@ -18,18 +18,16 @@
 
 import type { Config } from '../../config/schema.ts';
 import type { LocalRoute } from '../../lane/local-table.ts';
-import type { HandoverStep, HookInfo, LaneSockets, LaneSpec, SharedTables } from '../../lane/messages.ts';
+import type { HandoverStep, HookInfo, LaneSockets, SharedTables } from '../../lane/messages.ts';
 import type { LaneHanded } from '../../lane/read-message.ts';
 import type { PlumbingEstate } from '../../plumbing/contract.ts';
 import type { OwnCgroup } from '../lane-cgroups.ts';
+import type { LaneLayout } from '../lane-layouts.ts';
 import { changeSockets } from '../lane-sockets.ts';
 import type { PlainTotals } from '../totals.ts';
 
 /** Both have to have the same one: raised with whatever one of them would not understand. */
 export const PROTOCOL = 1;
-
-/** What lanes are told of this machine; neither a reload nor an upgrade changes it. */
-export type LaneLayout = Pick<LaneSpec, 'driver' | 'ports' | 'ways' | 'outlets' | 'rings' | 'trackChanges'>;
 
 /** What is offered. Each number of a descriptor is its place among those of the message. */
 export interface Offer {
