@@ -48,8 +48,8 @@ export interface GenerationOptions {
   readonly clock: Clock;
   /** The generation in force; null for the first one. */
   readonly before: Generation | null;
-  /** Where it is null: the tables of hooks of a process whose place this one takes. @defaultValue none */
-  readonly sharedBefore?: SharedTableMemory | null;
+  /** Where it is null: what the process has whose place this one takes. @defaultValue this one takes nobody's place */
+  readonly predecessor?: { readonly shared: SharedTableMemory | null } | null;
   /** Frames of live traffic for the trial of a later one; the descriptor is lent. Null where there are none. */
   readonly recent: () => Promise<RecentMemory | null>;
   /** A table of prefixes has another version. */
@@ -64,7 +64,7 @@ export interface GenerationOptions {
  */
 export async function makeGeneration(options: GenerationOptions): Promise<Generation> {
   const { config, configFolder, user, log, before } = options;
-  const sharedBefore = before?.shared ?? options.sharedBefore ?? null;
+  const { predecessor = null } = options;
   const warnings: string[] = [];
   const { sources, files } = await bundleAll(config, user, (warning) => {
     warnings.push(warning);
@@ -74,13 +74,13 @@ export async function makeGeneration(options: GenerationOptions): Promise<Genera
     before !== null && isSame(before.config.tables, config.tables) ? before.tables : await buildTables(options);
   try {
     const tried =
-      before === null
+      before === null && predecessor === null
         ? await tryHooks(config, configFolder, user, sources, tables.memories, log)
         : await rehearse(config, configFolder, user, sources, tables.memories, log, await options.recent());
     const shared =
       before !== null && isSame(before.shared?.tables.tables ?? [], tried.demands)
         ? before.shared
-        : SharedTableMemory.make(tried.demands, sharedBefore);
+        : SharedTableMemory.make(tried.demands, (before ?? predecessor)?.shared ?? null);
     return { number: (before?.number ?? 0) + 1, config, sources, hooks: tried.hooks, tables, shared, warnings, files };
   } catch (error) {
     if (tables !== before?.tables) tables.stop();

@@ -43,7 +43,14 @@ import { EngineEvents } from './engine-events.ts';
 import { EventSink, type EventSinkView } from './event-sink.ts';
 import { FanoutGroups } from './fanout-group.ts';
 import { FileWatch } from './file-watch.ts';
-import { endGeneration, type Generation, makeGeneration, refusalOf, restart } from './generation.ts';
+import {
+  endGeneration,
+  type Generation,
+  type GenerationOptions,
+  makeGeneration,
+  refusalOf,
+  restart,
+} from './generation.ts';
 import { LaneCgroups } from './lane-cgroups.ts';
 import { LaneChild, type LaneChildOptions } from './lane-child.ts';
 import { assertCpus, cpuAt } from './lane-cpus.ts';
@@ -360,7 +367,7 @@ export class Supervisor implements DaemonView {
       if (!(await plumbing.isAsLeft(attachment, config.policy.onDown, tolerated)))
         throw restart('what this version puts into the kernel differs, which');
     }
-    const made = await this.#makeGeneration(config, NO_FRAMES, sharedBefore);
+    const made = await this.#makeGeneration(config, NO_FRAMES, { shared: sharedBefore });
     this.#generation = { ...made, number: offer.generation + 1 };
     this.#events = await this.#openEvents();
     this.#cgroups = offer.cgroups === null ? null : new LaneCgroups(offer.cgroups.own, process.pid, offer.cgroups.made);
@@ -723,7 +730,7 @@ export class Supervisor implements DaemonView {
   #makeGeneration(
     config: Config,
     recent: () => Promise<RecentMemory | null> = NO_FRAMES,
-    sharedBefore: SharedTableMemory | null = null,
+    predecessor: GenerationOptions['predecessor'] = null,
   ): Promise<Generation> {
     const { configFolder, log } = this.#options;
     return makeGeneration({
@@ -734,7 +741,7 @@ export class Supervisor implements DaemonView {
       clock: this.#clock,
       before: this.#generation,
       recent,
-      sharedBefore,
+      predecessor,
       onTable: (tables, table) => {
         for (const { handle, phase, plan } of this.#loop.lanes.records)
           if (phase !== 'exited' && plan.generation.tables === tables) handle.setTable(table);
