@@ -19,7 +19,7 @@ import { endSuccessor, isThere, pidOf, ROADS, STAMP, startTraffic } from './live
 const REMEMBER = fileURLToPath(new URL('../../fixtures/hooks/reload/remember.ts', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const METRICS = '127.0.0.1:9477';
-const skip = rootOnly();
+const skip = rootOnly('curl');
 
 async function numbersOf(daemon: Daemon): Promise<Record<string, number>> {
   const { stdout } = await daemon.cli('hooks', '--json');
