@@ -95,10 +95,7 @@ export class DrainGuard<Plan extends LanePlan = LanePlan> {
       const counters = await plumbing.counters([...this.#ports]);
       if (this.#isEnded || this.#isPaused) return;
       const offered = [...counters.values()].reduce((sum, port) => sum + port.offered, 0);
-      const seen = first.flatMap(({ lane, before }) => {
-        const after = read(lane);
-        return before === null || after === null ? [] : [{ lane, before, after }];
-      });
+      const seen = first.map(({ lane, before }) => ({ lane, before, after: read(lane) }));
       const { waitedMs, isUndrained, forger } = this.#watch.look(clock.now(), offered, seen);
       this.#waitedMs = waitedMs;
       const liar = seen.find(({ lane }) => lane === forger)?.lane;

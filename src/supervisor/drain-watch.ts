@@ -38,9 +38,16 @@ export interface Taken {
 export interface LaneLook {
   /** Names the lane from look to look. */
   readonly lane: object;
-  /** Read before the counters of the kernel, so that it is never ahead of them. */
+  /** Read before the counters of the kernel, so that it is never ahead of them; null where its numbers were torn. */
+  readonly before: Taken | null;
+  /** Read after them, so that a frame on its way is not held against the lane; null where its numbers were torn. */
+  readonly after: Taken | null;
+}
+
+/** A lane whose numbers could be read. */
+interface Readable {
+  readonly lane: object;
   readonly before: Taken;
-  /** Read after them, so that a frame on its way is not held against the lane. */
   readonly after: Taken;
 }
 
@@ -73,7 +80,9 @@ interface Known {
 
 /** Compares, look after look. */
 export class DrainWatch {
-  #known = new Map<object, Known>();
+  /** Of every lane that was seen: one that is away for a while, or whose numbers are torn for a look, has not begun anew. */
+  readonly #known = new WeakMap<object, Known>();
+  #lanes: readonly object[] = [];
   #offered = 0;
   /** Frames that the kernel counted and that no lane has told of. */
   #untold = 0;
@@ -92,10 +101,14 @@ export class DrainWatch {
     const came = Math.max(0, offered - this.#offered);
     this.#lookedMs = nowMs;
     this.#offered = offered;
-    const forger = this.#account(came, lanes);
-    const isSameLanes = lanes.length === this.#known.size && lanes.every(({ lane }) => this.#known.has(lane));
-    const hasMoved = lanes.some(({ lane, after }) => after.all !== this.#known.get(lane)?.after.all);
-    this.#known = new Map(lanes.map(({ lane, before, after }) => [lane, { told: before.stolen, after }]));
+    const readable = lanes.flatMap(({ lane, before, after }): Readable[] =>
+      before === null || after === null ? [] : [{ lane, before, after }],
+    );
+    const forger = this.#account(came, readable, readable.length === lanes.length);
+    const isSameLanes = lanes.length === this.#lanes.length && lanes.every(({ lane }) => this.#lanes.includes(lane));
+    const hasMoved = readable.some(({ lane, after }) => after.all !== this.#known.get(lane)?.after.all);
+    for (const { lane, before, after } of readable) this.#known.set(lane, { told: before.stolen, after });
+    this.#lanes = lanes.map(({ lane }) => lane);
     if (hasMoved || !isSameLanes || lanes.length === 0) {
       this.#isWaiting = false;
       this.#waitedMs = 0;
@@ -108,10 +121,10 @@ export class DrainWatch {
   }
 
   /** Books what came and what lanes say they took of it; the lane that breaks the books. */
-  #account(came: number, lanes: readonly LaneLook[]): object | null {
+  #account(came: number, lanes: readonly Readable[], areAll: boolean): object | null {
     let forger: object | null = null;
     let most = 0;
-    this.#untold = Math.min(this.#untold + came, MOST_WAITING);
+    this.#untold += came;
     for (const { lane, before, after } of lanes) {
       const known = this.#known.get(lane);
       if (before.all < (known?.after.all ?? 0) || after.all < before.all) return lane;
@@ -122,8 +135,12 @@ export class DrainWatch {
         forger = lane;
       }
     }
-    if (this.#untold >= -MOST_UNCOUNTED) return null;
-    this.#untold = 0;
-    return forger;
+    if (this.#untold < -MOST_UNCOUNTED) {
+      this.#untold = 0;
+      return forger;
+    }
+    // A lane that could not be read may have taken any number of them.
+    if (areAll) this.#untold = Math.min(this.#untold, MOST_WAITING);
+    return null;
   }
 }

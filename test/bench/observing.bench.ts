@@ -95,6 +95,8 @@ function caseOf(name: string, isTimed: boolean, hasEvents: boolean): Case {
   return { name, lane, prepare, times: [] };
 }
 
+// The first one that is made has V8's favour, a twentieth: what it meets there never comes again.
+caseOf('nobody', false, false);
 const cases = [
   caseOf('nothing', false, false),
   caseOf('nothing again', false, false),

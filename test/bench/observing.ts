@@ -16,6 +16,7 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import type { StatusReport } from '../../src/control/reports.ts';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { pingsAgain, stockHook } from '../support/live.ts';
 import { bridgeLab, type Lab } from '../support/netns.ts';
@@ -61,7 +62,8 @@ const KINDS: readonly Kind[] = [
 interface Contender extends Kind {
   readonly lab: Lab<'client' | 'fw' | 'server'>;
   readonly daemon: Daemon;
-  readonly lanes: readonly number[];
+  /** Another one in the middle of a turn is no turn. */
+  lanes: readonly number[];
   readonly turns: Readonly<Record<(typeof ROLES)[number], number>>[];
 }
 
@@ -129,7 +131,16 @@ async function start(kind: Kind): Promise<Contender> {
 }
 
 /** Sends for some seconds; the flows of all but the last second end within. */
-async function turn({ lab, daemon, lanes, isScraped, turns }: Contender): Promise<void> {
+async function turn(contender: Contender): Promise<void> {
+  const { lab, daemon, isScraped, turns } = contender;
+  const status = (await daemon.status()) as unknown as StatusReport;
+  const lanes = status.lane.pids;
+  if (lanes.join() !== contender.lanes.join()) {
+    console.error(
+      `observing: ${contender.name}: the lane was replaced: ${status.lane.lastError}\n${daemon.log.slice(-2000)}`,
+    );
+    contender.lanes = lanes;
+  }
   const before = processesOf(daemon.pid, lanes);
   let isOver = false;
   const scraping = isScraped ? scrape(daemon.socket, () => isOver) : Promise.resolve();

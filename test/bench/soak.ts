@@ -27,6 +27,8 @@ import { type CellRecord, complaintsOf } from './soak/soak-verdict.ts';
 
 const ALL_CELLS = 'steady afpacket,restless afpacket,steady pcap,restless pcap';
 const MS_IN_MINUTE = 60_000;
+/** Octets of the log that are shown where something went wrong. */
+const LOG_TAIL = 3000;
 const SAVE_EVERY_MS = MS_IN_MINUTE;
 /** A steady cell meets a hook at fault so often. */
 const FAULT_EVERY_MS = 2 * MS_IN_MINUTE;
@@ -85,10 +87,17 @@ async function run(): Promise<CellRecord[]> {
 }
 
 /** Looks at a cell until the end. */
-async function watch({ cell, looks }: Growing, startedMs: number, endMs: number): Promise<void> {
+async function watch({ cell, looks, surprises }: Growing, startedMs: number, endMs: number): Promise<void> {
   const everyMs = numberOf('every', values.every) * 1000;
+  let restarts = 0;
   for (let turn = 0; performance.now() < endMs; turn += 1) {
-    looks.push(await lookAt(cell, Math.round((performance.now() - startedMs) / 100) / 10));
+    const look = await lookAt(cell, Math.round((performance.now() - startedMs) / 100) / 10);
+    looks.push(look);
+    if (cell.temper === 'steady' && look.told !== null && look.told.restarts > restarts) {
+      restarts = look.told.restarts;
+      surprises.push(`at ${look.atS} s a lane was replaced: ${look.told.lastError}`);
+      console.error(`soak: ${cell.name}: ${surprises.at(-1)}\n${cell.daemon.log.slice(-LOG_TAIL)}`);
+    }
     await sleep(Math.max(0, startedMs + (turn + 1) * everyMs - performance.now()));
   }
 }
@@ -109,7 +118,7 @@ async function disturb({ cell, surprises }: Growing, endMs: number): Promise<voi
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       surprises.push(`${name}: ${why}`);
-      console.error(`soak: ${cell.name}: ${name}: ${why}\n${cell.daemon.log.slice(-3000)}`);
+      console.error(`soak: ${cell.name}: ${name}: ${why}\n${cell.daemon.log.slice(-LOG_TAIL)}`);
     }
   }
 }

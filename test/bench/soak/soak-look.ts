@@ -49,6 +49,8 @@ export interface Told {
   readonly lapses: number;
   readonly longestGapMs: number;
   readonly restarts: number;
+  /** Of a lane, the last one; '' for none. */
+  readonly lastError: string;
   readonly generation: number;
   readonly received: number;
   readonly lost: number;
@@ -130,6 +132,7 @@ function toldBy({ status, stats }: Answer): Told {
     lapses: status.leaseHistory.lapses,
     longestGapMs: status.leaseHistory.longestGapMs,
     restarts: status.lane.restarts,
+    lastError: status.lane.lastError ?? '',
     generation: status.generation,
     received: stats.total.received,
     lost: stats.total.lost,

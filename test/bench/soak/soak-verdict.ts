@@ -5,10 +5,11 @@
  *   looks ─┬─ first third: caches fill, code is compiled                              not judged
  *          └─ last two thirds ─> least squares line ─> MiB an hour; what it rises in them
  * ```
- * Rules, all of them. Memory is flat where the line through what a process has for itself rises by at most 5 % of its median, or 2 MiB,
- * over the last two thirds. No descriptor and no process is left over where the fewest of the last sixth are at most the fewest of the
- * second sixth: what comes for a moment is in neither. The ledger closes where it did at each look and at the end. A lane of a restless cell is
- * replaced all the time: its memory is shown and not judged.
+ * Rules, all of them. Memory is flat where the line through what a process has for itself rises by at most 10 % of its median an hour, or 2 MiB. Of a heap
+ * the line goes through the least of each ten looks: between two collections it only says how long ago the last one was. No descriptor and no process is left over
+ * where the median of the last sixth is at most that of the second sixth: what comes for a moment is in neither. The ledger closes where it did at each look and
+ * at the end. A lane that was replaced has another memory: it is judged where the first one lived to the end. A soak shorter than half an hour says little
+ * of memory.
  *
  * @module
  */
@@ -44,7 +45,8 @@ export interface TrackSummary {
   readonly complaint: string | null;
 }
 
-const MOST_RISE_SHARE = 0.05;
+const MOST_RISE_SHARE = 0.1;
+const LOOKS_OF_HEAP = 10;
 const LEAST_ALLOWED_MIB = 2;
 const SECONDS_IN_HOUR = 3600;
 const MEMORY: ReadonlySet<Track> = new Set<Track>([
@@ -61,6 +63,7 @@ const COUNTED: ReadonlySet<Track> = new Set<Track>([
   'processes',
 ]);
 const OF_LANE: ReadonlySet<Track> = new Set<Track>(['laneOwn', 'laneHeap']);
+const HEAPS: ReadonlySet<Track> = new Set<Track>(['supervisorHeap', 'laneHeap']);
 
 /** Everything that is said of a cell, track by track; a track that was never seen is left out. */
 export function summarise(cell: CellRecord): TrackSummary[] {
@@ -74,7 +77,7 @@ export function summarise(cell: CellRecord): TrackSummary[] {
     if (first === undefined || last === undefined) return [];
     const spanS = last[0] - first[0];
     const judged = points.filter(([atS]) => atS >= first[0] + spanS / 3);
-    const slope = slopeOf(judged);
+    const slope = slopeOf(HEAPS.has(track) ? least(judged) : judged);
     const rise = (slope * spanS * 2) / 3;
     const middle = median(judged.map(([, value]) => value));
     return [
@@ -87,7 +90,7 @@ export function summarise(cell: CellRecord): TrackSummary[] {
         most: Math.max(...points.map(([, value]) => value)),
         slope: slope * SECONDS_IN_HOUR,
         rise,
-        complaint: complaintOf(cell, track, points, rise, middle),
+        complaint: complaintOf(cell, track, points, slope * SECONDS_IN_HOUR, middle),
       },
     ];
   });
@@ -123,27 +126,34 @@ export function slopeOf(points: readonly (readonly [x: number, y: number])[]): n
 }
 
 function complaintOf(
-  { temper }: CellRecord,
+  { looks }: CellRecord,
   track: Track,
   points: readonly (readonly [number, number])[],
-  rise: number,
+  anHour: number,
   middle: number,
 ): string | null {
-  if (temper === 'restless' && OF_LANE.has(track)) return null;
+  if (OF_LANE.has(track) && looks.some(({ lane }) => lane !== looks[0]?.lane)) return null;
   if (MEMORY.has(track)) {
     const most = Math.max(LEAST_ALLOWED_MIB, middle * MOST_RISE_SHARE);
-    return rise <= most ? null : `${track} rises by ${rise.toFixed(1)} MiB; ${most.toFixed(1)} are allowed`;
+    return anHour <= most ? null : `${track} rises by ${anHour.toFixed(1)} MiB an hour; ${most.toFixed(1)} are allowed`;
   }
   if (!COUNTED.has(track)) return null;
-  const early = fewest(points, 1 / 6, 2 / 6);
-  const late = fewest(points, 5 / 6, 1);
-  return late <= early ? null : `${track}: never fewer than ${late} at the end, ${early} before`;
+  const [early, late] = [usual(points, 1 / 6, 2 / 6), usual(points, 5 / 6, 1)];
+  return late <= early ? null : `${track}: ${late} at the end, ${early} before`;
 }
 
-/** The smallest of a part of the time. */
-function fewest(points: readonly (readonly [number, number])[], from: number, to: number): number {
+/** The least of each ten. */
+function least(points: readonly (readonly [number, number])[]): [number, number][] {
+  return Array.from({ length: Math.floor(points.length / LOOKS_OF_HEAP) }, (_, part) => {
+    const own = points.slice(part * LOOKS_OF_HEAP, (part + 1) * LOOKS_OF_HEAP);
+    return [own[0]?.[0] ?? 0, Math.min(...own.map(([, value]) => value))];
+  });
+}
+
+/** The median of a part of the time. */
+function usual(points: readonly (readonly [number, number])[], from: number, to: number): number {
   const begin = points[0]?.[0] ?? 0;
   const span = (points.at(-1)?.[0] ?? 0) - begin;
   const within = points.filter(([atS]) => atS >= begin + from * span && atS <= begin + to * span);
-  return Math.min(...within.map(([, value]) => value));
+  return median(within.map(([, value]) => value));
 }

@@ -155,7 +155,9 @@ export function testKilledLane(): void {
     await ping.stop(5000);
     const { total } = await readStats(daemon);
     const [lane] = (await readStatus(daemon)).lanes;
-    process.kill(lane?.pid ?? -1, 'SIGKILL');
+    // Not -1 where there is none: that is every process there is.
+    assert.ok(lane !== undefined);
+    process.kill(lane.pid, 'SIGKILL');
     await statsWhen(daemon, 'the loss', ({ total: now }) => now.lostHeld >= 3 && now.held === 0);
     const after = await assertAddsUp(daemon);
     assert.ok(after.total.lostHeld >= total.held);

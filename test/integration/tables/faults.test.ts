@@ -104,7 +104,9 @@ test('a lane that takes the place of another one has the version in force', { sk
   await versionWhen(daemon, 2);
   await assertPings(ns.client, SERVER);
   const { lane } = await readStatus(daemon);
-  process.kill(lane.pid ?? -1, 'SIGKILL');
+  // Not -1 where there is none: that is every process there is.
+  assert.ok(lane.pid !== null);
+  process.kill(lane.pid, 'SIGKILL');
   const isReplaced = async () => {
     const now = await readStatus(daemon);
     return now.lane.restarts === 1 && now.lease === 'held';

@@ -26,6 +26,8 @@ class ModelLane {
   waiting = 0;
   stolen = 0;
   lost = 0;
+  /** Whoever reads its numbers reads half of two snapshots. */
+  isTorn = false;
 
   take(most = Number.POSITIVE_INFINITY): void {
     const taken = Math.min(this.waiting, most);
@@ -33,8 +35,8 @@ class ModelLane {
     this.stolen += taken;
   }
 
-  get taken(): { readonly stolen: number; readonly all: number } {
-    return { stolen: this.stolen, all: this.stolen + this.lost };
+  get taken(): LaneLook['before'] {
+    return this.isTorn ? null : { stolen: this.stolen, all: this.stolen + this.lost };
   }
 }
 
@@ -58,7 +60,7 @@ class Model {
     const { offered } = this;
     meanwhile();
     const looks = this.lanes.map(
-      (lane, place): LaneLook => ({ lane, before: before[place] as LaneLook['before'], after: lane.taken }),
+      (lane, place): LaneLook => ({ lane, before: before[place] ?? null, after: lane.taken }),
     );
     return this.watch.look(this.nowMs, offered, looks);
   }
@@ -81,6 +83,70 @@ test('lanes that take what comes are never called undrained or forgers, however 
       assert.deepEqual(verdict, { waitedMs: 0, isUndrained: false, forger: null }, `seed ${seed}, turn ${turn}`);
     }
   }
+});
+
+test('an honest lane whose numbers are torn for a look, and that has taken much before, is no forger afterwards', () => {
+  for (let seed = 1; seed <= 200; seed++) {
+    const random = randomOf(seed);
+    const model = new Model();
+    model.lanes = [new ModelLane(), new ModelLane()];
+    for (let turn = 0; turn < 200; turn++) {
+      const lane = model.lanes[turn % 2] as ModelLane;
+      model.offer(Math.floor(random() * 50_000), lane);
+      for (const one of model.lanes) one.isTorn = random() < 0.2;
+      const happens = (): void => {
+        model.offer(Math.floor(random() * 500), lane);
+        for (const one of model.lanes) one.take();
+      };
+      assert.equal(model.look(happens).forger, null, `seed ${seed}, turn ${turn}`);
+    }
+  }
+});
+
+test('nor is one whose numbers are torn while more frames come than all rings hold', () => {
+  const model = new Model();
+  const lane = model.lanes[0] as ModelLane;
+  for (let turn = 0; turn < 20; turn++) {
+    model.offer(500_000);
+    lane.take();
+    lane.isTorn = turn < 10;
+    assert.equal(model.look().forger, null, `turn ${turn}`);
+  }
+});
+
+test('nor one that takes two million frames between two looks of a supervisor that stood still', () => {
+  const model = new Model();
+  for (let turn = 0; turn < 5; turn++) {
+    model.offer(2_000_000);
+    model.lanes[0]?.take();
+    assert.equal(model.look(undefined, 10_000).forger, null, `turn ${turn}`);
+  }
+});
+
+test('nor one that is away for some looks and comes back, as in a reload that fails', () => {
+  const model = new Model();
+  const lane = model.lanes[0] as ModelLane;
+  model.offer(100_000);
+  lane.take();
+  assert.equal(model.look().forger, null);
+  model.lanes = [];
+  for (let turn = 0; turn < 3; turn++) model.look();
+  model.lanes = [lane];
+  model.offer(10);
+  lane.take();
+  assert.deepEqual(model.look(), { waitedMs: 0, isUndrained: false, forger: null });
+});
+
+test('a lane whose numbers stay torn takes nothing, as far as anybody can tell', () => {
+  const model = new Model();
+  const lane = model.lanes[0] as ModelLane;
+  model.offer(10);
+  lane.take();
+  model.look();
+  lane.isTorn = true;
+  model.offer(10);
+  const waited = Array.from({ length: 4 }, () => model.look().isUndrained);
+  assert.deepEqual(waited, [false, false, true, true]);
 });
 
 test('a lane that takes one packet between two looks is slow, and not undrained', () => {
